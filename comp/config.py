@@ -1,0 +1,341 @@
+"""One frozen object holds the whole experiment, made from one YAML file plus `--set key=value`.
+
+Nothing is guessed: an unknown key, a wrong type or an impossible value is an error that names the
+path of the key, what is allowed and the nearest valid name. Names that are looked up in a table
+(metric, recipe, loss, ...) are checked against that table by `comp.stages.experiment`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from comp.errors import ConfigError, nearest
+
+MAX_BYTES = 1 << 20
+
+
+def _as_tuple(value: object) -> object:
+    if isinstance(value, str):
+        return (value,)
+    return tuple(value) if isinstance(value, list) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
+Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Section(BaseModel):
+    """A part of the config: frozen, without unknown keys, without silent conversions."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, protected_namespaces=())
+
+
+class DataConfig(Section):
+    """Where the competition lies and what its columns mean."""
+
+    root: str
+    make: str | None = None  # an embedded sample that is written to `root` when it is absent
+    layout: str = "csv"
+    train_csv: str = "train.csv"
+    id: str = "id"
+    target: Names = ()
+    separator: str | None = None  # of the labels in a single multilabel column
+    classes: Names = ()  # the order of the classes; of two, the last is the positive one
+    group: str | None = None
+    train_images: str = "train"
+    test_images: str = "test"
+    sample_submission: str | None = "sample_submission.csv"
+    test_answers: str | None = None  # a table like train_csv, where the true answers are known
+
+
+class FoldsConfig(Section):
+    """How the training ids are parted."""
+
+    count: Annotated[int, Field(ge=2)] = 5
+    scheme: str = "auto"
+
+
+class ImageConfig(Section):
+    """The square that every image is brought to once, before training."""
+
+    size: Annotated[int, Field(ge=8, le=4096)] = 331
+    resize: str = "stretch"
+
+
+class AugmentConfig(Section):
+    """What training images go through each time they are seen."""
+
+    recipe: str = "flips_rotate"
+
+
+class ModelConfig(Section):
+    """Any timm model; the number of outputs follows from the task."""
+
+    name: str = "efficientnet_b0"
+    pretrained: bool = True
+    weights: str | None = None  # a local file: .pt, .pth or .safetensors
+    drop_rate: Share = 0.0
+
+
+class TrainConfig(Section):
+    """The loop."""
+
+    epochs: Count = 25
+    batch_size: Count = 32
+    micro_batch: Count | None = None  # images on the device at once; null: the whole batch
+    lr: Positive = 1e-3
+    opt: str = "adamw"
+    weight_decay: NotNegative = 0.01
+    sched: str = "cosine"
+    warmup_epochs: Annotated[int, Field(ge=0)] = 0
+    clip_grad: Positive | None = None
+    loss: str = "auto"
+    label_smoothing: Share = 0.0
+    sampler: str = "shuffle"
+    ema: Annotated[float, Field(gt=0, lt=1)] | None = None
+    workers: Literal["auto"] | Annotated[int, Field(ge=0)] = "auto"
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    deterministic: bool = False
+
+    @model_validator(mode="after")
+    def _possible(self) -> TrainConfig:
+        if self.warmup_epochs >= self.epochs:
+            raise ValueError(
+                f"warmup_epochs ({self.warmup_epochs}) must be fewer than epochs ({self.epochs})"
+            )
+        if self.micro_batch is not None and self.micro_batch > self.batch_size:
+            raise ValueError(
+                f"micro_batch ({self.micro_batch}) cannot exceed batch_size ({self.batch_size})"
+            )
+        return self
+
+
+class PredictConfig(Section):
+    """How a trained fold turns images into probabilities."""
+
+    tta: str = "none"
+    checkpoint: Literal["best", "last"] = "best"
+    batch_size: Count | None = None  # null: twice the training batch
+
+
+class EnsembleConfig(Section):
+    """How folds become one answer."""
+
+    vote: str = "soft"
+    weights: Literal["equal"] = "equal"
+    tune: bool = True
+
+
+class SubmissionConfig(Section):
+    """What the answer file holds."""
+
+    write: Literal["auto", "label", "probability"] = "auto"
+
+
+def _file_name(value: object) -> object:
+    if isinstance(value, str) and not re.fullmatch(r"[^\W_][\w .+-]*", value):
+        raise ValueError(
+            "it names folders and files: begin with a letter or digit, "
+            "then letters, digits, spaces, '_', '.', '+', '-'"
+        )
+    return value
+
+
+class Config(Section):
+    """The whole experiment, validated."""
+
+    name: Annotated[str, BeforeValidator(_file_name), Field(max_length=100)]
+    task: str
+    metric: str
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 42
+    data: DataConfig
+    folds: FoldsConfig = FoldsConfig()
+    image: ImageConfig = ImageConfig()
+    augment: AugmentConfig = AugmentConfig()
+    model: ModelConfig = ModelConfig()
+    train: TrainConfig = TrainConfig()
+    predict: PredictConfig = PredictConfig()
+    ensemble: EnsembleConfig = EnsembleConfig()
+    submission: SubmissionConfig = SubmissionConfig()
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML with the scalars of YAML 1.2: `1e-3` is a float, `no` and `on` are text."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith((":bool", ":float"))]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(?:\d+\.\d*|\.\d+|\d+)(?:[eE][-+]?\d+)?$|^[-+]?\.inf$|^\.nan$"),
+    list("-+0123456789."),
+)
+
+
+def parse_yaml(text: str, where: str) -> Any:
+    """The plain value of a YAML text: no tags, no aliases, no repeated keys.
+
+    Raises ConfigError with the line for what is not allowed.
+    """
+    if len(text.encode()) > MAX_BYTES:
+        raise ConfigError(f"{where}: larger than {MAX_BYTES} bytes; a config is a page of text")
+    try:
+        for event in yaml.parse(text, Loader=_Loader):
+            if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+                raise ConfigError(f"{where}{_line(event)}: anchors and aliases are not allowed")
+        root = yaml.compose(text, Loader=_Loader)
+        if root is None:
+            return None
+        _refuse_repeats(root, where)
+        return yaml.load(text, Loader=_Loader)
+    except (yaml.YAMLError, RecursionError) as problem:
+        mark = getattr(problem, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        reason = getattr(problem, "problem", None) or str(problem)
+        raise ConfigError(f"{where}{line}: not valid YAML: {reason}") from problem
+
+
+def _line(event: Any) -> str:
+    return f", line {event.start_mark.line + 1}"
+
+
+def _refuse_repeats(node: yaml.Node, where: str) -> None:
+    if isinstance(node, yaml.SequenceNode):
+        for child in node.value:
+            _refuse_repeats(child, where)
+    if not isinstance(node, yaml.MappingNode):
+        return
+    seen: set[str] = set()
+    for key, value in node.value:
+        if key.value in seen:
+            raise ConfigError(f"{where}{_line(key)}: the key {key.value!r} stands here twice")
+        seen.add(key.value)
+        _refuse_repeats(value, where)
+
+
+def load_config(path: Path | None = None, sets: Sequence[str] = ()) -> Config:
+    """The config in `path`, with each `key.path=value` of `sets` laid over it.
+
+    Without a path: `configs/default.yaml` here, or else the one that is installed with `comp`.
+    Raises ConfigError for a missing file and for everything that is not allowed.
+    """
+    where, text = _read(path)
+    tree = parse_yaml(text, where)
+    if not isinstance(tree, dict):
+        raise ConfigError(f"{where}: expected keys and values, found {type(tree).__name__}")
+    for assignment in sets:
+        _assign(tree, assignment)
+    return make_config(tree, where)
+
+
+def _read(path: Path | None) -> tuple[str, str]:
+    local = Path("configs/default.yaml")
+    if path is None and not local.is_file():
+        return "the installed default.yaml", (
+            resources.files("comp.configs").joinpath("default.yaml").read_text(encoding="utf-8")
+        )
+    path = local if path is None else path
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise ConfigError(f"{path}: larger than {MAX_BYTES} bytes; a config is a page of text")
+        return str(path), path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as problem:
+        close = nearest(path.name, [p.name for p in path.parent.glob("*.yaml")])
+        hint = f" Did you mean {path.parent / close}?" if close else ""
+        raise ConfigError(f"{path}: no such config.{hint}") from problem
+    except (OSError, UnicodeDecodeError) as problem:
+        raise ConfigError(f"{path}: cannot be read as text ({problem})") from problem
+
+
+def _assign(tree: dict[str, Any], assignment: str) -> None:
+    key, equals, value = assignment.partition("=")
+    if not equals or not key.strip():
+        raise ConfigError(f"--set {assignment}: write it as key.path=value")
+    *parents, last = key.strip().split(".")
+    for parent in parents:
+        if tree.get(parent) is None:
+            tree[parent] = {}
+        tree = tree[parent]
+        if not isinstance(tree, dict):
+            raise ConfigError(f"--set {assignment}: {parent!r} holds a value, not further keys")
+    tree[last] = parse_yaml(value, f"--set {assignment}")
+
+
+def make_config(tree: dict[str, Any], where: str = "config") -> Config:
+    """A validated Config from plain values; all complaints in one ConfigError."""
+    try:
+        return Config.model_validate(tree)
+    except ValidationError as problem:
+        lines = [f"  - {_explain(error)}" for error in problem.errors()]
+        raise ConfigError("\n".join([f"{where}:", *lines])) from None
+
+
+def _explain(error: Any) -> str:
+    path = ".".join(str(part) for part in error["loc"] if not str(part).startswith("literal["))
+    path = re.sub(r"\.(constrained-)?(int|float|str)$", "", path)
+    given = repr(error["input"])
+    given = given if len(given) <= 60 else given[:57] + "..."
+    if error["type"] == "missing":
+        return f"{path}: this key is needed"
+    if error["type"] == "extra_forbidden":
+        known = _known_keys(error["loc"][:-1])
+        close = nearest(str(error["loc"][-1]), known)
+        hint = f" Did you mean {close!r}?" if close else ""
+        return f"{path}: unknown key; known here: {', '.join(known)}.{hint}"
+    message = error["msg"].removeprefix("Value error, ")
+    hint = ""
+    if error["type"] == "literal_error" and isinstance(error["input"], str):
+        close = nearest(error["input"], re.findall(r"'([^']+)'", error["ctx"]["expected"]))
+        hint = f" Did you mean {close!r}?" if close else ""
+    given = "" if error["type"] == "value_error" and isinstance(error["input"], dict) else given
+    return f"{path}: {message}" + (f", found {given}" if given else "") + (f".{hint}" * bool(hint))
+
+
+def _known_keys(loc: tuple[Any, ...]) -> list[str]:
+    model: Any = Config
+    for part in loc:
+        model = model.model_fields[part].annotation
+    return list(model.model_fields)
+
+
+def dump_config(config: Config) -> str:
+    """The resolved config as YAML, every key with its value."""
+    return yaml.safe_dump(plain(config), sort_keys=False, allow_unicode=True)
+
+
+def plain(config: Section) -> dict[str, Any]:
+    """The config as plain dicts, lists and scalars."""
+    return config.model_dump(mode="json")
+
+
+def flatten(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """`key.path` and value of every leaf."""
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            yield from flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def differences(old: dict[str, Any], new: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """The key paths whose values differ, each with its old and new value."""
+    before, after = dict(flatten(old)), dict(flatten(new))
+    keys = [*before, *(key for key in after if key not in before)]
+    return {
+        key: (before.get(key), after.get(key)) for key in keys if before.get(key) != after.get(key)
+    }

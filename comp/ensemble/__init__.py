@@ -1,0 +1,1 @@
+"""From probabilities of many models to one decision, and an honest score for it."""

@@ -1,0 +1,127 @@
+"""Every error that `comp` raises on purpose, and the exit code that each one ends the program with.
+
+    CompError              1   something failed
+    ├── UsageError         2   the command line cannot be right
+    │   └── ConfigError    2   the config cannot be right
+    ├── CheckError         3   a check said no
+    │   ├── DataError          the competition's files
+    │   ├── PlanError          the fold plan
+    │   ├── PackError          the packed images
+    │   ├── RunError           a run folder or a checkpoint in it
+    │   ├── PredictionsError   saved probabilities
+    │   └── SubmissionError    the submission file
+    ├── ModelError         1   a network that cannot be built or loaded
+    ├── TrainError         1   training cannot go on
+    ├── TuneError          1   a rule cannot be tuned
+    └── Interrupted        130 or 143
+
+The message of each is for the user: what is wrong, where, what is allowed, what to do next.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class CompError(Exception):
+    """Something failed that the user should read about without a traceback."""
+
+    exit_code = 1
+
+
+class UsageError(CompError):
+    """The command line asks for what does not exist."""
+
+    exit_code = 2
+
+
+class ConfigError(UsageError):
+    """The config has an unknown key, a wrong type or an impossible value."""
+
+
+class CheckError(CompError):
+    """A check said no: files do not fit each other or themselves."""
+
+    exit_code = 3
+
+
+class DataError(CheckError):
+    """The competition's own files: tables, images, labels."""
+
+
+class PlanError(CheckError):
+    """The fold plan is missing, damaged or made for other data."""
+
+
+class PackError(CheckError):
+    """Packed images that are torn or belong to another index."""
+
+
+class RunError(CheckError):
+    """A run folder or checkpoint that does not belong to this config, plan or data."""
+
+
+class PredictionsError(CheckError):
+    """Saved probabilities that cannot be right."""
+
+
+class SubmissionError(CheckError):
+    """A submission that would be refused."""
+
+
+class ModelError(CompError):
+    """A network that cannot be built, or weights that do not fit it."""
+
+
+class TrainError(CompError):
+    """Training cannot go on."""
+
+
+class TuneError(CompError):
+    """A rule cannot be tuned on these targets."""
+
+
+class Interrupted(CompError):
+    """Stopped by a signal, after a checkpoint was written."""
+
+    def __init__(self, message: str, signal_number: int) -> None:
+        super().__init__(message)
+        self.exit_code = 128 + signal_number
+
+
+def nearest(name: str, choices: Iterable[str]) -> str | None:
+    """The choice most like `name`, or None when nothing is close."""
+    found = difflib.get_close_matches(name, list(choices), n=1, cutoff=0.5)
+    return found[0] if found else None
+
+
+def pick(table: Mapping[str, T], name: str, what: str) -> T:
+    """`table[name]`; for an unknown name a ConfigError with the choices and the nearest one."""
+    if name in table:
+        return table[name]
+    close = nearest(name, table)
+    hint = f" Did you mean {close!r}?" if close else ""
+    raise ConfigError(f"unknown {what} {name!r}; it is one of: {', '.join(table)}.{hint}")
+
+
+def complain(
+    error: type[CompError], heading: str, complaints: Sequence[str], *, shown: int = 10
+) -> None:
+    """Raise `error` with all the complaints under one heading; do nothing when there are none."""
+    if not complaints:
+        return
+    lines = [f"  - {line}" for line in complaints[:shown]]
+    if len(complaints) > shown:
+        lines.append(f"  ... and {len(complaints) - shown} more")
+    raise error("\n".join([heading, *lines]))
+
+
+def first(values: Iterable[object], shown: int = 5) -> str:
+    """A short listing for a message: the first few values, then how many more there are."""
+    items = list(values)
+    text = ", ".join(repr(item) for item in items[:shown])
+    return text if len(items) <= shown else f"{text} and {len(items) - shown} more"

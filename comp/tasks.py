@@ -1,0 +1,142 @@
+"""The kinds of task. A kind is a product of two answers: its link, and whether it is spatial.
+
+Probabilities are (N, C), or (N, C, H, W) where the task is spatial: image, class, space. Everything
+that differs between kinds is a field here, so that nothing downstream asks for a task's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from comp.errors import TuneError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Link:
+    """From logits to probabilities, and from probabilities and a rule to a decision.
+
+    `probs`        torch logits (N, C, ...) -> probabilities of the same shape, float32
+    `loss_target`  torch targets as read from an index -> what the losses of this link take
+    `decide`       probabilities (N, C, ...) and a rule (C,) -> labels (int64)
+    `neutral`      C -> the rule that changes nothing
+    `normalized`   whether the probabilities of one image (or pixel) sum to 1 over the classes
+    `tuner`        the name of the procedure in `comp.ensemble.thresholds` that finds a rule
+    """
+
+    name: str
+    normalized: bool
+    tuner: str
+    probs: Callable[[Tensor], Tensor]
+    loss_target: Callable[[Tensor, Tensor], Tensor]
+    decide: Callable[[Array, Array], Array]
+    neutral: Callable[[int], Array]
+
+
+def _sigmoid_probs(logits: Tensor) -> Tensor:
+    return logits.float().sigmoid()
+
+
+def _softmax_probs(logits: Tensor) -> Tensor:
+    return logits.float().softmax(dim=1)
+
+
+def _as_logits(target: Tensor, logits: Tensor) -> Tensor:
+    return target.reshape(logits.shape).to(logits.dtype)
+
+
+def _as_classes(target: Tensor, _: Tensor) -> Tensor:
+    return target.long()
+
+
+def _along_classes(rule: Array, probs: Array) -> Array:
+    if rule.shape != (probs.shape[1],):
+        raise TuneError(f"a rule of shape {rule.shape} for {probs.shape[1]} columns")
+    return rule.reshape(1, -1, *[1] * (probs.ndim - 2))
+
+
+def _above_threshold(probs: Array, rule: Array) -> Array:
+    return np.asarray(probs >= _along_classes(rule, probs), dtype=np.int64)
+
+
+def _largest_with_offset(probs: Array, rule: Array) -> Array:
+    return np.asarray((probs + _along_classes(rule, probs)).argmax(axis=1), dtype=np.int64)
+
+
+def _halves(columns: int) -> Array:
+    return np.full(columns, 0.5)
+
+
+SIGMOID = Link(
+    name="sigmoid",
+    normalized=False,
+    tuner="thresholds",
+    probs=_sigmoid_probs,
+    loss_target=_as_logits,
+    decide=_above_threshold,
+    neutral=_halves,
+)
+SOFTMAX = Link(
+    name="softmax",
+    normalized=True,
+    tuner="offsets",
+    probs=_softmax_probs,
+    loss_target=_as_classes,
+    decide=_largest_with_offset,
+    neutral=np.zeros,
+)
+LINKS = {link.name: link for link in (SIGMOID, SOFTMAX)}
+
+
+@dataclass(frozen=True)
+class Task:
+    """One kind of task.
+
+    `link`         see Link
+    `spatial`      whether there is an answer for each pixel
+    `loss`         the loss that `train.loss: auto` means
+    `target_ndim`  1: one class number an image; 2: a 0/1 column a class (for tables)
+    `columns`      classes -> C, the number of outputs of the network
+    `answers`      how many answer columns a submission of labels has: 1, or one a class
+    """
+
+    name: str
+    link: Link
+    spatial: bool
+    loss: str
+    target_ndim: int
+    columns: Callable[[int], int]
+    class_limit: int | None = None
+    one_answer: bool = True
+
+    def decide(self, probs: Array, rule: Array | None = None) -> Array:
+        """Labels in the shape of the target: (N,) or (N, C), int64. No rule: the neutral one."""
+        rule = self.link.neutral(probs.shape[1]) if rule is None else rule
+        labels = self.link.decide(probs, rule)
+        return labels[:, 0] if labels.ndim > self.target_ndim else labels
+
+
+def _one(_: int) -> int:
+    return 1
+
+
+def _all(classes: int) -> int:
+    return classes
+
+
+TASKS = {
+    task.name: task
+    for task in (
+        Task("binary", SIGMOID, False, "bce", 1, _one, class_limit=2),
+        Task("multiclass", SOFTMAX, False, "ce", 1, _all),
+        Task("multilabel", SIGMOID, False, "bce", 2, _all, one_answer=False),
+    )
+}

@@ -1,0 +1,1 @@
+"""From batches to checkpoints: checkpoint, optimizer and schedule, the loop."""
