@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -98,6 +97,8 @@ class TrainConfig(Section):
     weight_decay: NotNegative = 0.01
     sched: str = "cosine"
     warmup_epochs: Annotated[int, Field(ge=0)] = 0
+    decay_epochs: Count = 5  # sched: step, together with the next
+    decay_rate: Annotated[float, Field(gt=0, lt=1)] = 0.75
     clip_grad: Positive | None = None
     loss: str = "auto"
     label_smoothing: Share = 0.0
@@ -244,12 +245,7 @@ def load_config(path: Path | None = None, sets: Sequence[str] = ()) -> Config:
 
 
 def _read(path: Path | None) -> tuple[str, str]:
-    local = Path("configs/default.yaml")
-    if path is None and not local.is_file():
-        return "the installed default.yaml", (
-            resources.files("comp.configs").joinpath("default.yaml").read_text(encoding="utf-8")
-        )
-    path = local if path is None else path
+    path = _default_config() if path is None else path
     try:
         if path.stat().st_size > MAX_BYTES:
             raise ConfigError(f"{path}: larger than {MAX_BYTES} bytes; a config is a page of text")
@@ -260,6 +256,14 @@ def _read(path: Path | None) -> tuple[str, str]:
         raise ConfigError(f"{path}: no such config.{hint}") from problem
     except (OSError, UnicodeDecodeError) as problem:
         raise ConfigError(f"{path}: cannot be read as text ({problem})") from problem
+
+
+def _default_config() -> Path:
+    """`configs/default.yaml` here, in the installed package, or in the checkout it runs from."""
+    package = Path(__file__).parent
+    candidates = [folder / "configs" / "default.yaml" for folder in (Path(), package)]
+    found = [path for path in candidates if path.is_file()]
+    return found[0] if found else package.parent / "configs" / "default.yaml"
 
 
 def _assign(tree: dict[str, Any], assignment: str) -> None:

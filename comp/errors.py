@@ -125,3 +125,9 @@ def first(values: Iterable[object], shown: int = 5) -> str:
     items = list(values)
     text = ", ".join(repr(item) for item in items[:shown])
     return text if len(items) <= shown else f"{text} and {len(items) - shown} more"
+
+
+def reason(problem: BaseException) -> str:
+    """The first line of another library's error, cut to a length that fits a message."""
+    lines = str(problem).strip().splitlines()
+    return lines[0][:200] if lines else type(problem).__name__

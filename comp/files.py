@@ -86,13 +86,13 @@ def sweep(folder: Path) -> list[Path]:
     """Remove what writers that died left in `folder`; the paths that were removed."""
     if not folder.is_dir():
         return []
-    orphans = [path for path in folder.glob(".*.tmp") if not _alive(path)]
+    orphans = [path for path in folder.glob(".*.tmp") if not alive(path)]
     for path in orphans:
         path.unlink(missing_ok=True)
     return orphans
 
 
-def _alive(path: Path) -> bool:
+def alive(path: Path) -> bool:
     """Whether the process in the name of a temporary file still runs on this machine."""
     pid = path.name.split(".")[-2]
     if not pid.isdigit() or int(pid) == os.getpid():

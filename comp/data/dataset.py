@@ -1,0 +1,214 @@
+"""Batches of packed images: in the order and with the augmentation that (seed, fold, epoch,
+position) say, whoever computes them.
+
+Position is the place of an image in the order of its epoch. A worker is told epoch, position and
+row of every image, so it makes no draw of its own, and an epoch can begin at any step.
+"""
+
+from __future__ import annotations
+
+import mmap
+import signal
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch.utils.data import DataLoader
+
+from comp import chance
+from comp.data.augment import Recipe
+from comp.errors import TrainError, pick
+
+Array = np.ndarray[Any, Any]
+Batch = tuple[torch.Tensor, torch.Tensor]
+Key = tuple[int, int, int]  # epoch, position, row of the pack
+
+
+def _shuffle(target: Array, generator: np.random.Generator) -> Array:
+    """Every row once."""
+    return generator.permutation(len(target))
+
+
+# name -> function of the training rows' target and the epoch's generator; it returns n places
+# among the n training rows: the order of an epoch. Only `shuffle` promises each row once.
+SAMPLERS: dict[str, Callable[[Array, np.random.Generator], Array]] = {"shuffle": _shuffle}
+
+
+class _Batches:
+    """A map-style torch dataset whose items are whole batches, asked for by a list of keys."""
+
+    def __init__(self, images: Array, target: Array, recipe: Recipe, seed: int, fold: int) -> None:
+        self.images = images
+        self.target = target
+        self.recipe = recipe
+        self.seed = seed
+        self.fold = fold
+        self._plain = np.asarray(images)  # indexing an np.memmap makes an np.memmap each time
+
+    def __getitem__(self, keys: list[Key]) -> Batch:
+        rows = np.array([row for _, _, row in keys], dtype=np.int64)
+        if self.recipe.changes:
+            images = np.empty((len(rows), *self._plain.shape[1:]), dtype=np.uint8)
+            for place, (epoch, position, row) in enumerate(keys):
+                draw = chance.derive(self.seed, "augment", self.fold, epoch, position)
+                images[place] = self.recipe(self._plain[row], draw)
+        else:
+            images = np.take(self._plain, rows, axis=0)
+        return torch.from_numpy(images), torch.from_numpy(self.target[rows])
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For workers that are spawned: they map the file again; pickle would copy all of it."""
+        state = {name: value for name, value in self.__dict__.items() if name != "_plain"}
+        images = self.images
+        owner: object = images.base  # of a slice it is another array, and `offset` is not its own
+        if isinstance(images, np.memmap) and isinstance(owner, mmap.mmap):
+            state["images"] = (str(images.filename), images.shape, images.offset)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if isinstance(state["images"], tuple):
+            name, shape, offset = state["images"]
+            state["images"] = np.memmap(name, np.uint8, "r", offset, shape)
+        self.__dict__.update(state)
+        self._plain = np.asarray(self.images)
+
+
+class _Plan:
+    """The keys of the batches of an epoch; as a torch sampler, of the epoch that is `chosen`."""
+
+    def __init__(
+        self, rows: Array, target: Array, seed: int, fold: int, batch_size: int, sampler: str
+    ) -> None:
+        self.rows = rows
+        self.target = target
+        self.seed = seed
+        self.fold = fold
+        self.batch_size = batch_size
+        self.order = pick(SAMPLERS, sampler, "sampler (train.sampler)")
+        self.chosen = (0, 0)
+
+    def __len__(self) -> int:
+        """Steps of a whole epoch."""
+        whole, rest = divmod(len(self.rows), self.batch_size)
+        return whole + (rest > 1)
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        return self.keys(*self.chosen)
+
+    def keys(self, epoch: int, first_step: int) -> Iterator[list[Key]]:
+        """The keys of each batch of `epoch` from `first_step` on."""
+        draw = chance.generator(self.seed, "order", self.fold, epoch)
+        rows = self.rows[self.order(self.target[self.rows], draw)].tolist()
+        for start in range(first_step * self.batch_size, len(rows), self.batch_size):
+            batch = rows[start : start + self.batch_size]
+            if len(batch) > 1 or self.batch_size == 1:
+                yield [(epoch, start + place, row) for place, row in enumerate(batch)]
+
+
+class Loader:
+    """Training batches, epoch by epoch; `len` is the number of steps of an epoch.
+
+    Make it with `train_loader`. One epoch at a time: beginning one ends the one before.
+    """
+
+    def __init__(self, batches: _Batches, plan: _Plan, workers: int) -> None:
+        self._batches = batches
+        self._plan = plan
+        self._pinned = torch.cuda.is_available()
+        self._torch = _torch_loader(batches, plan, workers, self._pinned) if workers else None
+
+    def __len__(self) -> int:
+        return len(self._plan)
+
+    def epoch(self, number: int, first_step: int = 0) -> Iterator[Batch]:
+        """The batches of epoch `number` from `first_step` on: images (B, H, W, 3) uint8 and
+        target int64, (B,) or (B, C); in pinned memory where there is CUDA.
+
+        The batches before `first_step` cost nothing. Raises TrainError when `first_step` is not
+        in 0..len, and when a worker dies; an error inside a worker is raised here.
+        """
+        if not 0 <= first_step <= len(self):
+            raise TrainError(f"an epoch has {len(self)} steps; it cannot begin at {first_step}")
+        if self._torch is None:
+            return self._alone(number, first_step)
+        return self._with_workers(self._torch, number, first_step)
+
+    def _alone(self, number: int, first_step: int) -> Iterator[Batch]:
+        for keys in self._plan.keys(number, first_step):
+            images, target = self._batches[keys]
+            yield (images.pin_memory(), target.pin_memory()) if self._pinned else (images, target)
+
+    def _with_workers(
+        self, loader: DataLoader[Batch], number: int, first_step: int
+    ) -> Iterator[Batch]:
+        self._plan.chosen = (number, first_step)
+        try:
+            for batch in loader:
+                yield batch[0], batch[1]
+        except RuntimeError as problem:
+            if "DataLoader worker" not in str(problem) or "Caught" in str(problem):
+                raise
+            raise TrainError(
+                f"a process that prepares images died ({str(problem).splitlines()[0]}). Often "
+                "memory or shared memory (/dev/shm) is short: try --set train.workers=0"
+            ) from problem
+
+
+def _torch_loader(batches: _Batches, plan: _Plan, workers: int, pinned: bool) -> DataLoader[Batch]:
+    return DataLoader(
+        batches,  # type: ignore[arg-type]
+        sampler=plan,
+        batch_size=None,  # an item is a batch already
+        num_workers=workers,
+        persistent_workers=True,
+        pin_memory=pinned,
+        worker_init_fn=_begin_worker,
+        # Its own, because DataLoader draws a number an epoch: the trainer's dropout must not see it
+        generator=torch.Generator(),
+    )
+
+
+def _begin_worker(number: int) -> None:
+    """One thread a worker; and Ctrl-C is for the main process, which still wants its batches."""
+    cv2.setNumThreads(0)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # not the handler of the process it came from
+
+
+def train_loader(
+    pack_images: Array,
+    rows: Array,
+    target: Array,
+    recipe: Recipe,
+    *,
+    seed: int,
+    fold: int,
+    batch_size: int,
+    workers: int,
+    sampler: str = "shuffle",
+) -> Loader:
+    """Batches to train one fold on.
+
+    pack_images: (N, H, W, 3) uint8. rows: (n,) the training rows among the N. target: all N, (N,)
+    class numbers or (N, C) zeros and ones. The order of an epoch and every augmentation depend on
+    (seed, fold, epoch, position) only: any number of workers gives the same batches.
+    The last batch is dropped when it would hold one image (BatchNorm cannot use it).
+    Raises TrainError for fewer than two rows, ConfigError for an unknown sampler.
+    """
+    rows = np.asarray(rows, dtype=np.int64)
+    target = np.ascontiguousarray(target, dtype=np.int64)
+    if len(rows) < 2:
+        raise TrainError(f"fold {fold}: {len(rows)} training images; at least 2 are needed")
+    batches = _Batches(pack_images, target, recipe, seed, fold)
+    plan = _Plan(rows, target, seed, fold, batch_size, sampler)
+    return Loader(batches, plan, workers)
+
+
+def eval_batches(pack_images: Array, rows: Array, batch_size: int) -> Iterator[torch.Tensor]:
+    """The images of `rows`, in that order, as (B, H, W, 3) uint8 batches; no randomness."""
+    images = np.asarray(pack_images)
+    rows = np.asarray(rows, dtype=np.int64)
+    for start in range(0, len(rows), batch_size):
+        yield torch.from_numpy(np.take(images, rows[start : start + batch_size], axis=0))

@@ -1,0 +1,268 @@
+"""Where a competition keeps its images and labels: from its files to an Index.
+
+`csv`      a table with an id and label columns, and folders of images. An id is what the table
+           says; which file it means is told by `comp.data.match`.
+`folders`  `train_images/<class>/...`, one folder a class. An id is the path below `train_images`
+           with its suffix ("cat/0001.jpg"), so that it never depends on the other files.
+`defects`  `train/defect_images`, `train/defect_masks`, `train/normal_images`, `test/images`. An
+           id is the file name with its suffix; a name that is in both folders of images gets its
+           folder in front. The classes are normal and defect.
+
+Test ids are those of the sample submission, as it writes them; without one, every image of the
+test folder, with its suffix. All that is wrong is told at once, in one DataError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from comp.config import DataConfig
+from comp.data import labels, match, trees
+from comp.data.index import Index
+from comp.data.tables import Table, read_table
+from comp.errors import DataError, complain, first, nearest, pick
+from comp.tasks import Task
+
+Array = np.ndarray[Any, Any]
+
+_DEFAULT_SAMPLE = DataConfig.model_fields["sample_submission"].default
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One way to lay a competition out.
+
+    `lacks`        data -> what is missing for training, as complaints; empty where it fits
+    `train`        data, task -> the Index of the training images
+    `test_images`  data -> the folder of the test images
+    `samples`      where the sample submission may lie besides `data.sample_submission`
+    `needs_sample` whether the default sample submission must be there
+    """
+
+    lacks: Callable[[DataConfig], list[str]]
+    train: Callable[[DataConfig, Task], Index]
+    test_images: Callable[[DataConfig], Path]
+    samples: tuple[str, ...] = ()
+    needs_sample: bool = True
+
+
+def read_index(data: DataConfig, task: Task) -> Index:
+    """The training images with their labels.
+
+    target: int64, (N,) or (N, C) by `task.target_ndim`. Raises one DataError with all complaints:
+    what is missing, ids that are repeated or have no image, labels that cannot be right.
+    """
+    layout = _layout(data)
+    lacking = layout.lacks(data)
+    if lacking:
+        fitting = [name for name, other in LAYOUTS.items() if not other.lacks(data)]
+        hint = f"layouts that would fit: {', '.join(fitting)}" if fitting else "no layout fits"
+        complain(DataError, _heading(data), [*lacking, f"{hint} (data.layout)"])
+    return layout.train(data, task)
+
+
+def read_test(data: DataConfig, task: Task, classes: tuple[str, ...]) -> Index:
+    """The images that the sample submission asks for, without target, sorted by id.
+
+    Raises one DataError for ids that are repeated, cannot be, or have no image.
+    """
+    folder = _layout(data).test_images(data)
+    complain(DataError, _heading(data), match.no_folders(folder))
+    listing = match.list_files(folder, Path(data.root))
+    ids, complaints = _test_ids(data, listing)
+    found, unfound = match.match(ids, listing)
+    complain(DataError, _heading(data), [*complaints, *unfound], shown=30)
+    return match.build_index(ids, [found[name] for name in ids], classes)
+
+
+def read_answers(
+    data: DataConfig, task: Task, classes: tuple[str, ...], test_ids: Sequence[str]
+) -> Array | None:
+    """The true target of the test ids, in their order, from `data.test_answers`; None without it.
+
+    The table has the columns of the training table. Where the layout has no such table: an id
+    column and one answer column, of class names or of class numbers.
+    """
+    if data.test_answers is None:
+        return None
+    table = read_table(_root(data) / data.test_answers)
+    id_column = _id_column(table, data)
+    ids = table.values[id_column]
+    complaints = match.repeated(ids, table.lines)
+    missing = sorted({*test_ids} - {*ids})
+    if missing:
+        complaints.append(f"{len(missing)} test ids have no answer: {first(missing)}")
+    read = _answers(table, id_column, data, task, classes)
+    complain(DataError, f"{table.path}: not the answers:", [*complaints, *read.complaints])
+    assert read.target is not None
+    place = {name: row for row, name in enumerate(ids)}
+    return np.asarray(read.target[[place[name] for name in test_ids]])
+
+
+def _answers(
+    table: Table, id_column: str, data: DataConfig, task: Task, classes: tuple[str, ...]
+) -> labels.Labels:
+    if data.target:
+        return labels.read_labels(table, data, task, classes)
+    rest = [name for name in table.columns if name != id_column]
+    if len(rest) != 1:
+        return labels.Labels((), None, (f"which column is the answer? {first(rest)}",))
+    texts = table.values[rest[0]]
+    numbers = {str(number): name for number, name in enumerate(classes)}
+    if not {*texts} & {*classes}:
+        texts = [numbers.get(text, text) for text in texts]
+    return labels.number(texts, table.lines, task, known=classes)
+
+
+def _layout(data: DataConfig) -> Layout:
+    layout = pick(LAYOUTS, data.layout, "data.layout")
+    _root(data)
+    return layout
+
+
+def _root(data: DataConfig) -> Path:
+    """`data.root`, which must be a folder."""
+    root = Path(data.root)
+    if root.is_dir():
+        return root
+    kind = "is not a folder" if root.exists() else "does not exist"
+    above = next(folder for folder in (root.parent, *root.parents) if folder.is_dir())
+    beside = sorted(item.name for item in above.iterdir() if item.is_dir())
+    close = nearest(root.relative_to(above).parts[0], beside)
+    have = f"did you mean {str(above / close)!r}?" if close else _have(above, beside)
+    raise DataError(
+        f"data.root: {data.root!r} {kind}; it is relative to the current folder, {Path.cwd()}; "
+        f"{have} Set it with --set data.root=..."
+    )
+
+
+def _have(folder: Path, names: Sequence[str]) -> str:
+    return f"{folder.resolve()} holds the folders: {first(names) or 'none'}."
+
+
+def _heading(data: DataConfig) -> str:
+    return f"{data.root}: not right as data of the layout {data.layout!r}:"
+
+
+def sample_path(data: DataConfig) -> Path | None:
+    """The sample submission that is there, or None when there need be none; else a DataError."""
+    if data.sample_submission is None:
+        return None
+    layout, root = LAYOUTS[data.layout], Path(data.root)
+    default = data.sample_submission == _DEFAULT_SAMPLE
+    places = [data.sample_submission, *(layout.samples if default else ())]
+    there = [root / place for place in places if (root / place).is_file()]
+    if there or (default and not layout.needs_sample):
+        return there[0] if there else None
+    raise DataError(
+        f"data.sample_submission: no such file: {' or '.join(str(root / p) for p in places)}; "
+        "name the file, or set it to null to answer for every image of the test folder"
+    )
+
+
+
+
+def _id_column(table: Table, data: DataConfig) -> str:
+    """The column `data.id`; the first one in a table that calls it otherwise."""
+    return data.id if data.id in table.values else table.columns[0]
+
+
+def _test_ids(data: DataConfig, listing: match.Listing) -> tuple[list[str], list[str]]:
+    """The ids to answer for, and complaints about them."""
+    sample = sample_path(data)
+    if sample is None:
+        ids = [name for name, _ in listing.images]
+        complaints = [] if ids else [f"{listing.folder}: no images"]
+        return ids, complaints + match.bad_ids(ids, [str(listing.folder)] * len(ids))
+    table = read_table(sample)
+    ids = table.values[_id_column(table, data)]
+    places = [f"{sample}, line {line}" for line in table.lines]
+    complaints = [] if ids else [f"{sample}: no rows: no image is asked for"]
+    complaints += match.bad_ids(ids, places)
+    return ids, complaints + [f"{sample}: {line}" for line in match.repeated(ids, table.lines)]
+
+
+def _csv_lacks(data: DataConfig) -> list[str]:
+    root = Path(data.root)
+    table = root / data.train_csv
+    out = [] if table.is_file() else [f"the table {table} is missing (data.train_csv)"]
+    return out + match.no_folders(root / data.train_images)
+
+
+def _csv_train(data: DataConfig, task: Task) -> Index:
+    root = Path(data.root)
+    table = read_table(root / data.train_csv)
+    read = labels.read_labels(table, data, task)
+    complaints = list(read.complaints)
+    groups, ungrouped = _groups(table, data)
+    ids, unreadable = _csv_ids(table, data, read.texts)
+    listing = match.list_files(root / data.train_images, root)
+    found, unfound = match.match(ids, listing)
+    complaints = [*unreadable, *complaints, *ungrouped, *unfound, *_shared(data, found)]
+    complain(DataError, f"{table.path}: not right as training data:", complaints, shown=30)
+    return match.build_index(ids, [found[name] for name in ids], read.classes, read.target, groups)
+
+
+def _csv_ids(table: Table, data: DataConfig, notes: Sequence[str]) -> tuple[list[str], list[str]]:
+    if data.id not in table.values:
+        return [], [f"data.id: {table.no_column(data.id)}"]
+    ids = table.values[data.id]
+    complaints = [] if ids else ["no rows"]
+    complaints += match.bad_ids(ids, [f"line {line}" for line in table.lines])
+    return ids, complaints + match.repeated(ids, table.lines, notes)
+
+
+def _groups(table: Table, data: DataConfig) -> tuple[list[str] | None, list[str]]:
+    if data.group is None:
+        return None, []
+    if data.group not in table.values:
+        return None, [f"data.group: {table.no_column(data.group)}"]
+    cells = table.values[data.group]
+    empty = [line for cell, line in zip(cells, table.lines, strict=True) if not cell.strip()]
+    if not empty:
+        return cells, []
+    return cells, [f"{len(empty)} rows have no group in {data.group!r}: lines {first(empty)}"]
+
+
+def _shared(data: DataConfig, train: dict[str, Path]) -> list[str]:
+    """A complaint when images to train on are images to answer for; they are then the same files.
+
+    The test folder is read only where the two folders overlap.
+    """
+    root = Path(data.root)
+    folders = [(root / name).resolve() for name in (data.train_images, data.test_images)]
+    overlap = any(a.is_relative_to(b) for a, b in (folders, folders[::-1]))
+    if not overlap or not folders[1].is_dir():
+        return []
+    listing = match.list_files(root / data.test_images, root)
+    try:
+        ids, _ = _test_ids(data, listing)
+    except DataError:  # told by read_test, which needs the sample; training does not
+        return []
+    asked = {path[0].resolve(): name for name in ids if len(path := listing.find(name)) == 1}
+    both = [name for name, path in train.items() if path.resolve() in asked]
+    if not both:
+        return []
+    return [f"{len(both)} training ids are test ids too, with the same image: {first(both)}"]
+
+
+LAYOUTS = {
+    "csv": Layout(_csv_lacks, _csv_train, lambda data: Path(data.root) / data.test_images),
+    "folders": Layout(
+        trees.folders_lacks,
+        trees.folders_train,
+        lambda data: Path(data.root) / data.test_images,
+        needs_sample=False,
+    ),
+    "defects": Layout(
+        trees.defects_lacks,
+        trees.defects_train,
+        lambda data: Path(data.root) / trees.DEFECT_TEST,
+        samples=("test/sample_submission.csv",),
+    ),
+}

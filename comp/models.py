@@ -1,0 +1,179 @@
+"""Networks: any timm model with the number of outputs that the task needs."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+from timm.data import resolve_data_config
+from torch import Tensor, nn
+
+from comp.config import ModelConfig
+from comp.device import Device
+from comp.errors import ModelError, nearest, reason
+
+_WRAPPERS = ("state_dict_ema", "model_ema", "state_dict", "model")
+_PREFIXES = ("module.", "_orig_mod.", "model.")
+
+
+@dataclass
+class Net:
+    """A network on its device, with the normalisation that it was made for.
+
+    `mean`, `std`: three numbers each, in units of [0, 1].
+    """
+
+    module: nn.Module
+    device: Device
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def logits(self, images: Tensor) -> Tensor:
+        """(B, C) from uint8 RGB images (B, 3, H, W) on the device."""
+        with self.device.autocast():
+            logits: Tensor = self.module(self.normalize(images))
+        return logits
+
+    def normalize(self, images: Tensor) -> Tensor:
+        """Float images with the network's mean and spread, channels last."""
+        shape = (1, -1, 1, 1)
+        scale = [1 / (255 * value) for value in self.std]
+        shift = [-mean / value for mean, value in zip(self.mean, self.std, strict=True)]
+        out = images.float().mul_(torch.tensor(scale, device=images.device).view(shape))
+        out = out.add_(torch.tensor(shift, device=images.device).view(shape))
+        return out.contiguous(memory_format=torch.channels_last)
+
+    def to_device(self, images: Tensor) -> Tensor:
+        """uint8 (B, H, W, 3) from a loader -> uint8 (B, 3, H, W), channels last, on the device."""
+        return images.to(self.device.torch_device, non_blocking=True).permute(0, 3, 1, 2)
+
+
+def build_net(config: ModelConfig, outputs: int, image_size: int, device: Device) -> Net:
+    """A network for training: new, pretrained, or from a local file, as the config says.
+
+    Raises ModelError for an unknown name (with the nearest), for weights that cannot be had or do
+    not fit, and for an image size that the architecture cannot take.
+    """
+    module = _create(config, outputs, image_size, pretrained=config.pretrained)
+    if config.weights:
+        load_weights(module, Path(config.weights))
+    return as_net(module, device)
+
+
+def build_empty_net(config: ModelConfig, outputs: int, image_size: int, device: Device) -> Net:
+    """The same network without its weights, for a checkpoint to fill; needs no network access."""
+    return as_net(_create(config, outputs, image_size, pretrained=False), device)
+
+
+def as_net(module: nn.Module, device: Device) -> Net:
+    """A timm module on `device`, channels last, with its own mean and spread."""
+    data = resolve_data_config({}, model=module)
+    module = module.to(device.torch_device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return Net(module, device, tuple(data["mean"]), tuple(data["std"]))
+
+
+def _create(config: ModelConfig, outputs: int, size: int, *, pretrained: bool) -> nn.Module:
+    name = config.name
+    if not timm.is_model(name):
+        close = nearest(name.split(".")[0], timm.list_models())
+        hint = f" Did you mean {close!r}?" if close else ""
+        raise ModelError(
+            f"model.name: timm {timm.__version__} has no {name!r}.{hint} "
+            "`python -c \"import timm; print(timm.list_models('*net*'))\"` lists what it has."
+        )
+    options: dict[str, Any] = {"num_classes": outputs, "drop_rate": config.drop_rate}
+    if _takes_size(name):
+        options["img_size"] = size
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # it reports every retry
+    try:
+        module: nn.Module = timm.create_model(name, pretrained=pretrained, **options)
+        return module
+    except (OSError, RuntimeError, ValueError) as problem:
+        if pretrained:
+            raise ModelError(_no_weights(name, problem)) from problem
+        raise ModelError(
+            f"model.name: {name} cannot be built for {size} px: {problem}"
+        ) from problem
+    except AssertionError as problem:
+        raise ModelError(
+            f"model.name: {name} cannot be built for {size} px: {problem}"
+        ) from problem
+
+
+def _takes_size(name: str) -> bool:
+    """Whether the architecture is made for one image size (vision transformers and the like)."""
+    entry = timm.model_entrypoint(name)
+    config = getattr(inspect.getmodule(entry), "default_cfgs", {}).get(name.split(".")[0])
+    default = getattr(config, "default", config)
+    return bool(getattr(default, "fixed_input_size", False))
+
+
+def _no_weights(name: str, problem: Exception) -> str:
+    return (
+        f"model.pretrained: no pretrained weights for {name} here ({reason(problem)}). "
+        "Where there is a network, fetch them once with "
+        f"`python -c \"import timm; timm.create_model('{name}', pretrained=True)\"`; without one, "
+        "give a local file (model.weights) or train from scratch (--set model.pretrained=false)."
+    )
+
+
+def load_weights(module: nn.Module, path: Path) -> tuple[int, list[str]]:
+    """Fill `module` from a local file; the number of tensors taken, and the names left as they were.
+
+    Reads .safetensors, and .pt / .pth with `weights_only=True`: code in a pickle is never run.
+    Wrappers (`state_dict`, `model`) and prefixes (`module.`, `_orig_mod.`) are undone; tensors of
+    another shape, such as the head of another number of classes, are left out.
+    Raises ModelError when the file is missing, is not made of tensors, or fits nothing.
+    """
+    loaded = _strip(_read_tensors(path))
+    own = module.state_dict()
+    fitting = {
+        name: value
+        for name, value in loaded.items()
+        if name in own and own[name].shape == value.shape
+    }
+    if not any(own[name].dim() > 1 for name in fitting):
+        raise ModelError(
+            f"model.weights: {path} fits nothing of this network; it holds names like "
+            f"{list(loaded)[:3]}, the network wants names like {list(own)[:3]}"
+        )
+    module.load_state_dict(fitting, strict=False)
+    return len(fitting), [name for name in own if name not in fitting]
+
+
+def _read_tensors(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise ModelError(f"model.weights: {path}: no such file (the path is relative to here)")
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return dict(load_file(path))
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as problem:
+        raise ModelError(
+            f"model.weights: {path} is not a plain file of tensors and is not opened any other "
+            f"way ({reason(problem)})"
+        ) from problem
+    except Exception as problem:  # safetensors raises its own type
+        raise ModelError(f"model.weights: {path} cannot be read ({problem})") from problem
+    for wrapper in _WRAPPERS:
+        if isinstance(loaded, dict) and isinstance(loaded.get(wrapper), dict):
+            loaded = loaded[wrapper]
+    if not isinstance(loaded, dict):
+        raise ModelError(f"model.weights: {path} holds a {type(loaded).__name__}, not tensors")
+    return loaded
+
+
+def _strip(tensors: dict[str, Any]) -> dict[str, Tensor]:
+    out = {name: value for name, value in tensors.items() if isinstance(value, Tensor)}
+    for prefix in _PREFIXES:
+        if out and all(name.startswith(prefix) for name in out):
+            out = {name.removeprefix(prefix): value for name, value in out.items()}
+    return out

@@ -1,0 +1,115 @@
+"""The results of the stages, as tables on stdout, or as JSON for a script."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from comp.progress import say
+
+if TYPE_CHECKING:
+    from comp.data.folds import Balance, FoldPlan
+    from comp.stages.ensemble import Ensembled
+    from comp.stages.train import Trained
+
+MANY_CLASSES = 40
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def print_plan(plan: FoldPlan, balance: Balance, *, as_json: bool) -> None:
+    """Rows, classes and groups of each fold, and the warnings of the planner."""
+    if as_json:
+        _print_json(
+            {
+                "scheme": plan.scheme,
+                "seed": plan.seed,
+                "count": plan.count,
+                "fingerprint": plan.fingerprint,
+                "balance": balance.plain(),
+                "warnings": list(plan.warnings),
+            }
+        )
+        return
+    title = f"{len(plan.ids)} images, {plan.count} folds, {plan.scheme}, seed {plan.seed}"
+    table = Table()
+    table.add_column("fold")
+    for fold in range(plan.count):
+        table.add_column(str(fold), justify="right")
+    table.add_row("images", *map(str, balance.rows.tolist()))
+    if balance.groups is not None:
+        table.add_row("groups", *map(str, balance.groups.tolist()))
+    table.add_section()
+    for name, counts in list(balance.classes.items())[:MANY_CLASSES]:
+        table.add_row(name, *map(str, counts.tolist()))
+    Console().print(table)
+    if len(balance.classes) > MANY_CLASSES:
+        print(f"... and {len(balance.classes) - MANY_CLASSES} more classes (--json has all)")
+    for warning in plan.warnings:
+        say(f"warning: {warning}")
+
+
+def print_trained(trained: list[Trained], metric: str, *, as_json: bool) -> None:
+    """The best epoch of each fold."""
+    if as_json:
+        _print_json(
+            [{"fold": fold.fold, "before": fold.before, **fold.manifest} for fold in trained]
+        )
+        return
+    table = Table(title="best epochs, by the validation part of each fold", title_justify="left")
+    for name in ("fold", metric, "valid loss", "epoch", "of"):
+        table.add_column(name, justify="right")
+    for fold in trained:
+        best = fold.manifest["best"]
+        score = best[metric]
+        table.add_row(
+            str(fold.fold),
+            "undefined" if score is None else f"{score:.4f}",
+            f"{best['valid_loss']:.4f}",
+            str(best["epoch"] + 1),
+            str(fold.manifest["epochs"]),
+        )
+    Console().print(table)
+
+
+def print_ensemble(result: Ensembled, *, as_json: bool) -> None:
+    """The scores side by side: raw, tuned, honest, and the true one where it is known."""
+    scores = result.blend.scores
+    if as_json:
+        record = result.blend.record()
+        _print_json({"submission": str(result.path), "true_score": result.true_score, **record})
+        return
+    table = Table(
+        title=f"{result.metric}, {len(result.blend.members)} folds, {result.blend.vote.name} vote",
+        title_justify="left",
+    )
+    table.add_column("score")
+    table.add_column("value", justify="right")
+    table.add_column("what it is", overflow="fold")
+    table.add_row("out of fold, raw", f"{scores.raw:.4f}", "nothing tuned")
+    if scores.tuned != scores.raw:
+        table.add_row("out of fold, tuned", f"{scores.tuned:.4f}", "tuned on itself: flattering")
+    interval = f"95 % interval {scores.low:.4f} to {scores.high:.4f}"
+    table.add_row("out of fold, honest", f"[bold]{scores.honest:.4f}[/bold]", interval)
+    if result.true_score is not None:
+        table.add_row("test, true", f"[bold]{result.true_score:.4f}[/bold]", "from test_answers")
+    Console().print(table)
+    if result.blend.note:
+        say(f"note: {result.blend.note}")
+    _print_shares(result)
+
+
+def _print_shares(result: Ensembled) -> None:
+    if len(result.shares) > MANY_CLASSES:
+        return
+    table = Table(title=f"classes in the {result.rows} answers", title_justify="left")
+    for name in ("class", "in training", "in the answers"):
+        table.add_column(name, justify="right")
+    for name, (train, test) in result.shares.items():
+        table.add_row(name, f"{train:.1%}", f"{test:.1%}")
+    Console().print(table)

@@ -1,0 +1,111 @@
+"""What every stage begins with: the config with its names looked up, the index and the plan."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from comp.config import Config, plain
+from comp.data.folds import SCHEMES, FoldPlan, load_plan
+from comp.data.index import Index
+from comp.data.layouts import LAYOUTS, read_index
+from comp.data.samples import ensure_sample
+from comp.errors import ConfigError, UsageError, pick
+from comp.metrics import METRICS, Metric, check_metric
+from comp.runs import Workspace
+from comp.tasks import TASKS, Task
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A config with its task, its metric and its folders."""
+
+    config: Config
+    task: Task
+    metric: Metric
+    workspace: Workspace
+
+    @property
+    def name(self) -> str:
+        """The name of the experiment."""
+        return self.config.name
+
+
+def open_experiment(config: Config) -> Experiment:
+    """The experiment of `config`; ConfigError for a task, metric, layout or scheme that is unknown
+    or does not fit."""
+    task = pick(TASKS, config.task, "task")
+    metric = pick(METRICS, config.metric, "metric")
+    check_metric(metric, task.name)
+    pick(LAYOUTS, config.data.layout, "data.layout")
+    pick(dict.fromkeys(["auto", *SCHEMES]), config.folds.scheme, "folds.scheme")
+    return Experiment(config, task, metric, Workspace(config.name))
+
+
+def check_names(experiment: Experiment) -> None:
+    """Look up every other name in the config before any work is done; ConfigError for a wrong one."""
+    from comp.data.augment import RECIPES
+    from comp.data.dataset import SAMPLERS
+    from comp.data.images import RESIZES
+    from comp.ensemble.vote import VOTES
+    from comp.losses import make_loss
+    from comp.predict import TTAS
+    from comp.train.optim import SCHEDULES
+
+    config, task = experiment.config, experiment.task
+    pick(RESIZES, config.image.resize, "image.resize")
+    pick(RECIPES, config.augment.recipe, "augment.recipe")
+    pick(SAMPLERS, config.train.sampler, "train.sampler")
+    pick(SCHEDULES, config.train.sched, "train.sched")
+    pick(TTAS, config.predict.tta, "predict.tta")
+    pick(VOTES, config.ensemble.vote, "ensemble.vote")
+    make_loss(task.loss if config.train.loss == "auto" else config.train.loss, task.link.name)
+
+
+def read_train(experiment: Experiment) -> Index:
+    """The training index; an embedded sample is written out first where the config asks for it."""
+    ensure_sample(experiment.config.data)
+    return read_index(experiment.config.data, experiment.task)
+
+
+def read_plan(experiment: Experiment, index: Index) -> FoldPlan:
+    """The plan on the disk, checked against the index and the config.
+
+    Raises PlanError when there is none or when it was made for other data, ConfigError when the
+    config asks for another number of folds or another scheme than the plan has.
+    """
+    paths = experiment.workspace
+    plan = load_plan(paths.plan_csv, paths.plan_json)
+    plan.check(index)
+    wanted = experiment.config.folds
+    if plan.count != wanted.count or wanted.scheme not in ("auto", plan.scheme):
+        raise ConfigError(
+            f"{paths.plan_csv}: has {plan.count} folds by {plan.scheme!r}, the config asks for "
+            f"{plain(wanted)}. Put the plan's values in the config, or plan again with "
+            "`comp folds make --replace`."
+        )
+    return plan
+
+
+def parse_folds(text: str, count: int) -> list[int]:
+    """The folds that `0`, `0,2`, `0..4` or `all` mean, each once, in order.
+
+    Raises UsageError for any other text and for a fold outside 0..count-1.
+    """
+    if text.strip() == "all":
+        return list(range(count))
+    folds: set[int] = set()
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d+)\s*(?:(?:\.\.|-)\s*(\d+)\s*)?", part)
+        if not match:
+            raise UsageError(f"--fold {text}: write it as 0, as 0,2, as 0..{count - 1}, or as all")
+        low, high = int(match[1]), int(match[2] or match[1])
+        if low > high:
+            raise UsageError(f"--fold {text}: {low}..{high} runs backwards")
+        folds.update(range(low, min(high, count) + 1))
+    outside = sorted(fold for fold in folds if fold >= count)
+    if outside:
+        raise UsageError(
+            f"--fold {text}: there is no fold {outside[0]}; the plan has folds 0..{count - 1}"
+        )
+    return sorted(folds)

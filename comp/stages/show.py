@@ -1,0 +1,36 @@
+"""`comp augment show`: what training will see."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from comp.chance import derive
+from comp.data.augment import make_recipe
+from comp.data.images import fit, read_image
+from comp.report.sheet import contact_sheet
+from comp.stages.experiment import Experiment, read_train
+
+
+def show_augmentation(experiment: Experiment, out: Path, *, images: int, draws: int) -> None:
+    """A contact sheet at `out`: a row an image, as it is and then `draws` times augmented.
+
+    The images are spread over the classes; the draws are those of fold 0, epochs 0, 1, ...
+    """
+    config = experiment.config
+    index = read_train(experiment)
+    recipe = make_recipe(config.augment.recipe, config.image.size)
+    labels = index.label_texts()
+    order = np.argsort(np.array(labels), kind="stable")
+    rows = order[np.linspace(0, len(order) - 1, min(images, len(order))).astype(int)]
+    pictures, titles = [], []
+    for row in rows:
+        image = fit(read_image(index.paths[row]), config.image.size, config.image.resize)
+        pictures.append(image)
+        titles.append(f"{index.ids[row]}: {labels[row]}"[:40])
+        for draw in range(draws):
+            seed = derive(config.seed, "augment", 0, draw, int(row))
+            pictures.append(recipe(image, seed))
+            titles.append("")
+    contact_sheet(pictures, titles, out, columns=draws + 1)

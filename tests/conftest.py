@@ -1,0 +1,42 @@
+"""Small competitions on the disk, and a workspace of one's own for each test."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from toys import paint, toy_rows, toy_tree, write_csv
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")  # the suite never asks the network for weights
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder in which `comp` runs."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def toy(workspace: Path) -> Callable[..., dict[str, Any]]:
+    """`toy("binary")` writes a toy competition to `input/` and gives its config."""
+
+    def make(kind: str = "multiclass", count: int = 24, **over: Any) -> dict[str, Any]:
+        header, rows = toy_rows(kind, count)
+        write_csv(workspace / "input/train.csv", [header, *rows])
+        tests = [[f"t{number:03d}", *[0] * (len(header) - 1)] for number in range(6)]
+        write_csv(workspace / "input/sample_submission.csv", [header, *tests])
+        for row in rows:
+            level = 40 + 80 * float(row[1])
+            paint(workspace / f"input/train/{row[0]}.png", level, seed=int(row[0]))
+        for number, row in enumerate(tests):
+            level = 40 + 80 * (number % 2)
+            paint(workspace / f"input/test/{row[0]}.png", level, seed=1000 + number)
+        return toy_tree(kind, **over)
+
+    return make

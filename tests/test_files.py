@@ -1,0 +1,54 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from comp import files
+from comp.errors import CheckError, CompError
+
+
+def test_a_failed_write_leaves_the_old_content_and_no_orphan(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    files.write_text(path, "old")
+    with pytest.raises(RuntimeError), files.replacing(path) as beside:
+        beside.write_text("half of the new")
+        raise RuntimeError
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_that_cannot_be_written_is_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(CompError, match=r"a\.txt: cannot be written"):
+        files.write_text(tmp_path / "file" / "a.txt", "new")
+
+
+def test_sweep_removes_orphans_of_dead_writers_only(tmp_path: Path) -> None:
+    dead, alive = tmp_path / ".last.pt.999999999.tmp", tmp_path / f".b.pt.{os.getppid()}.tmp"
+    kept = tmp_path / "last.pt"
+    for path in (dead, alive, kept):
+        path.write_text("x")
+    assert files.sweep(tmp_path) == [dead]
+    assert sorted(tmp_path.iterdir()) == sorted([alive, kept])
+    assert files.sweep(tmp_path / "absent") == []
+
+
+def test_json_round_trips_and_a_torn_one_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "m.json"
+    files.write_json(path, {"이름": "글자", "b": [1, 2.5, None]})
+    assert files.read_json(path) == {"이름": "글자", "b": [1, 2.5, None]}
+    path.write_text(path.read_text()[:-8])
+    with pytest.raises(CheckError, match=r"m\.json: not readable as JSON"):
+        files.read_json(path)
+    with pytest.raises(CheckError, match="no such file"):
+        files.read_json(tmp_path / "absent.json")
+
+
+def test_line_digests_tell_where_lines_end() -> None:
+    assert files.digest_lines(["ab", "c"]) != files.digest_lines(["a", "bc"])
+    assert files.digest_lines(["ab"]) == files.digest_lines(iter(["ab"]))
+
+
+def test_file_digest_is_sha256(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"abc")
+    assert files.digest_file(tmp_path / "x").startswith("ba7816bf8f01cfea")

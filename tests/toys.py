@@ -1,0 +1,61 @@
+"""Toy competitions: small enough to train in a second on a CPU."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+def write_csv(path: Path, rows: list[list[Any]]) -> None:
+    """A comma-separated table."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as handle:
+        csv.writer(handle, lineterminator="\n").writerows(rows)
+
+
+def paint(path: Path, brightness: float, seed: int, size: int = 24) -> None:
+    """A noisy grey PNG whose mean tells its class."""
+    import cv2
+
+    noise = np.random.default_rng(seed).normal(0, 12, (size, size, 3))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.clip(brightness + noise, 0, 255).astype(np.uint8)
+    path.write_bytes(cv2.imencode(".png", pixels)[1].tobytes())
+
+
+def toy_tree(kind: str, **over: Any) -> dict[str, Any]:
+    """A config, as plain values, that trains in a second on a CPU."""
+    metric = "macro_f1"
+    tree: dict[str, Any] = {
+        "name": f"toy_{kind}",
+        "task": kind,
+        "metric": metric,
+        "data": {"root": "input", "id": "id", "target": "label"},
+        "folds": {"count": 2},
+        "image": {"size": 24},
+        "augment": {"recipe": "light"},
+        "model": {"name": "test_resnet", "pretrained": False},
+        "train": {"epochs": 2, "batch_size": 8, "lr": 3e-3, "workers": 0},
+    }
+    if kind == "multilabel":
+        tree["data"]["target"] = ["bright", "odd"]
+    for path, value in over.items():
+        section, _, key = path.partition("__")
+        if key:
+            tree.setdefault(section, {})[key] = value
+        else:
+            tree[section] = value
+    return tree
+
+
+def toy_rows(kind: str, count: int) -> tuple[list[str], list[list[Any]]]:
+    """Column names and rows (id, label...) of a toy competition; classes 0..2 or two labels."""
+    ids = [f"{number:05d}" for number in range(count)]
+    if kind == "multilabel":
+        rows = [[name, int(n % 3 == 0), int(n % 2)] for n, name in enumerate(ids)]
+        return ["id", "bright", "odd"], rows
+    classes = 2 if kind == "binary" else 3
+    return ["id", "label"], [[name, n % classes] for n, name in enumerate(ids)]

@@ -1,0 +1,235 @@
+"""The loop on packed noise: resume, ties, memory, bad numbers."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from toys import toy_tree
+
+from comp.config import make_config
+from comp.device import choose_device
+from comp.errors import RunError, TrainError
+from comp.metrics import METRICS
+from comp.models import Net
+from comp.runs import RunDir
+from comp.tasks import TASKS
+from comp.train import checkpoint, loop
+from comp.train.loop import Job, train_fold
+
+ROWS, SIZE = 26, 24
+
+
+def make_job(path: Path, kind: str = "multiclass", fold: int = 0, **over: Any) -> Job:
+    """13 training and 13 validation images whose brightness tells their class."""
+    workers = over.pop("workers", 0)
+    tree = toy_tree(kind, **{"train__epochs": 3, "model__drop_rate": 0.3, **over})
+    classes = 2 if kind == "binary" else 3
+    number = np.arange(ROWS) % classes
+    noise = np.random.default_rng(0).integers(0, 40, (ROWS, SIZE, SIZE, 3))
+    images = (noise + 70 * number[:, None, None, None]).astype(np.uint8)
+    multilabel = np.stack([number > 0, number > 1], axis=1).astype(np.int64)
+    names = ("x", "y", "z") if kind == "multiclass" else ("x", "y")
+    return Job(
+        config=make_config(tree),
+        task=TASKS[kind],
+        metric=METRICS["macro_f1"],
+        fold=fold,
+        images=images,
+        target=multilabel if kind == "multilabel" else number,
+        classes=names,
+        train_rows=np.arange(0, ROWS, 2),
+        valid_rows=np.arange(1, ROWS, 2),
+        plan="plan" * 16,
+        run=RunDir(path),
+        device=choose_device("fp32"),
+        workers=workers,
+    )
+
+
+def weights(run: RunDir, name: str = "last") -> str:
+    """A digest of every tensor and number in a checkpoint."""
+    total = hashlib.sha256()
+
+    def visit(value: Any) -> None:
+        if isinstance(value, torch.Tensor):
+            total.update(value.contiguous().numpy().tobytes())
+        elif isinstance(value, dict):
+            for key in sorted(value, key=str):
+                total.update(str(key).encode())
+                visit(value[key])
+        elif isinstance(value, (list, tuple)):
+            for item in value:
+                visit(item)
+        else:
+            total.update(repr(value).encode())
+
+    visit(checkpoint.load(run.path / f"{name}.pt"))
+    return total.hexdigest()
+
+
+@pytest.mark.parametrize("kind", TASKS)
+def test_every_kind_learns_and_leaves_a_whole_run(tmp_path: Path, kind: str) -> None:
+    job = make_job(tmp_path, kind, train__epochs=6)
+    manifest = train_fold(job)
+    state = checkpoint.load(job.run.last)
+    losses = [row["train_loss"] for row in state["history"]]
+    assert losses[-1] < losses[0]
+    assert len(losses) == state["epoch"] == manifest["epochs"] == 6
+    assert (state["plan"], state["fold"], state["classes"]) == (job.plan, 0, list(job.classes))
+    history = job.run.history.read_text().splitlines()
+    assert history[0] == "epoch,lr,train_loss,valid_loss,macro_f1,best"
+    assert len(history) == 7
+    best = max(row["macro_f1"] for row in state["history"])
+    assert manifest["best"]["macro_f1"] == state["best"]["macro_f1"] == best
+
+
+class Killed(BaseException):
+    """Stands for a signal that nothing catches."""
+
+
+def kill_at(monkeypatch: pytest.MonkeyPatch, call: int) -> None:
+    real, calls = loop._update, iter(range(10**6))
+
+    def update(*args: Any) -> torch.Tensor:
+        if next(calls) == call:
+            raise Killed
+        return real(*args)
+
+    monkeypatch.setattr(loop, "_update", update)
+
+
+@pytest.mark.parametrize(
+    "over",
+    [
+        {},
+        {"train__ema": 0.9, "train__warmup_epochs": 1, "train__micro_batch": 3},
+        {"train__sched": "step", "train__decay_epochs": 1, "train__opt": "sgd"},
+    ],
+)
+def test_a_run_that_was_killed_and_resumed_ends_with_the_same_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, over: dict[str, Any]
+) -> None:
+    whole = make_job(tmp_path / "whole", **over)
+    train_fold(whole)
+    broken = make_job(tmp_path / "broken", **over)
+    for call in (3, 2):  # in the second epoch, then again in the same one
+        with monkeypatch.context() as patch, pytest.raises(Killed):
+            kill_at(patch, call)
+            train_fold(broken)
+    assert not broken.run.done.exists()
+    train_fold(broken)
+    assert weights(broken.run) == weights(whole.run)
+    assert weights(broken.run, "best") == weights(whole.run, "best")
+    assert broken.run.history.read_bytes() == whole.run.history.read_bytes()
+
+
+def test_the_number_of_workers_cannot_change_a_result(tmp_path: Path) -> None:
+    alone, helped = make_job(tmp_path / "0"), make_job(tmp_path / "2", workers=2)
+    train_fold(alone)
+    train_fold(helped)
+    assert weights(helped.run) == weights(alone.run)
+
+
+def test_another_fold_or_seed_draws_otherwise(tmp_path: Path) -> None:
+    jobs = [
+        make_job(tmp_path / "a"),
+        make_job(tmp_path / "b", fold=1),
+        make_job(tmp_path / "c", seed=7),
+    ]
+    for job in jobs:
+        train_fold(job)
+    assert len({weights(job.run) for job in jobs}) == 3
+
+
+@pytest.mark.parametrize(
+    ("new", "best", "expected"),
+    [
+        ((0.9, 1.0), (0.8, 0.1), True),
+        ((0.8, 0.1), (0.9, 1.0), False),
+        ((0.9, 0.1), (0.9, 0.2), True),
+        ((0.9, 0.2), (0.9, 0.1), False),
+        ((0.9, 0.1), (0.9, 0.1), True),
+        ((float("nan"), 0.0), (0.1, 1.0), False),
+        ((0.1, 1.0), (float("nan"), 0.0), True),
+    ],
+)
+def test_ties_go_to_the_lower_loss_then_to_the_later_epoch(
+    new: tuple[float, float], best: tuple[float, float], expected: bool
+) -> None:
+    rows = [{"macro_f1": score, "valid_loss": loss} for score, loss in (new, best)]
+    assert loop._is_best(rows[0], rows[1], METRICS["macro_f1"]) is expected
+    assert loop._is_best(rows[0], None, METRICS["macro_f1"])
+
+
+def test_out_of_memory_halves_the_micro_batch_and_keeps_the_batch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real = Net.logits
+    seen: list[int] = []
+
+    def small(self: Net, images: torch.Tensor) -> torch.Tensor:
+        if self.module.training:
+            if len(images) > 4:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            seen.append(len(images))
+        return real(self, images)
+
+    monkeypatch.setattr(Net, "logits", small)
+    job = make_job(tmp_path / "low")
+    train_fold(job)
+    said = capsys.readouterr().err
+    assert "going on with 4 images at a time, still 8 an update" in said
+    assert seen == [4, 4, 3, 2] * 3
+    monkeypatch.setattr(Net, "logits", real)
+    direct = make_job(tmp_path / "direct", train__micro_batch=4)
+    train_fold(direct)
+    ours, theirs = checkpoint.load(job.run.last), checkpoint.load(direct.run.last)
+    assert ours["updates"] == theirs["updates"] == 6
+    for name, value in theirs["model"].items():
+        assert torch.equal(ours["model"][name], value), name
+
+
+def test_memory_that_is_never_enough_ends_with_a_clear_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(self: Net, images: torch.Tensor) -> torch.Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(Net, "logits", never)
+    with pytest.raises(TrainError, match=r"with 1 images at a time too"):
+        train_fold(make_job(tmp_path))
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = make_job(tmp_path)
+    real, calls = loop._update, iter(range(100))
+
+    def update(*args: Any) -> torch.Tensor:
+        return real(*args) * (float("nan") if next(calls) == 3 else 1)
+
+    monkeypatch.setattr(loop, "_update", update)
+    with pytest.raises(TrainError, match=r"the loss is nan in epoch 1 \(updates 2 to 4\)"):
+        train_fold(job)
+    assert checkpoint.load(job.run.last)["epoch"] == 1
+
+
+def test_a_checkpoint_of_another_fold_or_plan_is_refused(tmp_path: Path) -> None:
+    train_fold(make_job(tmp_path))
+    with pytest.raises(RunError, match="made for fold 0 of plan planplan, this is fold 1"):
+        train_fold(make_job(tmp_path, fold=1))
+
+
+def test_the_average_is_what_is_kept_as_best(tmp_path: Path) -> None:
+    job = make_job(tmp_path, train__ema=0.9, train__epochs=1)
+    train_fold(job)
+    last, best = checkpoint.load(job.run.last), checkpoint.load(job.run.best)
+    for name, value in best["model"].items():
+        assert torch.equal(value, last["ema"][name])
+    assert any(not torch.equal(last["model"][name], v) for name, v in best["model"].items())
