@@ -165,8 +165,6 @@ def sample_path(data: DataConfig) -> Path | None:
     )
 
 
-
-
 def _id_column(table: Table, data: DataConfig) -> str:
     """The column `data.id`; the first one in a table that calls it otherwise."""
     return data.id if data.id in table.values else table.columns[0]

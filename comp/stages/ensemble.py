@@ -149,4 +149,5 @@ def _true_score(experiment: Experiment, classes: tuple[str, ...], final: Answer)
     if target is None:
         return None
     given = final.probs if experiment.metric.wants == "probs" else final.labels
+    assert given is not None, "check_vote refuses a vote without probabilities for such a metric"
     return experiment.metric.score(target, given, len(classes))

@@ -102,10 +102,10 @@ def parse_folds(text: str, count: int) -> list[int]:
         low, high = int(match[1]), int(match[2] or match[1])
         if low > high:
             raise UsageError(f"--fold {text}: {low}..{high} runs backwards")
-        folds.update(range(low, min(high, count) + 1))
-    outside = sorted(fold for fold in folds if fold >= count)
-    if outside:
-        raise UsageError(
-            f"--fold {text}: there is no fold {outside[0]}; the plan has folds 0..{count - 1}"
-        )
+        if high >= count:
+            raise UsageError(
+                f"--fold {text}: there is no fold {max(low, count)}; "
+                f"the plan has folds 0..{count - 1}"
+            )
+        folds.update(range(low, high + 1))
     return sorted(folds)

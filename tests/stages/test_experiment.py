@@ -1,0 +1,65 @@
+from typing import Any
+
+import pytest
+
+from comp.config import make_config
+from comp.errors import ConfigError, UsageError
+from comp.stages.experiment import check_names, open_experiment, parse_folds
+
+TREE: dict[str, Any] = {"name": "x", "task": "binary", "metric": "macro_f1", "data": {"root": "i"}}
+
+
+@pytest.mark.parametrize(
+    ("text", "folds"),
+    [
+        ("0", [0]),
+        ("0,2", [0, 2]),
+        ("0..4", [0, 1, 2, 3, 4]),
+        ("0-2", [0, 1, 2]),
+        ("all", [0, 1, 2, 3, 4]),
+        ("3, 1..2, 3", [1, 2, 3]),
+    ],
+)
+def test_folds_are_named_in_four_ways(text: str, folds: list[int]) -> None:
+    assert parse_folds(text, 5) == folds
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("5", "there is no fold 5; the plan has folds 0..4"),
+        ("0..9", "there is no fold 5"),
+        ("3..1", "runs backwards"),
+        ("x", "write it as 0, as 0,2, as 0..4, or as all"),
+        ("-1", "write it as"),
+        ("", "write it as"),
+        ("99999999999", "there is no fold 99999999999"),
+    ],
+)
+def test_a_fold_that_does_not_exist_is_an_error(text: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message) as caught:
+        parse_folds(text, 5)
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ({"task": "multiclas"}, r"unknown task 'multiclas'.*Did you mean 'multiclass'"),
+        ({"metric": "f1_macro"}, r"unknown metric 'f1_macro'"),
+        ({"data": {"root": "i", "layout": "cvs"}}, r"unknown data\.layout 'cvs'.*'csv'"),
+        ({"folds": {"scheme": "stratifed"}}, r"unknown folds\.scheme .*'stratified'"),
+        ({"augment": {"recipe": "lite"}}, r"unknown augment\.recipe 'lite'"),
+        ({"train": {"loss": "ce"}}, r"'ce' is for softmax outputs"),
+        ({"train": {"sampler": "suffle"}}, r"unknown train\.sampler .*'shuffle'"),
+        ({"train": {"sched": "cosin"}}, r"unknown train\.sched .*'cosine'"),
+        ({"predict": {"tta": "d8"}}, r"unknown predict\.tta .*d4"),
+        ({"ensemble": {"vote": "herd"}}, r"unknown ensemble\.vote .*'hard'"),
+        ({"image": {"resize": "strech"}}, r"unknown image\.resize .*'stretch'"),
+    ],
+)
+def test_every_name_in_the_config_is_looked_up_before_any_work(
+    section: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        check_names(open_experiment(make_config({**TREE, **section})))

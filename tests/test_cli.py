@@ -1,0 +1,142 @@
+"""What a person types, and what comes back: exit codes, messages, the next command."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from comp import cli
+
+
+@pytest.fixture
+def comp(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """`comp("train", "--fold", "0")` gives the exit code, stdout and stderr."""
+
+    def run(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["comp", *words])
+        try:
+            cli.main()
+            code: Any = 0
+        except SystemExit as done:
+            code = done.code or 0
+        out = capsys.readouterr()
+        return int(code), out.out, out.err
+
+    return run
+
+
+@pytest.fixture
+def config(toy: Callable[..., dict[str, Any]]) -> str:
+    Path("toy.yaml").write_text(yaml.safe_dump(toy("binary")))
+    return "toy.yaml"
+
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+def test_three_commands_lead_from_data_to_a_submission(comp: Run, config: str) -> None:
+    code, out, err = comp("folds", "make", "-c", config)
+    assert (code, "images" in out) == (0, True)
+    assert "next: comp train -c toy.yaml --fold 0..1" in err
+    code, out, err = comp("train", "-c", config, "--fold", "0")
+    assert (code, "macro_f1" in out) == (0, True)
+    assert "next: comp train -c toy.yaml --fold 1" in err
+    code, out, err = comp("train", "-c", config, "--fold", "0..1")
+    assert code == 0
+    assert "fold 0: finished before, skipped" in err
+    assert "next: comp ensemble -c toy.yaml" in err
+    code, out, err = comp("ensemble", "-c", config, "--vote", "hard", "--json")
+    assert code == 0
+    assert json.loads(out)["vote"] == "hard"
+    assert Path("submissions/toy_binary.csv").read_text().startswith("id,label\nt000,")
+
+
+def test_results_go_to_stdout_and_quiet_says_nothing_else(comp: Run, config: str) -> None:
+    comp("folds", "make", "-c", config)
+    code, out, err = comp("folds", "make", "-c", config, "--json", "-q")
+    assert (code, err) == (0, "")
+    assert json.loads(out)["balance"]["rows"] == [12, 12]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["--set", "train.lrr=1"], 2, "Did you mean 'lr'?"),
+        (["--set", "task=binray"], 2, "Did you mean 'binary'?"),
+        (["-c", "toi.yaml"], 2, "toi.yaml: no such config. Did you mean toy.yaml?"),
+        (["--set", "data.root=inputt"], 3, "inputt"),
+        (["--set", "data.target=labell"], 3, "'label'"),
+        (["--set", "folds.count=99"], 3, "99 folds for 24 images"),
+    ],
+)
+def test_a_users_mistake_is_one_message_and_an_exit_code(
+    comp: Run, config: str, words: list[str], code: int, message: str
+) -> None:
+    given = words if "-c" in words else ["-c", config, *words]
+    got, out, err = comp("folds", "make", *given)
+    assert (got, out) == (code, "")
+    assert err.startswith("error: ")
+    assert message in err
+    assert "Traceback" not in err
+    assert not Path("folds").exists()
+
+
+def test_each_stage_names_the_command_that_is_missing(comp: Run, config: str) -> None:
+    code, _, err = comp("train", "-c", config)
+    assert (code, "comp folds make" in err) == (3, True)
+    comp("folds", "make", "-c", config)
+    code, _, err = comp("ensemble", "-c", config)
+    assert (code, "Run `comp train --fold 0` first" in err) == (3, True)
+    code, _, err = comp("train", "-c", config, "--fold", "7")
+    assert (code, "there is no fold 7; the plan has folds 0..1" in err) == (2, True)
+
+
+def test_unknown_commands_and_options_are_usage_errors(comp: Run) -> None:
+    assert comp("trian")[0] == 2
+    assert comp("train", "--fld", "0")[0] == 2
+
+
+def test_the_resolved_config_is_printed_whole(comp: Run, config: str) -> None:
+    code, out, _ = comp("config", "-c", config, "--set", "train.lr=1e-4")
+    assert (code, yaml.safe_load(out)["train"]["lr"]) == (0, 1e-4)
+    assert yaml.safe_load(out)["ensemble"]["vote"] == "soft"
+
+
+def test_ctrl_c_exits_with_130(comp: Run, config: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("comp.stages.folds.make_plan", interrupted)
+    code, _, err = comp("folds", "make", "-c", config)
+    assert (code, "interrupted" in err) == (130, True)
+
+
+def test_augment_show_writes_a_picture(comp: Run, config: str) -> None:
+    code, out, _ = comp("augment", "show", "-c", config, "--images", "2", "--draws", "3")
+    assert (code, out) == (0, "augment.png\n")
+    assert Path("augment.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_help_and_the_early_errors_do_not_pay_for_torch() -> None:
+    check = (
+        "import sys; sys.argv = ['comp', '--help']\n"
+        "from comp import cli\n"
+        "try: cli.main()\n"
+        "except SystemExit: pass\n"
+        "names = {'torch', 'timm', 'cv2', 'numpy', 'pandas', 'pydantic', 'rich'}\n"
+        "heavy = names & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", check], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
