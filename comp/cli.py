@@ -1,4 +1,4 @@
-"""The commands: they parse, print, catch and exit. Nothing heavy is imported before it is needed."""
+"""The commands: they parse, print, catch and exit. Heavy imports wait until they are needed."""
 
 from __future__ import annotations
 

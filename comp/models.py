@@ -124,7 +124,7 @@ def _no_weights(name: str, problem: Exception) -> str:
 
 
 def load_weights(module: nn.Module, path: Path) -> tuple[int, list[str]]:
-    """Fill `module` from a local file; the number of tensors taken, and the names left as they were.
+    """Fill `module` from a local file; how many tensors were taken, and the names left.
 
     Reads .safetensors, and .pt / .pth with `weights_only=True`: code in a pickle is never run.
     Wrappers (`state_dict`, `model`) and prefixes (`module.`, `_orig_mod.`) are undone; tensors of

@@ -36,7 +36,7 @@ def print_plan(plan: FoldPlan, balance: Balance, *, as_json: bool) -> None:
             }
         )
         return
-    title = f"{len(plan.ids)} images, {plan.count} folds, {plan.scheme}, seed {plan.seed}"
+    print(f"{len(plan.ids)} images, {plan.count} folds, {plan.scheme}, seed {plan.seed}")
     table = Table()
     table.add_column("fold")
     for fold in range(plan.count):
@@ -61,7 +61,8 @@ def print_trained(trained: list[Trained], metric: str, *, as_json: bool) -> None
             [{"fold": fold.fold, "before": fold.before, **fold.manifest} for fold in trained]
         )
         return
-    table = Table(title="best epochs, by the validation part of each fold", title_justify="left")
+    print("best epochs, by the validation part of each fold")
+    table = Table()
     for name in ("fold", metric, "valid loss", "epoch", "of"):
         table.add_column(name, justify="right")
     for fold in trained:
@@ -84,10 +85,8 @@ def print_ensemble(result: Ensembled, *, as_json: bool) -> None:
         record = result.blend.record()
         _print_json({"submission": str(result.path), "true_score": result.true_score, **record})
         return
-    table = Table(
-        title=f"{result.metric}, {len(result.blend.members)} folds, {result.blend.vote.name} vote",
-        title_justify="left",
-    )
+    print(f"{result.metric}, {len(result.blend.members)} folds, {result.blend.vote.name} vote")
+    table = Table()
     table.add_column("score")
     table.add_column("value", justify="right")
     table.add_column("what it is", overflow="fold")
@@ -107,7 +106,8 @@ def print_ensemble(result: Ensembled, *, as_json: bool) -> None:
 def _print_shares(result: Ensembled) -> None:
     if len(result.shares) > MANY_CLASSES:
         return
-    table = Table(title=f"classes in the {result.rows} answers", title_justify="left")
+    print(f"classes in the {result.rows} answers")
+    table = Table()
     for name in ("class", "in training", "in the answers"):
         table.add_column(name, justify="right")
     for name, (train, test) in result.shares.items():

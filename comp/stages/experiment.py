@@ -43,7 +43,7 @@ def open_experiment(config: Config) -> Experiment:
 
 
 def check_names(experiment: Experiment) -> None:
-    """Look up every other name in the config before any work is done; ConfigError for a wrong one."""
+    """Look up every other name in the config before any work; ConfigError for a wrong one."""
     from comp.data.augment import RECIPES
     from comp.data.dataset import SAMPLERS
     from comp.data.images import RESIZES

@@ -43,8 +43,8 @@ def load(path: Path) -> State:
         raise RunError(f"{path}: no such checkpoint. Train first: `comp train`.") from problem
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as problem:
         raise RunError(
-            f"{path}: not a whole checkpoint ({reason(problem)}). Remove {path.parent} and train the fold "
-            "again."
+            f"{path}: not a whole checkpoint ({reason(problem)}). Remove {path.parent} and train "
+            "the fold again."
         ) from problem
     if not isinstance(state, dict) or "model" not in state:
         raise RunError(f"{path}: not a checkpoint of comp")

@@ -1,0 +1,73 @@
+"""The README, and the demo that it promises."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from comp.config import load_config
+from comp.data.augment import RECIPES
+from comp.data.layouts import LAYOUTS
+from comp.data.schemes import SCHEMES
+from comp.ensemble.vote import VOTES
+from comp.metrics import METRICS
+from comp.predict import TTAS
+from comp.stages.experiment import check_names, open_experiment
+from comp.tasks import TASKS
+from comp.train.optim import SCHEDULES
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def demo_commands() -> list[list[str]]:
+    """What `make demo` runs after the install."""
+    recipe = (ROOT / "Makefile").read_text().split("demo:")[1].split("\n\n")[0]
+    return [line.strip().split()[1:] for line in recipe.splitlines()[1:]]
+
+
+def test_the_demo_is_what_the_readme_shows() -> None:
+    for words in demo_commands():
+        assert f"comp {' '.join(words)}" in README
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_demo_ends_with_both_scores_at_least_0_97(tmp_path: Path) -> None:
+    environment = {**os.environ, "COLUMNS": "100", "OMP_NUM_THREADS": "1"}
+    for words in demo_commands():
+        done = subprocess.run(
+            [sys.executable, "-m", "comp.cli", *words],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+    scores = dict(re.findall(r"(honest|true) +│ +(\d\.\d+)", done.stdout))
+    assert set(scores) == {"honest", "true"}
+    assert min(map(float, scores.values())) >= 0.97
+    assert (tmp_path / "submissions" / "default.csv").read_text().count("\n") == 361
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda p: p.stem)
+def test_every_config_loads_and_says_what_it_is_and_how_to_run_it(path: Path) -> None:
+    check_names(open_experiment(load_config(path)))
+    header = path.read_text(encoding="utf-8").split("\n\n")[0]
+    assert header.startswith("# ")
+    assert "comp train" in header
+    assert yaml.safe_load(path.read_text(encoding="utf-8"))["name"] == path.stem
+
+
+@pytest.mark.parametrize(
+    "table", [TASKS, METRICS, RECIPES, LAYOUTS, SCHEMES, SCHEDULES, TTAS, VOTES]
+)
+def test_the_readme_lists_every_entry_of_every_table(table: dict[str, object]) -> None:
+    assert [name for name in table if f"`{name}`" not in README] == []
