@@ -228,7 +228,7 @@ def _train_epoch(job: Job, learner: Learner, loader: Loader, epoch: int, micro: 
         raise TrainError(
             f"fold {job.fold}: the loss is {mean} in epoch {epoch} (updates "
             f"{learner.updates - len(loader)} to {learner.updates}). Lower train.lr, set "
-            "train.clip_grad, or use --set train.precision=fp32. The last finite checkpoint is kept."
+            "train.clip_grad, or use train.precision=fp32. The last finite checkpoint is kept."
         )
     return mean
 
