@@ -136,6 +136,12 @@ def train_command(
     fold: FoldOption = "all",
     config: ConfigOption = None,
     sets: SetOption = None,
+    max_hours: Annotated[
+        float | None, typer.Option(min=0.001, help="Stop on a checkpoint in time.")
+    ] = None,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Remove what these folds have and begin again.")
+    ] = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -143,8 +149,9 @@ def train_command(
     from comp.report.tables import print_trained
     from comp.stages.train import train
 
+    sets = [*(sets or []), *([f"train.max_hours={max_hours}"] if max_hours else [])]
     experiment = _open(config, sets, quiet)
-    trained = train(experiment, fold)
+    trained = train(experiment, fold, restart=restart)
     print_trained(trained, experiment.metric.name, as_json=as_json)
     missing = [
         number
@@ -156,6 +163,18 @@ def train_command(
         say(f"next: comp train{again} --fold {','.join(map(str, missing))}")
     else:
         say(f"next: comp ensemble{again}")
+
+
+@app.command("status")
+def status_command(
+    config: ConfigOption = None, sets: SetOption = None, as_json: JsonOption = False
+) -> None:
+    """How far each fold is, who is at work, what is left, and the next command."""
+    from comp.config import load_config
+    from comp.report.status import print_status
+    from comp.stages.status import read_status
+
+    print_status(read_status(load_config(config, sets or [])), _again(config, sets), as_json)
 
 
 @app.command("predict")

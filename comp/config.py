@@ -107,6 +107,8 @@ class TrainConfig(Section):
     workers: Literal["auto"] | Annotated[int, Field(ge=0)] = "auto"
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     deterministic: bool = False
+    checkpoint_minutes: Positive | None = 10.0  # inside an epoch; null: at the end of each only
+    max_hours: Positive | None = None  # of one command, over all its folds
 
     @model_validator(mode="after")
     def _possible(self) -> TrainConfig:

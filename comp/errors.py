@@ -12,6 +12,7 @@
     │   └── SubmissionError    the submission file
     ├── ModelError         1   a network that cannot be built or loaded
     ├── TrainError         1   training cannot go on
+    │   └── WorkerError    1   a process that prepares batches died
     ├── TuneError          1   a rule cannot be tuned
     └── Interrupted        130 or 143
 
@@ -79,6 +80,10 @@ class ModelError(CompError):
 
 class TrainError(CompError):
     """Training cannot go on."""
+
+
+class WorkerError(TrainError):
+    """A process that prepares batches died."""
 
 
 class TuneError(CompError):

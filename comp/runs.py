@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from comp import files
 from comp.config import Config, differences, dump_config, parse_yaml, plain
@@ -17,6 +16,8 @@ from comp.errors import ConfigError, RunError
 FREE = (
     "name",
     "train.workers",
+    "train.checkpoint_minutes",
+    "train.max_hours",
     "predict.",
     "ensemble.",
     "submission.",
@@ -74,6 +75,11 @@ class RunDir:
         return self.path / "last.pt"
 
     @property
+    def before_last(self) -> Path:
+        """The generation before `last`."""
+        return self.path / "last.1.pt"
+
+    @property
     def best(self) -> Path:
         return self.path / "best.pt"
 
@@ -111,21 +117,28 @@ class RunDir:
 
         Raises RunError with the keys that changed when the folder was begun with another config.
         """
-        changed = self.drift(config)
-        if changed:
-            lines = [f"  {key}: {old!r} -> {new!r}" for key, (old, new) in changed.items()]
-            raise RunError(
-                "\n".join(
-                    [
-                        f"{self.path}: begun with another config; changed since:",
-                        *lines,
-                        "Give the new experiment another `name` (--set name=...), or go on with "
-                        f"the old config, or remove {self.path}.",
-                    ]
-                )
-            )
+        self.refuse_drift(config)
         files.sweep(self.path)
         files.write_text(self.config, dump_config(config))
+
+    def refuse_drift(self, config: Config) -> None:
+        """Raise RunError with the keys that changed since the folder was begun."""
+        changed = self.drift(config)
+        if not changed:
+            return
+        lines = [f"  {key}: {old!r} -> {new!r}" for key, (old, new) in changed.items()]
+        raise RunError(
+            "\n".join(
+                [
+                    f"{self.path}: begun with another config; changed since:",
+                    *lines,
+                    "Give the new experiment another `name` (--set name=...), or go on with the "
+                    "old config, or start this fold over with `comp train --restart`.",
+                    "Free to change: more train.epochs, train.workers, train.checkpoint_minutes, "
+                    "train.max_hours, predict.*, ensemble.*, submission.*, where the data lies.",
+                ]
+            )
+        )
 
     def drift(self, config: Config) -> dict[str, tuple[Any, Any]]:
         """The keys that matter in which the config in the folder and this one differ."""
@@ -133,9 +146,22 @@ class RunDir:
             return {}
         try:
             old = parse_yaml(self.config.read_text(encoding="utf-8"), str(self.config))
-        except (ConfigError, OSError, yaml.YAMLError) as problem:
+        except (ConfigError, OSError, UnicodeDecodeError) as problem:
             raise RunError(f"{self.config}: not readable ({problem})") from problem
         if not isinstance(old, dict):
             raise RunError(f"{self.config}: not a config")
         changed = differences(old, plain(config))
-        return {key: pair for key, pair in changed.items() if not key.startswith(FREE)}
+        return {key: pair for key, pair in changed.items() if not _is_free(key, *pair)}
+
+    def clear(self) -> None:
+        """Remove what training and prediction left here, the manifest first."""
+        for path in (self.done, self.last, self.before_last, self.best, self.history, self.config):
+            path.unlink(missing_ok=True)
+        for folder in (self.valid, self.test):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_free(key: str, old: Any, new: Any) -> bool:
+    if key == "train.epochs":
+        return isinstance(old, int) and new > old
+    return key.startswith(FREE)

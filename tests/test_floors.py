@@ -11,7 +11,7 @@ PACKAGE = Path(comp.__file__).parent
 FLOORS = [
     {"comp", "errors"},
     {"chance", "files", "progress"},
-    {"config", "metrics", "losses", "device"},
+    {"config", "metrics", "losses", "device", "lock"},
     {"tasks", "predictions", "runs"},
     {"models", "data"},
     {"train", "predict", "ensemble", "submission", "report"},
@@ -24,10 +24,10 @@ ORDER = {
         *("index", "tables", "balance", "plan", "schemes", "match", "labels", "trees", "layouts"),
         *("images", "folds", "samples", "pack", "augment", "dataset"),
     ],
-    "train": ["checkpoint", "optim", "loop"],
+    "train": ["stop", "checkpoint", "optim", "learner", "loop"],
     "ensemble": ["thresholds", "vote", "weights", "honest", "blend"],
-    "stages": ["experiment", "folds", "train", "predict", "ensemble", "show"],
-    "report": ["sheet", "tables"],
+    "stages": ["status", "experiment", "folds", "train", "predict", "ensemble", "show"],
+    "report": ["sheet", "status", "tables"],
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
 

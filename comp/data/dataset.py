@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader
 
 from comp import chance
 from comp.data.augment import Recipe
-from comp.errors import TrainError, pick
+from comp.errors import TrainError, WorkerError, pick
 
 Array = np.ndarray[Any, Any]
 Batch = tuple[torch.Tensor, torch.Tensor]
@@ -127,7 +127,7 @@ class Loader:
         target int64, (B,) or (B, C); in pinned memory where there is CUDA.
 
         The batches before `first_step` cost nothing. Raises TrainError when `first_step` is not
-        in 0..len, and when a worker dies; an error inside a worker is raised here.
+        in 0..len, WorkerError when a worker dies; an error inside a worker is raised here.
         """
         if not 0 <= first_step <= len(self):
             raise TrainError(f"an epoch has {len(self)} steps; it cannot begin at {first_step}")
@@ -150,7 +150,7 @@ class Loader:
         except RuntimeError as problem:
             if "DataLoader worker" not in str(problem) or "Caught" in str(problem):
                 raise
-            raise TrainError(
+            raise WorkerError(
                 f"a process that prepares images died ({str(problem).splitlines()[0]}). Often "
                 "memory or shared memory (/dev/shm) is short: try --set train.workers=0"
             ) from problem
@@ -171,10 +171,11 @@ def _torch_loader(batches: _Batches, plan: _Plan, workers: int, pinned: bool) ->
 
 
 def _begin_worker(number: int) -> None:
-    """One thread a worker; and Ctrl-C is for the main process, which still wants its batches."""
+    """One thread a worker. Signals are for the main process, which still wants its batches; a
+    worker ends when the main process closes it or is gone."""
     cv2.setNumThreads(0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # not the handler of the process it came from
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def train_loader(

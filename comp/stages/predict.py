@@ -109,14 +109,8 @@ class Predictor:
 
 
 def _refuse_unfinished(experiment: Experiment, plan: FoldPlan, fold: int, run: RunDir) -> None:
-    changed = run.drift(experiment.config)
-    if changed:
-        keys = ", ".join(f"{key} {old!r} -> {new!r}" for key, (old, new) in changed.items())
-        raise RunError(
-            f"{run.path}: trained with another config ({keys}). Use that config, or train under "
-            "another `name`."
-        )
-    if finished(run, plan.fingerprint) is None:
+    run.refuse_drift(experiment.config)
+    if finished(run, plan.fingerprint, experiment.config.train.epochs) is None:
         raise RunError(
             f"fold {fold} is not trained to its end ({run.done} is missing). "
             f"Run `comp train --fold {fold}` first."

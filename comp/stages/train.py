@@ -6,15 +6,19 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from comp import files
+from comp import files, lock
 from comp.config import TrainConfig
-from comp.data.pack import open_pack
+from comp.data.folds import FoldPlan
+from comp.data.index import Index
+from comp.data.pack import Pack, open_pack
 from comp.device import Device, choose_device
 from comp.errors import RunError
 from comp.progress import say
 from comp.runs import RunDir
 from comp.stages.experiment import Experiment, check_names, parse_folds, read_plan, read_train
-from comp.train.loop import Job, train_fold
+from comp.train.learner import Job
+from comp.train.loop import train_fold
+from comp.train.stop import Stop
 
 
 @dataclass(frozen=True)
@@ -26,62 +30,89 @@ class Trained:
     before: bool
 
 
-def train(experiment: Experiment, folds: str) -> list[Trained]:
+def train(experiment: Experiment, folds: str, *, restart: bool = False) -> list[Trained]:
     """Train the folds that `folds` names; finished ones are skipped, unfinished ones go on.
 
-    Raises RunError when a run folder was begun with another config or plan.
+    restart: remove what these folds have and begin again.
+    Raises RunError when a run folder was begun with another config or plan, HeldError when another
+    process is at work in it; Interrupted and OutOfTime after a checkpoint was written.
     """
     config = experiment.config
     check_names(experiment)
     index = read_train(experiment)
     plan = read_plan(experiment, index)
-    numbers = parse_folds(folds, plan.count)
-    runs = {number: experiment.workspace.fold(number) for number in numbers}
-    done = {number: finished(run, plan.fingerprint) for number, run in runs.items()}
-    for run in runs.values():
-        run.claim(config)
-    out = []
-    if not all(done.values()):
-        pack = open_pack(index, config.image, experiment.workspace.cache)
-        device = choose_device(config.train.precision, deterministic=config.train.deterministic)
-        say(f"training on {device.describe()}")
-    for number, run in runs.items():
-        manifest = done[number]
-        if manifest is not None:
-            say(f"fold {number}: finished before, skipped")
-            out.append(Trained(number, manifest, before=True))
-            continue
-        job = Job(
+    runs = {k: experiment.workspace.fold(k) for k in parse_folds(folds, plan.count)}
+    if not restart:
+        for run in runs.values():
+            run.refuse_drift(config)
+            finished(run, plan.fingerprint, config.train.epochs)
+    trainer = _Trainer(experiment, index, plan, Stop(config.train.max_hours))
+    with trainer.stop.listening():
+        return [trainer.run(fold, run, restart=restart) for fold, run in runs.items()]
+
+
+class _Trainer:
+    """Opens the pack and the device only when a fold is to be trained."""
+
+    def __init__(self, experiment: Experiment, index: Index, plan: FoldPlan, stop: Stop) -> None:
+        self.experiment, self.index, self.plan, self.stop = experiment, index, plan, stop
+        self.pack: Pack | None = None
+        self.device: Device | None = None
+
+    def run(self, fold: int, run: RunDir, *, restart: bool) -> Trained:
+        """Train one fold, alone in its folder, or find it finished."""
+        config = self.experiment.config
+        with lock.writing(run.path):
+            if restart:
+                run.clear()
+            run.claim(config)
+            manifest = finished(run, self.plan.fingerprint, config.train.epochs)
+            if manifest is not None:
+                say(f"fold {fold}: finished before, skipped")
+                return Trained(fold, manifest, before=True)
+            return Trained(fold, train_fold(self._job(fold, run)), before=False)
+
+    def _job(self, fold: int, run: RunDir) -> Job:
+        config, index = self.experiment.config, self.index
+        if self.device is None:
+            precise = {"deterministic": config.train.deterministic}
+            self.device = choose_device(config.train.precision, **precise)
+            say(f"training on {self.device.describe()}")
+        if self.pack is None:
+            self.pack = open_pack(index, config.image, self.experiment.workspace.cache)
+        return Job(
             config=config,
-            task=experiment.task,
-            metric=experiment.metric,
-            fold=number,
-            images=pack.images,
+            task=self.experiment.task,
+            metric=self.experiment.metric,
+            fold=fold,
+            images=self.pack.images,
             target=index.labels,
             classes=index.classes,
-            train_rows=index.rows(plan.train(number)),
-            valid_rows=index.rows(plan.valid(number)),
-            plan=plan.fingerprint,
+            train_rows=index.rows(self.plan.train(fold)),
+            valid_rows=index.rows(self.plan.valid(fold)),
+            plan=self.plan.fingerprint,
             run=run,
-            device=device,
-            workers=count_workers(config.train, device),
+            device=self.device,
+            workers=count_workers(config.train, self.device),
+            stop=self.stop,
         )
-        out.append(Trained(number, train_fold(job), before=False))
-    return out
 
 
-def finished(run: RunDir, plan: str) -> dict[str, Any] | None:
-    """The manifest of a finished fold, or None; RunError when it is of another plan."""
+def finished(run: RunDir, plan: str, epochs: int = 0) -> dict[str, Any] | None:
+    """The manifest of a fold that was trained for `epochs` at least, or None.
+
+    Raises RunError when it is of another plan.
+    """
     if not run.done.is_file():
         return None
     manifest = files.read_json(run.done, RunError)
     if manifest.get("plan") != plan:
         raise RunError(
             f"{run.path}: trained with plan {str(manifest.get('plan'))[:8]}, the plan is now "
-            f"{plan[:8]}. Bring the old plan back, or train under another `name`, or remove "
-            f"{run.path}."
+            f"{plan[:8]}. Bring the old plan back, or train under another `name`, or start the "
+            "fold over with `comp train --restart`."
         )
-    return manifest
+    return manifest if manifest.get("epochs", 0) >= epochs else None
 
 
 def count_workers(config: TrainConfig, device: Device) -> int:

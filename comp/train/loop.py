@@ -1,162 +1,97 @@
-"""One fold: a straight loop over epochs that goes on wherever the last checkpoint stands."""
+"""One fold: a straight loop over epochs that goes on wherever the last checkpoint stands.
+
+Where it stands is (epoch, step): all updates before that step of that epoch are made. A step equal
+to the length of an epoch means that only the validation is missing.
+"""
 
 from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import torch
-from timm.utils import ModelEmaV3
 
 from comp import files
 from comp.chance import seed_torch
-from comp.config import Config, plain
 from comp.data.augment import make_recipe
 from comp.data.dataset import Loader, eval_batches, train_loader
-from comp.device import Device
-from comp.errors import RunError, TrainError
-from comp.losses import LossFunction, make_loss
+from comp.errors import TrainError, WorkerError
 from comp.metrics import Metric
-from comp.models import Net, build_empty_net, build_net
 from comp.progress import say, track
-from comp.runs import RunDir
-from comp.tasks import Task
 from comp.train import checkpoint
-from comp.train.checkpoint import State
-from comp.train.optim import make_optimizer, make_schedule
+from comp.train.learner import Job, Learner, make_learner, save_best, save_last
 
-MAX_OUT_OF_MEMORY = 5
-
-
-@dataclass(frozen=True)
-class Job:
-    """All that one fold is trained from.
-
-    `images` (N, S, S, 3) uint8 and `target` (N, ...) of the whole index; `train_rows` and
-    `valid_rows` number its rows; `plan` is the fingerprint of the fold plan.
-    """
-
-    config: Config
-    task: Task
-    metric: Metric
-    fold: int
-    images: np.ndarray[Any, Any]
-    target: np.ndarray[Any, Any]
-    classes: tuple[str, ...]
-    train_rows: np.ndarray[Any, Any]
-    valid_rows: np.ndarray[Any, Any]
-    plan: str
-    run: RunDir
-    device: Device
-    workers: int
-
-
-@dataclass
-class Learner:
-    """What changes while a fold is trained."""
-
-    net: Net
-    ema: ModelEmaV3 | None
-    optimizer: torch.optim.Optimizer
-    schedule: Any
-    scaler: torch.amp.GradScaler
-    loss: LossFunction
-    epoch: int = 0
-    updates: int = 0
-    best: dict[str, float] | None = None
-    history: list[dict[str, float]] = field(default_factory=list)
-
-    @property
-    def judged(self) -> Net:
-        """The network that is validated and kept: the averaged one where there is an average."""
-        if self.ema is None:
-            return self.net
-        return Net(self.ema.module, self.net.device, self.net.mean, self.net.std)
-
-    def state(self) -> State:
-        """Everything that `restore` needs."""
-        return {
-            "model": self.net.module.state_dict(),
-            "ema": self.ema.module.state_dict() if self.ema else None,
-            "optimizer": self.optimizer.state_dict(),
-            "schedule": self.schedule.state_dict(),
-            "scaler": self.scaler.state_dict(),
-            "epoch": self.epoch,
-            "updates": self.updates,
-            "best": self.best,
-            "history": self.history,
-        }
-
-    def restore(self, state: State) -> None:
-        """Go on from `state`."""
-        self.net.module.load_state_dict(state["model"])
-        if self.ema:
-            self.ema.module.load_state_dict(state["ema"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.schedule.load_state_dict(state["schedule"])
-        self.scaler.load_state_dict(state["scaler"])
-        self.epoch, self.updates = state["epoch"], state["updates"]
-        self.best, self.history = state["best"], state["history"]
+MAX_RETRIES = 5
+MAX_SKIPPED = 5
 
 
 def train_fold(job: Job) -> dict[str, Any]:
     """Train one fold to its end, from its last checkpoint if there is one; what `done.json` holds.
 
     Out of device memory, the micro-batch is halved and the fold goes on from its last checkpoint;
-    gradients are accumulated, so the effective batch stays what the config says.
-    Raises TrainError when the loss is not finite or no micro-batch fits, RunError when the folder
-    holds another fold's or plan's checkpoint.
+    gradients are accumulated, so the effective batch stays what the config says. When a worker
+    dies, it goes on with half of them.
+    Raises TrainError when the loss is not finite too often or no micro-batch fits, RunError when
+    the folder holds another fold's or plan's checkpoint or none that is whole, Interrupted and
+    OutOfTime after a checkpoint was written for them.
     """
     micro = job.config.train.micro_batch or job.config.train.batch_size
-    for _ in range(MAX_OUT_OF_MEMORY):
+    workers = job.workers
+    for _ in range(MAX_RETRIES):
         try:
-            return _run(job, micro)
+            return _run(job, micro, workers)
         except torch.OutOfMemoryError:
             if micro == 1:
                 break
             micro = math.ceil(micro / 2)
+            _say_memory(job, micro)
+        except WorkerError as problem:
+            if workers == 0:
+                raise
+            workers //= 2
+            say(f"fold {job.fold}: {problem}; going on with {workers} workers")
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        say(
-            f"fold {job.fold}: out of device memory; going on with {micro} images at a time, still "
-            f"{job.config.train.batch_size} an update (batch norm sees {micro})"
-        )
     raise TrainError(
-        f"fold {job.fold}: out of device memory, with {micro} images at a time too. Use a smaller "
-        "image.size or model.name, or free the device."
+        f"fold {job.fold}: given up after {MAX_RETRIES} tries; the last was with {micro} images at "
+        f"a time and {workers} workers. Use a smaller image.size or model.name, or free the device."
     )
 
 
-def _run(job: Job, micro: int) -> dict[str, Any]:
-    loader = _make_loader(job)
-    learner = _make_learner(job, len(loader))
+def _say_memory(job: Job, micro: int) -> None:
+    say(
+        f"fold {job.fold}: out of device memory; going on with {micro} images at a time, still "
+        f"{job.config.train.batch_size} an update (batch norm sees {micro})"
+    )
+
+
+def _run(job: Job, micro: int, workers: int) -> dict[str, Any]:
     job.run.path.mkdir(parents=True, exist_ok=True)
-    for epoch in range(learner.epoch, job.config.train.epochs):
-        started = time.monotonic()
-        rate = learner.optimizer.param_groups[0]["lr"]
-        train_loss = _train_epoch(job, learner, loader, epoch, micro)
-        valid_loss, score = _validate(job, learner)
-        learner.epoch = epoch + 1
-        row = {
-            "epoch": epoch,
-            "lr": rate,
-            "train_loss": train_loss,
-            "valid_loss": valid_loss,
-            job.metric.name: score,
-        }
+    loader = _make_loader(job, workers)
+    learner = make_learner(job, len(loader), micro)
+    while learner.epoch < job.config.train.epochs:
+        started, first = time.monotonic(), learner.step
+        _train_epoch(job, learner, loader)
+        trained = time.monotonic() - started
+        row = _judge(job, learner)
         improved = _is_best(row, learner.best, job.metric)
         if improved:
             learner.best = row
         learner.history.append({**row, "best": int(improved)})
-        _save(job, learner, improved)
-        _report(job, row, improved, time.monotonic() - started)
+        learner.epoch, learner.step = learner.epoch + 1, 0
+        learner.loss_sum.zero_()
+        if improved:
+            save_best(job, learner)
+        save_last(job, learner)
+        files.write_text(job.run.history, _history_csv(learner.history))
+        seconds = time.monotonic() - started
+        _report(job, row, improved, seconds, whole=first == 0, skipped=learner.skipped)
+        _foresee(job, learner, seconds if first == 0 else trained)
     return _finish(job, learner)
 
 
-def _make_loader(job: Job) -> Loader:
+def _make_loader(job: Job, workers: int) -> Loader:
     config = job.config
     return train_loader(
         job.images,
@@ -166,80 +101,42 @@ def _make_loader(job: Job) -> Loader:
         seed=config.seed,
         fold=job.fold,
         batch_size=config.train.batch_size,
-        workers=job.workers,
+        workers=workers,
         sampler=config.train.sampler,
     )
 
 
-def _make_learner(job: Job, steps: int) -> Learner:
-    config, train = job.config, job.config.train
-    state = checkpoint.load(job.run.last) if job.run.last.is_file() else None
-    build = build_net if state is None else build_empty_net
-    seed_torch(config.seed, "init", job.fold)
-    outputs = job.task.columns(len(job.classes))
-    net = build(config.model, outputs, config.image.size, job.device)
-    optimizer = make_optimizer(net.module, train)
-    name = job.task.loss if train.loss == "auto" else train.loss
-    learner = Learner(
-        net=net,
-        ema=ModelEmaV3(net.module, decay=train.ema, use_warmup=True) if train.ema else None,
-        optimizer=optimizer,
-        schedule=make_schedule(optimizer, train, steps),
-        scaler=torch.amp.GradScaler(job.device.torch_device.type, enabled=job.device.scaled),
-        loss=make_loss(name, job.task.link.name, train.label_smoothing),
-    )
-    if state is not None:
-        _refuse_foreign(job, state)
-        learner.restore(state)
-        say(
-            f"fold {job.fold}: resumed at epoch {learner.epoch}/{train.epochs}{_best_text(learner)}"
-        )
-    return learner
-
-
-def _refuse_foreign(job: Job, state: State) -> None:
-    found = (state.get("plan"), state.get("fold"))
-    if found != (job.plan, job.fold):
-        raise RunError(
-            f"{job.run.last}: made for fold {found[1]} of plan {str(found[0])[:8]}, this is fold "
-            f"{job.fold} of plan {job.plan[:8]}. Remove {job.run.path} to train it again, or bring "
-            "the old plan back."
-        )
-
-
-def _best_text(learner: Learner) -> str:
-    if learner.best is None:
-        return ""
-    *_, name = learner.best
-    return f", best {name} {learner.best[name]:.4f} in epoch {learner.best['epoch']}"
-
-
-def _train_epoch(job: Job, learner: Learner, loader: Loader, epoch: int, micro: int) -> float:
-    """One pass over the training rows; the mean loss of its steps."""
+def _train_epoch(job: Job, learner: Learner, loader: Loader) -> None:
+    """The rest of the epoch; a checkpoint and out when it is time to stop."""
     learner.net.module.train()
-    total = torch.zeros((), device=job.device.torch_device)
-    what = f"fold {job.fold} epoch {epoch + 1}/{job.config.train.epochs}"
-    batches = track(loader.epoch(epoch), len(loader), what)
-    for step, (images, target) in enumerate(batches):
-        seed_torch(job.config.seed, "step", job.fold, epoch, step)
-        total += _update(job, learner, images, target, micro)
-    mean = float(total) / len(loader)
-    if not math.isfinite(mean):
-        raise TrainError(
-            f"fold {job.fold}: the loss is {mean} in epoch {epoch} (updates "
-            f"{learner.updates - len(loader)} to {learner.updates}). Lower train.lr, set "
-            "train.clip_grad, or use train.precision=fp32. The last finite checkpoint is kept."
-        )
-    return mean
+    what = f"fold {job.fold} epoch {learner.epoch + 1}/{job.config.train.epochs}"
+    batches = loader.epoch(learner.epoch, learner.step)
+    try:
+        for images, target in track(batches, len(loader) - learner.step, what):
+            seed_torch(job.config.seed, "step", job.fold, learner.epoch, learner.step)
+            _update(job, learner, images, target)
+            learner.step += 1
+            _pause(job, learner)
+    except WorkerError:
+        save_last(job, learner)
+        raise
 
 
-def _update(
-    job: Job, learner: Learner, images: torch.Tensor, target: torch.Tensor, micro: int
-) -> torch.Tensor:
-    """One update from one batch, `micro` images at a time; the batch's mean loss, on the device."""
+def _pause(job: Job, learner: Learner) -> None:
+    """Between two steps: a checkpoint when one is due, and out when it is time to stop."""
+    minutes = job.config.train.checkpoint_minutes
+    due = minutes is not None and time.monotonic() - learner.saved_at >= 60 * minutes
+    if job.stop.asked or due:
+        save_last(job, learner)
+    if job.stop.asked:
+        job.stop.leave(f"fold {job.fold} at epoch {learner.epoch}, step {learner.step}")
+
+
+def _update(job: Job, learner: Learner, images: torch.Tensor, target: torch.Tensor) -> None:
+    """One update from one batch, `micro` images at a time; left out when the loss is not finite."""
     device, clip = job.device.torch_device, job.config.train.clip_grad
     total = torch.zeros((), device=device)
-    parts = math.ceil(len(images) / micro)
+    parts = math.ceil(len(images) / learner.micro)
     for few, answers in zip(images.tensor_split(parts), target.tensor_split(parts), strict=True):
         part = learner.net.to_device(few)
         truth = answers.to(device, non_blocking=True)
@@ -248,9 +145,14 @@ def _update(
         loss = loss * (len(part) / len(images))
         learner.scaler.scale(loss).backward()
         total += loss.detach()
+    if not math.isfinite(float(total)):
+        _skip(job, learner, float(total))
+        return
+    learner.loss_sum += torch.stack([total, torch.ones_like(total)])
     if clip is not None:
         learner.scaler.unscale_(learner.optimizer)
         torch.nn.utils.clip_grad_norm_(learner.net.module.parameters(), clip)
+    learner.rate = learner.optimizer.param_groups[0]["lr"]
     learner.scaler.step(learner.optimizer)
     learner.scaler.update()
     learner.optimizer.zero_grad(set_to_none=True)
@@ -258,7 +160,31 @@ def _update(
     learner.schedule.step_update(learner.updates)
     if learner.ema:
         learner.ema.update(learner.net.module, step=learner.updates)
-    return total
+
+
+def _skip(job: Job, learner: Learner, loss: float) -> None:
+    learner.optimizer.zero_grad(set_to_none=True)
+    learner.skipped += 1
+    where = f"fold {job.fold}: the loss is {loss} in epoch {learner.epoch}, step {learner.step}"
+    if learner.skipped > MAX_SKIPPED:
+        raise TrainError(
+            f"{where}, for the {learner.skipped}th time. Lower train.lr, set train.clip_grad, or "
+            f"use train.precision=fp32. The last checkpoint before it is kept in {job.run.path}."
+        )
+    say(f"{where}; skipped ({learner.skipped} of {MAX_SKIPPED} allowed)")
+
+
+def _judge(job: Job, learner: Learner) -> dict[str, float]:
+    """The row of the history for the epoch that was just trained."""
+    valid_loss, score = _validate(job, learner)
+    total, steps = learner.loss_sum.tolist()
+    return {
+        "epoch": learner.epoch,
+        "lr": learner.rate,
+        "train_loss": total / steps if steps else math.nan,
+        "valid_loss": valid_loss,
+        job.metric.name: score,
+    }
 
 
 @torch.inference_mode()
@@ -266,9 +192,14 @@ def _validate(job: Job, learner: Learner) -> tuple[float, float]:
     """Loss and score of the validation rows, without augmentation, with the neutral rule."""
     net = learner.judged
     net.module.eval()
-    size = job.config.predict.batch_size or 2 * job.config.train.batch_size
-    batches = eval_batches(job.images, job.valid_rows, size)
-    logits = torch.cat([net.logits(net.to_device(batch)).float() for batch in batches])
+    size = min(job.config.predict.batch_size or 2 * job.config.train.batch_size, 2 * learner.micro)
+    parts = []
+    for batch in eval_batches(job.images, job.valid_rows, size):
+        parts.append(net.logits(net.to_device(batch)).float())
+        if job.stop.asked:
+            save_last(job, learner)
+            job.stop.leave(f"fold {job.fold} in the validation of epoch {learner.epoch}")
+    logits = torch.cat(parts)
     target = job.target[job.valid_rows]
     truth = job.task.link.loss_target(torch.from_numpy(target).to(logits.device), logits)
     loss = float(learner.loss(logits, truth))
@@ -278,7 +209,8 @@ def _validate(job: Job, learner: Learner) -> tuple[float, float]:
 
 
 def _is_best(row: dict[str, float], best: dict[str, float] | None, metric: Metric) -> bool:
-    """Higher score first, then lower validation loss, then the later epoch; never NaN."""
+    """Higher score first, then lower validation loss, then the later epoch; NaN only until there
+    is a number."""
     if best is None:
         return True
     old, new = best[metric.name], row[metric.name]
@@ -289,38 +221,40 @@ def _is_best(row: dict[str, float], best: dict[str, float] | None, metric: Metri
     return row["valid_loss"] <= best["valid_loss"]
 
 
-def _save(job: Job, learner: Learner, improved: bool) -> None:
-    about = {
-        "fold": job.fold,
-        "plan": job.plan,
-        "config": plain(job.config),
-        "classes": list(job.classes),
-        "mean": list(learner.net.mean),
-        "std": list(learner.net.std),
-        "versions": checkpoint.versions(),
-    }
-    if improved:
-        weights = learner.judged.module.state_dict()
-        checkpoint.save({"model": weights, "best": learner.best, **about}, job.run.best)
-    checkpoint.save({**learner.state(), **about}, job.run.last)
-    files.write_text(job.run.history, _history_csv(learner.history))
-
-
 def _history_csv(history: list[dict[str, float]]) -> str:
     lines = [",".join(history[0])]
     lines += [",".join(format(value, ".10g") for value in row.values()) for row in history]
     return "\n".join(lines) + "\n"
 
 
-def _report(job: Job, row: dict[str, float], improved: bool, seconds: float) -> None:
+def _report(
+    job: Job, row: dict[str, float], improved: bool, seconds: float, *, whole: bool, skipped: int
+) -> None:
     line = (
         f"fold {job.fold}  epoch {row['epoch'] + 1:.0f}/{job.config.train.epochs}  "
         f"lr {row['lr']:.2e}  loss {row['train_loss']:.4f}  valid {row['valid_loss']:.4f}  "
         f"{job.metric.name} {row[job.metric.name]:.4f}{' *' if improved else ''}  {seconds:.1f} s"
+        + (f"  {skipped} skipped" if skipped else "")
+        + ("" if whole else "  (the rest of it)")
     )
     say(line)
     with job.run.log.open("a", encoding="utf-8") as log:
         log.write(line + "\n")
+
+
+def _foresee(job: Job, learner: Learner, seconds: float) -> None:
+    """Say once, after the first epoch of this command, whether the fold will end in time."""
+    left = job.stop.left
+    if left is None or job.stop.foreseen:
+        return
+    job.stop.foreseen = True
+    rest = job.config.train.epochs - learner.epoch
+    fits = int(left // seconds) if seconds > 0 else rest
+    if fits < rest:
+        say(
+            f"fold {job.fold}: about {seconds:.0f} s an epoch and {left / 3600:.2f} h left: the "
+            f"time will be over in epoch {learner.epoch + fits + 1} of {job.config.train.epochs}"
+        )
 
 
 def _finish(job: Job, learner: Learner) -> dict[str, Any]:
@@ -333,6 +267,7 @@ def _finish(job: Job, learner: Learner) -> dict[str, Any]:
             name: value if math.isfinite(value) else None
             for name, value in (learner.best or {}).items()
         },
+        "skipped": learner.skipped,
         "best_sha256": files.digest_file(job.run.best),
         "last_sha256": files.digest_file(job.run.last),
         "versions": checkpoint.versions(),

@@ -19,7 +19,8 @@ from comp.models import Net
 from comp.runs import RunDir
 from comp.tasks import TASKS
 from comp.train import checkpoint, loop
-from comp.train.loop import Job, train_fold
+from comp.train.learner import Job
+from comp.train.loop import train_fold
 
 ROWS, SIZE = 26, 24
 
@@ -95,10 +96,10 @@ class Killed(BaseException):
 def kill_at(monkeypatch: pytest.MonkeyPatch, call: int) -> None:
     real, calls = loop._update, iter(range(10**6))
 
-    def update(*args: Any) -> torch.Tensor:
+    def update(*args: Any) -> None:
         if next(calls) == call:
             raise Killed
-        return real(*args)
+        real(*args)
 
     monkeypatch.setattr(loop, "_update", update)
 
@@ -201,23 +202,46 @@ def test_memory_that_is_never_enough_ends_with_a_clear_error(
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(Net, "logits", never)
-    with pytest.raises(TrainError, match=r"with 1 images at a time too"):
+    with pytest.raises(TrainError, match=r"given up after 5 tries; the last was with 1 images"):
         train_fold(make_job(tmp_path))
 
 
-def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_checkpoint(
+def spoil(monkeypatch: pytest.MonkeyPatch, bad: set[int]) -> None:
+    """Make the loss of the training steps numbered `bad` NaN."""
+    real, calls = Net.logits, iter(range(10**6))
+
+    def logits(self: Net, images: torch.Tensor) -> torch.Tensor:
+        out = real(self, images)
+        return out * float("nan") if self.module.training and next(calls) in bad else out
+
+    monkeypatch.setattr(Net, "logits", logits)
+
+
+def test_a_bad_step_is_skipped_and_counted_and_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spoil(monkeypatch, {1, 4})
+    job = make_job(tmp_path, train__ema=0.9)
+    manifest = train_fold(job)
+    assert "the loss is nan in epoch 0, step 1; skipped (1 of 5 allowed)" in capsys.readouterr().err
+    state = checkpoint.load(job.run.last)
+    assert (manifest["skipped"], state["skipped"], state["updates"]) == (2, 2, 4)
+    for part in ("model", "ema"):
+        assert all(torch.isfinite(value).all() for value in state[part].values())
+    assert all(np.isfinite(row["train_loss"]) for row in state["history"])
+
+
+def test_a_loss_that_stays_bad_stops_the_run_and_keeps_the_last_finite_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job = make_job(tmp_path)
-    real, calls = loop._update, iter(range(100))
-
-    def update(*args: Any) -> torch.Tensor:
-        return real(*args) * (float("nan") if next(calls) == 3 else 1)
-
-    monkeypatch.setattr(loop, "_update", update)
-    with pytest.raises(TrainError, match=r"the loss is nan in epoch 1 \(updates 2 to 4\)"):
+    spoil(monkeypatch, set(range(2, 100)))
+    job = make_job(tmp_path, train__epochs=9)
+    with pytest.raises(TrainError, match=r"the loss is nan in epoch 3, step 1, for the 6th time"):
         train_fold(job)
-    assert checkpoint.load(job.run.last)["epoch"] == 1
+    state = checkpoint.load(job.run.last)
+    assert all(torch.isfinite(value).all() for value in state["model"].values())
+    best = checkpoint.load(job.run.best)
+    assert all(torch.isfinite(value).all() for value in best["model"].values())
 
 
 def test_a_checkpoint_of_another_fold_or_plan_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,204 @@
+"""What changes while a fold is trained, how it is made, kept and taken up again."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from timm.utils import ModelEmaV3
+
+from comp.chance import seed_torch
+from comp.config import Config, plain
+from comp.device import Device
+from comp.errors import RunError
+from comp.losses import LossFunction, make_loss
+from comp.metrics import Metric
+from comp.models import Net, build_empty_net, build_net
+from comp.progress import say
+from comp.runs import RunDir
+from comp.tasks import Task
+from comp.train import checkpoint
+from comp.train.checkpoint import State
+from comp.train.optim import make_optimizer, make_schedule
+from comp.train.stop import Stop
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that one fold is trained from.
+
+    `images` (N, S, S, 3) uint8 and `target` (N, ...) of the whole index; `train_rows` and
+    `valid_rows` number its rows; `plan` is the fingerprint of the fold plan.
+    """
+
+    config: Config
+    task: Task
+    metric: Metric
+    fold: int
+    images: np.ndarray[Any, Any]
+    target: np.ndarray[Any, Any]
+    classes: tuple[str, ...]
+    train_rows: np.ndarray[Any, Any]
+    valid_rows: np.ndarray[Any, Any]
+    plan: str
+    run: RunDir
+    device: Device
+    workers: int
+    stop: Stop = field(default_factory=Stop)
+
+
+@dataclass
+class Learner:
+    """What changes while a fold is trained.
+
+    `loss_sum` holds the sum of the losses of the epoch so far and their number, on the device;
+    `skipped` counts the updates that were left out because their loss was not finite; `micro` is
+    how many images are on the device at once; `rate` is the learning rate of the last update.
+    `saved_at` is not kept.
+    """
+
+    net: Net
+    ema: ModelEmaV3 | None
+    optimizer: torch.optim.Optimizer
+    schedule: Any
+    scaler: torch.amp.GradScaler
+    loss: LossFunction
+    loss_sum: torch.Tensor
+    micro: int
+    epoch: int = 0
+    step: int = 0
+    updates: int = 0
+    rate: float = 0.0
+    skipped: int = 0
+    best: dict[str, float] | None = None
+    history: list[dict[str, float]] = field(default_factory=list)
+    saved_at: float = field(default_factory=time.monotonic)
+
+    @property
+    def judged(self) -> Net:
+        """The network that is validated and kept: the averaged one where there is an average."""
+        if self.ema is None:
+            return self.net
+        return Net(self.ema.module, self.net.device, self.net.mean, self.net.std)
+
+    def state(self) -> State:
+        """Everything that `restore` needs."""
+        return {
+            "model": self.net.module.state_dict(),
+            "ema": self.ema.module.state_dict() if self.ema else None,
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "loss_sum": self.loss_sum,
+            "micro": self.micro,
+            "epoch": self.epoch,
+            "step": self.step,
+            "updates": self.updates,
+            "rate": self.rate,
+            "skipped": self.skipped,
+            "best": self.best,
+            "history": self.history,
+        }
+
+    def restore(self, state: State, *, same_epochs: bool) -> None:
+        """Go on from `state`. With another number of epochs, the schedule is the new one's at the
+        updates made so far."""
+        self.net.module.load_state_dict(state["model"])
+        if self.ema:
+            self.ema.module.load_state_dict(state["ema"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if same_epochs:
+            self.schedule.load_state_dict(state["schedule"])
+        self.scaler.load_state_dict(state["scaler"])
+        self.loss_sum.copy_(state["loss_sum"])
+        self.micro = min(self.micro, state["micro"])
+        self.epoch, self.step = state["epoch"], state["step"]
+        self.updates, self.rate = state["updates"], state["rate"]
+        self.skipped = state["skipped"]
+        self.best, self.history = state["best"], list(state["history"])
+        if not same_epochs:
+            self.schedule.step_update(self.updates)
+
+
+def make_learner(job: Job, steps: int, micro: int) -> Learner:
+    config, train = job.config, job.config.train
+    state, damaged = checkpoint.load_last(job.run)
+    build = build_net if state is None else build_empty_net
+    seed_torch(config.seed, "init", job.fold)
+    outputs = job.task.columns(len(job.classes))
+    net = build(config.model, outputs, config.image.size, job.device)
+    optimizer = make_optimizer(net.module, train)
+    name = job.task.loss if train.loss == "auto" else train.loss
+    learner = Learner(
+        net=net,
+        ema=ModelEmaV3(net.module, decay=train.ema, use_warmup=True) if train.ema else None,
+        optimizer=optimizer,
+        schedule=make_schedule(optimizer, train, steps),
+        scaler=torch.amp.GradScaler(job.device.torch_device.type, enabled=job.device.scaled),
+        loss=make_loss(name, job.task.link.name, train.label_smoothing),
+        loss_sum=torch.zeros(2, dtype=torch.float64, device=job.device.torch_device),
+        micro=micro,
+    )
+    if state is None:
+        checkpoint.require_space(learner.state(), job.run)
+    else:
+        _resume(job, learner, state, damaged)
+    return learner
+
+
+def _resume(job: Job, learner: Learner, state: State, damaged: list[str]) -> None:
+    _refuse_foreign(job, state)
+    before, epochs = state["config"]["train"]["epochs"], job.config.train.epochs
+    learner.restore(state, same_epochs=before == epochs)
+    for line in damaged:
+        say(f"fold {job.fold}: {line}; going on from the checkpoint before it")
+    said = f"fold {job.fold}: resumed epoch {learner.epoch} step {learner.step}"
+    said += f", lr {learner.optimizer.param_groups[0]['lr']:.3g}"
+    if learner.best is not None:
+        best = learner.best
+        said += f", best {best[job.metric.name]:.4f} (epoch {best['epoch']})"
+    say(said)
+    if before != epochs:
+        say(f"fold {job.fold}: {before} -> {epochs} epochs; the schedule is that of {epochs}")
+    old, new = state["versions"], checkpoint.versions()
+    for name in new:
+        if old.get(name) != new[name]:
+            say(f"fold {job.fold}: {name} was {old.get(name)} and is {new[name]}")
+
+
+def _refuse_foreign(job: Job, state: State) -> None:
+    found = (state.get("plan"), state.get("fold"))
+    if found != (job.plan, job.fold):
+        raise RunError(
+            f"{job.run.last}: made for fold {found[1]} of plan {str(found[0])[:8]}, this is fold "
+            f"{job.fold} of plan {job.plan[:8]}. Start the fold over with `comp train --restart`, "
+            "or bring the old plan back."
+        )
+
+
+def _about(job: Job, learner: Learner) -> State:
+    return {
+        "fold": job.fold,
+        "plan": job.plan,
+        "config": plain(job.config),
+        "classes": list(job.classes),
+        "mean": list(learner.net.mean),
+        "std": list(learner.net.std),
+        "versions": checkpoint.versions(),
+    }
+
+
+def save_best(job: Job, learner: Learner) -> None:
+    weights = learner.judged.module.state_dict()
+    about = _about(job, learner)
+    checkpoint.save({"model": weights, "best": learner.best, **about}, job.run.best)
+
+
+def save_last(job: Job, learner: Learner) -> None:
+    started = time.monotonic()
+    checkpoint.save_last({**learner.state(), **_about(job, learner)}, job.run)
+    learner.saved_at = time.monotonic()
+    job.stop.longest_save = max(job.stop.longest_save, learner.saved_at - started)

@@ -1,0 +1,81 @@
+"""When to stop in the middle: on a signal, or when the time is up."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from comp.errors import CompError, Interrupted
+from comp.progress import say
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SHARE, _AT_MOST = 0.02, 60.0
+
+
+class OutOfTime(CompError):
+    """The hours that were granted are over; a checkpoint is written."""
+
+
+class Stop:
+    """Whether the loop should write a checkpoint and leave at the next step.
+
+    The first SIGINT or SIGTERM asks for it; a second one leaves at once, with the exit code of the
+    signal. So does the end of `hours`, in time: a fiftieth of them (60 s at most) and the time of
+    two checkpoints are kept in reserve.
+    """
+
+    def __init__(self, hours: float | None = None) -> None:
+        self.signal: int | None = None
+        self.started = time.monotonic()
+        self.seconds = None if hours is None else hours * 3600
+        self.longest_save = 0.0
+        self.foreseen = False
+
+    @property
+    def left(self) -> float | None:
+        """Seconds until the loop has to stop; None without a limit."""
+        if self.seconds is None:
+            return None
+        reserve = min(_SHARE * self.seconds, _AT_MOST) + 2 * self.longest_save
+        return self.seconds - reserve - (time.monotonic() - self.started)
+
+    @property
+    def asked(self) -> bool:
+        """Whether it is time to stop."""
+        return self.signal is not None or (self.left is not None and self.left <= 0)
+
+    def leave(self, where: str) -> None:
+        """Raise what ends the command: Interrupted for a signal, OutOfTime for the clock."""
+        if self.signal is not None:
+            name = signal.Signals(self.signal).name
+            raise Interrupted(
+                f"{name}: stopped {where}; the same command goes on from there", self.signal
+            )
+        hours = (self.seconds or 0) / 3600
+        raise OutOfTime(
+            f"the {hours:g} hours are over: stopped {where}; the same command goes on from there"
+        )
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self.signal is not None:
+            os._exit(128 + number)
+        self.signal = number
+        say(f"{signal.Signals(number).name}: stopping at the next step; once more to leave at once")
+
+    @contextmanager
+    def listening(self) -> Iterator[Stop]:
+        """Catch the signals while the block runs (in the main thread; elsewhere they stay)."""
+        if threading.current_thread() is not threading.main_thread():
+            yield self
+            return
+        before = {number: signal.signal(number, self._handle) for number in SIGNALS}
+        try:
+            yield self
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
