@@ -84,6 +84,11 @@ class RunDir:
         return self.path / "best.pt"
 
     @property
+    def position(self) -> Path:
+        """Where `last` stands, as JSON, for who does not want to open it: epoch, step."""
+        return self.path / "position.json"
+
+    @property
     def history(self) -> Path:
         return self.path / "history.csv"
 
@@ -155,7 +160,10 @@ class RunDir:
 
     def clear(self) -> None:
         """Remove what training and prediction left here, the manifest first."""
-        for path in (self.done, self.last, self.before_last, self.best, self.history, self.config):
+        for path in (
+            *(self.done, self.last, self.before_last, self.best),
+            *(self.position, self.history, self.config),
+        ):
             path.unlink(missing_ok=True)
         for folder in (self.valid, self.test):
             shutil.rmtree(folder, ignore_errors=True)

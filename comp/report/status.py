@@ -31,6 +31,8 @@ def print_status(status: Status, options: str, as_json: bool) -> None:
 
 def _line(fold: FoldStatus) -> str:
     parts = [f"{fold.state:8}", f"epoch {fold.epochs}/{fold.of}"]
+    if fold.step:
+        parts.append(f"and {fold.step} steps")
     if fold.best is not None:
         parts.append(f"best {fold.best:.4f} (epoch {fold.best_epoch})")
     if fold.seconds is not None:

@@ -20,13 +20,15 @@ from comp.runs import RunDir, Workspace
 class FoldStatus:
     """One fold: `state` is done, partial, missing or damaged; `held` names who is at work.
 
-    `epochs` are finished ones of `of`; `best` is the best score so far; `seconds` the time of the
+    `epochs` are finished ones of `of`, `step` the steps of the next one that are in the last
+    checkpoint; `best` is the best score so far; `seconds` the time of the
     last epoch; `predicted` the parts (valid, test) with predictions.
     """
 
     fold: int
     state: str
     epochs: int
+    step: int
     of: int
     best: float | None
     best_epoch: int | None
@@ -93,6 +95,7 @@ def _fold(number: int, run: RunDir, config: Config) -> FoldStatus:
         fold=number,
         state=_state(run, len(rows), config.train.epochs),
         epochs=len(rows),
+        step=_step(run, len(rows)),
         of=max(config.train.epochs, len(rows)),
         best=score if score == score else None,
         best_epoch=None if best is None else int(best["epoch"]),
@@ -122,6 +125,14 @@ def _history(run: RunDir) -> list[dict[str, str]]:
             return list(csv.DictReader(handle))
     except OSError:
         return []
+
+
+def _step(run: RunDir, epochs: int) -> int:
+    try:
+        position = files.read_json(run.position)
+    except CompError:
+        return 0
+    return int(position.get("step", 0)) if position.get("epoch") == epochs else 0
 
 
 def _seconds(run: RunDir) -> float | None:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from timm.utils import ModelEmaV3
 
+from comp import files
 from comp.chance import seed_torch
 from comp.config import Config, plain
 from comp.device import Device
@@ -200,5 +201,6 @@ def save_best(job: Job, learner: Learner) -> None:
 def save_last(job: Job, learner: Learner) -> None:
     started = time.monotonic()
     checkpoint.save_last({**learner.state(), **_about(job, learner)}, job.run)
+    files.write_json(job.run.position, {"epoch": learner.epoch, "step": learner.step})
     learner.saved_at = time.monotonic()
     job.stop.longest_save = max(job.stop.longest_save, learner.saved_at - started)
