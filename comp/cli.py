@@ -139,6 +139,12 @@ def train_command(
     max_hours: Annotated[
         float | None, typer.Option(min=0.001, help="Stop on a checkpoint in time.")
     ] = None,
+    subset: Annotated[
+        int | None,
+        typer.Option(
+            min=4, help="An experiment on so many images, a stratified part of each fold."
+        ),
+    ] = None,
     restart: Annotated[
         bool, typer.Option("--restart", help="Remove what these folds have and begin again.")
     ] = False,
@@ -150,6 +156,7 @@ def train_command(
     from comp.stages.train import train
 
     sets = [*(sets or []), *([f"train.max_hours={max_hours}"] if max_hours else [])]
+    sets += [f"train.subset={subset}"] if subset else []
     experiment = _open(config, sets, quiet)
     trained = train(experiment, fold, restart=restart)
     print_trained(trained, experiment.metric.name, as_json=as_json)
@@ -159,6 +166,8 @@ def train_command(
         if not experiment.workspace.fold(number).done.is_file()
     ]
     again = _again(config, sets)
+    if subset:
+        return
     if missing:
         say(f"next: comp train{again} --fold {','.join(map(str, missing))}")
     else:

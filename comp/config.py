@@ -26,6 +26,16 @@ def _as_tuple(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
+def _file_name(value: object) -> object:
+    if isinstance(value, str) and not re.fullmatch(r"[^\W_][\w .+-]*", value):
+        raise ValueError(
+            "it names folders and files: begin with a letter or digit, "
+            "then letters, digits, spaces, '_', '.', '+', '-'"
+        )
+    return value
+
+
+FileName = Annotated[str, BeforeValidator(_file_name), Field(max_length=100)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -62,6 +72,7 @@ class FoldsConfig(Section):
 
     count: Annotated[int, Field(ge=2)] = 5
     scheme: str = "auto"
+    plan: FileName | None = None  # the name of another experiment whose plan this one shares
 
 
 class ImageConfig(Section):
@@ -100,6 +111,7 @@ class TrainConfig(Section):
     decay_epochs: Count = 5  # sched: step, together with the next
     decay_rate: Annotated[float, Field(gt=0, lt=1)] = 0.75
     clip_grad: Positive | None = None
+    subset: Annotated[int, Field(ge=4)] | None = None  # images, over all folds; null: all
     loss: str = "auto"
     label_smoothing: Share = 0.0
     sampler: str = "shuffle"
@@ -145,19 +157,10 @@ class SubmissionConfig(Section):
     write: Literal["auto", "label", "probability"] = "auto"
 
 
-def _file_name(value: object) -> object:
-    if isinstance(value, str) and not re.fullmatch(r"[^\W_][\w .+-]*", value):
-        raise ValueError(
-            "it names folders and files: begin with a letter or digit, "
-            "then letters, digits, spaces, '_', '.', '+', '-'"
-        )
-    return value
-
-
 class Config(Section):
     """The whole experiment, validated."""
 
-    name: Annotated[str, BeforeValidator(_file_name), Field(max_length=100)]
+    name: FileName
     task: str
     metric: str
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 42

@@ -35,14 +35,15 @@ class Workspace:
 
     name: str
     root: Path = Path()
+    plan: str | None = None  # the name of the plan, when it is not the experiment's own
 
     @property
     def plan_csv(self) -> Path:
-        return self.root / "folds" / f"{self.name}.csv"
+        return self.root / "folds" / f"{self.plan or self.name}.csv"
 
     @property
     def plan_json(self) -> Path:
-        return self.root / "folds" / f"{self.name}.json"
+        return self.root / "folds" / f"{self.plan or self.name}.json"
 
     @property
     def run(self) -> Path:
@@ -62,6 +63,14 @@ class Workspace:
 
     def fold(self, number: int) -> RunDir:
         return RunDir(self.run / f"fold_{number}")
+
+
+def workspace_of(config: Config) -> Workspace:
+    """The folders of an experiment. One on a subset has a run folder of its own."""
+    if config.train.subset is None:
+        return Workspace(config.name, plan=config.folds.plan)
+    plan = config.folds.plan or config.name
+    return Workspace(f"{config.name}_subset{config.train.subset}", plan=plan)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from comp.data.index import Index
 from comp.data.layouts import read_answers, read_test, sample_path
 from comp.ensemble.blend import Answer, Blend, answer, make_blend, out_of_fold
 from comp.ensemble.vote import VOTES, check_vote
-from comp.errors import pick
+from comp.errors import ConfigError, pick
 from comp.predictions import Predictions
 from comp.stages.experiment import Experiment, read_plan, read_train
 from comp.stages.predict import Predictor
@@ -46,6 +46,11 @@ def ensemble(experiment: Experiment) -> Ensembled:
     written.
     """
     config, task, metric = experiment.config, experiment.task, experiment.metric
+    if config.train.subset is not None:
+        raise ConfigError(
+            f"train.subset: an experiment on {config.train.subset} images has no out-of-fold row "
+            "for the others, so there is nothing to ensemble; train without it"
+        )
     vote = pick(VOTES, config.ensemble.vote, "ensemble.vote")
     check_vote(vote, metric)
     index = read_train(experiment)

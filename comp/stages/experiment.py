@@ -12,7 +12,7 @@ from comp.data.layouts import LAYOUTS, read_index
 from comp.data.samples import ensure_sample
 from comp.errors import ConfigError, UsageError, pick
 from comp.metrics import METRICS, Metric, check_metric
-from comp.runs import Workspace
+from comp.runs import Workspace, workspace_of
 from comp.tasks import TASKS, Task
 
 
@@ -39,7 +39,7 @@ def open_experiment(config: Config) -> Experiment:
     check_metric(metric, task.name)
     pick(LAYOUTS, config.data.layout, "data.layout")
     pick(dict.fromkeys(["auto", *SCHEMES]), config.folds.scheme, "folds.scheme")
-    return Experiment(config, task, metric, Workspace(config.name))
+    return Experiment(config, task, metric, workspace_of(config))
 
 
 def check_names(experiment: Experiment) -> None:

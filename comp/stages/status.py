@@ -13,7 +13,7 @@ from typing import Any
 from comp import files, lock
 from comp.config import Config
 from comp.errors import CompError, RunError
-from comp.runs import RunDir, Workspace
+from comp.runs import RunDir, Workspace, workspace_of
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Status:
 
 def read_status(config: Config) -> Status:
     """What lies on the disk for `config`; never raises for something missing or unfinished."""
-    space = Workspace(config.name)
+    space = workspace_of(config)
     plan = _plan(space)
     count = plan[1] if plan else config.folds.count
     folds = tuple(_fold(k, space.fold(k), config) for k in range(count))

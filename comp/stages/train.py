@@ -6,11 +6,14 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from comp import files, lock
 from comp.config import TrainConfig
 from comp.data.folds import FoldPlan
 from comp.data.index import Index
 from comp.data.pack import Pack, open_pack
+from comp.data.subset import Subset, choose_subset
 from comp.device import Device, choose_device
 from comp.errors import RunError
 from comp.progress import say
@@ -58,6 +61,14 @@ class _Trainer:
         self.experiment, self.index, self.plan, self.stop = experiment, index, plan, stop
         self.pack: Pack | None = None
         self.device: Device | None = None
+        self.subset: Subset | None = None
+        size = experiment.config.train.subset
+        if size is not None:
+            self.subset = choose_subset(index, plan, size, experiment.config.seed)
+            say(
+                f"a subset of {size} of {len(index)} images; class shares are at most "
+                f"{self.subset.distance:.2%} off (class {self.subset.worst})"
+            )
 
     def run(self, fold: int, run: RunDir, *, restart: bool) -> Trained:
         """Train one fold, alone in its folder, or find it finished."""
@@ -80,6 +91,9 @@ class _Trainer:
             say(f"training on {self.device.describe()}")
         if self.pack is None:
             self.pack = open_pack(index, config.image, self.experiment.workspace.cache)
+        train, valid = index.rows(self.plan.train(fold)), index.rows(self.plan.valid(fold))
+        if self.subset is not None:
+            train, valid = (np.intersect1d(rows, self.subset.rows) for rows in (train, valid))
         return Job(
             config=config,
             task=self.experiment.task,
@@ -88,8 +102,8 @@ class _Trainer:
             images=self.pack.images,
             target=index.labels,
             classes=index.classes,
-            train_rows=index.rows(self.plan.train(fold)),
-            valid_rows=index.rows(self.plan.valid(fold)),
+            train_rows=train,
+            valid_rows=valid,
             plan=self.plan.fingerprint,
             run=run,
             device=self.device,
