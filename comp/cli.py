@@ -42,6 +42,8 @@ app = typer.Typer(
 folds_app = typer.Typer(help="The fold plan: written once, obeyed by every later step.")
 augment_app = typer.Typer(help="Augmentation.")
 app.add_typer(folds_app, name="folds", no_args_is_help=True)
+find_app = typer.Typer(help="Numbers worth measuring before a long run.")
+app.add_typer(find_app, name="find", no_args_is_help=True)
 app.add_typer(augment_app, name="augment", no_args_is_help=True)
 
 ConfigOption = Annotated[
@@ -141,9 +143,7 @@ def train_command(
     ] = None,
     subset: Annotated[
         int | None,
-        typer.Option(
-            min=4, help="An experiment on so many images, a stratified part of each fold."
-        ),
+        typer.Option(min=4, help="Experiment on so many images, like the whole."),
     ] = None,
     restart: Annotated[
         bool, typer.Option("--restart", help="Remove what these folds have and begin again.")
@@ -172,6 +172,55 @@ def train_command(
         say(f"next: comp train{again} --fold {','.join(map(str, missing))}")
     else:
         say(f"next: comp ensemble{again}")
+
+
+@app.command("sweep")
+def sweep_command(
+    file: Annotated[Path, typer.Argument(help="A YAML file with grid, runs or search.")],
+    sets: SetOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Train one fold under many settings, each a run of its own, and compare them."""
+    from comp.report.tables import print_sweep
+    from comp.stages.sweep import sweep
+
+    be_quiet(quiet)
+    result = sweep(file, sets or [])
+    print_sweep(result)
+    say(f"wrote {result.table}")
+
+
+@find_app.command("lr")
+def find_lr(
+    config: ConfigOption = None,
+    sets: SetOption = None,
+    fold: Annotated[int, typer.Option("-f", "--fold", min=0, help="Which fold.")] = 0,
+    steps: Annotated[int, typer.Option(min=10, help="How many updates.")] = 100,
+) -> None:
+    """A learning-rate range test, with a picture and a suggestion."""
+    from comp.stages.find import find_rate
+
+    found = find_rate(_open(config, sets), fold, steps)
+    print(f"{found.suggestion:.1e}")
+    say(f"the loss falls fastest there; see {found.picture}")
+    say(f"next: comp train{_again(config, sets)} --set train.lr={found.suggestion:.1e}")
+
+
+@find_app.command("batch")
+def find_batch_command(
+    config: ConfigOption = None,
+    sets: SetOption = None,
+    fold: Annotated[int, typer.Option("-f", "--fold", min=0, help="Which fold.")] = 0,
+    limit: Annotated[int, typer.Option(min=2, help="No batch larger than this.")] = 1024,
+) -> None:
+    """Which batch sizes fit the device, and how fast each trains, with a picture."""
+    from comp.stages.find import find_batch
+
+    found = find_batch(_open(config, sets), fold, limit)
+    for trial in found.trials:
+        memory = "" if trial.memory is None else f"  {trial.memory} MiB"
+        print(f"{trial.size:5}  {trial.speed:9.1f} images/s{memory}")
+    say(f"largest {found.largest}, fastest {found.fastest}; see {found.picture}")
 
 
 @app.command("status")

@@ -26,8 +26,18 @@ ORDER = {
     ],
     "train": ["stop", "checkpoint", "optim", "learner", "loop"],
     "ensemble": ["thresholds", "vote", "weights", "honest", "blend"],
-    "stages": ["status", "experiment", "folds", "train", "predict", "ensemble", "show"],
-    "report": ["sheet", "status", "tables"],
+    "stages": [
+        "status",
+        "experiment",
+        "folds",
+        "train",
+        "predict",
+        "ensemble",
+        "show",
+        "sweep",
+        "find",
+    ],
+    "report": ["sheet", "status", "curves", "tables"],
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
 

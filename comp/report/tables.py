@@ -13,6 +13,7 @@ from comp.progress import say
 if TYPE_CHECKING:
     from comp.data.folds import Balance, FoldPlan
     from comp.stages.ensemble import Ensembled
+    from comp.stages.sweep import Sweep
     from comp.stages.train import Trained
 
 MANY_CLASSES = 40
@@ -75,6 +76,19 @@ def print_trained(trained: list[Trained], metric: str, *, as_json: bool) -> None
             str(best["epoch"] + 1),
             str(fold.manifest["epochs"]),
         )
+    Console().print(table)
+
+
+def print_sweep(result: Sweep) -> None:
+    """The runs of a sweep, best first."""
+    keys = list(dict.fromkeys(key for run in result.runs for key in run.settings))
+    table = Table()
+    for name in (*keys, result.metric, "valid loss", "run"):
+        table.add_column(name, justify="right", overflow="fold")
+    for run in result.runs:
+        score = run.note or "undefined" if run.score is None else f"{run.score:.4f}"
+        loss = "" if run.loss is None else f"{run.loss:.4f}"
+        table.add_row(*(str(run.settings.get(key, "")) for key in keys), score, loss, run.name)
     Console().print(table)
 
 

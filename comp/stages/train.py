@@ -81,9 +81,10 @@ class _Trainer:
             if manifest is not None:
                 say(f"fold {fold}: finished before, skipped")
                 return Trained(fold, manifest, before=True)
-            return Trained(fold, train_fold(self._job(fold, run)), before=False)
+            return Trained(fold, train_fold(self.job(fold, run)), before=False)
 
-    def _job(self, fold: int, run: RunDir) -> Job:
+    def job(self, fold: int, run: RunDir) -> Job:
+        """What the fold is trained from."""
         config, index = self.experiment.config, self.index
         if self.device is None:
             precise = {"deterministic": config.train.deterministic}
@@ -110,6 +111,19 @@ class _Trainer:
             workers=count_workers(config.train, self.device),
             stop=self.stop,
         )
+
+
+def open_job(experiment: Experiment, fold: int) -> Job:
+    """All that fold `fold` would be trained from, without touching its run folder.
+
+    Raises what `train` raises before it trains, and UsageError for a fold out of range.
+    """
+    check_names(experiment)
+    index = read_train(experiment)
+    plan = read_plan(experiment, index)
+    (number,) = parse_folds(str(fold), plan.count)
+    trainer = _Trainer(experiment, index, plan, Stop())
+    return trainer.job(number, experiment.workspace.fold(number))
 
 
 def finished(run: RunDir, plan: str, epochs: int = 0) -> dict[str, Any] | None:

@@ -125,15 +125,30 @@ class Learner:
 
 
 def make_learner(job: Job, steps: int, micro: int) -> Learner:
-    config, train = job.config, job.config.train
+    """The learner of a fold: taken up from its last checkpoint, or new.
+
+    steps: updates an epoch; micro: images on the device at once. Raises what `load_last`,
+    `build_net` and `require_space` raise, and RunError for a checkpoint of another fold or plan.
+    """
     state, damaged = checkpoint.load_last(job.run)
-    build = build_net if state is None else build_empty_net
+    learner = new_learner(job, steps, micro, empty=state is not None)
+    if state is None:
+        checkpoint.require_space(learner.state(), job.run)
+    else:
+        _resume(job, learner, state, damaged)
+    return learner
+
+
+def new_learner(job: Job, steps: int, micro: int, *, empty: bool = False) -> Learner:
+    """A learner at the start of the fold. empty: its weights are about to be filled."""
+    config, train = job.config, job.config.train
+    build = build_empty_net if empty else build_net
     seed_torch(config.seed, "init", job.fold)
     outputs = job.task.columns(len(job.classes))
     net = build(config.model, outputs, config.image.size, job.device)
     optimizer = make_optimizer(net.module, train)
     name = job.task.loss if train.loss == "auto" else train.loss
-    learner = Learner(
+    return Learner(
         net=net,
         ema=ModelEmaV3(net.module, decay=train.ema, use_warmup=True) if train.ema else None,
         optimizer=optimizer,
@@ -143,11 +158,6 @@ def make_learner(job: Job, steps: int, micro: int) -> Learner:
         loss_sum=torch.zeros(2, dtype=torch.float64, device=job.device.torch_device),
         micro=micro,
     )
-    if state is None:
-        checkpoint.require_space(learner.state(), job.run)
-    else:
-        _resume(job, learner, state, damaged)
-    return learner
 
 
 def _resume(job: Job, learner: Learner, state: State, damaged: list[str]) -> None:

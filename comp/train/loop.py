@@ -68,7 +68,7 @@ def _say_memory(job: Job, micro: int) -> None:
 
 def _run(job: Job, micro: int, workers: int) -> dict[str, Any]:
     job.run.path.mkdir(parents=True, exist_ok=True)
-    loader = _make_loader(job, workers)
+    loader = make_loader(job, workers)
     learner = make_learner(job, len(loader), micro)
     while learner.epoch < job.config.train.epochs:
         started, first = time.monotonic(), learner.step
@@ -91,7 +91,8 @@ def _run(job: Job, micro: int, workers: int) -> dict[str, Any]:
     return _finish(job, learner)
 
 
-def _make_loader(job: Job, workers: int) -> Loader:
+def make_loader(job: Job, workers: int) -> Loader:
+    """The batches of the training part of the fold."""
     config = job.config
     return train_loader(
         job.images,
@@ -114,7 +115,7 @@ def _train_epoch(job: Job, learner: Learner, loader: Loader) -> None:
     try:
         for images, target in track(batches, len(loader) - learner.step, what):
             seed_torch(job.config.seed, "step", job.fold, learner.epoch, learner.step)
-            _update(job, learner, images, target)
+            update(job, learner, images, target)
             learner.step += 1
             _pause(job, learner)
     except WorkerError:
@@ -132,7 +133,7 @@ def _pause(job: Job, learner: Learner) -> None:
         job.stop.leave(f"fold {job.fold} at epoch {learner.epoch}, step {learner.step}")
 
 
-def _update(job: Job, learner: Learner, images: torch.Tensor, target: torch.Tensor) -> None:
+def update(job: Job, learner: Learner, images: torch.Tensor, target: torch.Tensor) -> None:
     """One update from one batch, `micro` images at a time; left out when the loss is not finite."""
     device, clip = job.device.torch_device, job.config.train.clip_grad
     total = torch.zeros((), device=device)

@@ -94,14 +94,14 @@ class Killed(BaseException):
 
 
 def kill_at(monkeypatch: pytest.MonkeyPatch, call: int) -> None:
-    real, calls = loop._update, iter(range(10**6))
+    real, calls = loop.update, iter(range(10**6))
 
     def update(*args: Any) -> None:
         if next(calls) == call:
             raise Killed
         real(*args)
 
-    monkeypatch.setattr(loop, "_update", update)
+    monkeypatch.setattr(loop, "update", update)
 
 
 @pytest.mark.parametrize(

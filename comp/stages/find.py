@@ -1,0 +1,186 @@
+"""`comp find lr` and `comp find batch`: two numbers worth measuring before a long run."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from comp import files
+from comp.chance import seed_torch
+from comp.errors import TrainError
+from comp.progress import track
+from comp.report.curves import plot_batches, plot_rates
+from comp.stages.experiment import Experiment
+from comp.stages.train import open_job
+from comp.train.learner import Job, Learner, new_learner
+from comp.train.loop import make_loader, update
+
+LOWEST, HIGHEST = 1e-6, 1.0
+_SMOOTH, _DIVERGED = 0.9, 4.0
+
+
+@dataclass(frozen=True)
+class Rates:
+    """A learning-rate range test: rates, smoothed losses, the suggestion, where it was written."""
+
+    rates: tuple[float, ...]
+    losses: tuple[float, ...]
+    suggestion: float
+    picture: Path
+
+
+@dataclass(frozen=True)
+class BatchTrial:
+    """One batch size: images a second, and peak device memory in MiB (None without CUDA)."""
+
+    size: int
+    speed: float
+    memory: int | None
+
+
+@dataclass(frozen=True)
+class Batches:
+    """The batch sizes that fit, in order, and the picture."""
+
+    trials: tuple[BatchTrial, ...]
+    largest: int
+    fastest: int
+    picture: Path
+
+
+def find_rate(experiment: Experiment, fold: int, steps: int) -> Rates:
+    """The learning-rate range test of Smith (2017) on the training part of a fold.
+
+    The rate grows from 1e-6 to 1 by a constant factor, one update each; it ends early when the
+    loss has grown to four times its lowest. The suggestion is the rate where the smoothed loss
+    falls fastest. Nothing of the fold's run is touched.
+    Raises TrainError when the loss never falls.
+    """
+    job = open_job(experiment, fold)
+    rates = np.geomspace(LOWEST, HIGHEST, steps)
+    learner = new_learner(job, steps, job.config.train.micro_batch or job.config.train.batch_size)
+    learner.net.module.train()
+    smooth: list[float] = []
+    mean = 0.0
+    batches = track(zip(rates, _endless(job), strict=False), steps, "find lr")
+    for step, (rate, (images, target)) in enumerate(batches):
+        loss = _step(job, learner, images, target, float(rate), step)
+        mean = _SMOOTH * mean + (1 - _SMOOTH) * loss
+        smooth.append(mean / (1 - _SMOOTH ** (step + 1)))
+        if not math.isfinite(loss) or smooth[-1] > _DIVERGED * min(smooth):
+            break
+    return _suggest(experiment, rates[: len(smooth)].tolist(), smooth)
+
+
+def _step(
+    job: Job,
+    learner: Learner,
+    images: torch.Tensor,
+    target: torch.Tensor,
+    rate: float,
+    step: int,
+) -> float:
+    """One update at `rate`; its loss, infinite when the update had to be left out."""
+    for group in learner.optimizer.param_groups:
+        group["lr"] = rate * group.get("lr_scale", 1.0)
+    before, skipped = learner.loss_sum[0].item(), learner.skipped
+    seed_torch(job.config.seed, "find", job.fold, step)
+    update(job, learner, images, target)
+    return math.inf if learner.skipped > skipped else learner.loss_sum[0].item() - before
+
+
+def _endless(job: Job) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    loader = make_loader(job, 0)
+    for epoch in itertools.count():
+        yield from loader.epoch(epoch)
+
+
+def _suggest(experiment: Experiment, rates: list[float], losses: list[float]) -> Rates:
+    finite = [loss for loss in losses if math.isfinite(loss)]
+    slopes = np.gradient(np.array(finite)) if len(finite) > 2 else np.zeros(1)
+    low = int(np.argmin(finite)) if finite else 0
+    if slopes[: low + 1].min(initial=0.0) >= 0:
+        raise TrainError(
+            "comp find lr: the loss never falls between 1e-6 and 1. Are the labels right? Try more "
+            "--steps, or another train.loss."
+        )
+    suggestion = rates[int(slopes[: low + 1].argmin())]
+    folder = experiment.workspace.run
+    table = io.StringIO(newline="")
+    csv.writer(table, lineterminator="\n").writerows(
+        [["lr", "loss"], *zip(rates, losses, strict=True)]
+    )
+    files.write_text(folder / "find_lr.csv", table.getvalue())
+    picture = folder / "find_lr.png"
+    plot_rates(rates, losses, suggestion, picture)
+    return Rates(tuple(rates), tuple(losses), suggestion, picture)
+
+
+def find_batch(experiment: Experiment, fold: int, limit: int) -> Batches:
+    """Train on batches of 1, 2, 4, ... images of random pixels until memory or `limit` ends it.
+
+    Each size runs three updates after a first one that is not timed. On a device that runs out of
+    memory, the largest that fits is then found by halving the interval to within an eighth.
+    Nothing of the fold's run is touched.
+    """
+    job = open_job(experiment, fold)
+    trials: dict[int, BatchTrial] = {}
+    size, failed = 2, None
+    while size <= limit and failed is None:
+        trial = _try(job, size)
+        if trial is None:
+            failed = size
+            break
+        trials[size] = trial
+        size *= 2
+    low = max(trials, default=1)
+    while failed is not None and failed - low > max(1, low // 8):
+        middle = (low + failed) // 2
+        trial = _try(job, middle)
+        if trial is None:
+            failed = middle
+        else:
+            trials[middle], low = trial, middle
+    if not trials:
+        raise TrainError(
+            f"comp find batch: not even two images of {job.config.image.size} px fit the device "
+            f"with {job.config.model.name}"
+        )
+    ordered = tuple(trials[size] for size in sorted(trials))
+    fastest = max(ordered, key=lambda trial: trial.speed)
+    picture = experiment.workspace.run / "find_batch.png"
+    plot_batches([(t.size, t.speed, t.memory) for t in ordered], picture)
+    return Batches(ordered, max(trials), fastest.size, picture)
+
+
+def _try(job: Job, size: int) -> BatchTrial | None:
+    """Speed and memory of one batch size; None when it does not fit."""
+    cuda = job.device.torch_device.type == "cuda"
+    try:
+        if cuda:
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats()
+        learner = new_learner(job, 1, size)
+        learner.net.module.train()
+        pixels = torch.randint(0, 256, (size, *job.images.shape[1:]), dtype=torch.uint8)
+        target = torch.from_numpy(np.resize(job.target, (size, *job.target.shape[1:])))
+        update(job, learner, pixels, target)
+        learner.loss_sum.sum().item()  # waits for the device
+        started = time.perf_counter()
+        for _ in range(3):
+            update(job, learner, pixels, target)
+        learner.loss_sum.sum().item()
+        speed = 3 * size / (time.perf_counter() - started)
+    except torch.OutOfMemoryError:
+        return None
+    memory = torch.cuda.max_memory_allocated() >> 20 if cuda else None
+    return BatchTrial(size, speed, memory)

@@ -1,0 +1,227 @@
+"""`comp sweep`: the same fold under many settings, each a run of its own, and a table at the end.
+
+A run's name follows from its settings, so that a sweep that was stopped goes on: what is finished
+is not trained again, and a run that was added to the file is trained beside the old ones.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import itertools
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
+
+from comp import files
+from comp.chance import derive
+from comp.config import Config, Section, load_config, parse_yaml
+from comp.errors import ConfigError, ModelError, TrainError, UsageError
+from comp.progress import say
+from comp.stages.experiment import check_names, open_experiment
+from comp.stages.train import train
+
+
+def _values(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
+
+
+Values = Annotated[tuple[Any, ...], BeforeValidator(_values), Field(min_length=1)]
+
+
+class Span(Section):
+    """Where Optuna may look for a number: between `low` and `high`, by ratios when `log`."""
+
+    low: float | int
+    high: float | int
+    log: bool = False
+
+
+class Search(Section):
+    """An Optuna search: how many runs, over which values (a list) or numbers (a Span)."""
+
+    trials: Annotated[int, Field(ge=1)]
+    space: dict[str, Span | Values]
+
+
+class SweepFile(Section):
+    """What a sweep file says. Just one of `grid`, `runs` and `search` stands in it.
+
+    `grid`    key path -> values; every combination is a run
+    `runs`    a list of {key path: value}; each is a run
+    `search`  Optuna chooses (needs the package optuna)
+    """
+
+    config: str | None = None
+    fold: Annotated[int, Field(ge=0)] = 0
+    subset: Annotated[int, Field(ge=4)] | None = None
+    grid: dict[str, Values] | None = None
+    runs: Annotated[tuple[dict[str, Any], ...] | None, BeforeValidator(_values)] = None
+    search: Search | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> SweepFile:
+        if sum(part is not None for part in (self.grid, self.runs, self.search)) != 1:
+            raise ValueError("just one of grid, runs and search is needed")
+        return self
+
+
+@dataclass(frozen=True)
+class SweepRun:
+    """One run: its settings, its name, and its score and validation loss (None: it failed)."""
+
+    settings: dict[str, Any]
+    name: str
+    score: float | None
+    loss: float | None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A finished sweep: its runs, best first, and the table that was written."""
+
+    metric: str
+    runs: tuple[SweepRun, ...]
+    table: Path
+
+
+def read_sweep(path: Path) -> SweepFile:
+    """The sweep in a YAML file; ConfigError for what it cannot hold."""
+    try:
+        tree = parse_yaml(path.read_text(encoding="utf-8-sig"), str(path))
+    except (OSError, UnicodeDecodeError) as problem:
+        raise ConfigError(f"{path}: cannot be read ({problem})") from problem
+    try:
+        return SweepFile.model_validate(tree)
+    except ValidationError as problem:
+        lines = [
+            f"  - {'.'.join(map(str, error['loc']))}: {error['msg']}" for error in problem.errors()
+        ]
+        allowed = f"a sweep file has the keys {', '.join(SweepFile.model_fields)}"
+        raise ConfigError("\n".join([f"{path}: {allowed}:", *lines])) from None
+
+
+def sweep(path: Path, sets: list[str]) -> Sweep:
+    """Train every run of the sweep file `path`; the finished ones are only read.
+
+    `sets` are laid over the config of every run. A run that fails on its own settings is noted and
+    the sweep goes on. Raises ConfigError for a file or settings that cannot be right, before any
+    training.
+    """
+    spec = read_sweep(path)
+    base = load_config(Path(spec.config) if spec.config else None, sets)
+    if spec.fold >= base.folds.count:
+        raise UsageError(f"{path}: fold {spec.fold}; the plan has folds 0..{base.folds.count - 1}")
+    if spec.search is not None:
+        runs = search(spec, base, sets, path.stem)
+    else:
+        choices = _choices(spec)
+        for settings in choices:
+            check_names(open_experiment(_config(spec, base, sets, settings)))
+        runs = [run_one(spec, base, sets, settings) for settings in choices]
+    up = open_experiment(base).metric.greater_is_better
+    runs.sort(key=lambda run: (run.score is None, -(run.score or 0) if up else run.score or 0))
+    table = Path("runs") / f"sweep_{path.stem}.csv"
+    _write_table(table, base.metric, runs)
+    return Sweep(base.metric, tuple(runs), table)
+
+
+def _choices(spec: SweepFile) -> list[dict[str, Any]]:
+    if spec.runs is not None:
+        return list(spec.runs)
+    grid = spec.grid or {}
+    return [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
+
+
+def _config(spec: SweepFile, base: Config, sets: list[str], settings: dict[str, Any]) -> Config:
+    """The config of one run: named after its settings, on the plan of the experiment."""
+    text = json.dumps(settings, sort_keys=True, ensure_ascii=False)
+    name = f"{base.name}_{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    own = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in settings.items()]
+    own += [f"name={name}", f"folds.plan={base.folds.plan or base.name}"]
+    own += [f"train.subset={spec.subset}"] if spec.subset else []
+    return load_config(Path(spec.config) if spec.config else None, [*sets, *own])
+
+
+def run_one(spec: SweepFile, base: Config, sets: list[str], settings: dict[str, Any]) -> SweepRun:
+    """Train the fold of the sweep with `settings` over the base config, or find it finished."""
+    config = _config(spec, base, sets, settings)
+    experiment = open_experiment(config)
+    say(f"run {config.name}: {json.dumps(settings, ensure_ascii=False)}")
+    try:
+        (trained,) = train(experiment, str(spec.fold))
+    except (ModelError, TrainError) as problem:
+        say(f"run {config.name} failed: {problem}")
+        return SweepRun(settings, config.name, None, None, str(problem).splitlines()[0])
+    best = trained.manifest["best"]
+    return SweepRun(settings, config.name, best[config.metric], best["valid_loss"])
+
+
+def _write_table(path: Path, metric: str, runs: list[SweepRun]) -> None:
+    keys = list(dict.fromkeys(key for run in runs for key in run.settings))
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["run", *keys, metric, "valid_loss", "note"])
+    for run in runs:
+        cells = [json.dumps(run.settings.get(key), ensure_ascii=False) for key in keys]
+        writer.writerow([run.name, *cells, run.score, run.loss, run.note])
+    files.write_text(path, out.getvalue())
+
+
+def search(spec: SweepFile, base: Config, sets: list[str], name: str) -> list[SweepRun]:
+    """Let Optuna choose the settings of each run; what it knows lies in `runs/`, so that a search
+    that was stopped goes on. ConfigError when Optuna is not installed."""
+    try:
+        import optuna
+        from optuna.storages import JournalStorage
+        from optuna.storages.journal import JournalFileBackend
+    except ImportError as problem:
+        raise ConfigError("a sweep with `search` needs Optuna: pip install optuna") from problem
+    assert spec.search is not None, "sweep calls this for a search only"
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    path = Path("runs") / f"sweep_{name}.optuna"
+    path.parent.mkdir(exist_ok=True)
+    up = open_experiment(base).metric.greater_is_better
+    study = optuna.create_study(
+        study_name=name,
+        storage=JournalStorage(JournalFileBackend(str(path))),
+        load_if_exists=True,
+        direction="maximize" if up else "minimize",
+    )
+    _take_up(study)
+    done = [trial.params for trial in study.trials if trial.state.name == "COMPLETE"]
+    runs = [run_one(spec, base, sets, settings) for settings in done]
+    while len(runs) < spec.search.trials:
+        seed = derive(base.seed, "search", len(study.trials)) % 2**32
+        study.sampler = optuna.samplers.TPESampler(seed=seed)
+        trial = study.ask()
+        run = run_one(spec, base, sets, _draw(trial, spec.search.space))
+        failed = run.score is None
+        study.tell(trial, run.score, state=optuna.trial.TrialState.FAIL if failed else None)
+        runs.append(run)
+    return runs
+
+
+def _take_up(study: Any) -> None:
+    """Ask again for what was under way when the last search died."""
+    for trial in study.trials:
+        if trial.state.name == "RUNNING":
+            study.enqueue_trial(trial.params, skip_if_exists=False)
+            study.tell(trial.number, state=type(trial.state).FAIL)
+
+
+def _draw(trial: Any, space: dict[str, Span | Values]) -> dict[str, Any]:
+    settings: dict[str, Any] = {}
+    for key, where in space.items():
+        if not isinstance(where, Span):
+            settings[key] = trial.suggest_categorical(key, list(where))
+        elif isinstance(where.low, int) and isinstance(where.high, int):
+            settings[key] = trial.suggest_int(key, where.low, where.high, log=where.log)
+        else:
+            settings[key] = trial.suggest_float(key, where.low, where.high, log=where.log)
+    return settings
