@@ -13,7 +13,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from comp.errors import ConfigError, nearest
 
@@ -35,8 +43,15 @@ def _file_name(value: object) -> object:
     return value
 
 
+def _rising(edges: tuple[float, ...]) -> tuple[float, ...]:
+    if not edges or list(edges) != sorted(set(edges)):
+        raise ValueError("edges are one or more numbers, each larger than the one before")
+    return edges
+
+
 FileName = Annotated[str, BeforeValidator(_file_name), Field(max_length=100)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
+Edges = Annotated[tuple[float, ...], BeforeValidator(_as_tuple), AfterValidator(_rising)]
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -58,6 +73,7 @@ class DataConfig(Section):
     train_csv: str = "train.csv"
     id: str = "id"
     target: Names = ()
+    bins: dict[str, Edges] = {}  # column -> edges that cut its numbers into classes
     separator: str | None = None  # of the labels in a single multilabel column
     classes: Names = ()  # the order of the classes; of two, the last is the positive one
     group: str | None = None

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -54,7 +57,9 @@ def read_labels(
     if complaints:
         return Labels((), None, tuple(complaints))
     if task.target_ndim == 1:
-        return number(_joined(table, data), table.lines, task, data.classes, known)
+        texts, wrong = _joined(table, data)
+        read = number(texts, table.lines, task, data.classes, known)
+        return replace(read, complaints=(*wrong, *read.complaints)) if wrong else read
     if data.separator is not None:
         return _separated(table, data, known)
     return _zeros_and_ones(table, data, known)
@@ -64,6 +69,8 @@ def _columns(table: Table, data: DataConfig, task: Task) -> list[str]:
     if not data.target:
         return [f"data.target names no column; the columns are {first(table.columns, 12)}"]
     out = [table.no_column(name) for name in data.target if name not in table.values]
+    stray = [name for name in data.bins if name not in data.target]
+    out += [f"data.bins: {name!r} is none of data.target" for name in stray]
     if len(set(data.target)) < len(data.target):
         out.append(f"data.target names a column twice: {first(data.target, 30)}")
     if data.id in data.target:
@@ -82,15 +89,52 @@ def _columns(table: Table, data: DataConfig, task: Task) -> list[str]:
     return out
 
 
-def _joined(table: Table, data: DataConfig) -> list[str]:
-    """One label text a row; nothing where a cell of it is empty."""
-    columns = [table.values[name] for name in data.target]
+def _joined(table: Table, data: DataConfig) -> tuple[list[str], list[str]]:
+    """One label text a row, nothing where a cell of it is empty; and complaints about numbers."""
+    columns, complaints = list[list[str]](), list[str]()
+    for name in data.target:
+        cells = table.values[name]
+        if name in data.bins:
+            cells, wrong = bin_cells(cells, data.bins[name], name, table.lines)
+            complaints += wrong
+        columns.append(cells)
     if len(columns) == 1:
-        return columns[0]
-    return [
-        JOINT.join(cells) if all(cell.strip() for cell in cells) else ""
-        for cells in zip(*columns, strict=True)
+        return columns[0], complaints
+    rows = zip(*columns, strict=True)
+    return [JOINT.join(row) if all(c.strip() for c in row) else "" for row in rows], complaints
+
+
+def bin_names(edges: Sequence[float]) -> tuple[str, ...]:
+    """What the bins between rising edges are called: <30, 30-59, >=60 for 30 and 60.
+
+    Where an edge is no whole number: <0.5, 0.5-<1.5, >=1.5.
+    """
+    whole = all(float(edge).is_integer() for edge in edges)
+    between = [
+        f"{low:g}-{high - 1:g}" if whole else f"{low:g}-<{high:g}" for low, high in pairwise(edges)
     ]
+    return (f"<{edges[0]:g}", *between, f">={edges[-1]:g}")
+
+
+def bin_cells(
+    cells: Sequence[str], edges: Sequence[float], column: str, lines: Sequence[int]
+) -> tuple[list[str], list[str]]:
+    """The bin of each cell ("" for an empty one), and a complaint about cells that are no number.
+
+    A number on an edge belongs to the bin above it.
+    """
+    names, out, wrong = bin_names(edges), list[str](), list[str]()
+    for cell, line in zip(cells, lines, strict=True):
+        try:
+            value = float(cell) if cell.strip() else math.nan
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value) and cell.strip():
+            wrong.append(f"line {line}: {cell!r}")
+        out.append(names[bisect_right(edges, value)] if math.isfinite(value) else "")
+    if not wrong:
+        return out, []
+    return out, [f"data.bins: {len(wrong)} cells of {column!r} are no numbers: {first(wrong)}"]
 
 
 def number(

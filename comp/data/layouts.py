@@ -7,6 +7,9 @@
 `defects`  `train/defect_images`, `train/defect_masks`, `train/normal_images`, `test/images`. An
            id is the file name with its suffix; a name that is in both folders of images gets its
            folder in front. The classes are normal and defect.
+`profiles` `train/train.csv` (path, gender, age), `train/images/<path>/{mask1, incorrect_mask,
+           normal, ...}`, `eval/images`, `eval/info.csv`. An id is `<path>/<file>`, the group the
+           person, the class joins mask, gender and age (or those of `data.target`).
 
 Test ids are those of the sample submission, as it writes them; without one, every image of the
 test folder, with its suffix. All that is wrong is told at once, in one DataError.
@@ -22,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from comp.config import DataConfig
-from comp.data import labels, match, trees
+from comp.data import labels, match, profiles, trees
 from comp.data.index import Index
 from comp.data.tables import Table, read_table
 from comp.errors import DataError, complain, first, nearest, pick
@@ -262,5 +265,11 @@ LAYOUTS = {
         trees.defects_train,
         lambda data: Path(data.root) / trees.DEFECT_TEST,
         samples=("test/sample_submission.csv",),
+    ),
+    "profiles": Layout(
+        profiles.profiles_lacks,
+        profiles.profiles_train,
+        lambda data: Path(data.root) / profiles.TEST,
+        samples=("eval/info.csv",),
     ),
 }

@@ -10,6 +10,7 @@ import numpy as np
 
 from comp import files, lock
 from comp.config import TrainConfig
+from comp.data.augment import make_recipe, mirror_warning
 from comp.data.folds import FoldPlan
 from comp.data.index import Index
 from comp.data.pack import Pack, open_pack
@@ -49,6 +50,9 @@ def train(experiment: Experiment, folds: str, *, restart: bool = False) -> list[
         for run in runs.values():
             run.refuse_drift(config)
             finished(run, plan.fingerprint, config.train.epochs)
+    warning = mirror_warning(make_recipe(config.augment.recipe, config.image.size), index.classes)
+    if warning:
+        say(f"warning: {warning}")
     trainer = _Trainer(experiment, index, plan, Stop(config.train.max_hours))
     with trainer.stop.listening():
         return [trainer.run(fold, run, restart=restart) for fold, run in runs.items()]

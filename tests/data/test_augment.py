@@ -10,7 +10,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from comp.data.augment import RECIPES, make_recipe
+from comp.data.augment import RECIPES, make_recipe, mirror_warning
 from comp.errors import ConfigError
 
 DRAW = np.random.default_rng(0)
@@ -135,3 +135,21 @@ def test_the_import_does_not_ask_the_network_for_updates() -> None:
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("name", "classes", "warned"),
+    [
+        ("flips", tuple("abdpq"), "(b and d, p and q). `light` has no flips"),
+        ("medium", tuple("0123456789"), "(6 and 9, 2 and 5)"),
+        ("light", tuple("abdpq"), None),
+        ("flips", ("cat", "dog"), None),
+        ("flips", ("a", "b", "other"), None),
+    ],
+)
+def test_flips_of_letters_and_digits_are_warned_of(
+    name: str, classes: tuple[str, ...], warned: str | None
+) -> None:
+    found = mirror_warning(make_recipe(name, 24), classes)
+    assert (found is None) == (warned is None)
+    assert (warned or "") in (found or "")
