@@ -5,17 +5,24 @@ from __future__ import annotations
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from comp import __version__
+from comp.cli_answers import add_answers
 from comp.errors import CompError, Interrupted
-from comp.progress import be_quiet, say
-
-if TYPE_CHECKING:
-    from comp.stages.experiment import Experiment
+from comp.options import (
+    ConfigOption,
+    FoldOption,
+    JsonOption,
+    QuietOption,
+    SetOption,
+    again,
+    open_config,
+)
+from comp.progress import say
 
 
 class Commands(TyperGroup):
@@ -44,38 +51,6 @@ augment_app = typer.Typer(help="Augmentation.")
 app.add_typer(folds_app, name="folds", no_args_is_help=True)
 app.add_typer(augment_app, name="augment", no_args_is_help=True)
 
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option("-c", "--config", help="A YAML config.", show_default="configs/default.yaml"),
-]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Lay a value over the config; repeatable."),
-]
-FoldOption = Annotated[
-    str, typer.Option("-f", "--fold", help="Which folds: 0, or 0,2, or 0..4, or all.")
-]
-QuietOption = Annotated[bool, typer.Option("-q", "--quiet", help="No messages, only results.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="The result as JSON on stdout.")]
-
-
-def _open(config: Path | None, sets: list[str] | None, quiet: bool = False) -> Experiment:
-    from comp.config import load_config
-    from comp.stages.experiment import open_experiment
-
-    be_quiet(quiet)
-    return open_experiment(load_config(config, sets or []))
-
-
-def _again(config: Path | None, sets: list[str] | None) -> str:
-    """The options that repeat this experiment, for the next command."""
-    import shlex
-
-    words = ["-c", str(config)] if config else []
-    for assignment in sets or []:
-        words += ["--set", assignment]
-    return "".join(f" {shlex.quote(word)}" for word in words)
-
 
 @app.callback(invoke_without_command=True)
 def _version(
@@ -94,7 +69,7 @@ def config_command(config: ConfigOption = None, sets: SetOption = None) -> None:
     from comp.config import dump_config
     from comp.stages.experiment import check_names
 
-    experiment = _open(config, sets)
+    experiment = open_config(config, sets)
     check_names(experiment)
     print(dump_config(experiment.config), end="")
 
@@ -111,12 +86,12 @@ def folds_make(
     from comp.report.tables import print_plan
     from comp.stages.folds import make_folds
 
-    experiment = _open(config, sets, quiet)
+    experiment = open_config(config, sets, quiet)
     plan, balance, written = make_folds(experiment, replace=replace)
     print_plan(plan, balance, as_json=as_json)
     path = experiment.workspace.plan_csv
     say(f"{'wrote' if written else 'unchanged:'} {path}")
-    say(f"next: comp train{_again(config, sets)} --fold 0..{plan.count - 1}")
+    say(f"next: comp train{again(config, sets)} --fold 0..{plan.count - 1}")
 
 
 @folds_app.command("show")
@@ -127,7 +102,7 @@ def folds_show(
     from comp.report.tables import print_plan
     from comp.stages.folds import show_folds
 
-    plan, balance = show_folds(_open(config, sets))
+    plan, balance = show_folds(open_config(config, sets))
     print_plan(plan, balance, as_json=as_json)
 
 
@@ -143,7 +118,7 @@ def train_command(
     from comp.report.tables import print_trained
     from comp.stages.train import train
 
-    experiment = _open(config, sets, quiet)
+    experiment = open_config(config, sets, quiet)
     trained = train(experiment, fold)
     print_trained(trained, experiment.metric.name, as_json=as_json)
     missing = [
@@ -151,11 +126,11 @@ def train_command(
         for number in range(experiment.config.folds.count)
         if not experiment.workspace.fold(number).done.is_file()
     ]
-    again = _again(config, sets)
+    options = again(config, sets)
     if missing:
-        say(f"next: comp train{again} --fold {','.join(map(str, missing))}")
+        say(f"next: comp train{options} --fold {','.join(map(str, missing))}")
     else:
-        say(f"next: comp ensemble{again}")
+        say(f"next: comp ensemble{options}")
 
 
 @app.command("predict")
@@ -170,32 +145,12 @@ def predict_command(
     from comp.stages.predict import predict
 
     sets = [*(sets or []), *([f"predict.tta={tta}"] if tta else [])]
-    written = predict(_open(config, sets, quiet), fold)
+    written = predict(open_config(config, sets, quiet), fold)
     if not written:
         say("nothing to do: these predictions are there already")
     for path in written:
         print(path)
-    say(f"next: comp ensemble{_again(config, sets)}")
-
-
-@app.command("ensemble")
-def ensemble_command(
-    config: ConfigOption = None,
-    sets: SetOption = None,
-    vote: Annotated[str | None, typer.Option(help="soft or hard; see ensemble.vote.")] = None,
-    tune: Annotated[bool, typer.Option(help="Tune thresholds out of fold.")] = True,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-) -> None:
-    """Predict what is missing, tune and score out of fold, and write the checked submission."""
-    from comp.report.tables import print_ensemble
-    from comp.stages.ensemble import ensemble
-
-    sets = [*(sets or []), *([f"ensemble.vote={vote}"] if vote else [])]
-    sets += [] if tune else ["ensemble.tune=false"]
-    result = ensemble(_open(config, sets, quiet))
-    print_ensemble(result, as_json=as_json)
-    say(f"wrote {result.path} and {result.manifest}")
+    say(f"next: comp ensemble{again(config, sets)}")
 
 
 @augment_app.command("show")
@@ -209,8 +164,11 @@ def augment_show(
     """A contact sheet: each row an image as it is, then as training will see it."""
     from comp.stages.show import show_augmentation
 
-    show_augmentation(_open(config, sets), out, images=images, draws=draws)
+    show_augmentation(open_config(config, sets), out, images=images, draws=draws)
     print(out)
+
+
+add_answers(app)
 
 
 def main() -> None:

@@ -216,9 +216,7 @@ METRICS = {
             ("multilabel",),
             by_column=_share_right,
         ),
-        Metric(
-            "micro_f1", _micro_f1, "labels", True, _TABLES, by_class=_share_hit, by_total=_f1
-        ),
+        Metric("micro_f1", _micro_f1, "labels", True, _TABLES, by_class=_share_hit, by_total=_f1),
         Metric("sample_f1", _sample_f1, "labels", True, ("multilabel",), by_row=_f1_of_a_row),
         Metric("log_loss", _log_loss, "probs", False, _TABLES),
         Metric("roc_auc", _roc_auc, "probs", True, _TABLES),

@@ -1,4 +1,4 @@
-"""Votes and weights side by side, each fitted on the out-of-fold predictions and scored honestly."""
+"""Votes and weights side by side, fitted on the out-of-fold predictions and scored honestly."""
 
 from __future__ import annotations
 

@@ -87,4 +87,4 @@ def whole_weights(class_weights: Array | None, target: Array) -> Array:
     if class_weights is None:
         return np.ones(len(target), dtype=np.int64)
     scaled = np.asarray(class_weights) / np.max(class_weights) * _WHOLE
-    return np.maximum(scaled.round().astype(np.int64), 1)[target]
+    return np.asarray(np.maximum(scaled.round().astype(np.int64), 1)[target])

@@ -135,10 +135,10 @@ def _decide(merged: Array, vote: Vote, task: Task, rule: Array, keep_probs: bool
 
 def merged_ranks(members: Sequence[Array], shares: Array, parts: Array | None) -> Array:
     """(N, C) float32: the weighted mean of the members' ranks within each column, in (0, 1)."""
-    total = np.zeros(members[0].shape, dtype=np.float32)
+    total: Array = np.zeros(members[0].shape, dtype=np.float32)
     groups = [slice(None)] if parts is None else [parts == number for number in np.unique(parts)]
     for member, share in zip(members, shares, strict=True):
-        for begin in range(0, total.shape[1] if share else 0, _COLUMNS):
+        for begin in range(0, members[0].shape[1] if share else 0, _COLUMNS):
             columns = slice(begin, begin + _COLUMNS)
             block = np.asarray(member[:, columns])
             for rows in groups:
@@ -215,7 +215,9 @@ _MAJORITIES: dict[str, Callable[[Link, Array, Array, Array], Array]] = {
 
 
 def _normalized(probs: Array, link: Link) -> Array:
-    return probs / probs.sum(axis=1, keepdims=True) if link.normalized else probs
+    if not link.normalized:
+        return probs
+    return np.asarray(probs / probs.sum(axis=1, keepdims=True))
 
 
 def _as_they_are(probs: Array, _: Link | None = None) -> Array:
@@ -232,7 +234,7 @@ def _from_logs(means: Array, link: Link) -> Array:
 
 def _log_odds(probs: Array) -> Array:
     inside = np.clip(probs, _CLIP, 1 - _CLIP)
-    return np.log(inside) - np.log1p(-inside)
+    return np.asarray(np.log(inside) - np.log1p(-inside))
 
 
 def _from_log_odds(means: Array, link: Link) -> Array:

@@ -55,7 +55,7 @@ def _greedy(judge: Judge, seed: int) -> Array:
     for bag in bags:
         picks = greedy_picks(judge, bag)
         total += np.bincount(picks, minlength=members) / len(picks)
-    return total / total.sum()
+    return np.asarray(total / total.sum())
 
 
 def _optimize(judge: Judge, _: int) -> Array:
@@ -98,7 +98,7 @@ def _search(judge: Judge, weights: Array) -> tuple[Array, float]:
 
 
 def _mean(judge: Judge, weights: Array) -> Array:
-    return np.einsum("m,mcn->cn", weights.astype(np.float32), judge.spread)
+    return np.asarray(np.einsum("m,mcn->cn", weights.astype(np.float32), judge.spread))
 
 
 WEIGHERS: dict[str, Callable[[Judge, int], Array] | None] = {
