@@ -138,14 +138,22 @@ def predict_command(
     fold: FoldOption = "all",
     config: ConfigOption = None,
     sets: SetOption = None,
-    tta: Annotated[str | None, typer.Option(help="The same as --set predict.tta=...")] = None,
+    tta: Annotated[
+        str | None, typer.Option(help="none, hflip, flips, d4, auto, or views: id+flip.")
+    ] = None,
     quiet: QuietOption = False,
 ) -> None:
     """Write the validation and test probabilities of trained folds, where they are missing."""
-    from comp.stages.predict import predict
+    from comp.stages.experiment import parse_folds
+    from comp.stages.predict import open_predictor
 
     sets = [*(sets or []), *([f"predict.tta={tta}"] if tta else [])]
-    written = predict(open_config(config, sets, quiet), fold)
+    predictor = open_predictor(open_config(config, sets, quiet))
+    written = predictor.run(parse_folds(fold, predictor.plan.count))
+    if predictor.experiment.config.predict.tta == "auto":
+        from comp.report.answers import print_views
+
+        print_views(predictor.judge(), predictor.experiment.metric.name)
     if not written:
         say("nothing to do: these predictions are there already")
     for path in written:

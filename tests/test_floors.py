@@ -16,6 +16,8 @@ FLOORS = [
     {"models", "data"},
     {"train", "predict", "ensemble", "submission", "report"},
     {"stages"},
+    {"options"},
+    {"cli_answers"},
     {"cli"},
 ]
 # Inside a package a module may import those that stand before it.
@@ -25,9 +27,16 @@ ORDER = {
         *("images", "folds", "samples", "pack", "augment", "dataset"),
     ],
     "train": ["checkpoint", "optim", "loop"],
-    "ensemble": ["thresholds", "vote", "weights", "honest", "blend"],
-    "stages": ["experiment", "folds", "train", "predict", "ensemble", "show"],
-    "report": ["sheet", "tables"],
+    "ensemble": [
+        *("cuts", "offsets", "thresholds", "vote", "prior", "product", "judge", "weights"),
+        *("honest", "compare", "blend", "views", "doubt"),
+    ],
+    "submission": ["sample", "form", "gate", "write", "doubt", "diff", "send"],
+    "stages": [
+        *("experiment", "folds", "train", "predict", "provenance", "gate", "members", "ensemble"),
+        *("board", "labels", "show"),
+    ],
+    "report": ["sheet", "tables", "answers", "board"],
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
 

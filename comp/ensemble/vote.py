@@ -225,7 +225,7 @@ def _as_they_are(probs: Array, _: Link | None = None) -> Array:
 
 
 def _logs(probs: Array) -> Array:
-    return np.log(np.clip(probs, _CLIP, 1))
+    return np.asarray(np.log(np.clip(probs, _CLIP, 1)))
 
 
 def _from_logs(means: Array, link: Link) -> Array:

@@ -11,6 +11,7 @@ from rich.table import Table
 from comp.progress import say
 
 if TYPE_CHECKING:
+    from comp.ensemble.views import Judged
     from comp.stages.ensemble import Ensembled
     from comp.stages.labels import Found
     from comp.submission.diff import Diff
@@ -236,3 +237,19 @@ def print_issues(found: Found, *, as_json: bool) -> None:
         table.add_row(*cells, f"{doubt.margin:+.3f}")
     if found.doubts:
         Console().print(table)
+
+
+def print_views(judged: Judged, metric: str) -> None:
+    """What each view of test-time augmentation is worth out of fold, and which were chosen."""
+    print(f"{metric} out of fold, by view; the image as it is: {judged.plain_score:.4f}")
+    table = Table()
+    table.add_column("view")
+    for name in ("alone", "with the image", "gain", f"folds better, of {judged.folds}"):
+        table.add_column(name, justify="right")
+    for row in judged.rows:
+        gain = row.merged - judged.plain_score
+        cells = (f"{row.alone:.4f}", f"{row.merged:.4f}", f"{gain:+.4f}", str(row.gained))
+        table.add_row(row.view, *cells)
+    Console().print(table)
+    told = f"{judged.raw:.4f} as chosen (flattering), {judged.honest:.4f} chosen on other folds"
+    print(f"chosen: {judged.chosen} ({told})")
