@@ -76,7 +76,7 @@ def _spread(
         if vote.ranks:
             out[m] = merged_ranks([member], np.ones(1), parts).T
         elif vote.gives_probs:
-            out[m] = vote.spread(np.asarray(member)).T
+            out[m] = vote.spread(np.asarray(member, dtype=np.float64)).T
         else:
             out[m] = ballots(task, np.asarray(member), rules[m]).T
     return out

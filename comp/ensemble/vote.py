@@ -111,7 +111,7 @@ def chunks(shape: tuple[int, ...]) -> list[slice]:
 
 def checked_weights(members: Sequence[Array], weights: Array) -> Array:
     """The weights as shares that sum to 1; raises as `Vote.merge` does."""
-    if not members:
+    if not len(members):
         raise PredictionsError("nothing to vote: no members. Train a fold, then predict.")
     shapes = sorted({tuple(member.shape) for member in members})
     if len(shapes) > 1:

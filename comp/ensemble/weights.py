@@ -33,7 +33,7 @@ def greedy_picks(judge: Judge, among: Array, rounds: int = _ROUNDS) -> list[int]
     best, length = -np.inf, 0
     for count in range(rounds):
         scores = np.nan_to_num(judge.step(total, count, among), nan=-np.inf)
-        pick = int(among[scores.argmax()])
+        pick = int(among[np.flatnonzero(scores >= scores.max() - TIE)[0]])
         picks.append(pick)
         total += judge.spread[pick]
         if scores.max() > best + TIE:

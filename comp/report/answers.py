@@ -85,8 +85,8 @@ def _print_rows(result: Ensembled) -> None:
     table = Table()
     for name in ("vote", "weights"):
         table.add_column(name)
-    for name in ("raw", "tuned", "honest", "95 % interval", "fitted weights"):
-        table.add_column(name, justify="right")
+    for name in ("raw", "tuned", "honest", "95 %", "fitted weights"):
+        table.add_column(name, justify="right", no_wrap=name != "fitted weights")
     used = (result.blend.vote.name, result.blend.weigher)
     for row in result.table:
         best = row is result.best
@@ -98,7 +98,7 @@ def _print_rows(result: Ensembled) -> None:
             f"{row.scores.raw:.4f}",
             f"{row.scores.tuned:.4f}",
             f"[bold]{honest}[/bold]" if best else honest,
-            f"{row.scores.low:.4f} - {row.scores.high:.4f}",
+            f"{row.scores.low:.3f}-{row.scores.high:.3f}",
             _weights(row.fit.weights.tolist()),
             style="bold" if (row.vote.name, row.weigher) == used else None,
         )
@@ -111,7 +111,7 @@ def _weights(values: list[float]) -> str:
     if len(values) > 6:
         used = sum(value > 0 for value in values)
         return f"{used} of {len(values)} used"
-    return " ".join(f"{value:.2f}" for value in values)
+    return " ".join(f"{value:.2f}".removeprefix("0") for value in values)
 
 
 def _print_notes(result: Ensembled) -> None:

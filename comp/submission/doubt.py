@@ -89,7 +89,7 @@ def _far(
     far = []
     for name in sorted({*found, *expected}):
         here, there = found.get(name, 0.0), expected.get(name, 0.0)
-        spread = max(there * (1 - there), here * (1 - here))
+        spread = max(there * (1 - there), here * (1 - here), 0.0)  # a share may round above 1
         chance = np.sqrt(spread * (1 / max(rows, 1) + 1 / max(judged_on, 1)))
         if abs(here - there) > _FAR + _SIGMAS * chance:
             far.append(f"{name} {here:.1%} (out of fold {there:.1%})")
