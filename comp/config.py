@@ -20,6 +20,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    field_validator,
     model_validator,
 )
 
@@ -163,14 +164,33 @@ class EnsembleConfig(Section):
     """How folds become one answer."""
 
     vote: str = "soft"
-    weights: Literal["equal"] = "equal"
+    weights: str = "equal"  # equal, greedy, optimize, or a YAML or JSON file: member -> weight
     tune: bool = True
+    prior: Literal["auto"] | dict[str, Share] | None = None  # class -> its share of the test set
+    combine: Literal["product"] | None = None  # runs of one attribute each make a joint class
+
+    @field_validator("prior", mode="before")
+    @classmethod
+    def _names_are_text(cls, value: Any) -> Any:
+        return {str(k): v for k, v in value.items()} if isinstance(value, dict) else value
+
+    @field_validator("prior")
+    @classmethod
+    def _adds_up(cls, value: Any) -> Any:
+        total = sum(value.values()) if isinstance(value, dict) else 1.0
+        if abs(total - 1) > 1e-3:
+            raise ValueError(f"the shares of the classes must sum to 1, these to {total:g}")
+        return value
 
 
 class SubmissionConfig(Section):
     """What the answer file holds."""
 
     write: Literal["auto", "label", "probability"] = "auto"
+    extra_images: Literal["refuse", "ignore"] = "refuse"  # test images that the sample leaves out
+    site: Literal["kaggle", "dacon"] | None = None
+    competition: str | None = None  # Kaggle: the name in its address; Dacon: the number
+    team: str = ""  # Dacon asks for it
 
 
 class Config(Section):

@@ -16,6 +16,8 @@ FLOORS = [
     {"models", "data"},
     {"train", "predict", "ensemble", "submission", "report"},
     {"stages"},
+    {"options"},
+    {"cli_answers"},
     {"cli"},
 ]
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -49,7 +49,7 @@ def check_names(experiment: Experiment) -> None:
     from comp.data.images import RESIZES
     from comp.ensemble.vote import VOTES
     from comp.losses import make_loss
-    from comp.predict import TTAS
+    from comp.predict import check_tta
     from comp.train.optim import SCHEDULES
 
     config, task = experiment.config, experiment.task
@@ -57,7 +57,7 @@ def check_names(experiment: Experiment) -> None:
     pick(RECIPES, config.augment.recipe, "augment.recipe")
     pick(SAMPLERS, config.train.sampler, "train.sampler")
     pick(SCHEDULES, config.train.sched, "train.sched")
-    pick(TTAS, config.predict.tta, "predict.tta")
+    check_tta(config.predict.tta)
     pick(VOTES, config.ensemble.vote, "ensemble.vote")
     make_loss(task.loss if config.train.loss == "auto" else config.train.loss, task.link.name)
 
