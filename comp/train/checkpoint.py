@@ -13,6 +13,7 @@ import hashlib
 import io
 import platform
 import shutil
+import sys
 import warnings
 from pathlib import Path
 from typing import IO, Any
@@ -106,7 +107,20 @@ def load(path: Path) -> State:
         raise RunError(f"{path}: not a checkpoint of comp ({reason(problem)})") from problem
     if not isinstance(state, dict) or "model" not in state:
         raise RunError(f"{path}: not a checkpoint of comp")
-    return state
+    return {str(name): _interned(value) for name, value in state.items()}
+
+
+def _interned(value: Any) -> Any:
+    """The value with each text in it as the one object that a literal of the same text is.
+
+    Pickle writes a text again unless it is the same object: without this, a resumed run would
+    write other bytes for the same state.
+    """
+    if type(value) is dict:
+        return {_interned(key): _interned(item) for key, item in value.items()}
+    if type(value) is list:
+        return [_interned(item) for item in value]
+    return sys.intern(value) if type(value) is str else value
 
 
 def check(path: Path) -> None:

@@ -271,7 +271,8 @@ def _finish(job: Job, learner: Learner) -> dict[str, Any]:
     check_best(job, learner)
     ties = _ties(job, learner)
     if ties:
-        say(f"fold {job.fold}: the best score was reached in epochs {first([*ties], 10)} too")
+        others = first([epoch + 1 for epoch in ties], 10)
+        say(f"fold {job.fold}: the best score was reached in other epochs too: {others}")
     manifest = {
         "fold": job.fold,
         "plan": job.plan,
