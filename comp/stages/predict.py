@@ -19,7 +19,7 @@ from comp.predict import TTAS, net_of, predict_probs
 from comp.predictions import Predictions
 from comp.progress import say
 from comp.runs import RunDir
-from comp.stages.experiment import Experiment, parse_folds, read_plan, read_train
+from comp.stages.experiment import Experiment, parse_folds, read_plan, read_train, sweep_cache
 from comp.stages.train import finished
 from comp.train import checkpoint
 
@@ -108,6 +108,7 @@ class Predictor:
         config, ids = self.experiment.config, self._ids(part, fold)
         index = self.index if part == "valid" else self.test
         if part not in self.packs:
+            sweep_cache(self.experiment.workspace.cache)
             self.packs[part] = open_pack(index, config.image, self.experiment.workspace.cache)
         size = config.predict.batch_size or 2 * config.train.batch_size
         key = files.digest_lines(

@@ -20,7 +20,14 @@ from comp.errors import DamagedError, RunError
 from comp.progress import say
 from comp.runs import RunDir
 from comp.seal import read_place
-from comp.stages.experiment import Experiment, check_names, parse_folds, read_plan, read_train
+from comp.stages.experiment import (
+    Experiment,
+    check_names,
+    parse_folds,
+    read_plan,
+    read_train,
+    sweep_cache,
+)
 from comp.train.learner import Job
 from comp.train.loop import train_fold
 from comp.train.stop import Stop
@@ -115,6 +122,7 @@ class _Trainer:
             self.device = choose_device(config.train.precision, **precise)
             say(f"training on {self.device.describe()}")
         if self.pack is None:
+            sweep_cache(self.experiment.workspace.cache)
             self.pack = open_pack(index, config.image, self.experiment.workspace.cache)
         train, valid = index.rows(self.plan.train(fold)), index.rows(self.plan.valid(fold))
         if self.subset is not None:

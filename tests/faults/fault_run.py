@@ -96,7 +96,8 @@ def write_page(cases: list[Case]) -> None:
     rows = [done[key(case)] for case in cases]
     about = (
         f"{time.strftime('%Y-%m-%d')}, Python {platform.python_version()}, torch "
-        f"{torch.__version__}, {platform.system()} {platform.machine()}, {os.cpu_count()} cores.\n\n"
+        f"{torch.__version__}, {platform.system()} {platform.machine()}, "
+        f"{os.cpu_count()} cores.\n\n"
     )
     before, rest = PAGE.read_text(encoding="utf-8").split(BEGIN)
     after = rest.split(END)[1]

@@ -1,3 +1,4 @@
+# ruff: noqa: PTH - it stands in for what pathlib calls
 """Numbers every file operation below a folder, and lets one of them fail.
 
 Counted are: opening for writing, each write that reaches the operating system, truncate, fsync,

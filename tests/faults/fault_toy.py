@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 from timm.models import register_model
@@ -16,8 +16,8 @@ FOLDS, EPOCHS, IMAGES, TESTS = 2, 3, 12, 5
 class Tiny(nn.Module):
     """Two layers with batch norm and dropout between."""
 
-    pretrained_cfg = {"input_size": (3, 8, 8), "mean": (0.5,) * 3, "std": (0.5,) * 3}
-    default_cfg = pretrained_cfg
+    pretrained_cfg: ClassVar = {"input_size": (3, 8, 8), "mean": (0.5,) * 3, "std": (0.5,) * 3}
+    default_cfg: ClassVar = pretrained_cfg
 
     def __init__(self, num_classes: int, drop_rate: float) -> None:
         super().__init__()

@@ -98,9 +98,12 @@ def fork(request: dict[str, Any]) -> dict[str, Any]:
 
 def _warm_up(root: Path) -> None:
     """One whole run here, so that no child pays for what is imported late."""
-    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
-        with contextlib.redirect_stderr(nowhere), contextlib.chdir(root):
-            _run(json.loads(sys.argv[2]))
+    with contextlib.ExitStack() as stack:
+        nowhere = stack.enter_context(Path(os.devnull).open("w"))
+        stack.enter_context(contextlib.redirect_stdout(nowhere))
+        stack.enter_context(contextlib.redirect_stderr(nowhere))
+        stack.enter_context(contextlib.chdir(root))
+        _run(json.loads(sys.argv[2]))
 
 
 def main() -> None:
