@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import sys
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, Any
 
 import typer
@@ -12,7 +14,7 @@ from typer.core import TyperGroup
 
 from comp import __version__
 from comp.cli_answers import add_answers
-from comp.errors import CompError, Interrupted
+from comp.errors import CompError, Interrupted, OutOfTime
 from comp.options import (
     ConfigOption,
     FoldOption,
@@ -30,12 +32,22 @@ class Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
+        before = signal.getsignal(signal.SIGTERM)
+        with contextlib.suppress(ValueError):  # not in the main thread: then it stays as it is
+            signal.signal(signal.SIGTERM, _terminate)
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as signal_:
             raise Interrupted(
                 "interrupted; the same command goes on from the last checkpoint", signal.SIGINT
             ) from signal_
+        finally:
+            with contextlib.suppress(ValueError):
+                signal.signal(signal.SIGTERM, before)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise Interrupted("terminated; the same command goes on from what is finished", number)
 
 
 app = typer.Typer(
@@ -133,7 +145,11 @@ def train_command(
     sets = [*(sets or []), *([f"train.max_hours={max_hours}"] if max_hours else [])]
     sets += [f"train.subset={subset}"] if subset else []
     experiment = open_config(config, sets, quiet)
-    trained = train(experiment, fold, restart=restart)
+    try:
+        trained = train(experiment, fold, restart=restart)
+    except (Interrupted, OutOfTime):
+        _say_left(config, sets)
+        raise
     print_trained(trained, experiment.metric.name, as_json=as_json)
     missing = [
         number
@@ -147,6 +163,15 @@ def train_command(
         say(f"next: comp train{options} --fold {','.join(map(str, missing))}")
     else:
         say(f"next: comp ensemble{options}")
+
+
+def _say_left(config: Path | None, sets: list[str] | None) -> None:
+    """What is left to train, and the command to go on with."""
+    from comp.config import load_config
+    from comp.report.status import describe_left
+    from comp.stages.status import read_status
+
+    say(describe_left(read_status(load_config(config, sets or [])), again(config, sets)))
 
 
 @app.command("sweep")
@@ -266,6 +291,10 @@ def main() -> None:
     except CompError as problem:
         print(f"error: {problem}", file=sys.stderr)
         sys.exit(problem.exit_code)
+    except OSError as problem:  # a disk that fails where no stage expects it
+        where = f"{problem.filename}: " if problem.filename else ""
+        print(f"error: {where}{problem.strerror or problem}", file=sys.stderr)
+        sys.exit(1)
 
 
 if __name__ == "__main__":

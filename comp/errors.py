@@ -8,12 +8,14 @@
     │   ├── PlanError          the fold plan
     │   ├── PackError          the packed images
     │   ├── RunError           a run folder or a checkpoint in it
+    │   │   └── DamagedError       the manifest of a fold
     │   ├── PredictionsError   saved probabilities
     │   └── SubmissionError    the submission file
     ├── ModelError         1   a network that cannot be built or loaded
     ├── TrainError         1   training cannot go on
     │   └── WorkerError    1   a process that prepares batches died
     ├── TuneError          1   a rule cannot be tuned
+    ├── OutOfTime          1   the hours that were granted are over; a checkpoint is written
     └── Interrupted        130 or 143
 
 The message of each is for the user: what is wrong, where, what is allowed, what to do next.
@@ -66,6 +68,10 @@ class RunError(CheckError):
     """A run folder or checkpoint that does not belong to this config, plan or data."""
 
 
+class DamagedError(RunError):
+    """The manifest of a fold is torn, or does not belong to the files beside it."""
+
+
 class PredictionsError(CheckError):
     """Saved probabilities that cannot be right."""
 
@@ -88,6 +94,10 @@ class WorkerError(TrainError):
 
 class TuneError(CompError):
     """A rule cannot be tuned on these targets."""
+
+
+class OutOfTime(CompError):
+    """The hours that were granted are over; a checkpoint is written."""
 
 
 class Interrupted(CompError):

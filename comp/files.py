@@ -20,11 +20,13 @@ _CHUNK = 1 << 20
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *, old: Path | None = None) -> Iterator[Path]:
     """A temporary path beside `path`; it takes the place of `path` when the block ends well.
 
     The content is on the disk (fsync of the file, then of the folder) before this returns. When
     the block raises, `path` is as it was and the temporary file is gone.
+    old: where what was `path` is moved, once the new content is safe; for an instant, and after a
+    crash or an error in it, there is `old` and no `path`.
     Raises CompError when the folder cannot be written or the disk is full.
     """
     path = Path(path)
@@ -33,6 +35,8 @@ def replacing(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield beside
         sync(beside)
+        if old is not None and path.exists():
+            path.replace(old)
         beside.replace(path)
         _sync_folder(path.parent)
     except OSError as problem:
@@ -87,14 +91,38 @@ def read_json(path: Path, error: type[CompError] = CheckError) -> dict[str, Any]
     return value
 
 
-def sweep(folder: Path) -> list[Path]:
-    """Remove what writers that died left in `folder`; the paths that were removed."""
+def sweep(folder: Path, *, alone: bool = False) -> list[Path]:
+    """Remove what writers that died left in `folder`; the paths that were removed.
+
+    alone: nobody else writes here (the caller holds the folder's lock). Then a process that now
+    happens to have the number of a dead writer, as is common in containers, protects nothing.
+    """
     if not folder.is_dir():
         return []
-    orphans = [path for path in folder.glob(".*.tmp") if not alive(path)]
+    orphans = [path for path in folder.glob(".*.tmp") if alone or not alive(path)]
     for path in orphans:
-        path.unlink(missing_ok=True)
+        remove(path)
     return orphans
+
+
+def remove(path: Path) -> None:
+    """Remove a file that may be missing; CompError when that is not allowed or fails."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as problem:
+        raise CompError(f"{path}: cannot be removed ({problem.strerror or problem})") from problem
+
+
+def append_line(path: Path, line: str) -> None:
+    """Add a line to a text file, below what may be half a line; CompError when that fails."""
+    try:
+        with path.open("ab+") as handle:
+            if handle.tell():
+                handle.seek(-1, os.SEEK_END)
+                line = line if handle.read(1) == b"\n" else f"\n{line}"
+            handle.write(f"{line}\n".encode())
+    except OSError as problem:
+        raise CompError(f"{path}: cannot be written ({problem.strerror or problem})") from problem
 
 
 def alive(path: Path) -> bool:

@@ -66,15 +66,27 @@ def holder(folder: Path) -> dict[str, Any] | None:
 def _take(handle: IO[str], path: Path) -> None:
     rival = _rival(handle, path, keep=True)
     if rival is not None:
-        raise HeldError(
-            f"{path.parent}: held by process {rival.get('pid')} on {rival.get('host')} since "
-            f"{rival.get('since')}. Wait for it, or stop it; two writers would spoil the fold."
-        )
-    handle.seek(0)
-    handle.truncate()
+        raise HeldError(_refusal(path, rival))
     since = time.strftime("%Y-%m-%d %H:%M:%S")
-    json.dump({"pid": os.getpid(), "host": socket.gethostname(), "since": since}, handle)
-    handle.flush()
+    try:
+        handle.seek(0)
+        handle.truncate()
+        json.dump({"pid": os.getpid(), "host": socket.gethostname(), "since": since}, handle)
+        handle.flush()
+    except OSError as problem:
+        raise CompError(f"{path}: cannot be written ({problem.strerror})") from problem
+
+
+def _refusal(path: Path, rival: dict[str, Any]) -> str:
+    text = (
+        f"{path.parent}: held by process {rival.get('pid', '?')} on {rival.get('host', '?')} since "
+        f"{rival.get('since', '?')}. Wait for it, or stop it; two writers would spoil the fold."
+    )
+    if rival.get("host", socket.gethostname()) != socket.gethostname():
+        text += (
+            f" If that machine is gone, its hold ends {STALE_SECONDS:.0f} s after its last sign."
+        )
+    return text
 
 
 def _rival(handle: IO[str], path: Path, *, keep: bool = False) -> dict[str, Any] | None:

@@ -18,11 +18,14 @@ from comp.data.dataset import eval_batches
 from comp.device import Device
 from comp.errors import RunError, pick, reason
 from comp.models import Net, build_empty_net
-from comp.progress import track
+from comp.parts import Parts
+from comp.progress import say, track
 from comp.tasks import Task
 
 if TYPE_CHECKING:
     from comp.train.checkpoint import State
+
+PIECE_ROWS = 512  # images between two files of a long prediction
 
 # name -> the views; each is a chain of ttach transforms, the first leaves the image as it is
 TTAS: dict[str, Callable[[], ttach.Compose]] = {
@@ -94,13 +97,26 @@ def predict_probs(
     tta: str,
     batch_size: int,
     what: str = "predicting",
+    keep: Parts | None = None,
 ) -> np.ndarray[Any, Any]:
-    """(n, C) float32 probabilities of the `rows` of packed images (N, S, S, 3), in their order."""
-    views = views_of(tta)
-    steps = -(-len(rows) // batch_size)
+    """(n, C) float32 probabilities of the `rows` of packed images (N, S, S, 3), in their order.
 
-    def parts() -> Iterator[np.ndarray[Any, Any]]:
-        for batch in track(eval_batches(images, rows, batch_size), steps, what):
+    keep: where the pieces of about PIECE_ROWS rows are kept; those that are there are not made.
+    """
+    views = views_of(tta)
+    piece = batch_size * max(1, PIECE_ROWS // batch_size)
+    found = {s: keep.read(s) if keep else None for s in range(0, len(rows), piece)}
+
+    def predicted(start: int) -> Iterator[np.ndarray[Any, Any]]:
+        for batch in eval_batches(images, rows[start : start + piece], batch_size):
             yield view_probs(net, task, net.to_device(batch), views).cpu().numpy()
 
-    return np.concatenate(list(parts()))
+    missing = [start for start, part in found.items() if part is None]
+    if keep and len(missing) < len(found):
+        say(f"{what}: {len(found) - len(missing)} of {len(found)} parts were there already")
+    for start in track(missing, len(missing), what):
+        part = np.concatenate(list(predicted(start)))
+        found[start] = part
+        if keep:
+            keep.write(start, part)
+    return np.concatenate([part for part in found.values() if part is not None])

@@ -92,7 +92,7 @@ class Predictions:
         """Write the probabilities, the ids, and the manifest last, which makes them whole."""
         buffer = io.BytesIO()
         np.save(buffer, np.ascontiguousarray(self.probs, dtype=np.float32), allow_pickle=False)
-        (folder / _MANIFEST).unlink(missing_ok=True)
+        files.remove(folder / _MANIFEST)
         files.write_bytes(folder / _PROBS, buffer.getvalue())
         files.write_text(folder / _IDS, "".join(f"{name}\n" for name in self.ids))
         manifest = {
@@ -126,15 +126,6 @@ class Predictions:
         except (OSError, ValueError, KeyError) as problem:
             raise PredictionsError(f"{folder}: not whole ({problem}). {again}") from problem
         return Predictions(ids, probs, classes, link, source)
-
-
-def saved_source(folder: Path) -> dict[str, Any] | None:
-    """Where the predictions in `folder` came from, or None when there are none."""
-    path = folder / _MANIFEST
-    if not path.is_file():
-        return None
-    source = files.read_json(path, PredictionsError).get("source")
-    return source if isinstance(source, dict) else None
 
 
 def join(parts: Sequence[Predictions]) -> Predictions:

@@ -93,11 +93,6 @@ class RunDir:
         return self.path / "best.pt"
 
     @property
-    def position(self) -> Path:
-        """Where `last` stands, as JSON, for who does not want to open it: epoch, step."""
-        return self.path / "position.json"
-
-    @property
     def history(self) -> Path:
         return self.path / "history.csv"
 
@@ -129,53 +124,71 @@ class RunDir:
     def claim(self, config: Config) -> None:
         """Make the folder and put the resolved config in it; sweep what a crash left.
 
+        To be called under the folder's lock.
         Raises RunError with the keys that changed when the folder was begun with another config.
         """
         self.refuse_drift(config)
-        files.sweep(self.path)
+        files.sweep(self.path, alone=True)
         files.write_text(self.config, dump_config(config))
 
     def refuse_drift(self, config: Config) -> None:
         """Raise RunError with the keys that changed since the folder was begun."""
-        changed = self.drift(config)
-        if not changed:
-            return
-        lines = [f"  {key}: {old!r} -> {new!r}" for key, (old, new) in changed.items()]
-        raise RunError(
-            "\n".join(
-                [
-                    f"{self.path}: begun with another config; changed since:",
-                    *lines,
-                    "Give the new experiment another `name` (--set name=...), or go on with the "
-                    "old config, or start this fold over with `comp train --restart`.",
-                    "Free to change: more train.epochs, train.workers, train.checkpoint_minutes, "
-                    "train.max_hours, predict.*, ensemble.*, submission.*, where the data lies.",
-                ]
-            )
-        )
+        refuse_changes(str(self.path), self._begun_with(config), config)
 
     def drift(self, config: Config) -> dict[str, tuple[Any, Any]]:
         """The keys that matter in which the config in the folder and this one differ."""
+        return changes(self._begun_with(config), config)
+
+    def _begun_with(self, config: Config) -> dict[str, Any]:
+        """The config in the folder; this one where there is none yet."""
         if not self.config.is_file():
-            return {}
+            return plain(config)
         try:
             old = parse_yaml(self.config.read_text(encoding="utf-8"), str(self.config))
         except (ConfigError, OSError, UnicodeDecodeError) as problem:
-            raise RunError(f"{self.config}: not readable ({problem})") from problem
+            raise RunError(f"{self.config}: not readable ({problem}). {_NO_CONFIG}") from problem
         if not isinstance(old, dict):
-            raise RunError(f"{self.config}: not a config")
-        changed = differences(old, plain(config))
-        return {key: pair for key, pair in changed.items() if not _is_free(key, *pair)}
+            raise RunError(f"{self.config}: not a config. {_NO_CONFIG}")
+        return old
 
     def clear(self) -> None:
         """Remove what training and prediction left here, the manifest first."""
         for path in (
             *(self.done, self.last, self.before_last, self.best),
-            *(self.position, self.history, self.config),
+            *(self.history, self.config),
         ):
-            path.unlink(missing_ok=True)
+            files.remove(path)
         for folder in (self.valid, self.test):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+_NO_CONFIG = "Remove it (the checkpoint knows the config too), or use `comp train --restart`."
+
+
+def changes(old: dict[str, Any], config: Config) -> dict[str, tuple[Any, Any]]:
+    """The keys that matter in which a fold's first config (as plain values) and this one differ."""
+    found = differences(old, plain(config))
+    return {key: pair for key, pair in found.items() if not _is_free(key, *pair)}
+
+
+def refuse_changes(where: str, old: dict[str, Any], config: Config) -> None:
+    """RunError with the keys that matter and changed since a fold was begun."""
+    found = changes(old, config)
+    if not found:
+        return
+    lines = [f"  {key}: {before!r} -> {now!r}" for key, (before, now) in found.items()]
+    raise RunError(
+        "\n".join(
+            [
+                f"{where}: begun with another config; changed since:",
+                *lines,
+                "Give the new experiment another `name` (--set name=...), or go on with the "
+                "old config, or start this fold over with `comp train --restart`.",
+                "Free to change: more train.epochs, train.workers, train.checkpoint_minutes, "
+                "train.max_hours, predict.*, ensemble.*, submission.*, where the data lies.",
+            ]
+        )
+    )
 
 
 def _is_free(key: str, old: Any, new: Any) -> bool:

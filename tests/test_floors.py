@@ -10,9 +10,9 @@ import comp
 PACKAGE = Path(comp.__file__).parent
 FLOORS = [
     {"comp", "errors"},
-    {"chance", "files", "progress"},
+    {"chance", "files", "progress", "seal"},
     {"config", "metrics", "losses", "device", "lock"},
-    {"tasks", "predictions", "runs"},
+    {"tasks", "predictions", "runs", "parts"},
     {"models", "data"},
     {"train", "predict", "ensemble", "submission", "report"},
     {"stages"},

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from comp.errors import PredictionsError
-from comp.predictions import Predictions, join, saved_source
+from comp.predictions import Predictions, join
 
 CLASSES = ("a", "b", "c")
 PROBS = np.array([[0.2, 0.3, 0.5], [1.0, 0.0, 0.0]], dtype=np.float32)
@@ -57,8 +57,6 @@ def test_saved_predictions_come_back_and_stay_on_the_disk(tmp_path: Path) -> Non
     assert isinstance(back.probs, np.memmap)
     np.testing.assert_array_equal(back.probs, PROBS)
     assert (back.classes, back.link, back.source["plan"]) == (CLASSES, "softmax", "p1")
-    assert saved_source(tmp_path / "valid") == {"plan": "p1", "fold": 0}
-    assert saved_source(tmp_path / "absent") is None
 
 
 @pytest.mark.parametrize("name", ["probs.npy", "ids.txt", "manifest.json"])
@@ -74,7 +72,6 @@ def test_damaged_predictions_are_refused(tmp_path: Path, name: str) -> None:
 def test_a_save_that_was_cut_short_counts_as_absent(tmp_path: Path) -> None:
     make().save(tmp_path)
     (tmp_path / "manifest.json").unlink()
-    assert saved_source(tmp_path) is None
     with pytest.raises(PredictionsError, match="no such file"):
         Predictions.load(tmp_path)
 

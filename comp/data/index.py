@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -70,6 +71,15 @@ class Index:
         """SHA-256 of ids, labels, groups and classes: what a fold plan is made from."""
         return files.digest_lines([*self.classes, "", *self.row_texts()])
 
+    def file_sizes(self) -> str:
+        """SHA-256 of every id with the size of its file: changes when images are replaced.
+
+        It is the same on every machine, and costs no reading; a file that is replaced by one of
+        the same size is not noticed.
+        """
+        rows = (f"{name}\x1f{_size(path)}" for name, path in zip(self.ids, self.paths, strict=True))
+        return files.digest_lines(rows)
+
     def row_texts(self) -> list[str]:
         """A text for each row: id, group and label."""
         labels = self.label_texts()
@@ -85,6 +95,13 @@ class Index:
         return [
             "|".join(self.classes[column] for column in np.flatnonzero(row)) for row in self.target
         ]
+
+
+def _size(path: Path) -> int:
+    try:
+        return os.stat(path).st_size  # noqa: PTH116 - half the time of Path.stat, 50,000 times
+    except (OSError, ValueError):
+        return -1
 
 
 def _repeated(ids: tuple[str, ...]) -> list[str]:

@@ -16,7 +16,7 @@ def print_status(status: Status, options: str, as_json: bool) -> None:
     if as_json:
         print(json.dumps(status.plain(), indent=2, ensure_ascii=False))
         return
-    plan = "no plan yet" if status.plan is None else f"plan {status.plan[:8]}"
+    plan = status.plan_note or ("no plan yet" if status.plan is None else f"plan {status.plan[:8]}")
     print(f"{status.name}: {plan}, {len(status.folds)} folds")
     for fold in status.folds:
         print(f"  fold {fold.fold}  {_line(fold)}")
@@ -24,9 +24,23 @@ def print_status(status: Status, options: str, as_json: bool) -> None:
     if left:
         print(f"  about {left / 3600:.2f} h of training left, at the speed of the last epochs")
     if status.submission:
-        print(f"  submission: {status.submission}")
+        print(f"  submission: {status.submission}{'' if status.current else '  (out of date)'}")
+    say(_next(status, options))
+
+
+def describe_left(status: Status, options: str) -> str:
+    """What is left to train, and the next command."""
+    left = [
+        f"fold {fold.fold} from epoch {fold.epochs} step {fold.step} of {fold.of} epochs"
+        for fold in status.folds
+        if fold.state != "done"
+    ]
+    return "\n".join(["left: " + (", ".join(left) or "nothing"), _next(status, options)])
+
+
+def _next(status: Status, options: str) -> str:
     command = status.next
-    say(f"next: {command}{options}" if command.startswith("comp ") else command)
+    return f"next: {command}{options}" if command.startswith("comp ") else command
 
 
 def _line(fold: FoldStatus) -> str:
@@ -41,4 +55,8 @@ def _line(fold: FoldStatus) -> str:
         parts.append(f"predicted: {', '.join(fold.predicted)}")
     if fold.held:
         parts.append(f"held by {fold.held}")
+    if fold.changed:
+        parts.append(f"begun with another config: {', '.join(fold.changed[:3])}")
+    if fold.note:
+        parts.append(fold.note)
     return "  ".join(parts)

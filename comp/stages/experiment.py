@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
+from comp import files
 from comp.config import Config, plain
 from comp.data.folds import SCHEMES, FoldPlan, load_plan
 from comp.data.index import Index
@@ -85,6 +87,12 @@ def read_plan(experiment: Experiment, index: Index) -> FoldPlan:
             "`comp folds make --replace`."
         )
     return plan
+
+
+def sweep_cache(cache: Path) -> None:
+    """Remove what packing that died left, of packs that nobody may ask for again, too."""
+    for folder in cache.iterdir() if cache.is_dir() else ():
+        files.sweep(folder)
 
 
 def parse_folds(text: str, count: int) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from comp import files
 from comp.data.folds import Balance, FoldPlan, balance, make_plan, save_plan
 from comp.stages.experiment import Experiment, read_plan, read_train
 
@@ -14,6 +15,7 @@ def make_folds(experiment: Experiment, *, replace: bool) -> tuple[FoldPlan, Bala
     index = read_train(experiment)
     plan = make_plan(index, experiment.config.folds, experiment.config.seed)
     paths = experiment.workspace
+    files.sweep(paths.plan_csv.parent)
     written = save_plan(plan, index, paths.plan_csv, paths.plan_json, replace=replace)
     return plan, balance(plan, index), written
 

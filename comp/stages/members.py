@@ -27,10 +27,10 @@ from comp.errors import (
     first,
     nearest,
 )
-from comp.predictions import Predictions, saved_source
+from comp.predictions import Predictions
 from comp.progress import say
 from comp.stages.experiment import Experiment, open_experiment, read_plan, read_train
-from comp.stages.predict import Predictor
+from comp.stages.predict import Predictor, saved_source
 from comp.stages.train import finished
 
 _PART, _VALID, _TEST = "part", "valid", "test"  # a column of an added table, and what it may hold

@@ -7,24 +7,23 @@ from typing import Any
 
 import numpy as np
 
-from comp import files
+from comp import files, lock
 from comp.data.folds import FoldPlan
 from comp.data.index import Index
 from comp.data.layouts import read_test
 from comp.data.pack import Pack, open_pack
 from comp.device import Device, choose_device
 from comp.ensemble.views import Judged, judge_views, read_judged
-from comp.errors import ConfigError, RunError
+from comp.errors import ConfigError, DamagedError, PredictionsError, RunError
 from comp.models import Net
+from comp.parts import Parts, remove_parts
 from comp.predict import AUTO, VIEWS, check_tta, net_of, predict_probs
-from comp.predictions import Predictions, saved_source
+from comp.predictions import Predictions
 from comp.progress import say
 from comp.runs import RunDir
-from comp.stages.experiment import Experiment, parse_folds, read_plan, read_train
+from comp.stages.experiment import Experiment, parse_folds, read_plan, read_train, sweep_cache
 from comp.stages.train import finished
 from comp.train import checkpoint
-
-PARTS = ("valid", "test")
 
 
 def predict(experiment: Experiment, folds: str) -> list[Path]:
@@ -55,18 +54,28 @@ class Predictor:
         self.device: Device | None = None
 
     def run(self, folds: list[int]) -> list[Path]:
+        """Predict what is missing of these folds; the folders that were written."""
         runs = {fold: self.experiment.workspace.fold(fold) for fold in folds}
         for fold, run in runs.items():
             _refuse_unfinished(self.experiment, self.plan, fold, run)
         self.tta = self.judge().chosen if self.tta == AUTO else self.tta
-        written: list[Path] = []
-        for fold, run in runs.items():
-            files.sweep(run.valid)
-            files.sweep(run.test)
-            written += self._fold(fold, run)
-        return written
+        return [path for fold, run in runs.items() for path in self._fold(fold, run)]
 
     def _fold(self, fold: int, run: RunDir) -> list[Path]:
+        if not self._missing(fold, run):
+            for folder in _folders(run).values():
+                remove_parts(folder)
+            return []
+        with lock.writing(run.path):
+            for folder in _folders(run).values():
+                files.sweep(folder, alone=True)
+            missing = self._missing(fold, run)  # again: now nobody else writes
+            if missing:
+                self._predict(fold, run, missing)
+        return [_folders(run)[part] for part in missing]
+
+    def _missing(self, fold: int, run: RunDir) -> dict[str, dict[str, Any]]:
+        """The parts that are not there, each with where it will come from."""
         path = run.checkpoint(self.experiment.config.predict.checkpoint)
         common = {
             "plan": self.plan.fingerprint,
@@ -75,18 +84,24 @@ class Predictor:
             "checkpoint_sha256": files.digest_file(path),
             "tta": self.tta,
         }
-        wanted = {
-            part: {**common, "part": part, "ids_sha256": files.digest_lines(self._ids(part, fold))}
-            for part in PARTS
-        }
-        folders = {"valid": run.valid, "test": run.test}
-        missing = [part for part in PARTS if saved_source(folders[part]) != wanted[part]]
-        if not missing:
-            return []
+        missing = {}
+        for part, folder in _folders(run).items():
+            index = self.index if part == "valid" else self.test
+            wanted = {
+                **common,
+                "part": part,
+                "ids_sha256": files.digest_lines(self._ids(part, fold)),
+                "content": index.file_sizes(),
+            }
+            if saved_source(folder) != wanted:
+                missing[part] = wanted
+        return missing
+
+    def _predict(self, fold: int, run: RunDir, missing: dict[str, dict[str, Any]]) -> None:
+        path = run.checkpoint(self.experiment.config.predict.checkpoint)
         net = self._net(path, fold)
-        for part in missing:
-            self._write(net, part, fold, folders[part], wanted[part])
-        return [folders[part] for part in missing]
+        for part, source in missing.items():
+            self._write(net, part, fold, _folders(run)[part], source)
 
     def _net(self, path: Path, fold: int) -> Net:
         state = checkpoint.load(path)
@@ -141,19 +156,31 @@ class Predictor:
     def _ids(self, part: str, fold: int) -> tuple[str, ...]:
         return self.plan.valid(fold) if part == "valid" else self.test.ids
 
-    def _write(self, net: Any, part: str, fold: int, folder: Path, source: dict[str, Any]) -> None:
-        ids = self._ids(part, fold)
-        probs = self._probs(net, part, ids, self.tta, f"fold {fold} {part}")
+    def _write(self, net: Net, part: str, fold: int, folder: Path, source: dict[str, Any]) -> None:
+        config, ids = self.experiment.config, self._ids(part, fold)
+        size = config.predict.batch_size or 2 * config.train.batch_size
+        facts = [f"{name} {value}" for name, value in source.items()]
+        keep = Parts(folder, files.digest_lines([str(size), *facts]))
+        keep.sweep()
+        probs = self._probs(net, part, ids, self.tta, f"fold {fold} {part}", keep)
         link = self.experiment.task.link.name
         Predictions(ids, probs, self.index.classes, link, source).save(folder)
+        remove_parts(folder)
         say(f"fold {fold}: {len(ids)} {part} images predicted -> {folder}")
 
     def _probs(
-        self, net: Net, part: str, ids: tuple[str, ...], tta: str, what: str
+        self,
+        net: Net,
+        part: str,
+        ids: tuple[str, ...],
+        tta: str,
+        what: str,
+        keep: Parts | None = None,
     ) -> np.ndarray[Any, Any]:
         config = self.experiment.config
         index = self.index if part == "valid" else self.test
         if part not in self.packs:
+            sweep_cache(self.experiment.workspace.cache)
             self.packs[part] = open_pack(index, config.image, self.experiment.workspace.cache)
         return predict_probs(
             net,
@@ -163,13 +190,32 @@ class Predictor:
             tta=tta,
             batch_size=config.predict.batch_size or 2 * config.train.batch_size,
             what=what,
+            keep=keep,
         )
+
+
+def _folders(run: RunDir) -> dict[str, Path]:
+    return {"valid": run.valid, "test": run.test}
+
+
+def saved_source(folder: Path) -> dict[str, Any] | None:
+    """Where the predictions in `folder` came from; None when there are none, or torn ones."""
+    try:
+        source = Predictions.load(folder).source
+    except PredictionsError:
+        return None
+    return {name: value for name, value in source.items() if name != "path"}
 
 
 def _refuse_unfinished(experiment: Experiment, plan: FoldPlan, fold: int, run: RunDir) -> None:
     run.refuse_drift(experiment.config)
-    if finished(run, plan.fingerprint, experiment.config.train.epochs) is None:
+    try:
+        manifest = finished(run, plan.fingerprint, experiment.config.train.epochs)
+    except DamagedError as problem:
         raise RunError(
-            f"fold {fold} is not trained to its end ({run.done} is missing). "
-            f"Run `comp train --fold {fold}` first."
+            f"fold {fold}: {problem}. `comp train --fold {fold}` looks what can be saved"
+        ) from problem
+    if manifest is None:
+        raise RunError(
+            f"fold {fold} is not trained to its end. Run `comp train --fold {fold}` first."
         )

@@ -1,28 +1,36 @@
 """`comp status`: how far each fold is, who is at work, what is left, what to type next.
 
-Reads small text files only: it is quick, and it can run beside a training.
+Reads small files and the ends of large ones: it is quick, needs no torch, and can run beside a
+training. What it cannot see is a byte that was changed inside a checkpoint; training checks that.
 """
 
 from __future__ import annotations
 
 import csv
+import math
 import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from comp import files, lock
 from comp.config import Config
-from comp.errors import CompError, RunError
+from comp.errors import CompError
 from comp.runs import RunDir, Workspace, workspace_of
+from comp.seal import read_place
 
 
 @dataclass(frozen=True)
 class FoldStatus:
-    """One fold: `state` is done, partial, missing or damaged; `held` names who is at work.
+    """One fold.
 
-    `epochs` are finished ones of `of`, `step` the steps of the next one that are in the last
-    checkpoint; `best` is the best score so far; `seconds` the time of the
-    last epoch; `predicted` the parts (valid, test) with predictions.
+    `state`      done, partial, missing, stale (trained with another plan) or damaged
+    `epochs`     finished ones of `of`; `step` updates of the next one are in the checkpoint too
+    `best`       the best score so far, in epoch `best_epoch`
+    `seconds`    the time of the last whole epoch
+    `held`       who is at work in it now
+    `predicted`  the parts (valid, test) with predictions of this checkpoint
+    `changed`    the keys of the config that changed since it was begun
+    `note`       what is wrong with its files
     """
 
     fold: int
@@ -35,16 +43,24 @@ class FoldStatus:
     seconds: float | None
     held: str | None
     predicted: tuple[str, ...]
+    changed: tuple[str, ...]
+    note: str | None
 
 
 @dataclass(frozen=True)
 class Status:
-    """All folds of an experiment, and the next command."""
+    """All folds of an experiment, and the next command.
+
+    `plan` is None where there is none; `plan_note` says what is wrong with one; `current` tells
+    whether the submission is made from the folds as they are.
+    """
 
     name: str
     plan: str | None
+    plan_note: str | None
     folds: tuple[FoldStatus, ...]
     submission: str | None
+    current: bool
     next: str
 
     @property
@@ -61,84 +77,121 @@ class Status:
 
 
 def read_status(config: Config) -> Status:
-    """What lies on the disk for `config`; never raises for something missing or unfinished."""
+    """What lies on the disk for `config`; never raises for something missing or damaged."""
     space = workspace_of(config)
-    plan = _plan(space)
-    count = plan[1] if plan else config.folds.count
-    folds = tuple(_fold(k, space.fold(k), config) for k in range(count))
-    submission = space.submission_json
+    manifest, plan_note = _plan(space)
+    plan = manifest.get("fingerprint")
+    folds = tuple(
+        _fold(k, space.fold(k), config, plan)
+        for k in range(manifest.get("count", config.folds.count))
+    )
+    submission = space.submission_csv if space.submission_json.is_file() else None
+    current = submission is not None and _is_current(space, folds, config)
     return Status(
-        name=config.name,
-        plan=plan[0] if plan else None,
+        name=space.name,
+        plan=plan,
+        plan_note=plan_note,
         folds=folds,
-        submission=str(space.submission_csv) if submission.is_file() else None,
-        next=_next(plan is not None, folds, submission.is_file()),
+        submission=None if submission is None else str(submission),
+        current=current,
+        next=_next(plan is not None, folds, current, config),
     )
 
 
-def _plan(space: Workspace) -> tuple[str, int] | None:
-    if not space.plan_json.is_file() or not space.plan_csv.is_file():
-        return None
+def _json(path: Any) -> dict[str, Any]:
+    """The JSON object in a file; empty when there is none, or none that can be read."""
     try:
-        manifest = files.read_json(space.plan_json)
-        return str(manifest["fingerprint"]), int(manifest["count"])
-    except (CompError, KeyError, ValueError):
-        return None
+        return files.read_json(path)
+    except CompError:
+        return {}
 
 
-def _fold(number: int, run: RunDir, config: Config) -> FoldStatus:
+def _plan(space: Workspace) -> tuple[dict[str, Any], str | None]:
+    """Fingerprint and number of folds of the plan, if it is there; what is wrong with it."""
+    there = [path.is_file() for path in (space.plan_csv, space.plan_json)]
+    if not any(there):
+        return {}, None
+    manifest = _json(space.plan_json)
+    fingerprint, count = manifest.get("fingerprint"), manifest.get("count")
+    if not all(there) or not isinstance(fingerprint, str) or not isinstance(count, int):
+        return {}, f"the plan is not whole ({space.plan_csv} and {space.plan_json.name})"
+    return {"fingerprint": fingerprint, "count": count}, None
+
+
+def _fold(number: int, run: RunDir, config: Config, plan: str | None) -> FoldStatus:
+    epochs, step, note = _place(run)
+    state, wrong = _state(run, epochs, config.train.epochs, plan)
     rows = _history(run)
-    best = next((row for row in reversed(rows) if row.get("best") == "1"), None)
-    score = None if best is None else float(best[config.metric]) if config.metric in best else None
+    best = next((row for row in reversed(rows) if row.get("best") == "1"), {})
+    score, at = _number(best.get(config.metric)), _number(best.get("epoch"))
     held = lock.holder(run.path) if run.path.is_dir() else None
     return FoldStatus(
         fold=number,
-        state=_state(run, len(rows), config.train.epochs),
-        epochs=len(rows),
-        step=_step(run, len(rows)),
-        of=max(config.train.epochs, len(rows)),
-        best=score if score == score else None,
-        best_epoch=None if best is None else int(best["epoch"]),
+        state="damaged" if note and state == "missing" else state,
+        epochs=epochs,
+        step=step,
+        of=max(config.train.epochs, epochs),
+        best=score,
+        best_epoch=None if at is None else int(at),
         seconds=_seconds(run),
         held=None if held is None else f"{held.get('pid', '?')} on {held.get('host', '?')}",
-        predicted=tuple(
-            folder.name for folder in (run.valid, run.test) if (folder / "manifest.json").is_file()
-        ),
+        predicted=tuple(_predicted(run, config)),
+        changed=_changed(run, config),
+        note=wrong or note,
     )
 
 
-def _state(run: RunDir, epochs: int, wanted: int) -> str:
-    if run.done.is_file():
-        try:
-            whole = files.read_json(run.done, RunError).get("epochs", 0) >= wanted
-        except RunError:
-            return "damaged"
-        return "done" if whole else "partial"
-    if run.last.is_file() or run.before_last.is_file() or epochs:
-        return "partial"
-    return "missing"
+def _place(run: RunDir) -> tuple[int, int, str | None]:
+    """Epoch and step of the newest checkpoint whose end is there, and a word about a torn one."""
+    torn: list[str] = []
+    for path in (run.last, run.before_last):
+        place = read_place(path)
+        if place is not None:
+            return *place, f"{torn[0]} is torn: {path.name} is used" if torn else None
+        if path.exists():
+            torn.append(path.name)
+    return 0, 0, f"{' and '.join(torn)} torn" if torn else None
+
+
+def _state(run: RunDir, epochs: int, wanted: int, plan: str | None) -> tuple[str, str | None]:
+    """The state of a fold, and what is wrong with its manifest or its best checkpoint."""
+    manifest, state = _json(run.done), "partial" if run.last.exists() or epochs else "missing"
+    if run.done.is_file() and not isinstance(manifest.get("epochs"), int):
+        return "damaged", f"{run.done.name} is damaged: `comp train` makes it again"
+    if manifest and plan is not None and manifest.get("plan") != plan:
+        return "stale", f"trained with plan {str(manifest.get('plan'))[:8]}"
+    if (manifest or run.best.exists()) and read_place(run.best) is None:
+        return "damaged", f"{run.best.name} is missing or torn"
+    return ("done", None) if manifest and manifest["epochs"] >= wanted else (state, None)
+
+
+def _changed(run: RunDir, config: Config) -> tuple[str, ...]:
+    try:
+        return tuple(run.drift(config))
+    except CompError:
+        return (run.config.name,)
 
 
 def _history(run: RunDir) -> list[dict[str, str]]:
     try:
         with run.history.open(encoding="utf-8", newline="") as handle:
             return list(csv.DictReader(handle))
-    except OSError:
+    except (OSError, ValueError, csv.Error):
         return []
 
 
-def _step(run: RunDir, epochs: int) -> int:
+def _number(text: str | None) -> float | None:
     try:
-        position = files.read_json(run.position)
-    except CompError:
-        return 0
-    return int(position.get("step", 0)) if position.get("epoch") == epochs else 0
+        value = math.nan if text is None else float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
 
 
 def _seconds(run: RunDir) -> float | None:
     """The time of the last whole epoch in the log."""
     try:
-        lines = run.log.read_text(encoding="utf-8").splitlines()
+        lines = run.log.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return None
     for line in reversed(lines):
@@ -148,10 +201,48 @@ def _seconds(run: RunDir) -> float | None:
     return None
 
 
-def _next(planned: bool, folds: tuple[FoldStatus, ...], submitted: bool) -> str:
+def _kept(run: RunDir, config: Config) -> Any:
+    """The digest of the checkpoint that predicts, by the manifest of the fold."""
+    return _json(run.done).get(f"{config.predict.checkpoint}_sha256")
+
+
+def _predicted(run: RunDir, config: Config) -> list[str]:
+    kept = _kept(run, config)
+    parts = []
+    for folder in (run.valid, run.test):
+        source = _json(folder / "manifest.json").get("source")
+        if isinstance(source, dict) and kept and source.get("checkpoint_sha256") == kept:
+            parts.append(folder.name)
+    return parts
+
+
+def _is_current(space: Workspace, folds: tuple[FoldStatus, ...], config: Config) -> bool:
+    """Whether the submission is whole and made from the checkpoints as they are."""
+    manifest = _json(space.submission_json)
+    try:
+        made = [member["checkpoint_sha256"] for member in manifest["blend"]["members"]]
+        whole = files.digest_file(space.submission_csv) == manifest["sha256"]
+    except (KeyError, TypeError, OSError):
+        return False
+    return whole and made == [_kept(space.fold(fold.fold), config) for fold in folds]
+
+
+def _next(planned: bool, folds: tuple[FoldStatus, ...], current: bool, config: Config) -> str:
     if not planned:
         return "comp folds make"
-    unfinished = [str(fold.fold) for fold in folds if fold.state != "done"]
+    foreign = [fold for fold in folds if fold.changed or fold.state == "stale"]
+    if foreign:
+        return (
+            f"fold {foreign[0].fold} was begun with another "
+            f"{'config' if foreign[0].changed else 'plan'}: go back to that, or use another "
+            "`name` (--set name=...), or start over with `comp train --restart`"
+        )
+    unfinished = [fold for fold in folds if fold.state != "done"]
+    free = [str(fold.fold) for fold in unfinished if fold.held is None]
+    if free:
+        return f"comp train --fold {','.join(free)}"
     if unfinished:
-        return f"comp train --fold {','.join(unfinished)}"
-    return "comp ensemble" if not submitted else "done: the submission is written"
+        return "wait: every fold that is left is being trained"
+    if config.train.subset is not None:
+        return "done: an experiment on a subset has no submission"
+    return "done: the submission is written" if current else "comp ensemble"

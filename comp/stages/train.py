@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 from typing import Any
@@ -9,17 +10,25 @@ from typing import Any
 import numpy as np
 
 from comp import files, lock
-from comp.config import TrainConfig
+from comp.config import Config, TrainConfig
 from comp.data.augment import make_recipe, mirror_warning
 from comp.data.folds import FoldPlan
 from comp.data.index import Index
 from comp.data.pack import Pack, open_pack
 from comp.data.subset import Subset, choose_subset
 from comp.device import Device, choose_device
-from comp.errors import RunError
+from comp.errors import DamagedError, RunError
 from comp.progress import say
 from comp.runs import RunDir
-from comp.stages.experiment import Experiment, check_names, parse_folds, read_plan, read_train
+from comp.seal import read_place
+from comp.stages.experiment import (
+    Experiment,
+    check_names,
+    parse_folds,
+    read_plan,
+    read_train,
+    sweep_cache,
+)
 from comp.train.learner import Job
 from comp.train.loop import train_fold
 from comp.train.stop import Stop
@@ -49,13 +58,25 @@ def train(experiment: Experiment, folds: str, *, restart: bool = False) -> list[
     if not restart:
         for run in runs.values():
             run.refuse_drift(config)
-            finished(run, plan.fingerprint, config.train.epochs)
+            with contextlib.suppress(DamagedError):  # of one fold; said when it is its turn
+                finished(run, plan.fingerprint)
     warning = mirror_warning(make_recipe(config.augment.recipe, config.image.size), index.classes)
     if warning:
         say(f"warning: {warning}")
-    trainer = _Trainer(experiment, index, plan, Stop(config.train.max_hours))
+    again = "the same command without --restart" if restart else "the same command"
+    trainer = _Trainer(experiment, index, plan, Stop(config.train.max_hours, again))
+    done = []
     with trainer.stop.listening():
-        return [trainer.run(fold, run, restart=restart) for fold, run in runs.items()]
+        for place, (fold, run) in enumerate(runs.items(), 1):
+            trainer.stop.later_epochs = _epochs_left([*runs.values()][place:], config)
+            done.append(trainer.run(fold, run, restart=restart))
+    return done
+
+
+def _epochs_left(runs: list[RunDir], config: Config) -> int:
+    """How many epochs these folds still have to go."""
+    places = [read_place(run.last) or read_place(run.before_last) or (0, 0) for run in runs]
+    return sum(max(0, config.train.epochs - epoch) for epoch, _ in places)
 
 
 class _Trainer:
@@ -77,15 +98,25 @@ class _Trainer:
     def run(self, fold: int, run: RunDir, *, restart: bool) -> Trained:
         """Train one fold, alone in its folder, or find it finished."""
         config = self.experiment.config
+        if self.stop.asked:
+            self.stop.leave(f"before fold {fold}")
         with lock.writing(run.path):
             if restart:
                 run.clear()
             run.claim(config)
-            manifest = finished(run, self.plan.fingerprint, config.train.epochs)
+            manifest = self._finished(fold, run)
             if manifest is not None:
                 say(f"fold {fold}: finished before, skipped")
                 return Trained(fold, manifest, before=True)
             return Trained(fold, train_fold(self.job(fold, run)), before=False)
+
+    def _finished(self, fold: int, run: RunDir) -> dict[str, Any] | None:
+        """The manifest of a fold that is whole; a damaged one is made again from the checkpoint."""
+        try:
+            return finished(run, self.plan.fingerprint, self.experiment.config.train.epochs)
+        except DamagedError as problem:
+            say(f"fold {fold}: {problem}; looking at its checkpoints")
+            return None
 
     def job(self, fold: int, run: RunDir) -> Job:
         """What the fold is trained from."""
@@ -95,6 +126,7 @@ class _Trainer:
             self.device = choose_device(config.train.precision, **precise)
             say(f"training on {self.device.describe()}")
         if self.pack is None:
+            sweep_cache(self.experiment.workspace.cache)
             self.pack = open_pack(index, config.image, self.experiment.workspace.cache)
         train, valid = index.rows(self.plan.train(fold)), index.rows(self.plan.valid(fold))
         if self.subset is not None:
@@ -114,6 +146,7 @@ class _Trainer:
             device=self.device,
             workers=count_workers(config.train, self.device),
             stop=self.stop,
+            content=index.file_sizes(),
         )
 
 
@@ -133,18 +166,26 @@ def open_job(experiment: Experiment, fold: int) -> Job:
 def finished(run: RunDir, plan: str, epochs: int = 0) -> dict[str, Any] | None:
     """The manifest of a fold that was trained for `epochs` at least, or None.
 
-    Raises RunError when it is of another plan.
+    Raises RunError when it is of another plan, DamagedError when it cannot be read or `best.pt` is
+    not the file that it names.
     """
     if not run.done.is_file():
         return None
-    manifest = files.read_json(run.done, RunError)
+    manifest = files.read_json(run.done, DamagedError)
     if manifest.get("plan") != plan:
         raise RunError(
             f"{run.path}: trained with plan {str(manifest.get('plan'))[:8]}, the plan is now "
             f"{plan[:8]}. Bring the old plan back, or train under another `name`, or start the "
             "fold over with `comp train --restart`."
         )
-    return manifest if manifest.get("epochs", 0) >= epochs else None
+    done = manifest.get("epochs")
+    if not isinstance(done, int) or not run.best.is_file():
+        raise DamagedError(f"{run.done}: damaged, or {run.best} is missing")
+    if done < epochs:
+        return None
+    if files.digest_file(run.best) != manifest.get("best_sha256"):
+        raise DamagedError(f"{run.best}: not the file that {run.done.name} names")
+    return manifest
 
 
 def count_workers(config: TrainConfig, device: Device) -> int:

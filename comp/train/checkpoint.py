@@ -1,18 +1,20 @@
 """Checkpoints that cannot be lost: written beside, checked by a digest, two generations of `last`.
 
-A checkpoint is `torch.save` of one named dict of plain values and tensors, followed by a trailer
-with its SHA-256. (`torch.load` by itself reads such a file too: what follows a zip is skipped.)
-`last.pt` is the newest; the one before it is kept as `last.1.pt`. In between, for an instant,
-there may be only `last.1.pt`; a loadable one always exists.
+A checkpoint is `torch.save` of one named dict of plain values and tensors, followed by a seal with
+its SHA-256 (`comp.seal`). (`torch.load` by itself reads such a file too: what follows a zip is
+skipped.) `last.pt` is the newest; the one before it is kept as `last.1.pt`. In between, for an
+instant, there may be only `last.1.pt`; a loadable one always exists.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
-import pickle
 import platform
 import shutil
+import sys
+import warnings
 from pathlib import Path
 from typing import IO, Any
 
@@ -22,10 +24,11 @@ import torch
 from comp import __version__, files
 from comp.errors import CompError, RunError, reason
 from comp.runs import RunDir
+from comp.seal import SIZE, is_whole, seal
 
 State = dict[str, Any]
-_MARK = b"comp-sha256:"
-_TRAILER = len(_MARK) + 32
+_RESUMED = ("optimizer", "epoch", "step")  # what a best.pt under the name of a last.pt lacks
+_MOMENTS = 2  # tensors that most optimizers keep of each parameter
 
 
 def versions() -> dict[str, str]:
@@ -44,44 +47,49 @@ class _Digesting:
     def __init__(self, handle: IO[bytes]) -> None:
         self.handle = handle
         self.digest = hashlib.sha256()
+        self.problem: OSError | None = None
 
     def write(self, content: Any) -> int:
         """Write and hash."""
         self.digest.update(content)
-        return self.handle.write(content)
+        try:
+            return self.handle.write(content)
+        except OSError as problem:
+            self.problem = problem  # torch turns it into an error of its own
+            raise
 
     def flush(self) -> None:
         """Flush the file below."""
         self.handle.flush()
 
 
-def save(state: State, path: Path) -> None:
-    """Write `state` as the whole of `path`, or leave what was there.
+def save(state: State, path: Path, *, old: Path | None = None) -> None:
+    """Write `state` as the whole of `path`, or leave what was there; `old` takes the one before.
 
     Raises CompError when the disk is full or cannot be written; nothing is left behind then.
     """
-    with files.replacing(path) as beside:
-        write_checked(state, beside)
+    try:
+        with files.replacing(path, old=old) as beside:
+            _write(state, beside)
+    except CompError as problem:
+        if getattr(problem.__cause__, "errno", None) == errno.ENOSPC:
+            _refuse_full(path, _size(state))
+        raise
 
 
-def write_checked(state: State, path: Path) -> None:
-    """`torch.save` to `path`, with the trailer."""
+def _write(state: State, path: Path) -> None:
     with path.open("wb") as handle:
         digesting = _Digesting(handle)
         try:
             torch.save(state, digesting)  # type: ignore[arg-type]
-        except RuntimeError as problem:  # torch turns an OSError of a write into its own error
-            raise OSError(None, reason(problem)) from problem
-        handle.write(_MARK + digesting.digest.digest())
+        except (RuntimeError, OSError) as problem:
+            raise digesting.problem or OSError(None, reason(problem)) from problem
+        handle.write(seal(digesting.digest, state.get("epoch", 0), state.get("step", 0)))
 
 
 def save_last(state: State, run: RunDir) -> None:
     """Write `state` as `last.pt`; what was `last.pt` becomes `last.1.pt`."""
-    with files.replacing(run.last) as beside:
-        write_checked(state, beside)
-        files.sync(beside)  # before the old one is moved away, or a power cut could lose both
-        if run.last.exists():
-            run.last.replace(run.before_last)
+    save(state, run.last, old=run.before_last)
 
 
 def load(path: Path) -> State:
@@ -90,22 +98,46 @@ def load(path: Path) -> State:
     Raises RunError when the file is missing, torn or changed, or holds more than tensors and plain
     values.
     """
+    content = _read_whole(path)
     try:
-        content = path.read_bytes()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what a foreign file may hold
+            state = torch.load(io.BytesIO(content[:-SIZE]), map_location="cpu", weights_only=True)
+    except Exception as problem:  # a pickle of another's making raises whatever it likes
+        raise RunError(f"{path}: not a checkpoint of comp ({reason(problem)})") from problem
+    if not isinstance(state, dict) or "model" not in state:
+        raise RunError(f"{path}: not a checkpoint of comp")
+    return {str(name): _interned(value) for name, value in state.items()}
+
+
+def _interned(value: Any) -> Any:
+    """The value with each text in it as the one object that a literal of the same text is.
+
+    Pickle writes a text again unless it is the same object: without this, a resumed run would
+    write other bytes for the same state.
+    """
+    if type(value) is dict:
+        return {_interned(key): _interned(item) for key, item in value.items()}
+    if type(value) is list:
+        return [_interned(item) for item in value]
+    return sys.intern(value) if type(value) is str else value
+
+
+def check(path: Path) -> None:
+    """RunError when a checkpoint is missing, torn or changed; its content is hashed only."""
+    _read_whole(path)
+
+
+def _read_whole(path: Path) -> memoryview:
+    try:
+        content = memoryview(path.read_bytes())
     except FileNotFoundError as problem:
         raise RunError(f"{path}: no such checkpoint. Train first: `comp train`.") from problem
     except OSError as problem:
         raise RunError(f"{path}: cannot be read ({reason(problem)})") from problem
-    body, trailer = content[:-_TRAILER], content[-_TRAILER:]
-    if trailer != _MARK + hashlib.sha256(body).digest():
+    if not is_whole(content):
         raise RunError(f"{path}: damaged: its content does not match its checksum")
-    try:
-        state = torch.load(io.BytesIO(body), map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as problem:
-        raise RunError(f"{path}: not a checkpoint of comp ({reason(problem)})") from problem
-    if not isinstance(state, dict) or "model" not in state:
-        raise RunError(f"{path}: not a checkpoint of comp")
-    return state
+    return content
 
 
 def load_last(run: RunDir) -> tuple[State | None, list[str]]:
@@ -118,7 +150,7 @@ def load_last(run: RunDir) -> tuple[State | None, list[str]]:
         if not path.exists():
             continue
         try:
-            return load(path), damaged
+            return _load_resumable(path), damaged
         except RunError as problem:
             damaged.append(str(problem))
     if damaged:
@@ -130,20 +162,43 @@ def load_last(run: RunDir) -> tuple[State | None, list[str]]:
     return None, []
 
 
-def require_space(state: State, run: RunDir) -> None:
-    """Raise CompError when the disk has no room for the checkpoints of a fold like this one.
+def _load_resumable(path: Path) -> State:
+    state = load(path)
+    missing = [name for name in _RESUMED if name not in state]
+    if missing:
+        raise RunError(f"{path}: weights only, nothing to resume from (no {', '.join(missing)})")
+    return state
 
-    Counted: two generations of `last`, a third while it is written, and `best`.
+
+def require_space(state: State, run: RunDir, *, fresh: bool) -> None:
+    """Raise CompError when the disk has no room for the checkpoints that the fold will write.
+
+    Counted: one that is being written, and for a fold that is `fresh` two generations of `last`
+    and `best` as well. A fresh state has no moments yet; they are counted as two a weight.
     """
-    last = _size(state)
-    needed = 3 * last + 2 * _size(state["model"])
-    present = sum(path.stat().st_size for path in run.path.glob("*.pt"))
-    free = shutil.disk_usage(run.path).free + present
+    weights = _size(state["model"])
+    last = _size(state) + (_MOMENTS * weights if fresh else 0)
+    needed = 3 * last + 2 * weights if fresh else last
+    free = shutil.disk_usage(run.path).free
+    if fresh:
+        free += sum(path.stat().st_size for path in run.path.glob("*.pt"))
     if free < needed:
         raise CompError(
-            f"{run.path}: checkpoints of this fold need about {needed >> 20} MB, {free >> 20} MB "
+            f"{run.path}: checkpoints of this fold need about {_mb(needed)} MB, {_mb(free)} MB "
             "are free. Make room, or run in another folder."
         )
+
+
+def _refuse_full(path: Path, needed: int) -> None:
+    free = shutil.disk_usage(path.parent).free
+    raise CompError(
+        f"{path}: the disk is full: the checkpoint needs {_mb(needed)} MB, {_mb(free)} MB are free."
+        " The one before it is kept. Make room, then give the same command again."
+    )
+
+
+def _mb(size: int) -> str:
+    return f"{size / 1e6:,.1f}"
 
 
 def _size(value: Any) -> int:

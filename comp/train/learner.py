@@ -19,7 +19,8 @@ from comp.losses import LossFunction, make_loss
 from comp.metrics import Metric
 from comp.models import Net, build_empty_net, build_net
 from comp.progress import say
-from comp.runs import RunDir
+from comp.runs import RunDir, refuse_changes
+from comp.seal import read_place
 from comp.tasks import Task
 from comp.train import checkpoint
 from comp.train.checkpoint import State
@@ -32,7 +33,8 @@ class Job:
     """All that one fold is trained from.
 
     `images` (N, S, S, 3) uint8 and `target` (N, ...) of the whole index; `train_rows` and
-    `valid_rows` number its rows; `plan` is the fingerprint of the fold plan.
+    `valid_rows` number its rows; `plan` is the fingerprint of the fold plan, `content` one of the
+    image files ("" where nobody looked).
     """
 
     config: Config
@@ -49,6 +51,7 @@ class Job:
     device: Device
     workers: int
     stop: Stop = field(default_factory=Stop)
+    content: str = ""
 
 
 @dataclass
@@ -133,7 +136,7 @@ def make_learner(job: Job, steps: int, micro: int) -> Learner:
     state, damaged = checkpoint.load_last(job.run)
     learner = new_learner(job, steps, micro, empty=state is not None)
     if state is None:
-        checkpoint.require_space(learner.state(), job.run)
+        checkpoint.require_space(learner.state(), job.run, fresh=True)
     else:
         _resume(job, learner, state, damaged)
     return learner
@@ -162,10 +165,15 @@ def new_learner(job: Job, steps: int, micro: int, *, empty: bool = False) -> Lea
 
 def _resume(job: Job, learner: Learner, state: State, damaged: list[str]) -> None:
     _refuse_foreign(job, state)
+    if state["best"] is not None:
+        _check_best(job)
     before, epochs = state["config"]["train"]["epochs"], job.config.train.epochs
     learner.restore(state, same_epochs=before == epochs)
     for line in damaged:
-        say(f"fold {job.fold}: {line}; going on from the checkpoint before it")
+        say(f"fold {job.fold}: {line}; going on from the one before it, {_lost(job, learner)}")
+    if damaged:
+        files.remove(job.run.last)  # else the next save would put it in the place of the whole one
+    checkpoint.require_space(learner.state(), job.run, fresh=False)
     said = f"fold {job.fold}: resumed epoch {learner.epoch} step {learner.step}"
     said += f", lr {learner.optimizer.param_groups[0]['lr']:.3g}"
     if learner.best is not None:
@@ -180,13 +188,39 @@ def _resume(job: Job, learner: Learner, state: State, damaged: list[str]) -> Non
             say(f"fold {job.fold}: {name} was {old.get(name)} and is {new[name]}")
 
 
+def _lost(job: Job, learner: Learner) -> str:
+    """What the newest checkpoint held beyond the one that is taken up, where it still tells."""
+    place, now = read_place(job.run.last), (learner.epoch, learner.step)
+    if place is None or place <= now:
+        return f"epoch {now[0]} step {now[1]}"
+    return f"epoch {now[0]} step {now[1]}; lost: up to epoch {place[0]} step {place[1]}"
+
+
+def _check_best(job: Job) -> None:
+    try:
+        checkpoint.check(job.run.best)
+    except RunError as problem:
+        raise RunError(
+            f"{problem}\nIts weights are nowhere else. Bring the file back from a backup, or start "
+            "the fold over with `comp train --restart`."
+        ) from problem
+
+
 def _refuse_foreign(job: Job, state: State) -> None:
+    """RunError when a checkpoint is of another fold, plan, config or of other images."""
     found = (state.get("plan"), state.get("fold"))
     if found != (job.plan, job.fold):
         raise RunError(
             f"{job.run.last}: made for fold {found[1]} of plan {str(found[0])[:8]}, this is fold "
             f"{job.fold} of plan {job.plan[:8]}. Start the fold over with `comp train --restart`, "
             "or bring the old plan back."
+        )
+    refuse_changes(str(job.run.last), state["config"], job.config)
+    if "" not in (job.content, state["content"]) and state["content"] != job.content:
+        raise RunError(
+            f"{job.run.last}: trained on other image files ({state['content'][:8]}, now "
+            f"{job.content[:8]}): some were added, removed or replaced since. Bring the old ones "
+            "back, or start the fold over with `comp train --restart`."
         )
 
 
@@ -196,10 +230,22 @@ def _about(job: Job, learner: Learner) -> State:
         "plan": job.plan,
         "config": plain(job.config),
         "classes": list(job.classes),
+        "content": job.content,
         "mean": list(learner.net.mean),
         "std": list(learner.net.std),
         "versions": checkpoint.versions(),
     }
+
+
+def check_best(job: Job, learner: Learner) -> None:
+    """RunError when `best.pt` is not what this fold kept as its best."""
+    state = checkpoint.load(job.run.best)
+    epochs = [(best or {}).get("epoch") for best in (state.get("best"), learner.best)]
+    if (state.get("plan"), state.get("fold"), epochs[0]) != (job.plan, job.fold, epochs[1]):
+        raise RunError(
+            f"{job.run.best}: of another fold, plan or epoch than this one. Bring the right file "
+            "back from a backup, or start the fold over with `comp train --restart`."
+        )
 
 
 def save_best(job: Job, learner: Learner) -> None:
@@ -211,6 +257,5 @@ def save_best(job: Job, learner: Learner) -> None:
 def save_last(job: Job, learner: Learner) -> None:
     started = time.monotonic()
     checkpoint.save_last({**learner.state(), **_about(job, learner)}, job.run)
-    files.write_json(job.run.position, {"epoch": learner.epoch, "step": learner.step})
     learner.saved_at = time.monotonic()
     job.stop.longest_save = max(job.stop.longest_save, learner.saved_at - started)

@@ -16,11 +16,11 @@ from comp import files
 from comp.chance import seed_torch
 from comp.data.augment import make_recipe
 from comp.data.dataset import Loader, eval_batches, train_loader
-from comp.errors import TrainError, WorkerError
+from comp.errors import TrainError, WorkerError, first
 from comp.metrics import Metric
 from comp.progress import say, track
 from comp.train import checkpoint
-from comp.train.learner import Job, Learner, make_learner, save_best, save_last
+from comp.train.learner import Job, Learner, check_best, make_learner, save_best, save_last
 
 MAX_RETRIES = 5
 MAX_SKIPPED = 5
@@ -70,8 +70,17 @@ def _run(job: Job, micro: int, workers: int) -> dict[str, Any]:
     job.run.path.mkdir(parents=True, exist_ok=True)
     loader = make_loader(job, workers)
     learner = make_learner(job, len(loader), micro)
+    if learner.history:  # a crash may have left it behind the checkpoint
+        files.write_text(job.run.history, _history_csv(learner.history))
+    with job.stop.at_a_step():
+        _train_on(job, learner, loader)
+    return _finish(job, learner)
+
+
+def _train_on(job: Job, learner: Learner, loader: Loader) -> None:
+    """The epochs that are left."""
     while learner.epoch < job.config.train.epochs:
-        started, first = time.monotonic(), learner.step
+        started, begun = time.monotonic(), learner.step
         _train_epoch(job, learner, loader)
         trained = time.monotonic() - started
         row = _judge(job, learner)
@@ -86,9 +95,8 @@ def _run(job: Job, micro: int, workers: int) -> dict[str, Any]:
         save_last(job, learner)
         files.write_text(job.run.history, _history_csv(learner.history))
         seconds = time.monotonic() - started
-        _report(job, row, improved, seconds, whole=first == 0, skipped=learner.skipped)
-        _foresee(job, learner, seconds if first == 0 else trained)
-    return _finish(job, learner)
+        _report(job, row, improved, seconds, whole=begun == 0, skipped=learner.skipped)
+        _foresee(job, learner, seconds if begun == 0 else trained)
 
 
 def make_loader(job: Job, workers: int) -> Loader:
@@ -210,16 +218,14 @@ def _validate(job: Job, learner: Learner) -> tuple[float, float]:
 
 
 def _is_best(row: dict[str, float], best: dict[str, float] | None, metric: Metric) -> bool:
-    """Higher score first, then lower validation loss, then the later epoch; NaN only until there
-    is a number."""
-    if best is None:
-        return True
-    old, new = best[metric.name], row[metric.name]
-    if math.isnan(new) or math.isnan(old):
-        return not math.isnan(new) or (math.isnan(old) and row["valid_loss"] <= best["valid_loss"])
-    if new != old:
-        return metric.better(new, old)
-    return row["valid_loss"] <= best["valid_loss"]
+    """Higher score first, then lower validation loss, then the later epoch; NaN is never best."""
+    new = row[metric.name]
+    if best is None or math.isnan(new):
+        return not math.isnan(new)
+    if new != best[metric.name]:
+        return metric.better(new, best[metric.name])
+    losses = [math.inf if math.isnan(r["valid_loss"]) else r["valid_loss"] for r in (row, best)]
+    return losses[0] <= losses[1]
 
 
 def _history_csv(history: list[dict[str, float]]) -> str:
@@ -239,26 +245,34 @@ def _report(
         + ("" if whole else "  (the rest of it)")
     )
     say(line)
-    with job.run.log.open("a", encoding="utf-8") as log:
-        log.write(line + "\n")
+    files.append_line(job.run.log, line)
 
 
 def _foresee(job: Job, learner: Learner, seconds: float) -> None:
-    """Say once, after the first epoch of this command, whether the fold will end in time."""
+    """Say once, after the first epoch of this command, whether all its folds will end in time."""
     left = job.stop.left
     if left is None or job.stop.foreseen:
         return
     job.stop.foreseen = True
-    rest = job.config.train.epochs - learner.epoch
+    rest = job.config.train.epochs - learner.epoch + job.stop.later_epochs
     fits = int(left // seconds) if seconds > 0 else rest
-    if fits < rest:
-        say(
-            f"fold {job.fold}: about {seconds:.0f} s an epoch and {left / 3600:.2f} h left: the "
-            f"time will be over in epoch {learner.epoch + fits + 1} of {job.config.train.epochs}"
-        )
+    enough = f"enough for {fits} of the" if fits < rest else "enough for the"
+    say(
+        f"about {seconds:.0f} s an epoch and {left / 3600:.2f} h left: {enough} {rest} epochs that "
+        "are left in the folds asked for"
+    )
 
 
 def _finish(job: Job, learner: Learner) -> dict[str, Any]:
+    """Write the manifest of the whole fold, and what it says."""
+    if learner.best is None:
+        say(f"fold {job.fold}: {job.metric.name} was NaN in every epoch; the last one is kept")
+        save_best(job, learner)
+    check_best(job, learner)
+    ties = _ties(job, learner)
+    if ties:
+        others = first([epoch + 1 for epoch in ties], 10)
+        say(f"fold {job.fold}: the best score was reached in other epochs too: {others}")
     manifest = {
         "fold": job.fold,
         "plan": job.plan,
@@ -268,6 +282,7 @@ def _finish(job: Job, learner: Learner) -> dict[str, Any]:
             name: value if math.isfinite(value) else None
             for name, value in (learner.best or {}).items()
         },
+        "ties": ties,
         "skipped": learner.skipped,
         "best_sha256": files.digest_file(job.run.best),
         "last_sha256": files.digest_file(job.run.last),
@@ -275,3 +290,12 @@ def _finish(job: Job, learner: Learner) -> dict[str, Any]:
     }
     files.write_json(job.run.done, manifest)
     return manifest
+
+
+def _ties(job: Job, learner: Learner) -> list[int]:
+    """The other epochs with the best score."""
+    best, name = learner.best, job.metric.name
+    if best is None:
+        return []
+    rows = [row for row in learner.history if row[name] == best[name]]
+    return [int(row["epoch"]) for row in rows if row["epoch"] != best["epoch"]]

@@ -10,15 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from comp.errors import CompError, Interrupted
+from comp.errors import Interrupted, OutOfTime
 from comp.progress import say
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _SHARE, _AT_MOST = 0.02, 60.0
-
-
-class OutOfTime(CompError):
-    """The hours that were granted are over; a checkpoint is written."""
 
 
 class Stop:
@@ -26,11 +22,17 @@ class Stop:
 
     The first SIGINT or SIGTERM asks for it; a second one leaves at once, with the exit code of the
     signal. So does the end of `hours`, in time: a fiftieth of them (60 s at most) and the time of
-    two checkpoints are kept in reserve.
+    two checkpoints are kept in reserve. Outside of `at_a_step` (packing, building a network) there
+    is nothing to keep, and a signal ends the command where it is.
+
+    again: how the message calls the command that goes on.
     """
 
-    def __init__(self, hours: float | None = None) -> None:
+    def __init__(self, hours: float | None = None, again: str = "the same command") -> None:
         self.signal: int | None = None
+        self.again = again
+        self.patient = False
+        self.later_epochs = 0
         self.started = time.monotonic()
         self.seconds = None if hours is None else hours * 3600
         self.longest_save = 0.0
@@ -53,19 +55,28 @@ class Stop:
         """Raise what ends the command: Interrupted for a signal, OutOfTime for the clock."""
         if self.signal is not None:
             name = signal.Signals(self.signal).name
-            raise Interrupted(
-                f"{name}: stopped {where}; the same command goes on from there", self.signal
-            )
+            raise Interrupted(f"{name}: stopped {where}; {self.again} goes on there", self.signal)
         hours = (self.seconds or 0) / 3600
         raise OutOfTime(
-            f"the {hours:g} hours are over: stopped {where}; the same command goes on from there"
+            f"the {hours:g} hours are over: stopped {where}; {self.again} goes on there"
         )
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.signal is not None:
             os._exit(128 + number)
         self.signal = number
+        if not self.patient:
+            self.leave("between two folds")
         say(f"{signal.Signals(number).name}: stopping at the next step; once more to leave at once")
+
+    @contextmanager
+    def at_a_step(self) -> Iterator[None]:
+        """While the block runs, signals wait until it looks at `asked`."""
+        self.patient = True
+        try:
+            yield
+        finally:
+            self.patient = False
 
     @contextmanager
     def listening(self) -> Iterator[Stop]:

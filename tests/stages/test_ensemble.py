@@ -96,9 +96,15 @@ def test_an_unfinished_or_damaged_fold_is_refused_unless_a_part_is_asked_for(toy
     assert (manifest["covered"], manifest["missing_folds"]) == (16, {"toy_multiclass": [2]})
     assert read_board()[0].entries[0].note == "partial: 16 of 24 images. ".strip()
     damaged = Path("runs/toy_multiclass/fold_1/test/probs.npy")
-    damaged.write_bytes(damaged.read_bytes()[:-4] + b"xxxx")
-    with pytest.raises(PredictionsError, match=r"fold_1/test/probs.npy: damaged"):
-        train(experiment, "2")
+    whole = damaged.read_bytes()
+    damaged.write_bytes(whole[:-4] + b"xxxx")
+    train(experiment, "2")
+    ensemble(experiment)  # the checkpoint is there, so the predictions are made again
+    assert damaged.read_bytes() == whole
+    damaged.unlink()
+    best = Path("runs/toy_multiclass/fold_1/best.pt")
+    best.write_bytes(best.read_bytes()[:-4] + b"xxxx")
+    with pytest.raises(RunError, match=r"fold 1: .*best\.pt.*comp train --fold 1"):
         ensemble(experiment)
     result = ensemble(experiment, Request(partial=True))
     assert result.models[0].missing == (1,)

@@ -156,7 +156,7 @@ def test_another_fold_or_seed_draws_otherwise(tmp_path: Path) -> None:
         ((0.9, 0.2), (0.9, 0.1), False),
         ((0.9, 0.1), (0.9, 0.1), True),
         ((float("nan"), 0.0), (0.1, 1.0), False),
-        ((0.1, 1.0), (float("nan"), 0.0), True),
+        ((0.9, 0.1), (0.9, float("nan")), True),
     ],
 )
 def test_ties_go_to_the_lower_loss_then_to_the_later_epoch(
@@ -164,7 +164,7 @@ def test_ties_go_to_the_lower_loss_then_to_the_later_epoch(
 ) -> None:
     rows = [{"macro_f1": score, "valid_loss": loss} for score, loss in (new, best)]
     assert loop._is_best(rows[0], rows[1], METRICS["macro_f1"]) is expected
-    assert loop._is_best(rows[0], None, METRICS["macro_f1"])
+    assert loop._is_best(rows[0], None, METRICS["macro_f1"]) is (new[0] == new[0])
 
 
 def test_out_of_memory_halves_the_micro_batch_and_keeps_the_batch(

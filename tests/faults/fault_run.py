@@ -1,0 +1,133 @@
+"""Every fault there is, counted: `make faults`. It goes on where it stopped, like what it tests.
+
+The outcome of each case is kept in `build/faults.jsonl`; when all are there, the figures in
+`docs/faults.md` are written anew. `--minutes` ends early, `--clean` begins again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[2]
+sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "tests"), str(Path(__file__).parent)]
+
+import fault_cases  # noqa: E402
+import torch  # noqa: E402
+from fault_cases import Case, Stage  # noqa: E402
+
+LOG, PAGE = REPOSITORY / "build/faults.jsonl", REPOSITORY / "docs/faults.md"
+BEGIN, END = "<!-- figures: written by `make faults` -->\n", "<!-- end of figures -->\n"
+COMPOUND, KILLS = 300, 100
+
+
+def all_cases(operations: list[str]) -> list[Case]:
+    """In the order in which they are run."""
+    return [
+        *fault_cases.swaps(),
+        *fault_cases.every_operation(operations),
+        *fault_cases.compound(operations, COMPOUND),
+        *fault_cases.clock(KILLS),
+        *fault_cases.damage(),
+    ]
+
+
+def key(case: Case) -> str:
+    return f"{case.group}: {case.kind}: {case.name}"
+
+
+def outcomes() -> dict[str, tuple[str, str, str]]:
+    """Group, kind and outcome of each case that was run."""
+    if not LOG.is_file():
+        return {}
+    rows = [json.loads(line) for line in LOG.read_text().splitlines()]
+    return {row["case"]: (row["group"], row["kind"], row["outcome"]) for row in rows}
+
+
+def run(stage: Stage, cases: list[Case], until: float) -> None:
+    """Run the cases that are missing, and tell of each that was lost."""
+    done = outcomes()
+    missing = [case for case in cases if key(case) not in done]
+    print(f"{len(cases)} cases, {len(missing)} to run", flush=True)
+    with LOG.open("a", encoding="utf-8") as log:
+        for case in missing:
+            if time.monotonic() > until:
+                return
+            outcome, why = "lost", None
+            try:
+                outcome = case.run(stage)
+            except AssertionError as problem:
+                why = str(problem)
+                print(f"LOST {key(case)}\n{why[:1500]}", flush=True)
+            row = {"case": key(case), "group": case.group, "kind": case.kind}
+            log.write(json.dumps({**row, "outcome": outcome, "why": why}) + "\n")
+            log.flush()
+
+
+def table(done: list[tuple[str, str, str]]) -> str:
+    """The figures as Markdown."""
+    counts = Counter(done)
+    lines = ["| what | kind | injected | survived | refused | lost |", "|---|---|---|---|---|---|"]
+    kinds = list(dict.fromkeys((group, kind) for group, kind, _ in done))
+    total: Counter[str] = Counter()
+    for group, kind in kinds:
+        found = Counter({out: counts[group, kind, out] for out in ("survived", "refused", "lost")})
+        total += found
+        lines.append(_row(group, kind, found))
+    lines.append(_row("**all**", "", total))
+    return "\n".join(lines) + "\n"
+
+
+def _row(group: str, kind: str, found: Counter[str]) -> str:
+    cells = [found["survived"], found["refused"], found["lost"]]
+    return f"| {group} | {kind} | {sum(cells)} | {' | '.join(map(str, cells))} |"
+
+
+def write_page(cases: list[Case]) -> None:
+    """Put the figures in their place."""
+    done = outcomes()
+    rows = [done[key(case)] for case in cases]
+    about = (
+        f"{time.strftime('%Y-%m-%d')}, Python {platform.python_version()}, torch "
+        f"{torch.__version__}, {platform.system()} {platform.machine()}, "
+        f"{os.cpu_count()} cores.\n\n"
+    )
+    before, rest = PAGE.read_text(encoding="utf-8").split(BEGIN)
+    after = rest.split(END)[1]
+    PAGE.write_text(before + BEGIN + about + table(rows) + END + after, encoding="utf-8")
+
+
+def main() -> int:
+    """0 when every case was run and nothing was lost; 1 otherwise."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=1e9)
+    parser.add_argument("--clean", action="store_true")
+    options = parser.parse_args()
+    LOG.parent.mkdir(exist_ok=True)
+    if options.clean:
+        LOG.unlink(missing_ok=True)
+    memory = Path("/dev/shm")  # nothing here is about the speed of a disk
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
+        stage = Stage(Path(folder))
+        try:
+            cases = all_cases(stage.world.whole.operations)
+            run(stage, cases, time.monotonic() + 60 * options.minutes)
+        finally:
+            stage.close()
+    done = outcomes()
+    if any(key(case) not in done for case in cases):
+        print(f"{sum(key(case) not in done for case in cases)} cases are left: run it again")
+        return 1
+    write_page(cases)
+    return int(any(outcome == "lost" for _, _, outcome in done.values()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,119 @@
+"""A process that has imported everything and forks a child for each request.
+
+Requests and answers are lines of JSON on stdin and stdout. The child goes into the workspace, runs
+commands of `comp` one after the other until one fails, and exits with its code.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import fault_toy  # noqa: E402, F401 - registers the network
+import torch  # noqa: E402
+from fault_shim import Shim, install  # noqa: E402
+
+import comp.predict  # noqa: E402
+import comp.report.status  # noqa: E402
+import comp.report.tables  # noqa: E402
+import comp.stages.ensemble  # noqa: E402
+import comp.stages.folds  # noqa: E402
+import comp.stages.status  # noqa: E402
+from comp import cli  # noqa: E402
+from comp.train import checkpoint  # noqa: E402
+
+
+def child(request: dict[str, Any], report: int) -> int:
+    """Run the commands of a request under its fault; the exit code."""
+    os.chdir(request["root"])
+    out = os.open(request["out"], os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
+    os.dup2(out, 1)
+    os.dup2(out, 2)
+    comp.predict.PIECE_ROWS = 4
+    shim = Shim(Path(request["root"]), report, request.get("kind"), request.get("at", 0))
+    _tell_saves(shim)
+    install(shim)
+    return _run(request["commands"])
+
+
+def _run(commands: list[list[str]]) -> int:
+    before = sys.argv
+    for words in commands:
+        sys.argv = ["comp", *words]
+        try:
+            cli.main()
+        except SystemExit as done:
+            if done.code:
+                return int(done.code)
+    sys.argv = before
+    return 0
+
+
+def _tell_saves(shim: Shim) -> None:
+    real = checkpoint.save_last
+
+    def save_last(state: Any, run: Any) -> None:
+        real(state, run)
+        shim.tell("saved", state["fold"], state["epoch"], state["step"])
+
+    checkpoint.save_last = save_last
+
+
+def fork(request: dict[str, Any]) -> dict[str, Any]:
+    """Run a request in a child of this process; what became of it."""
+    report = os.open(request["report"], os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_APPEND)
+    pid = os.fork()
+    if pid == 0:
+        code = 70
+        try:
+            os.setsid()
+            code = child(request, report)
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+    os.close(report)
+    if "kill_after" in request:
+        time.sleep(request["kill_after"])
+        try:
+            os.killpg(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            os.kill(pid, signal.SIGKILL)
+    _, status = os.waitpid(pid, 0)
+    return {"code": os.waitstatus_to_exitcode(status)}
+
+
+def _warm_up(root: Path) -> None:
+    """One whole run here, so that no child pays for what is imported late."""
+    with contextlib.ExitStack() as stack:
+        nowhere = stack.enter_context(Path(os.devnull).open("w"))
+        stack.enter_context(contextlib.redirect_stdout(nowhere))
+        stack.enter_context(contextlib.redirect_stderr(nowhere))
+        stack.enter_context(contextlib.chdir(root))
+        _run(json.loads(sys.argv[2]))
+
+
+def main() -> None:
+    """Answer requests until stdin ends."""
+    torch.set_num_threads(1)
+    _warm_up(Path(sys.argv[1]))
+    print("ready", flush=True)
+    for line in sys.stdin:
+        print(json.dumps(fork(json.loads(line))), flush=True)
+
+
+if __name__ == "__main__":
+    main()
