@@ -112,9 +112,12 @@ class TrainConfig(Section):
     decay_rate: Annotated[float, Field(gt=0, lt=1)] = 0.75
     clip_grad: Positive | None = None
     subset: Annotated[int, Field(ge=4)] | None = None  # images, over all folds; null: all
-    loss: str = "auto"
+    loss: str | dict[str, Positive] = "auto"  # a name, or names with their weights in the sum
     label_smoothing: Share = 0.0
+    class_weights: Literal["none", "inverse", "effective"] = "none"  # of the fold's training part
+    pos_weight: Literal["auto"] | Positive | None = None  # of a one in a 0/1 column
     sampler: str = "shuffle"
+    sampler_strength: Annotated[float, Field(gt=0, le=1)] = 1.0  # 1: all classes alike
     ema: Annotated[float, Field(gt=0, lt=1)] | None = None
     workers: Literal["auto"] | Annotated[int, Field(ge=0)] = "auto"
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
@@ -128,6 +131,10 @@ class TrainConfig(Section):
             raise ValueError(
                 f"warmup_epochs ({self.warmup_epochs}) must be fewer than epochs ({self.epochs})"
             )
+        if self.loss == {}:
+            raise ValueError("loss: an empty sum; name a loss, or write auto")
+        if self.pos_weight is not None and self.class_weights != "none":
+            raise ValueError("pos_weight and class_weights weigh the same thing; set one of them")
         if self.micro_batch is not None and self.micro_batch > self.batch_size:
             raise ValueError(
                 f"micro_batch ({self.micro_batch}) cannot exceed batch_size ({self.batch_size})"

@@ -22,7 +22,7 @@ FLOORS = [
 ORDER = {
     "data": [
         *("index", "tables", "balance", "plan", "schemes", "match", "labels", "trees", "layouts"),
-        *("images", "folds", "subset", "samples", "pack", "augment", "dataset"),
+        *("images", "folds", "subset", "samples", "pack", "augment", "sampler", "dataset"),
     ],
     "train": ["stop", "checkpoint", "optim", "learner", "loop"],
     "ensemble": ["thresholds", "vote", "weights", "honest", "blend"],

@@ -45,10 +45,10 @@ def open_experiment(config: Config) -> Experiment:
 def check_names(experiment: Experiment) -> None:
     """Look up every other name in the config before any work; ConfigError for a wrong one."""
     from comp.data.augment import RECIPES
-    from comp.data.dataset import SAMPLERS
     from comp.data.images import RESIZES
+    from comp.data.sampler import SAMPLERS
     from comp.ensemble.vote import VOTES
-    from comp.losses import make_loss
+    from comp.losses import check_loss
     from comp.predict import TTAS
     from comp.train.optim import SCHEDULES
 
@@ -59,7 +59,9 @@ def check_names(experiment: Experiment) -> None:
     pick(SCHEDULES, config.train.sched, "train.sched")
     pick(TTAS, config.predict.tta, "predict.tta")
     pick(VOTES, config.ensemble.vote, "ensemble.vote")
-    make_loss(task.loss if config.train.loss == "auto" else config.train.loss, task.link.name)
+    train = config.train
+    loss = task.loss if train.loss == "auto" else train.loss
+    check_loss(loss, task.link.name, train.class_weights, train.pos_weight)
 
 
 def read_train(experiment: Experiment) -> Index:

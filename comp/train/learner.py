@@ -15,7 +15,7 @@ from comp.chance import seed_torch
 from comp.config import Config, plain
 from comp.device import Device
 from comp.errors import RunError
-from comp.losses import LossFunction, make_loss
+from comp.losses import LossFunction, link_weights, make_loss
 from comp.metrics import Metric
 from comp.models import Net, build_empty_net, build_net
 from comp.progress import say
@@ -132,14 +132,13 @@ def make_learner(job: Job, steps: int, micro: int) -> Learner:
     outputs = job.task.columns(len(job.classes))
     net = build(config.model, outputs, config.image.size, job.device)
     optimizer = make_optimizer(net.module, train)
-    name = job.task.loss if train.loss == "auto" else train.loss
     learner = Learner(
         net=net,
         ema=ModelEmaV3(net.module, decay=train.ema, use_warmup=True) if train.ema else None,
         optimizer=optimizer,
         schedule=make_schedule(optimizer, train, steps),
         scaler=torch.amp.GradScaler(job.device.torch_device.type, enabled=job.device.scaled),
-        loss=make_loss(name, job.task.link.name, train.label_smoothing),
+        loss=_make_loss(job, outputs),
         loss_sum=torch.zeros(2, dtype=torch.float64, device=job.device.torch_device),
         micro=micro,
     )
@@ -148,6 +147,18 @@ def make_learner(job: Job, steps: int, micro: int) -> Learner:
     else:
         _resume(job, learner, state, damaged)
     return learner
+
+
+def _make_loss(job: Job, outputs: int) -> LossFunction:
+    """The loss of the config, with the class weights of the training part of this fold."""
+    train, link = job.config.train, job.task.link.name
+    target = job.target[job.train_rows]
+    weights = link_weights(target, link, outputs, train.class_weights, train.pos_weight)
+    on_device = None
+    if weights is not None:
+        on_device = torch.from_numpy(weights).float().to(job.device.torch_device)
+    spec = job.task.loss if train.loss == "auto" else train.loss
+    return make_loss(spec, link, train.label_smoothing, on_device)
 
 
 def _resume(job: Job, learner: Learner, state: State, damaged: list[str]) -> None:

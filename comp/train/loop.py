@@ -103,6 +103,7 @@ def _make_loader(job: Job, workers: int) -> Loader:
         batch_size=config.train.batch_size,
         workers=workers,
         sampler=config.train.sampler,
+        strength=config.train.sampler_strength,
     )
 
 
