@@ -38,6 +38,7 @@ def _file_name(value: object) -> object:
 FileName = Annotated[str, BeforeValidator(_file_name), Field(max_length=100)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
 Count = Annotated[int, Field(ge=1)]
+Counts = Annotated[tuple[Count, ...], BeforeValidator(_as_tuple)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -86,6 +87,10 @@ class AugmentConfig(Section):
     """What training images go through each time they are seen."""
 
     recipe: str = "flips_rotate"
+    mixup: NotNegative = 0.0  # alpha of its Beta distribution; 0: none. With cutmix: half of each
+    cutmix: NotNegative = 0.0
+    erasing: Annotated[float, Field(ge=0, le=1)] = 0.0  # probability, an image
+    cutpaste: Annotated[float, Field(ge=0, le=1)] = 0.0  # probability, an image without a defect
 
 
 class ModelConfig(Section):
@@ -95,6 +100,10 @@ class ModelConfig(Section):
     pretrained: bool = True
     weights: str | None = None  # a local file: .pt, .pth or .safetensors
     drop_rate: Share = 0.0
+    head: str = "linear"  # linear | mlp
+    hidden: Count = 512  # units of the hidden layer of head: mlp
+    init: str = "default"  # of the head: default | xavier | kaiming
+    heads: Literal["one", "attributes"] = "one"  # attributes: one a column of data.target
 
 
 class TrainConfig(Section):
@@ -106,10 +115,18 @@ class TrainConfig(Section):
     lr: Positive = 1e-3
     opt: str = "adamw"
     weight_decay: NotNegative = 0.01
+    head_lr: Positive | None = None  # of the last layers; null: lr
+    layer_decay: Annotated[float, Field(gt=0, le=1)] | None = None  # of lr, a layer downwards
+    freeze_epochs: Annotated[int, Field(ge=0)] = 0  # in which the head alone learns
     sched: str = "cosine"
+    sched_by: Literal["update", "epoch"] = "update"
     warmup_epochs: Annotated[int, Field(ge=0)] = 0
-    decay_epochs: Count = 5  # sched: step, together with the next
+    min_lr: NotNegative = 0.0  # sched: cosine, restarts, poly, onecycle, plateau
+    decay_epochs: Count = 5  # sched: step, plateau; together with the next
     decay_rate: Annotated[float, Field(gt=0, lt=1)] = 0.75
+    milestones: Counts = ()  # sched: multistep; the epochs after which the rate falls
+    cycles: Count = 3  # sched: restarts
+    patience: Count | None = None  # epochs without a better score after which a fold ends
     clip_grad: Positive | None = None
     subset: Annotated[int, Field(ge=4)] | None = None  # images, over all folds; null: all
     loss: str | dict[str, Positive] = "auto"  # a name, or names with their weights in the sum
@@ -131,6 +148,14 @@ class TrainConfig(Section):
             raise ValueError(
                 f"warmup_epochs ({self.warmup_epochs}) must be fewer than epochs ({self.epochs})"
             )
+        if self.sched == "multistep" and list(self.milestones) != sorted({*self.milestones}):
+            raise ValueError(f"milestones must rise, found {list(self.milestones)}")
+        if self.sched == "multistep" and not self.milestones:
+            raise ValueError("sched: multistep needs milestones, such as [10, 20]")
+        if self.sched == "restarts" and self.cycles > self.epochs:
+            raise ValueError(f"cycles ({self.cycles}) cannot exceed epochs ({self.epochs})")
+        if self.min_lr >= self.lr:
+            raise ValueError(f"min_lr ({self.min_lr}) must be lower than lr ({self.lr})")
         if self.loss == {}:
             raise ValueError("loss: an empty sum; name a loss, or write auto")
         if self.pos_weight is not None and self.class_weights != "none":

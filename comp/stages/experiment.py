@@ -48,18 +48,23 @@ def check_names(experiment: Experiment) -> None:
     from comp.data.images import RESIZES
     from comp.data.sampler import SAMPLERS
     from comp.ensemble.vote import VOTES
+    from comp.heads import HEADS, INITS
     from comp.losses import check_loss
     from comp.predict import TTAS
+    from comp.train.mix import check_mix
     from comp.train.optim import SCHEDULES
 
     config, task = experiment.config, experiment.task
     pick(RESIZES, config.image.resize, "image.resize")
     pick(RECIPES, config.augment.recipe, "augment.recipe")
+    pick(HEADS, config.model.head, "model.head")
+    pick(INITS, config.model.init, "model.init")
     pick(SAMPLERS, config.train.sampler, "train.sampler")
     pick(SCHEDULES, config.train.sched, "train.sched")
     pick(TTAS, config.predict.tta, "predict.tta")
     pick(VOTES, config.ensemble.vote, "ensemble.vote")
     train = config.train
+    check_mix(config.augment, task)
     loss = task.loss if train.loss == "auto" else train.loss
     check_loss(loss, task.link.name, train.class_weights, train.pos_weight)
 

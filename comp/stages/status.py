@@ -110,7 +110,8 @@ def _fold(number: int, run: RunDir, config: Config) -> FoldStatus:
 def _state(run: RunDir, epochs: int, wanted: int) -> str:
     if run.done.is_file():
         try:
-            whole = files.read_json(run.done, RunError).get("epochs", 0) >= wanted
+            done = files.read_json(run.done, RunError)
+            whole = done.get("early") or done.get("epochs", 0) >= wanted
         except RunError:
             return "damaged"
         return "done" if whole else "partial"

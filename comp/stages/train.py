@@ -113,7 +113,7 @@ class _Trainer:
 
 
 def finished(run: RunDir, plan: str, epochs: int = 0) -> dict[str, Any] | None:
-    """The manifest of a fold that was trained for `epochs` at least, or None.
+    """The manifest of a fold that was trained for `epochs` at least, or out of patience; or None.
 
     Raises RunError when it is of another plan.
     """
@@ -126,7 +126,8 @@ def finished(run: RunDir, plan: str, epochs: int = 0) -> dict[str, Any] | None:
             f"{plan[:8]}. Bring the old plan back, or train under another `name`, or start the "
             "fold over with `comp train --restart`."
         )
-    return manifest if manifest.get("epochs", 0) >= epochs else None
+    whole = manifest.get("early") or manifest.get("epochs", 0) >= epochs
+    return manifest if whole else None
 
 
 def count_workers(config: TrainConfig, device: Device) -> int:

@@ -15,6 +15,7 @@ from comp.chance import seed_torch
 from comp.config import Config, plain
 from comp.device import Device
 from comp.errors import RunError
+from comp.heads import head_of
 from comp.losses import LossFunction, link_weights, make_loss
 from comp.metrics import Metric
 from comp.models import Net, build_empty_net, build_net
@@ -130,13 +131,14 @@ def make_learner(job: Job, steps: int, micro: int) -> Learner:
     build = build_net if state is None else build_empty_net
     seed_torch(config.seed, "init", job.fold)
     outputs = job.task.columns(len(job.classes))
-    net = build(config.model, outputs, config.image.size, job.device)
-    optimizer = make_optimizer(net.module, train)
+    net = build(config.model, outputs, config.image.size, job.device, job.classes)
+    apart = train.head_lr is not None or train.freeze_epochs > 0
+    optimizer = make_optimizer(net.module, train, head_of(net.module) if apart else None)
     learner = Learner(
         net=net,
         ema=ModelEmaV3(net.module, decay=train.ema, use_warmup=True) if train.ema else None,
         optimizer=optimizer,
-        schedule=make_schedule(optimizer, train, steps),
+        schedule=make_schedule(optimizer, train, steps, rising=job.metric.greater_is_better),
         scaler=torch.amp.GradScaler(job.device.torch_device.type, enabled=job.device.scaled),
         loss=_make_loss(job, outputs),
         loss_sum=torch.zeros(2, dtype=torch.float64, device=job.device.torch_device),

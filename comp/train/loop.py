@@ -21,6 +21,8 @@ from comp.metrics import Metric
 from comp.progress import say, track
 from comp.train import checkpoint
 from comp.train.learner import Job, Learner, make_learner, save_best, save_last
+from comp.train.mix import mix
+from comp.train.modes import learn
 
 MAX_RETRIES = 5
 MAX_SKIPPED = 5
@@ -70,7 +72,7 @@ def _run(job: Job, micro: int, workers: int) -> dict[str, Any]:
     job.run.path.mkdir(parents=True, exist_ok=True)
     loader = _make_loader(job, workers)
     learner = make_learner(job, len(loader), micro)
-    while learner.epoch < job.config.train.epochs:
+    while learner.epoch < job.config.train.epochs and not _given_up(job, learner):
         started, first = time.monotonic(), learner.step
         _train_epoch(job, learner, loader)
         trained = time.monotonic() - started
@@ -80,6 +82,7 @@ def _run(job: Job, micro: int, workers: int) -> dict[str, Any]:
             learner.best = row
         learner.history.append({**row, "best": int(improved)})
         learner.epoch, learner.step = learner.epoch + 1, 0
+        learner.schedule.step(learner.epoch, row[job.metric.name])
         learner.loss_sum.zero_()
         if improved:
             save_best(job, learner)
@@ -89,6 +92,14 @@ def _run(job: Job, micro: int, workers: int) -> dict[str, Any]:
         _report(job, row, improved, seconds, whole=first == 0, skipped=learner.skipped)
         _foresee(job, learner, seconds if first == 0 else trained)
     return _finish(job, learner)
+
+
+def _given_up(job: Job, learner: Learner) -> bool:
+    """Whether `train.patience` epochs in a row brought no better score."""
+    patience = job.config.train.patience
+    if patience is None or learner.best is None:
+        return False
+    return learner.epoch - 1 - learner.best["epoch"] >= patience
 
 
 def _make_loader(job: Job, workers: int) -> Loader:
@@ -109,7 +120,7 @@ def _make_loader(job: Job, workers: int) -> Loader:
 
 def _train_epoch(job: Job, learner: Learner, loader: Loader) -> None:
     """The rest of the epoch; a checkpoint and out when it is time to stop."""
-    learner.net.module.train()
+    learn(learner.net.module, head_only=learner.epoch < job.config.train.freeze_epochs)
     what = f"fold {job.fold} epoch {learner.epoch + 1}/{job.config.train.epochs}"
     batches = loader.epoch(learner.epoch, learner.step)
     try:
@@ -137,10 +148,16 @@ def _update(job: Job, learner: Learner, images: torch.Tensor, target: torch.Tens
     """One update from one batch, `micro` images at a time; left out when the loss is not finite."""
     device, clip = job.device.torch_device, job.config.train.clip_grad
     total = torch.zeros((), device=device)
-    parts = math.ceil(len(images) / learner.micro)
-    for few, answers in zip(images.tensor_split(parts), target.tensor_split(parts), strict=True):
-        part = learner.net.to_device(few)
-        truth = answers.to(device, non_blocking=True)
+    batch = mix(
+        learner.net.to_device(images),
+        target.to(device, non_blocking=True),
+        job.config.augment,
+        job.task,
+        job.task.columns(len(job.classes)),
+        learner.net.mean,
+        (job.config.seed, job.fold, learner.epoch, learner.step),
+    )
+    for part, truth in batch.parts(math.ceil(len(images) / learner.micro)):
         logits = learner.net.logits(part)
         loss = learner.loss(logits, job.task.link.loss_target(truth, logits))
         loss = loss * (len(part) / len(images))
@@ -263,6 +280,7 @@ def _finish(job: Job, learner: Learner) -> dict[str, Any]:
         "fold": job.fold,
         "plan": job.plan,
         "epochs": learner.epoch,
+        "early": learner.epoch < job.config.train.epochs,
         "metric": job.metric.name,
         "best": {
             name: value if math.isfinite(value) else None
