@@ -126,6 +126,7 @@ class TrainConfig(Section):
     decay_rate: Annotated[float, Field(gt=0, lt=1)] = 0.75
     milestones: Counts = ()  # sched: multistep; the epochs after which the rate falls
     cycles: Count = 3  # sched: restarts
+    top_k: Count = 1  # checkpoints kept for predict.checkpoint: average
     patience: Count | None = None  # epochs without a better score after which a fold ends
     clip_grad: Positive | None = None
     subset: Annotated[int, Field(ge=4)] | None = None  # images, over all folds; null: all
@@ -139,6 +140,7 @@ class TrainConfig(Section):
     workers: Literal["auto"] | Annotated[int, Field(ge=0)] = "auto"
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     deterministic: bool = False
+    track: Literal["none", "tensorboard", "wandb"] = "none"
     checkpoint_minutes: Positive | None = 10.0  # inside an epoch; null: at the end of each only
     max_hours: Positive | None = None  # of one command, over all its folds
 
@@ -171,7 +173,7 @@ class PredictConfig(Section):
     """How a trained fold turns images into probabilities."""
 
     tta: str = "none"
-    checkpoint: Literal["best", "last"] = "best"
+    checkpoint: Literal["best", "last", "average"] = "best"
     batch_size: Count | None = None  # null: twice the training batch
 
 
@@ -205,6 +207,12 @@ class Config(Section):
     predict: PredictConfig = PredictConfig()
     ensemble: EnsembleConfig = EnsembleConfig()
     submission: SubmissionConfig = SubmissionConfig()
+
+    @model_validator(mode="after")
+    def _together(self) -> Config:
+        if self.predict.checkpoint == "average" and self.train.top_k < 2:
+            raise ValueError("predict.checkpoint: average needs train.top_k of 2 or more")
+        return self
 
 
 class _Loader(yaml.SafeLoader):

@@ -22,9 +22,22 @@ FLOORS = [
 ORDER = {
     "data": [
         *("index", "tables", "balance", "plan", "schemes", "match", "labels", "trees", "layouts"),
-        *("images", "folds", "subset", "samples", "pack", "augment", "sampler", "dataset"),
+        *(
+            "images",
+            "folds",
+            "subset",
+            "samples",
+            "pack",
+            "augment",
+            "cutpaste",
+            "sampler",
+            "dataset",
+        ),
     ],
-    "train": ["stop", "checkpoint", "optim", "learner", "modes", "mix", "loop"],
+    "train": [
+        *("stop", "checkpoint", "sessions", "tracking", "optim", "learner"),
+        *("average", "modes", "mix", "loop"),
+    ],
     "ensemble": ["thresholds", "vote", "weights", "honest", "blend"],
     "stages": ["status", "experiment", "folds", "train", "predict", "ensemble", "show"],
     "report": ["sheet", "status", "tables"],

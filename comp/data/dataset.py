@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader
 
 from comp import chance
 from comp.data.augment import Recipe
+from comp.data.cutpaste import CutPaste
 from comp.data.sampler import SAMPLERS
 from comp.errors import TrainError, WorkerError, pick
 
@@ -30,7 +31,16 @@ Key = tuple[int, int, int]  # epoch, position, row of the pack
 class _Batches:
     """A map-style torch dataset whose items are whole batches, asked for by a list of keys."""
 
-    def __init__(self, images: Array, target: Array, recipe: Recipe, seed: int, fold: int) -> None:
+    def __init__(
+        self,
+        images: Array,
+        target: Array,
+        recipe: Recipe,
+        seed: int,
+        fold: int,
+        paste: CutPaste | None = None,
+    ) -> None:
+        self.paste = paste
         self.images = images
         self.target = target
         self.recipe = recipe
@@ -40,14 +50,23 @@ class _Batches:
 
     def __getitem__(self, keys: list[Key]) -> Batch:
         rows = np.array([row for _, _, row in keys], dtype=np.int64)
-        if self.recipe.changes:
+        target = self.target[rows]  # a copy: CutPaste changes labels
+        if self.recipe.changes or self.paste is not None:
             images = np.empty((len(rows), *self._plain.shape[1:]), dtype=np.uint8)
             for place, (epoch, position, row) in enumerate(keys):
-                draw = chance.derive(self.seed, "augment", self.fold, epoch, position)
-                images[place] = self.recipe(self._plain[row], draw)
+                images[place], target[place] = self._one(epoch, position, row)
         else:
             images = np.take(self._plain, rows, axis=0)
-        return torch.from_numpy(images), torch.from_numpy(self.target[rows])
+        return torch.from_numpy(images), torch.from_numpy(target)
+
+    def _one(self, epoch: int, position: int, row: int) -> tuple[Array, Array]:
+        """An image and its label, as training sees them."""
+        image, label = self._plain[row], self.target[row]
+        if self.paste is not None:
+            seed = chance.derive(self.seed, "cutpaste", self.fold, epoch, position)
+            image, label = self.paste(image, label, row, seed)
+        draw = chance.derive(self.seed, "augment", self.fold, epoch, position)
+        return self.recipe(image, draw), label
 
     def __getstate__(self) -> dict[str, Any]:
         """For workers that are spawned: they map the file again; pickle would copy all of it."""
@@ -194,6 +213,7 @@ def train_loader(
     workers: int,
     sampler: str = "shuffle",
     strength: float = 1.0,
+    paste: CutPaste | None = None,
 ) -> Loader:
     """Batches to train one fold on.
 
@@ -207,7 +227,7 @@ def train_loader(
     target = np.ascontiguousarray(target, dtype=np.int64)
     if len(rows) < 2:
         raise TrainError(f"fold {fold}: {len(rows)} training images; at least 2 are needed")
-    batches = _Batches(pack_images, target, recipe, seed, fold)
+    batches = _Batches(pack_images, target, recipe, seed, fold, paste)
     plan = _Plan(rows, target, seed, fold, batch_size, sampler, strength)
     return Loader(batches, plan, workers)
 

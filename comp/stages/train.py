@@ -108,6 +108,7 @@ class _Trainer:
             run=run,
             device=self.device,
             workers=count_workers(config.train, self.device),
+            masks=index.masks,
             stop=self.stop,
         )
 

@@ -130,13 +130,15 @@ def load_last(run: RunDir) -> tuple[State | None, list[str]]:
     return None, []
 
 
-def require_space(state: State, run: RunDir) -> None:
+def require_space(state: State, run: RunDir, top: int = 1) -> None:
     """Raise CompError when the disk has no room for the checkpoints of a fold like this one.
 
-    Counted: two generations of `last`, a third while it is written, and `best`.
+    Counted: two generations of `last`, a third while it is written, `best`, and from two `top`
+    checkpoints on those and their mean.
     """
     last = _size(state)
-    needed = 3 * last + 2 * _size(state["model"])
+    others = 2 if top < 2 else 4 + top
+    needed = 3 * last + others * _size(state["model"])
     present = sum(path.stat().st_size for path in run.path.glob("*.pt"))
     free = shutil.disk_usage(run.path).free + present
     if free < needed:

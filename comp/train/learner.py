@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,8 @@ class Job:
     """All that one fold is trained from.
 
     `images` (N, S, S, 3) uint8 and `target` (N, ...) of the whole index; `train_rows` and
-    `valid_rows` number its rows; `plan` is the fingerprint of the fold plan.
+    `valid_rows` number its rows; `plan` is the fingerprint of the fold plan; `masks` are the mask
+    files of the index, where it has some.
     """
 
     config: Config
@@ -49,6 +51,7 @@ class Job:
     run: RunDir
     device: Device
     workers: int
+    masks: tuple[Path | None, ...] | None = None
     stop: Stop = field(default_factory=Stop)
 
 
@@ -145,7 +148,7 @@ def make_learner(job: Job, steps: int, micro: int) -> Learner:
         micro=micro,
     )
     if state is None:
-        checkpoint.require_space(learner.state(), job.run)
+        checkpoint.require_space(learner.state(), job.run, train.top_k)
     else:
         _resume(job, learner, state, damaged)
     return learner
@@ -205,10 +208,14 @@ def _about(job: Job, learner: Learner) -> State:
     }
 
 
-def save_best(job: Job, learner: Learner) -> None:
+def judged_state(job: Job, learner: Learner) -> State:
+    """What predictions are made from: the weights that were judged, and of what they are."""
     weights = learner.judged.module.state_dict()
-    about = _about(job, learner)
-    checkpoint.save({"model": weights, "best": learner.best, **about}, job.run.best)
+    return {"model": weights, "best": learner.best, **_about(job, learner)}
+
+
+def save_best(job: Job, learner: Learner) -> None:
+    checkpoint.save(judged_state(job, learner), job.run.best)
 
 
 def save_last(job: Job, learner: Learner) -> None:

@@ -6,8 +6,11 @@ to the length of an epoch means that only the validation is missing.
 
 from __future__ import annotations
 
+import copy
 import math
 import time
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,14 +18,19 @@ import torch
 from comp import files
 from comp.chance import seed_torch
 from comp.data.augment import make_recipe
+from comp.data.cutpaste import make_cutpaste
 from comp.data.dataset import Loader, eval_batches, train_loader
 from comp.errors import TrainError, WorkerError
 from comp.metrics import Metric
+from comp.models import Net
 from comp.progress import say, track
 from comp.train import checkpoint
-from comp.train.learner import Job, Learner, make_learner, save_best, save_last
+from comp.train.average import keep_top, mean_weights, measure_norms, top_epochs
+from comp.train.learner import Job, Learner, judged_state, make_learner, save_best, save_last
 from comp.train.mix import mix
 from comp.train.modes import learn
+from comp.train.sessions import note_session
+from comp.train.tracking import Tracker, open_tracker
 
 MAX_RETRIES = 5
 MAX_SKIPPED = 5
@@ -72,6 +80,13 @@ def _run(job: Job, micro: int, workers: int) -> dict[str, Any]:
     job.run.path.mkdir(parents=True, exist_ok=True)
     loader = _make_loader(job, workers)
     learner = make_learner(job, len(loader), micro)
+    note_session(job.run, learner.epoch, learner.step, job.device.describe())
+    with open_tracker(job.config, job.run, learner.epoch) as tracker:
+        _run_epochs(job, learner, loader, tracker)
+    return _finish(job, learner, _average(job, learner, loader))
+
+
+def _run_epochs(job: Job, learner: Learner, loader: Loader, tracker: Tracker) -> None:
     while learner.epoch < job.config.train.epochs and not _given_up(job, learner):
         started, first = time.monotonic(), learner.step
         _train_epoch(job, learner, loader)
@@ -86,12 +101,47 @@ def _run(job: Job, micro: int, workers: int) -> dict[str, Any]:
         learner.loss_sum.zero_()
         if improved:
             save_best(job, learner)
+        _keep_top(job, learner)
         save_last(job, learner)
         files.write_text(job.run.history, _history_csv(learner.history))
         seconds = time.monotonic() - started
         _report(job, row, improved, seconds, whole=first == 0, skipped=learner.skipped)
+        tracker.log(row, learner.epoch)
         _foresee(job, learner, seconds if first == 0 else trained)
-    return _finish(job, learner)
+
+
+def _top(job: Job, learner: Learner) -> list[int]:
+    """The epochs of the best checkpoints, where they are kept."""
+    count = job.config.train.top_k
+    better = partial(_is_best, metric=job.metric)
+    return top_epochs(learner.history, count, better) if count > 1 else []
+
+
+def _keep_top(job: Job, learner: Learner) -> None:
+    if job.config.train.top_k > 1:
+        state = partial(judged_state, job, learner)
+        keep_top(job.run, _top(job, learner), learner.epoch - 1, state)
+
+
+def _average(job: Job, learner: Learner, loader: Loader) -> dict[str, Any] | None:
+    """Write the mean of the best checkpoints; for the manifest, its epochs and its score."""
+    epochs = _top(job, learner)
+    if not epochs:
+        return None
+    net = replace(learner.judged, module=copy.deepcopy(learner.judged.module))
+    net.module.load_state_dict(mean_weights([job.run.top(epoch) for epoch in epochs]))
+    seed_torch(job.config.seed, "average", job.fold)
+    measure_norms(net, (images for images, _ in loader.epoch(job.config.train.epochs)))
+    loss, score = _validate(job, learner, net)
+    state = {**judged_state(job, learner), "model": net.module.state_dict()}
+    checkpoint.save(state, job.run.average)
+    told = ", ".join(str(epoch + 1) for epoch in sorted(epochs))
+    say(f"fold {job.fold}  mean of epochs {told}: valid {loss:.4f}  {job.metric.name} {score:.4f}")
+    found = {"valid_loss": loss, job.metric.name: score}
+    return {
+        "epochs": sorted(epochs),
+        **{name: value if math.isfinite(value) else None for name, value in found.items()},
+    }
 
 
 def _given_up(job: Job, learner: Learner) -> bool:
@@ -103,7 +153,16 @@ def _given_up(job: Job, learner: Learner) -> bool:
 
 
 def _make_loader(job: Job, workers: int) -> Loader:
-    config = job.config
+    config, paste = job.config, None
+    if config.augment.cutpaste:
+        paste = make_cutpaste(
+            job.images,
+            job.target,
+            job.train_rows,
+            job.masks,
+            config.image,
+            config.augment.cutpaste,
+        )
     return train_loader(
         job.images,
         job.train_rows,
@@ -115,6 +174,7 @@ def _make_loader(job: Job, workers: int) -> Loader:
         workers=workers,
         sampler=config.train.sampler,
         strength=config.train.sampler_strength,
+        paste=paste,
     )
 
 
@@ -194,7 +254,7 @@ def _skip(job: Job, learner: Learner, loss: float) -> None:
 
 def _judge(job: Job, learner: Learner) -> dict[str, float]:
     """The row of the history for the epoch that was just trained."""
-    valid_loss, score = _validate(job, learner)
+    valid_loss, score = _validate(job, learner, learner.judged)
     total, steps = learner.loss_sum.tolist()
     return {
         "epoch": learner.epoch,
@@ -206,9 +266,8 @@ def _judge(job: Job, learner: Learner) -> dict[str, float]:
 
 
 @torch.inference_mode()
-def _validate(job: Job, learner: Learner) -> tuple[float, float]:
+def _validate(job: Job, learner: Learner, net: Net) -> tuple[float, float]:
     """Loss and score of the validation rows, without augmentation, with the neutral rule."""
-    net = learner.judged
     net.module.eval()
     size = min(job.config.predict.batch_size or 2 * job.config.train.batch_size, 2 * learner.micro)
     parts = []
@@ -275,7 +334,7 @@ def _foresee(job: Job, learner: Learner, seconds: float) -> None:
         )
 
 
-def _finish(job: Job, learner: Learner) -> dict[str, Any]:
+def _finish(job: Job, learner: Learner, average: dict[str, Any] | None) -> dict[str, Any]:
     manifest = {
         "fold": job.fold,
         "plan": job.plan,
@@ -286,6 +345,7 @@ def _finish(job: Job, learner: Learner) -> dict[str, Any]:
             name: value if math.isfinite(value) else None
             for name, value in (learner.best or {}).items()
         },
+        "average": average,
         "skipped": learner.skipped,
         "best_sha256": files.digest_file(job.run.best),
         "last_sha256": files.digest_file(job.run.last),

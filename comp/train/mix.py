@@ -24,7 +24,7 @@ from comp.tasks import Task
 Array = np.ndarray[Any, Any]
 
 ERASED_AREA = (0.02, 1 / 3)  # of the image; Zhong et al. 2020
-ERASED_ASPECT = (0.3, 1 / 0.3)
+ERASED_ASPECT = math.log(1 / 0.3)  # the largest, as a logarithm; the smallest is its inverse
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def _erase(
     """A box of the mean colour in a share of the images."""
     count, (height, width) = len(images), images.shape[-2:]
     area = np.where(draw.random(count) < probability, draw.uniform(*ERASED_AREA, count), 0.0)
-    aspect = np.exp(draw.uniform(*map(math.log, ERASED_ASPECT), count))
+    aspect = np.exp(draw.uniform(-ERASED_ASPECT, ERASED_ASPECT, count))
     boxes = _boxes(area, aspect, height, width, draw.random((2, count)), clipped=False)
     colour = [round(255 * value) for value in mean]
     fill = torch.tensor(colour, dtype=images.dtype, device=images.device).view(1, -1, 1, 1)
