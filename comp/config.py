@@ -18,6 +18,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from comp.errors import ConfigError, nearest
 
 MAX_BYTES = 1 << 20
+JOINT = "|"  # between the columns, or attributes, that are joined into one class
 
 
 def _as_tuple(value: object) -> object:
@@ -39,6 +40,11 @@ FileName = Annotated[str, BeforeValidator(_file_name), Field(max_length=100)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
 Count = Annotated[int, Field(ge=1)]
 Counts = Annotated[tuple[Count, ...], BeforeValidator(_as_tuple)]
+Edges = Annotated[
+    tuple[Annotated[float, Field(allow_inf_nan=False)], ...],
+    BeforeValidator(_as_tuple),
+    Field(min_length=1),
+]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -59,6 +65,7 @@ class DataConfig(Section):
     train_csv: str = "train.csv"
     id: str = "id"
     target: Names = ()
+    bins: dict[str, Edges] = {}  # column -> where a number becomes the next class: {age: [30, 60]}
     separator: str | None = None  # of the labels in a single multilabel column
     classes: Names = ()  # the order of the classes; of two, the last is the positive one
     group: str | None = None
@@ -66,6 +73,13 @@ class DataConfig(Section):
     test_images: str = "test"
     sample_submission: str | None = "sample_submission.csv"
     test_answers: str | None = None  # a table like train_csv, where the true answers are known
+
+    @model_validator(mode="after")
+    def _rising(self) -> DataConfig:
+        for name, edges in self.bins.items():
+            if list(edges) != sorted({*edges}):
+                raise ValueError(f"bins.{name}: the edges must rise, found {list(edges)}")
+        return self
 
 
 class FoldsConfig(Section):

@@ -12,10 +12,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from comp.config import ModelConfig
+from comp.config import JOINT, ModelConfig
 from comp.errors import ConfigError, ModelError, first, pick
-
-JOINT = "|"  # between the attributes in the name of a joint class
 
 
 class Attributes(nn.Module):

@@ -21,7 +21,8 @@ FLOORS = [
 # Inside a package a module may import those that stand before it.
 ORDER = {
     "data": [
-        *("index", "tables", "balance", "plan", "schemes", "match", "labels", "trees", "layouts"),
+        *("index", "tables", "balance", "plan", "schemes", "match", "bins"),
+        *("labels", "trees", "profiles", "layouts"),
         *(
             "images",
             "folds",

@@ -10,6 +10,7 @@ import numpy as np
 
 from comp import files, lock
 from comp.config import TrainConfig
+from comp.data.augment import flips_writing
 from comp.data.folds import FoldPlan
 from comp.data.index import Index
 from comp.data.pack import Pack, open_pack
@@ -49,6 +50,11 @@ def train(experiment: Experiment, folds: str, *, restart: bool = False) -> list[
         for run in runs.values():
             run.refuse_drift(config)
             finished(run, plan.fingerprint, config.train.epochs)
+    if flips_writing(config.augment.recipe, index.classes):
+        say(
+            f"augment.recipe: {config.augment.recipe} mirrors images, and the classes look like "
+            "letters or digits: mirrored, b is d and p is q. If they are, use light"
+        )
     trainer = _Trainer(experiment, index, plan, Stop(config.train.max_hours))
     with trainer.stop.listening():
         return [trainer.run(fold, run, restart=restart) for fold, run in runs.items()]

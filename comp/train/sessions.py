@@ -3,6 +3,7 @@ machine in `sessions.json`."""
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import os
 import platform
@@ -38,7 +39,7 @@ def note_session(run: RunDir, epoch: int, step: int, device: str) -> None:
         "device": device,
         "platform": platform.platform(),
         "versions": {**versions(), **_others()},
-        "git": {"comp": _commit(Path(comp.__file__).parent), "here": _commit(Path.cwd())},
+        "git": _commits(),
     }
     before = _read(run.sessions)
     same = [
@@ -64,6 +65,11 @@ def _others() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             continue
     return out
+
+
+@functools.cache  # of a process: its code is what it was when it began
+def _commits() -> dict[str, str | None]:
+    return {"comp": _commit(Path(comp.__file__).parent), "here": _commit(Path.cwd())}
 
 
 def _commit(folder: Path) -> str | None:
