@@ -61,7 +61,8 @@ def check_tta(tta: str) -> None:
 def net_of(state: State, config: Config, task: Task, device: Device) -> Net:
     """The network of a checkpoint, ready to predict. RunError when the weights do not fit."""
     outputs = task.columns(len(state["classes"]))
-    net = build_empty_net(config.model, outputs, config.image.size, device)
+    classes = state["classes"]
+    net = build_empty_net(config.model, outputs, config.image.size, device, classes)
     try:
         net.module.load_state_dict(state["model"])
     except RuntimeError as problem:

@@ -12,7 +12,7 @@ FLOORS = [
     {"comp", "errors"},
     {"chance", "files", "progress", "seal"},
     {"config", "metrics", "losses", "device", "lock"},
-    {"tasks", "predictions", "runs", "parts"},
+    {"tasks", "predictions", "runs", "parts", "heads"},
     {"models", "data"},
     {"train", "predict", "ensemble", "submission", "report"},
     {"stages"},

@@ -38,6 +38,20 @@ def _flips_rotate(size: int) -> Transforms:
     return [*_flips(size), A.Affine(rotate=(-40, 40), border_mode=_MIRROR, p=0.8)]
 
 
+def _flips_turn(size: int) -> Transforms:
+    """Any angle: for parts and surfaces, where up and down mean nothing."""
+    return [*_flips(size), A.Affine(rotate=(-180, 180), border_mode=_MIRROR, p=0.9)]
+
+
+def _portrait(size: int) -> Transforms:
+    """A turn of the head, a step aside, the other side: for faces and upright things."""
+    return [
+        A.HorizontalFlip(p=0.5),
+        A.Affine(rotate=(-15, 15), border_mode=_MIRROR, p=0.7),
+        A.Perspective(scale=(0.03, 0.1), border_mode=_MIRROR, p=0.5),
+    ]
+
+
 def _shift(share: float, scale: float, rotate: float, shear: float, p: float) -> Any:
     """Shift, scale, rotation (degrees) and shear (degrees) in one interpolation."""
     return A.Affine(
@@ -106,31 +120,29 @@ def _heavy(size: int) -> Transforms:
     ]
 
 
-def _turns(size: int) -> Transforms:
-    """Any angle and flips: for parts that have no upright."""
-    return [*_flips(size), A.Affine(rotate=(-180, 180), border_mode=_MIRROR, p=0.9)]
-
-
-def _faces(size: int) -> Transforms:
-    """Small rotations, perspective, a horizontal flip: for people."""
-    return [
-        A.HorizontalFlip(p=0.5),
-        _shift(0.05, 0.1, 15, 0, p=0.7),
-        A.Perspective(scale=(0.03, 0.08), border_mode=_MIRROR, p=0.3),
-        _brightness(0.2, p=0.5),
-    ]
-
-
 RECIPES: dict[str, Callable[[int], Transforms]] = {
     "none": _none,
     "flips": _flips,
     "flips_rotate": _flips_rotate,
+    "flips_turn": _flips_turn,
+    "portrait": _portrait,
     "light": _light,
     "medium": _medium,
     "heavy": _heavy,
-    "turns": _turns,
-    "faces": _faces,
 }
+
+
+_FLIPS = (A.HorizontalFlip, A.VerticalFlip, A.D4, A.Transpose)
+
+
+def flips_writing(name: str, classes: Sequence[str]) -> bool:
+    """Whether the recipe `name` mirrors images whose classes look like letters, or like all ten
+    digits: mirrored, b is d and p is q."""
+    known = {text.lower() for text in classes}
+    letters = len(known) > 2 and all(len(text) == 1 and text.isalpha() for text in known)
+    writing = letters or known == set("0123456789")
+    transforms = pick(RECIPES, name, "augmentation recipe")(32)
+    return writing and any(isinstance(transform, _FLIPS) for transform in transforms)
 
 
 class Recipe:
@@ -155,11 +167,6 @@ class Recipe:
         """Whether an image can come out otherwise than it went in."""
         return bool(self._transforms)
 
-    @property
-    def mirrors(self) -> bool:
-        """Whether an image can come out as its mirror image."""
-        return any(isinstance(t, A.HorizontalFlip | A.VerticalFlip) for t in self._transforms)
-
     def __call__(self, image: Pixels, seed: int) -> Pixels:
         """(H, W, 3) uint8 -> (H, W, 3) uint8; the draws are a function of `seed` (>= 0)."""
         if not self._transforms:
@@ -174,16 +181,3 @@ class Recipe:
 def make_recipe(name: str, size: int) -> Recipe:
     """The recipe `name` for images of `size` pixels; ConfigError for a name not in `RECIPES`."""
     return Recipe(name, size)
-
-
-def mirror_warning(recipe: Recipe, classes: Sequence[str]) -> str | None:
-    """What to tell the user when flips would turn the glyphs that the classes are into others."""
-    glyphs = [name for name in classes if len(name) == 1 and name.isalnum()]
-    if not recipe.mirrors or len(glyphs) < 2 or len(glyphs) < len(classes):
-        return None
-    pairs = [pair for pair in ("bd", "pq", "69", "25", "un", "mw") if set(pair) <= {*glyphs}]
-    example = f" ({', '.join(' and '.join(pair) for pair in pairs)})" if pairs else ""
-    return (
-        f"augment.recipe: {recipe.name!r} flips images, and the classes look like letters or "
-        f"digits: a flip may turn one into another{example}. `light` has no flips."
-    )

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import math
 import re
-from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from comp.config import DataConfig
+from comp.config import JOINT, DataConfig
+from comp.data.bins import bin_names, to_bins
 from comp.data.tables import Table
 from comp.errors import first, nearest
 from comp.tasks import Task
 
-JOINT = "|"  # between the columns that are joined into one class
 _NUMBER = re.compile(r"[-+]?\d+(\.\d+)?")
 
 
@@ -56,10 +53,13 @@ def read_labels(
     complaints = _columns(table, data, task)
     if complaints:
         return Labels((), None, tuple(complaints))
+    table, complaints = _binned(table, data)
+    if complaints:
+        return Labels((), None, tuple(complaints))
     if task.target_ndim == 1:
-        texts, wrong = _joined(table, data)
-        read = number(texts, table.lines, task, data.classes, known)
-        return replace(read, complaints=(*wrong, *read.complaints)) if wrong else read
+        texts = _joined(table, data)
+        given = data.classes or (_by_bins(texts, table, data) if data.bins else ())
+        return number(texts, table.lines, task, given, known)
     if data.separator is not None:
         return _separated(table, data, known)
     return _zeros_and_ones(table, data, known)
@@ -69,10 +69,13 @@ def _columns(table: Table, data: DataConfig, task: Task) -> list[str]:
     if not data.target:
         return [f"data.target names no column; the columns are {first(table.columns, 12)}"]
     out = [table.no_column(name) for name in data.target if name not in table.values]
-    stray = [name for name in data.bins if name not in data.target]
-    out += [f"data.bins: {name!r} is none of data.target" for name in stray]
     if len(set(data.target)) < len(data.target):
         out.append(f"data.target names a column twice: {first(data.target, 30)}")
+    stray = [name for name in data.bins if name not in data.target]
+    if stray:
+        out.append(f"data.bins: {first(stray)} is no column of data.target: {first(data.target)}")
+    if data.bins and task.target_ndim != 1:
+        out.append(f"data.bins makes one class an image; task: {task.name} has 0/1 columns")
     if data.id in data.target:
         out.append(f"data.target holds the id column {data.id!r}")
     if data.separator is not None and (task.target_ndim == 1 or len(data.target) > 1):
@@ -89,52 +92,40 @@ def _columns(table: Table, data: DataConfig, task: Task) -> list[str]:
     return out
 
 
-def _joined(table: Table, data: DataConfig) -> tuple[list[str], list[str]]:
-    """One label text a row, nothing where a cell of it is empty; and complaints about numbers."""
-    columns, complaints = list[list[str]](), list[str]()
-    for name in data.target:
-        cells = table.values[name]
-        if name in data.bins:
-            cells, wrong = bin_cells(cells, data.bins[name], name, table.lines)
-            complaints += wrong
-        columns.append(cells)
-    if len(columns) == 1:
-        return columns[0], complaints
-    rows = zip(*columns, strict=True)
-    return [JOINT.join(row) if all(c.strip() for c in row) else "" for row in rows], complaints
+def _binned(table: Table, data: DataConfig) -> tuple[Table, list[str]]:
+    """The table with the numbers of `data.bins` turned into classes."""
+    complaints: list[str] = []
+    values = dict(table.values)
+    for name, edges in data.bins.items():
+        values[name], wrong = to_bins(values[name], table.lines, edges, name)
+        complaints += wrong
+    return replace(table, values=values), complaints
 
 
-def bin_names(edges: Sequence[float]) -> tuple[str, ...]:
-    """What the bins between rising edges are called: <30, 30-59, >=60 for 30 and 60.
-
-    Where an edge is no whole number: <0.5, 0.5-<1.5, >=1.5.
-    """
-    whole = all(float(edge).is_integer() for edge in edges)
-    between = [
-        f"{low:g}-{high - 1:g}" if whole else f"{low:g}-<{high:g}" for low, high in pairwise(edges)
+def _by_bins(texts: Sequence[str], table: Table, data: DataConfig) -> tuple[str, ...]:
+    """The labels that occur, sorted column by column, bins from below."""
+    ranks = [
+        bin_names(data.bins[name]) if name in data.bins else sort_classes(table.values[name])
+        for name in data.target
     ]
-    return (f"<{edges[0]:g}", *between, f">={edges[-1]:g}")
+    present = {text for text in texts if text}
+
+    def rank(text: str) -> list[int]:
+        cells = text.split(JOINT) if len(ranks) > 1 else [text]
+        return [names.index(cell) for names, cell in zip(ranks, cells, strict=True)]
+
+    return tuple(sorted(present, key=rank))
 
 
-def bin_cells(
-    cells: Sequence[str], edges: Sequence[float], column: str, lines: Sequence[int]
-) -> tuple[list[str], list[str]]:
-    """The bin of each cell ("" for an empty one), and a complaint about cells that are no number.
-
-    A number on an edge belongs to the bin above it.
-    """
-    names, out, wrong = bin_names(edges), list[str](), list[str]()
-    for cell, line in zip(cells, lines, strict=True):
-        try:
-            value = float(cell) if cell.strip() else math.nan
-        except ValueError:
-            value = math.nan
-        if not math.isfinite(value) and cell.strip():
-            wrong.append(f"line {line}: {cell!r}")
-        out.append(names[bisect_right(edges, value)] if math.isfinite(value) else "")
-    if not wrong:
-        return out, []
-    return out, [f"data.bins: {len(wrong)} cells of {column!r} are no numbers: {first(wrong)}"]
+def _joined(table: Table, data: DataConfig) -> list[str]:
+    """One label text a row; nothing where a cell of it is empty."""
+    columns = [table.values[name] for name in data.target]
+    if len(columns) == 1:
+        return columns[0]
+    return [
+        JOINT.join(cells) if all(cell.strip() for cell in cells) else ""
+        for cells in zip(*columns, strict=True)
+    ]
 
 
 def number(

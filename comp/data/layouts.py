@@ -7,9 +7,8 @@
 `defects`  `train/defect_images`, `train/defect_masks`, `train/normal_images`, `test/images`. An
            id is the file name with its suffix; a name that is in both folders of images gets its
            folder in front. The classes are normal and defect.
-`profiles` `train/train.csv` (path, gender, age), `train/images/<path>/{mask1, incorrect_mask,
-           normal, ...}`, `eval/images`, `eval/info.csv`. An id is `<path>/<file>`, the group the
-           person, the class joins mask, gender and age (or those of `data.target`).
+`profiles` `train/train.csv` with a row a person and `train/images/<person>/` with their photos,
+           see `comp.data.profiles`; `eval/info.csv`, `eval/images`.
 
 Test ids are those of the sample submission, as it writes them; without one, every image of the
 test folder, with its suffix. All that is wrong is told at once, in one DataError.
@@ -267,9 +266,9 @@ LAYOUTS = {
         samples=("test/sample_submission.csv",),
     ),
     "profiles": Layout(
-        profiles.profiles_lacks,
-        profiles.profiles_train,
-        lambda data: Path(data.root) / profiles.TEST,
-        samples=("eval/info.csv",),
+        profiles.lacks,
+        profiles.train,
+        lambda data: Path(data.root) / profiles.TEST_IMAGES,
+        samples=(profiles.TEST_TABLE,),
     ),
 }

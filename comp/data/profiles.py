@@ -1,134 +1,117 @@
-"""People photographed with and without a mask; see `comp.data.layouts`.
+"""The layout of the boostcamp mask competition: a folder of photos a person.
 
-A table has a row a person (path, gender, age); a folder a person holds photographs whose names say
-how the mask is worn. Seven photographs of one person never straddle folds: the group is the person.
+    train/train.csv             id, gender, race, age, path: a row a person
+    train/images/<path>/        mask1..mask5, incorrect_mask, normal, as any kind of image file
+    eval/info.csv, eval/images  ImageID, ans: a class number; the photos
+
+The name of a photo is a column too, `mask`: worn, incorrect or none. Without `data.target` the
+class is mask x gender x age, 18 classes in the order of the competition's numbers; a single column
+or another choice gives other classes. Photos of one person are a group. An id is the path of a
+photo below `train/images`, with its suffix.
 """
 
 from __future__ import annotations
 
 import itertools
-import re
-from collections import defaultdict
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
 
-from comp.config import DataConfig
+from comp.config import JOINT, DataConfig
 from comp.data import labels, match
+from comp.data.bins import bin_names
 from comp.data.index import Index
 from comp.data.tables import Table, read_table
 from comp.errors import DataError, complain, first
 from comp.tasks import Task
 
-TABLE, IMAGES, TEST = "train/train.csv", "train/images", "eval/images"
-AGE_BINS = (30.0, 60.0)
-ATTRIBUTES = ("mask", "gender", "age")
-_FIXED = {"mask": ("worn", "incorrect", "none"), "gender": ("male", "female")}
-_STATES = (
-    (re.compile(r"mask\d*"), "worn"),
-    (re.compile(r"incorrect_mask\d*"), "incorrect"),
-    (re.compile(r"normal\d*"), "none"),
-)
+TEST_IMAGES, TEST_TABLE = "eval/images", "eval/info.csv"
+TARGET = ("mask", "gender", "age")
+BINS = {"age": (30.0, 60.0)}
+LEVELS = {"mask": ("worn", "incorrect", "none"), "gender": ("male", "female")}
+PHOTOS = {**{f"mask{n}": "worn" for n in range(1, 6)}, "incorrect_mask": "incorrect"}
+PHOTOS["normal"] = "none"
+_TABLE, _IMAGES, _FOLDER = "train/train.csv", "train/images", "path"
 
 
-def profiles_lacks(data: DataConfig) -> list[str]:
-    """Which of the table and the folder of people are missing, as complaints."""
-    table = Path(data.root) / TABLE
+def lacks(data: DataConfig) -> list[str]:
+    """What is missing for training, as complaints."""
+    table = Path(data.root) / _TABLE
     out = [] if table.is_file() else [f"the table {table} is missing"]
-    return out + match.no_folders(Path(data.root) / IMAGES)
+    return out + match.no_folders(Path(data.root) / _IMAGES)
 
 
-def profiles_train(data: DataConfig, task: Task) -> Index:
-    """All photographs; ids are `<path>/<file>`, groups are the people.
-
-    The class joins the attributes in `data.target` (all three when it is empty), the first one
-    slowest: with mask, gender and age, class 7 is incorrect, male, 30-59. All combinations are
-    classes, whether anybody has them or not.
-    """
-    root = Path(data.root)
-    table = read_table(root / TABLE)
-    chosen = data.target or ATTRIBUTES
-    bins = data.bins.get("age", AGE_BINS)
-    complaints = _wrong_config(data, task, chosen) + [
-        table.no_column(name) for name in ("path", "gender", "age") if name not in table.values
-    ]
-    complain(DataError, f"{table.path}: not right as profiles:", complaints)
-    listing = match.list_files(root / IMAGES, root)
-    photos, wrong = _photos(listing)
-    people, unclear = _people(table, photos, bins)
-    complain(DataError, f"{table.path}: not right as profiles:", [*unclear, *wrong], shown=30)
-    values = {**_FIXED, "age": labels.bin_names(bins)}
-    parts = itertools.product(*(values[name] for name in chosen))
-    classes = tuple(labels.JOINT.join(part) for part in parts)
-    ids, paths, texts, groups = list[str](), list[Path](), list[str](), list[str]()
-    for person, facts in people.items():
-        for name, path, state in photos[person]:
-            ids.append(name)
-            paths.append(path)
-            texts.append(labels.JOINT.join({"mask": state, **facts}[key] for key in chosen))
-            groups.append(person)
-    read = labels.number(texts, [0] * len(texts), task, known=classes)
-    return match.build_index(ids, paths, read.classes, read.target, groups)
+def train(data: DataConfig, task: Task) -> Index:
+    """A row for each photo, grouped by person. Raises DataError with all that is wrong."""
+    data = _with_defaults(data)
+    people = read_table(Path(data.root) / _TABLE)
+    group = data.group or data.id
+    lost = [people.no_column(name) for name in (_FOLDER, group) if name not in people.values]
+    complain(DataError, f"{people.path}: not right as training data:", lost)
+    listing = match.list_files(Path(data.root) / _IMAGES, Path(data.root))
+    photos, paths, complaints = _photos(people, listing)
+    read = labels.read_labels(photos, data, task, _classes(data))
+    complaints += read.complaints
+    complain(DataError, f"{people.path}: not right as training data:", complaints, shown=30)
+    ids = photos.values["photo"]
+    return match.build_index(ids, paths, read.classes, read.target, photos.values[group])
 
 
-def _wrong_config(data: DataConfig, task: Task, chosen: tuple[str, ...]) -> list[str]:
-    out = [
-        f"data.target: {name!r} is none of the attributes {', '.join(ATTRIBUTES)}"
-        for name in chosen
-        if name not in ATTRIBUTES
-    ]
-    if task.target_ndim != 1:
-        out.append(f"a photograph has one class; task: {task.name} gives it several")
-    elif task.class_limit is not None and tuple(chosen) != ("gender",):
-        out.append(f"{first(chosen)} have more classes than task: {task.name}; use multiclass")
-    out += [
-        f"data.bins: {name!r} holds no numbers here; only age does"
-        for name in data.bins
-        if name != "age"
-    ]
-    if data.group is not None:
-        out.append("data.group: the group is the person already; leave it null")
-    if data.classes:
-        out.append("data.classes: they follow from the attributes; leave it out")
-    return out
+def _with_defaults(data: DataConfig) -> DataConfig:
+    target = data.target or TARGET
+    bins = {name: edges for name, edges in {**BINS, **data.bins}.items() if name in target}
+    bins |= data.bins
+    return data.model_copy(update={"target": target, "bins": bins})
 
 
-Photo = tuple[str, Path, str]
+def _classes(data: DataConfig) -> tuple[str, ...] | None:
+    """The classes in the competition's order, where all the columns are known; else None."""
+    known = {**LEVELS, **{name: bin_names(edges) for name, edges in data.bins.items()}}
+    if data.classes or not set(data.target) <= set(known):
+        return None
+    return tuple(JOINT.join(cells) for cells in itertools.product(*(known[n] for n in data.target)))
 
 
-def _photos(listing: match.Listing) -> tuple[dict[str, list[Photo]], list[str]]:
-    """The photographs of each person: id, file and mask state; and the files that tell none."""
-    out: dict[str, list[Photo]] = defaultdict(list)
-    unknown = []
+def _photos(people: Table, listing: match.Listing) -> tuple[Table, list[Path], list[str]]:
+    """The table of people spread out to a row a photo, the files, and complaints."""
+    folders: dict[str, list[tuple[str, Path]]] = {}
     for name, path in listing.images:
-        person, _, file = name.rpartition("/")
-        state = next((s for pattern, s in _STATES if pattern.fullmatch(Path(file).stem)), None)
-        if state is None or not person:
-            unknown.append(name)
-        else:
-            out[person].append((name, path, state))
-    if not unknown:
-        return out, []
-    return out, [
-        f"{len(unknown)} files are named neither mask, incorrect_mask nor normal, or lie in no "
-        f"person's folder: {first(unknown)}"
-    ]
+        folders.setdefault(str(PurePosixPath(name).parent), []).append((name, path))
+    rows, ids, masks, paths = list[int](), list[str](), list[str](), list[Path]()
+    missing, strange = [], []
+    for row, folder in enumerate(people.values[_FOLDER]):
+        found = folders.pop(match.nfc(folder), [])
+        missing += [] if found else [folder]
+        for name, path in found:
+            mask = PHOTOS.get(path.stem)
+            strange += [] if mask else [name]
+            rows.append(row)
+            paths.append(path)
+            ids.append(name)
+            masks.append(mask or "")
+    table = _spread(people, rows, {"photo": ids, "mask": masks})
+    return table, paths, _complaints(people, listing, missing, strange, list(folders))
 
 
-def _people(
-    table: Table, photos: dict[str, list[Photo]], bins: tuple[float, ...]
-) -> tuple[dict[str, dict[str, str]], list[str]]:
-    """Gender and age of each person by path, and complaints."""
-    paths = [match.nfc(cell) for cell in table.values["path"]]
-    ages, wrong = labels.bin_cells(table.values["age"], bins, "age", table.lines)
-    genders = table.values["gender"]
-    complaints = [*match.repeated(paths, table.lines), *wrong]
-    other = [n for g, n in zip(genders, table.lines, strict=True) if g not in _FIXED["gender"]]
-    if other:
-        complaints.append(f"{len(other)} rows are neither male nor female: lines {first(other)}")
-    bare = [person for person in paths if person not in photos]
-    if bare:
-        complaints.append(f"{len(bare)} people have no photographs: {first(bare)}")
-    strangers = sorted(set(photos) - set(paths))
-    if strangers:
-        complaints.append(f"{len(strangers)} folders have no row: {first(strangers)}")
-    rows = zip(paths, genders, ages, strict=True)
-    return {path: {"gender": gender, "age": age} for path, gender, age in rows}, complaints
+def _spread(people: Table, rows: Sequence[int], more: dict[str, list[str]]) -> Table:
+    values = {name: [cells[row] for row in rows] for name, cells in people.values.items()}
+    lines = tuple(people.lines[row] for row in rows)
+    return replace(people, columns=(*people.columns, *more), values={**values, **more}, lines=lines)
+
+
+def _complaints(
+    people: Table,
+    listing: match.Listing,
+    missing: Sequence[str],
+    strange: Sequence[str],
+    left: Sequence[str],
+) -> list[str]:
+    out = []
+    repeated = match.repeated(people.values[_FOLDER], people.lines)
+    if missing and not repeated:
+        out.append(f"{len(missing)} people have no photos in {listing.folder}: {first(missing)}")
+    if strange:
+        out.append(f"photos of another name than {first(PHOTOS, 7)}: {first(strange)}")
+    if left:
+        out.append(f"photos in {listing.folder} of nobody in the table: {first(left)}")
+    return out + repeated

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from comp.data.labels import JOINT
+from comp.config import JOINT
 from comp.ensemble.prior import both_columns
 from comp.errors import ConfigError, first
 from comp.predictions import Predictions

@@ -19,6 +19,7 @@ from comp.ensemble.blend import aligned, out_of_fold
 from comp.ensemble.product import check_attributes, product
 from comp.errors import (
     ConfigError,
+    DamagedError,
     DataError,
     PredictionsError,
     RunError,
@@ -29,6 +30,7 @@ from comp.errors import (
 )
 from comp.predictions import Predictions
 from comp.progress import say
+from comp.runs import RunDir
 from comp.stages.experiment import Experiment, open_experiment, read_plan, read_train
 from comp.stages.predict import Predictor, saved_source
 from comp.stages.train import finished
@@ -111,8 +113,7 @@ def run_model(ground: Ground, experiment: Experiment) -> Model:
     index, plan = ground.index, ground.plan
     numbers = list(range(plan.count))
     if ground.partial:
-        runs = {number: experiment.workspace.fold(number) for number in numbers}
-        numbers = [n for n, run in runs.items() if finished(run, plan.fingerprint) is not None]
+        numbers = [n for n in numbers if _whole(experiment.workspace.fold(n), plan.fingerprint)]
     Predictor(experiment, index, ground.test, plan).run(numbers)
     parts, tests = [], []
     for number in numbers:
@@ -132,6 +133,15 @@ def run_model(ground: Ground, experiment: Experiment) -> Model:
     missing = tuple(n for n in range(plan.count) if n not in kept)
     oof = out_of_fold(parts, index, plan.fold, plan.fingerprint, partial=ground.partial)
     return Model(experiment.name, oof, tuple(tests), missing)
+
+
+def _whole(run: RunDir, plan: str) -> bool:
+    """Whether a fold is finished and undamaged; a damaged one is told."""
+    try:
+        return finished(run, plan) is not None
+    except DamagedError as problem:
+        say(f"left out: {problem}")
+        return False
 
 
 def product_model(ground: Ground, experiments: Sequence[Experiment]) -> Model:

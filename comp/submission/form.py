@@ -125,9 +125,10 @@ def _form_one_probability(answer: str, classes: tuple[str, ...]) -> Form:
 
 
 def _label_texts(classes: tuple[str, ...], found: frozenset[str]) -> tuple[str, ...]:
-    """What stands for each class: its name, or 0 and 1 where the sample speaks so of two others."""
-    coded = len(classes) == 2 and found and found <= set(_YES_NO) and not found & set(classes)
-    return _YES_NO if coded else classes
+    """What stands for each class: its name, or its number where the sample speaks so of others."""
+    numbers = tuple(str(number) for number in range(len(classes)))
+    coded = found and found <= set(numbers) and not found & set(classes)
+    return numbers if coded else classes
 
 
 def _needed(probs: Array | None) -> Array:

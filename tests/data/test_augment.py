@@ -10,7 +10,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from comp.data.augment import RECIPES, make_recipe, mirror_warning
+from comp.data.augment import RECIPES, flips_writing, make_recipe
 from comp.errors import ConfigError
 
 DRAW = np.random.default_rng(0)
@@ -138,18 +138,19 @@ def test_the_import_does_not_ask_the_network_for_updates() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "classes", "warned"),
+    ("recipe", "classes", "expected"),
     [
-        ("flips", tuple("abdpq"), "(b and d, p and q). `light` has no flips"),
-        ("medium", tuple("0123456789"), "(6 and 9, 2 and 5)"),
-        ("light", tuple("abdpq"), None),
-        ("flips", ("cat", "dog"), None),
-        ("flips", ("a", "b", "other"), None),
+        ("flips_rotate", "abc", True),
+        ("portrait", "0123456789", True),
+        ("flips_rotate", "ABCDZ", True),
+        ("light", "abc", False),
+        ("none", "abc", False),
+        ("flips_rotate", "01", False),
+        ("flips_rotate", ("cat", "dog", "cow"), False),
+        ("flips_rotate", ("normal", "defect"), False),
     ],
 )
-def test_flips_of_letters_and_digits_are_warned_of(
-    name: str, classes: tuple[str, ...], warned: str | None
+def test_a_mirror_of_letters_or_digits_is_noticed(
+    recipe: str, classes: tuple[str, ...], expected: bool
 ) -> None:
-    found = mirror_warning(make_recipe(name, 24), classes)
-    assert (found is None) == (warned is None)
-    assert (warned or "") in (found or "")
+    assert flips_writing(recipe, tuple(classes)) is expected
