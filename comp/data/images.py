@@ -45,19 +45,24 @@ def read_image(path: Path) -> Pixels:
     Raises DataError with the reason: missing, empty, no image, truncated, undecodable, or a
     header that declares more than `MAX_PIXELS` (found before anything is decoded).
     """
+    content = read_content(path)
     try:
-        content = Path(path).read_bytes()
-    except (OSError, ValueError) as problem:
-        reason = getattr(problem, "strerror", None) or str(problem)
-        raise DataError(f"{path}: cannot be read ({reason})") from problem
-    try:
-        return _decode(content)
+        return decode_image(content)
     except DataError as problem:
         raise DataError(f"{path}: {problem}") from problem.__cause__
 
 
-def _decode(content: bytes) -> Pixels:
-    """The pixels of a file's content; DataError with the bare reason."""
+def read_content(path: Path) -> bytes:
+    """The bytes of a file; DataError with the reason when it cannot be opened."""
+    try:
+        return Path(path).read_bytes()
+    except (OSError, ValueError) as problem:
+        reason = getattr(problem, "strerror", None) or str(problem)
+        raise DataError(f"{path}: cannot be read ({reason})") from problem
+
+
+def decode_image(content: bytes) -> Pixels:
+    """What `read_image` gives for a file with this content; DataError with the bare reason."""
     if not content:
         raise DataError("an empty file")
     if content.startswith(_BEGIN) and _is_everyday_jpeg(content):
