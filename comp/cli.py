@@ -99,6 +99,40 @@ def config_command(config: ConfigOption = None, sets: SetOption = None) -> None:
     print(dump_config(experiment.config), end="")
 
 
+@app.command("check")
+def check_command(
+    config: ConfigOption = None,
+    sets: SetOption = None,
+    accept_groups: Annotated[
+        bool, typer.Option("--accept-groups", help="Obey the proposed groups from now on.")
+    ] = False,
+    bad: Annotated[
+        str, typer.Option(help="Unreadable images: error, or skip (test images turn grey).")
+    ] = "error",
+    allow_unasked: Annotated[
+        bool, typer.Option("--allow-unasked", help="More test images than the sample asks for.")
+    ] = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Look at every image and label; tell what is wrong, what leaks, what belongs together."""
+    from comp.errors import CheckError, pick
+    from comp.report.findings import print_check
+    from comp.stages.check import check, record
+
+    skip = pick({"error": False, "skip": True}, bad, "way with unreadable images (--bad)")
+    experiment = _open(config, sets, quiet)
+    checked = check(experiment, accept_groups=accept_groups, skip=skip, allow_unasked=allow_unasked)
+    print_check(record(checked), checked.findings, as_json=as_json)
+    paths = experiment.workspace
+    say(f"wrote {paths.check_html} and {paths.check_json}")
+    if accept_groups and paths.groups_csv.is_file():
+        say(f"wrote {paths.groups_csv}: `comp folds make` holds these groups together")
+    if checked.bad:
+        raise CheckError(f"{experiment.name}: the data are not right; the errors are above")
+    say(f"next: comp folds make{_again(config, sets)}")
+
+
 @folds_app.command("make")
 def folds_make(
     config: ConfigOption = None,

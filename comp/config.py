@@ -18,6 +18,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from comp.errors import ConfigError, nearest
 
 MAX_BYTES = 1 << 20
+AUTO_GROUP = "auto"  # data.group: what `comp check` proposes; else the name of a column
 
 
 def _as_tuple(value: object) -> object:
@@ -50,7 +51,7 @@ class DataConfig(Section):
     target: Names = ()
     separator: str | None = None  # of the labels in a single multilabel column
     classes: Names = ()  # the order of the classes; of two, the last is the positive one
-    group: str | None = None
+    group: str | None = None  # a column, or auto
     train_images: str = "train"
     test_images: str = "test"
     sample_submission: str | None = "sample_submission.csv"

@@ -22,12 +22,14 @@ FLOORS = [
 ORDER = {
     "data": [
         *("index", "tables", "balance", "plan", "schemes", "match", "labels", "trees", "layouts"),
-        *("images", "folds", "samples", "pack", "augment", "dataset"),
+        *("images", "local", "alike", "facts", "names", "frames", "sight", "copies"),
+        *("proposals", "betray", "audit"),
+        *("folds", "samples", "pack", "augment", "dataset"),
     ],
     "train": ["checkpoint", "optim", "loop"],
     "ensemble": ["thresholds", "vote", "weights", "honest", "blend"],
-    "stages": ["experiment", "folds", "train", "predict", "ensemble", "show"],
-    "report": ["sheet", "tables"],
+    "stages": ["experiment", "folds", "train", "predict", "ensemble", "show", "check", "init"],
+    "report": ["sheet", "tables", "findings", "page"],
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
 

@@ -64,9 +64,8 @@ def find_links(names: Sequence[str], facts: Facts, cache: Path) -> list[Link]:
 
 def _exact(facts: Facts) -> Iterator[Link]:
     rows: dict[str, list[int]] = {}
-    for row, digest in enumerate(facts.digest.tolist()):
-        if facts.size[row, 2] > 0:
-            rows.setdefault(digest, []).append(row)
+    for row in np.flatnonzero(facts.readable).tolist():
+        rows.setdefault(str(facts.digest[row]), []).append(row)
     for a, b in _chains(rows.values()):
         yield Link(a, b, "exact", 1.0)
 

@@ -15,9 +15,7 @@ _ASPECT = 1.04  # sides of the same frame differ by rounding only
 _FLAT = 1.5  # grey levels: with less structure than that nothing can be told
 
 
-def same_frame_as(
-    a: Array, b: Array, aspect_a: float, aspect_b: float
-) -> int | None:
+def same_frame_as(a: Array, b: Array, aspect_a: float, aspect_b: float) -> int | None:
     """By which of the eight ways to turn `a` becomes `b`; 0 as it is, None by none of them.
 
     a, b: (S, S) uint8, grey and stretched; aspects: width / height of the images they are of.

@@ -1,4 +1,4 @@
-"""Pairs of images compared by their local features, on all cores; and what their agreement is worth.
+"""Pairs of images compared by their local features, and what their agreement is worth.
 
 How many features agree by chance depends on the images: a hand is like another hand. So the pairs
 themselves tell how sure an agreement is. What agrees in 6 or 7 features is taken for chance, and
@@ -41,7 +41,9 @@ def agreements(facts: Facts, pairs: Sequence[Pair], cache: Path) -> Array:
 
     def agree(pair: Pair) -> int:
         a, b = (
-            Features(facts.points[ends[row] : ends[row + 1]], facts.words[ends[row] : ends[row + 1]])
+            Features(
+                facts.points[ends[row] : ends[row + 1]], facts.words[ends[row] : ends[row + 1]]
+            )
             for row in pair[:2]
         )
         return compare(a, b, pair[2]).agree

@@ -12,12 +12,12 @@ from comp import __version__, files
 from comp.config import plain
 from comp.data.folds import FoldPlan
 from comp.data.index import Index
-from comp.data.layouts import read_answers, read_test, sample_path
+from comp.data.layouts import read_answers, sample_path
 from comp.ensemble.blend import Answer, Blend, answer, make_blend, out_of_fold
 from comp.ensemble.vote import VOTES, check_vote
 from comp.errors import pick
 from comp.predictions import Predictions
-from comp.stages.experiment import Experiment, read_plan, read_train
+from comp.stages.experiment import Experiment, read_plan, read_test_images, read_train
 from comp.stages.predict import Predictor
 from comp.submission import Form, Sample, make_form, make_sample, read_sample, write_submission
 
@@ -50,7 +50,7 @@ def ensemble(experiment: Experiment) -> Ensembled:
     check_vote(vote, metric)
     index = read_train(experiment)
     plan = read_plan(experiment, index)
-    test = read_test(config.data, task, index.classes)
+    test = read_test_images(experiment, index.classes)
     sample, form = _open_sample(experiment, test, index.classes)
     runs = [experiment.workspace.fold(number) for number in range(plan.count)]
     Predictor(experiment, index, test, plan).run(list(range(plan.count)))

@@ -10,7 +10,6 @@ import numpy as np
 from comp import files
 from comp.data.folds import FoldPlan
 from comp.data.index import Index
-from comp.data.layouts import read_test
 from comp.data.pack import Pack, open_pack
 from comp.device import Device, choose_device
 from comp.errors import RunError, pick
@@ -18,7 +17,7 @@ from comp.predict import TTAS, net_of, predict_probs
 from comp.predictions import Predictions, saved_source
 from comp.progress import say
 from comp.runs import RunDir
-from comp.stages.experiment import Experiment, parse_folds, read_plan, read_train
+from comp.stages.experiment import Experiment, parse_folds, read_plan, read_test_images, read_train
 from comp.stages.train import finished
 from comp.train import checkpoint
 
@@ -32,7 +31,7 @@ def predict(experiment: Experiment, folds: str) -> list[Path]:
     """
     index = read_train(experiment)
     plan = read_plan(experiment, index)
-    test = read_test(experiment.config.data, experiment.task, index.classes)
+    test = read_test_images(experiment, index.classes)
     numbers = parse_folds(folds, plan.count)
     return Predictor(experiment, index, test, plan).run(numbers)
 
