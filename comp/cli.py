@@ -99,6 +99,29 @@ def config_command(config: ConfigOption = None, sets: SetOption = None) -> None:
     print(dump_config(experiment.config), end="")
 
 
+@app.command("init")
+def init_command(
+    data_dir: Annotated[Path, typer.Argument(help="The folder that holds the competition.")],
+    out: Annotated[
+        Path | None, typer.Option(help="The config.", show_default="configs/<name>.yaml")
+    ] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Write over a config.")] = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Look at a folder of data and write a commented config; what was guessed is marked."""
+    import shlex
+
+    from comp.stages.init import init
+
+    be_quiet(quiet)
+    begun = init(data_dir, out, replace=replace)
+    print(begun.text, end="")
+    for problem in begun.problems:
+        say(f"warning: this does not fit yet: {problem}")
+    say(f"wrote {begun.path}; {begun.doubts} guesses in it are marked with `# ?`")
+    say(f"next: comp check -c {shlex.quote(str(begun.path))}")
+
+
 @app.command("check")
 def check_command(
     config: ConfigOption = None,

@@ -23,7 +23,7 @@ ORDER = {
     "data": [
         *("index", "tables", "balance", "plan", "schemes", "match", "labels", "trees", "layouts"),
         *("images", "local", "alike", "facts", "names", "frames", "sight", "copies"),
-        *("proposals", "betray", "audit"),
+        *("proposals", "betray", "audit", "columns", "guess"),
         *("folds", "samples", "pack", "augment", "dataset"),
     ],
     "train": ["checkpoint", "optim", "loop"],

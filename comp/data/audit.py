@@ -6,7 +6,6 @@ would mislead, a `note` where it is good to know.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -187,16 +186,16 @@ def copy_findings(
     """
     sure = [link for link in links if link.confidence >= CERTAIN]
     yield from _contradictions(index, [link for link in sure if link.b < len(index)])
-    across = [link for link in sure if link.a < len(index) <= link.b]
-    if across:
-        told = [f"{index.ids[k.a]} = {test[k.b - len(index)]}" for k in across]
-        kinds = Counter(link.kind for link in across).most_common()
-        how = ", ".join(f"{count} {kind}" for kind, count in kinds)
-        ids = tuple(sorted({index.ids[link.a] for link in across}))
+    shown: dict[int, Link] = {}
+    for link in sure:
+        if link.a < len(index) <= link.b:
+            shown.setdefault(link.a, link)
+    if shown:
+        told = [f"{index.ids[a]} = {test[k.b - len(index)]}" for a, k in shown.items()]
         yield Finding(
             "warning",
-            f"{len(ids)} training images show what test images show ({how}): {first(told, 3)}",
-            ids,
+            f"{len(shown)} training images show what test images show: {first(told, 3)}",
+            tuple(index.ids[a] for a in sorted(shown)),
         )
     yield from _ungrouped(grouped, copies)
 

@@ -33,7 +33,7 @@ def write_page(path: Path, name: str, record: dict[str, Any], train: Index, test
     place = {("train", i): p for i, p in zip(train.ids, train.paths, strict=True)}
     place |= {("test", i): p for i, p in zip(test.ids, test.paths, strict=True)}
     labels = dict(zip(train.ids, train.label_texts(), strict=True))
-    shown = sorted(record["proposals"], key=lambda g: (-len(g["ids"]) > -2, -g["confidence"]))
+    shown = sorted(record["proposals"], key=lambda group: -group["confidence"])
     groups = [_shown(group, place, labels) for group in _sampled(shown, _GROUPS)]
     env = Environment(
         loader=PackageLoader("comp", "report"),
