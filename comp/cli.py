@@ -152,7 +152,10 @@ def check_command(
     if accept_groups and paths.groups_csv.is_file():
         say(f"wrote {paths.groups_csv}: `comp folds make` holds these groups together")
     if checked.bad:
-        raise CheckError(f"{experiment.name}: the data are not right; the errors are above")
+        raise CheckError(
+            f"{experiment.name}: the data are not right; the errors are above. Mend the files, or "
+            "set unreadable ones aside with `comp check --bad skip`"
+        )
     say(f"next: comp folds make{_again(config, sets)}")
 
 

@@ -59,3 +59,24 @@ def toy_rows(kind: str, count: int) -> tuple[list[str], list[list[Any]]]:
         return ["id", "bright", "odd"], rows
     classes = 2 if kind == "binary" else 3
     return ["id", "label"], [[name, n % classes] for n, name in enumerate(ids)]
+
+
+def scene(seed: int, size: int = 192) -> Any:
+    """(size, size, 3) uint8: a random picture with structure at several scales, like a photo."""
+    import cv2
+
+    draw = np.random.default_rng(seed)
+    out = np.zeros((size, size, 3), np.float32)
+    for cells in (4, 12, 40):
+        noise = draw.normal(0, 1, (cells, cells, 3)).astype(np.float32)
+        out += cv2.resize(noise, (size, size), interpolation=cv2.INTER_CUBIC) / cells**0.3
+    return np.clip(128 + 45 * out, 0, 255).astype(np.uint8)
+
+
+def save(path: Path, pixels: Any, *options: int) -> Path:
+    """Write (H, W, 3) RGB pixels in the format of the suffix."""
+    import cv2
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(cv2.imencode(path.suffix, pixels[:, :, ::-1], [*options])[1].tobytes())
+    return path

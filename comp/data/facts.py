@@ -118,7 +118,7 @@ def _state(path: Path) -> str:
 def _load(place: Path, count: int) -> Facts | None:
     """The remembered facts, or None where there are none or the file is torn."""
     try:
-        with np.load(place, allow_pickle=False) as kept:
+        with place.open("rb") as handle, np.load(handle, allow_pickle=False) as kept:
             known = Facts(**{f.name: kept[f.name] for f in fields(Facts)})
     except Exception:  # whatever a torn archive makes NumPy raise: it is looked at again
         return None

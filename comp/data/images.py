@@ -26,6 +26,9 @@ MAX_PIXELS = 200_000_000  # a larger header is a bomb or a mistake
 # The limit above stands for Pillow's own, which warns at 89 megapixels and refuses at 179.
 Image.MAX_IMAGE_PIXELS = None
 
+# Damaged files are told by our errors; OpenCV's own warnings would stand between the bars.
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
+
 # What OpenCV decodes as Pillow would, the orientation in the EXIF data included.
 _OPENCV = {
     "PNG": {"RGB", "L", "1", "P"},
