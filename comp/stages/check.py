@@ -30,6 +30,7 @@ from comp.data.proposals import (
     write_skipped,
 )
 from comp.data.samples import ensure_sample
+from comp.data.tables import read_table
 from comp.errors import DataError, first
 from comp.runs import Workspace
 from comp.stages.experiment import Experiment
@@ -119,6 +120,7 @@ def _read(experiment: Experiment) -> tuple[Index, Index, list[Finding]]:
         findings.append(Finding("error", str(problem)))
     try:
         test = read_test(data, task, train.classes)
+        findings += _forms(experiment)
     except DataError as problem:
         test = empty
         findings.append(Finding("error", str(problem)))
@@ -146,6 +148,22 @@ def _unasked(experiment: Experiment, test: Index) -> Iterator[Finding]:
         )
 
 
+def _forms(experiment: Experiment) -> Iterator[Finding]:
+    """Tables that are written in another way than most."""
+    data = experiment.config.data
+    sample = sample_path(data)
+    for path in (Path(data.root) / data.train_csv, *([sample] if sample else [])):
+        if not path.is_file():
+            continue
+        table = read_table(path)
+        odd = [f"in {table.encoding}"] if table.encoding != "utf-8" else []
+        odd += ["with a byte order mark"] if table.bom else []
+        odd += ["with CRLF"] if table.newline == "\r\n" else []
+        odd += [f"cut at {table.delimiter!r}"] if table.delimiter != "," else []
+        if odd:
+            yield Finding("note", f"{path} is written {', '.join(odd)}")
+
+
 def _findings(
     experiment: Experiment, train: Index, test: Index, parts: tuple[Facts, Facts]
 ) -> Iterator[Finding]:
@@ -157,7 +175,7 @@ def _findings(
     both = sorted({*train.ids} & {*test.ids})
     if both:
         told = f"{len(both)} ids are training ids and test ids: {first(both)}"
-        yield Finding("note", told, tuple(both))
+        yield Finding("warning", told, tuple(both))
 
 
 def _unreadable(train: Index, test: Index, parts: tuple[Facts, Facts]) -> Skipped:
