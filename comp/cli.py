@@ -88,6 +88,66 @@ def config_command(config: ConfigOption = None, sets: SetOption = None) -> None:
     print(dump_config(experiment.config), end="")
 
 
+@app.command("init")
+def init_command(
+    data_dir: Annotated[Path, typer.Argument(help="The folder that holds the competition.")],
+    out: Annotated[
+        Path | None, typer.Option(help="The config.", show_default="configs/<name>.yaml")
+    ] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Write over a config.")] = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Look at a folder of data and write a commented config; what was guessed is marked."""
+    import shlex
+
+    from comp.stages.init import init
+
+    be_quiet(quiet)
+    begun = init(data_dir, out, replace=replace)
+    print(begun.text, end="")
+    for problem in begun.problems:
+        say(f"warning: this does not fit yet: {problem}")
+    say(f"wrote {begun.path}; {begun.doubts} guesses in it are marked with `# ?`")
+    say(f"next: comp check -c {shlex.quote(str(begun.path))}")
+
+
+@app.command("check")
+def check_command(
+    config: ConfigOption = None,
+    sets: SetOption = None,
+    accept_groups: Annotated[
+        bool, typer.Option("--accept-groups", help="Obey the proposed groups from now on.")
+    ] = False,
+    bad: Annotated[
+        str, typer.Option(help="Unreadable images: error, or skip (test images turn grey).")
+    ] = "error",
+    allow_unasked: Annotated[
+        bool, typer.Option("--allow-unasked", help="More test images than the sample asks for.")
+    ] = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Look at every image and label; tell what is wrong, what leaks, what belongs together."""
+    from comp.errors import CheckError, pick
+    from comp.report.findings import print_check
+    from comp.stages.check import check, record
+
+    skip = pick({"error": False, "skip": True}, bad, "way with unreadable images (--bad)")
+    experiment = open_config(config, sets, quiet)
+    checked = check(experiment, accept_groups=accept_groups, skip=skip, allow_unasked=allow_unasked)
+    print_check(record(checked), checked.findings, as_json=as_json)
+    paths = experiment.workspace
+    say(f"wrote {paths.check_html} and {paths.check_json}")
+    if accept_groups and paths.groups_csv.is_file():
+        say(f"wrote {paths.groups_csv}: `comp folds make` holds these groups together")
+    if checked.bad:
+        raise CheckError(
+            f"{experiment.name}: the data are not right; the errors are above. Mend the files, or "
+            "set unreadable ones aside with `comp check --bad skip`"
+        )
+    say(f"next: comp folds make{again(config, sets)}")
+
+
 @folds_app.command("make")
 def folds_make(
     config: ConfigOption = None,

@@ -27,6 +27,7 @@ from comp.errors import ConfigError, nearest
 
 MAX_BYTES = 1 << 20
 JOINT = "|"  # between the columns, or attributes, that are joined into one class
+AUTO_GROUP = "auto"  # data.group: what `comp check` proposes; else the name of a column
 
 
 def _as_tuple(value: object) -> object:
@@ -76,7 +77,7 @@ class DataConfig(Section):
     bins: dict[str, Edges] = {}  # column -> where a number becomes the next class: {age: [30, 60]}
     separator: str | None = None  # of the labels in a single multilabel column
     classes: Names = ()  # the order of the classes; of two, the last is the positive one
-    group: str | None = None
+    group: str | None = None  # a column, or auto
     train_images: str = "train"
     test_images: str = "test"
     sample_submission: str | None = "sample_submission.csv"

@@ -82,3 +82,24 @@ def lay_profiles(root: Path, people: int = 12, size: int = 24) -> None:
     for number in range(6):
         paint(root / f"eval/images/e{number}.png", 30 * number, 9000 + number)
     write_csv(root / "eval/info.csv", [["ImageID", "ans"], *([f"e{n}.png", 0] for n in range(6))])
+
+
+def scene(seed: int, size: int = 192) -> Any:
+    """(size, size, 3) uint8: a random picture with structure at several scales, like a photo."""
+    import cv2
+
+    draw = np.random.default_rng(seed)
+    out = np.zeros((size, size, 3), np.float32)
+    for cells in (4, 12, 40):
+        noise = draw.normal(0, 1, (cells, cells, 3)).astype(np.float32)
+        out += cv2.resize(noise, (size, size), interpolation=cv2.INTER_CUBIC) / cells**0.3
+    return np.clip(128 + 45 * out, 0, 255).astype(np.uint8)
+
+
+def save(path: Path, pixels: Any, *options: int) -> Path:
+    """Write (H, W, 3) RGB pixels in the format of the suffix."""
+    import cv2
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(cv2.imencode(path.suffix, pixels[:, :, ::-1], [*options])[1].tobytes())
+    return path

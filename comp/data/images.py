@@ -26,6 +26,9 @@ MAX_PIXELS = 200_000_000  # a larger header is a bomb or a mistake
 # The limit above stands for Pillow's own, which warns at 89 megapixels and refuses at 179.
 Image.MAX_IMAGE_PIXELS = None
 
+# Damaged files are told by our errors; OpenCV's own warnings would stand between the bars.
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
+
 # What OpenCV decodes as Pillow would, the orientation in the EXIF data included.
 _OPENCV = {
     "PNG": {"RGB", "L", "1", "P"},
@@ -45,19 +48,24 @@ def read_image(path: Path) -> Pixels:
     Raises DataError with the reason: missing, empty, no image, truncated, undecodable, or a
     header that declares more than `MAX_PIXELS` (found before anything is decoded).
     """
+    content = read_content(path)
     try:
-        content = Path(path).read_bytes()
-    except (OSError, ValueError) as problem:
-        reason = getattr(problem, "strerror", None) or str(problem)
-        raise DataError(f"{path}: cannot be read ({reason})") from problem
-    try:
-        return _decode(content)
+        return decode_image(content)
     except DataError as problem:
         raise DataError(f"{path}: {problem}") from problem.__cause__
 
 
-def _decode(content: bytes) -> Pixels:
-    """The pixels of a file's content; DataError with the bare reason."""
+def read_content(path: Path) -> bytes:
+    """The bytes of a file; DataError with the reason when it cannot be opened."""
+    try:
+        return Path(path).read_bytes()
+    except (OSError, ValueError) as problem:
+        reason = getattr(problem, "strerror", None) or str(problem)
+        raise DataError(f"{path}: cannot be read ({reason})") from problem
+
+
+def decode_image(content: bytes) -> Pixels:
+    """What `read_image` gives for a file with this content; DataError with the bare reason."""
     if not content:
         raise DataError("an empty file")
     if content.startswith(_BEGIN) and _is_everyday_jpeg(content):

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from comp.config import DataConfig
+from comp.config import AUTO_GROUP, DataConfig
 from comp.data import labels, match, profiles, trees
 from comp.data.index import Index
 from comp.data.tables import Table, read_table
@@ -217,8 +217,13 @@ def _csv_ids(table: Table, data: DataConfig, notes: Sequence[str]) -> tuple[list
     return ids, complaints + match.repeated(ids, table.lines, notes)
 
 
+def test_folder(data: DataConfig) -> Path:
+    """The folder of the test images."""
+    return _layout(data).test_images(data)
+
+
 def _groups(table: Table, data: DataConfig) -> tuple[list[str] | None, list[str]]:
-    if data.group is None:
+    if data.group in (None, AUTO_GROUP):
         return None, []
     if data.group not in table.values:
         return None, [f"data.group: {table.no_column(data.group)}"]

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from comp.config import DataConfig
+from comp.config import AUTO_GROUP, DataConfig
 from comp.data import labels, match
 from comp.data.index import Index
 from comp.errors import DataError, complain, first
@@ -56,7 +56,7 @@ def _without_table(data: DataConfig, task: Task) -> list[str]:
     out = []
     if task.target_ndim != 1:
         out.append(f"folders give one class an image; task: {task.name} needs the layout 'csv'")
-    if data.group is not None:
+    if data.group not in (None, AUTO_GROUP):
         out.append(f"data.group: {data.group!r} is a column, and this layout reads no table")
     return out
 

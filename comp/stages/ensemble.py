@@ -12,7 +12,7 @@ import numpy as np
 from comp import files
 from comp.config import plain
 from comp.data.index import Index
-from comp.data.layouts import read_answers, read_test
+from comp.data.layouts import read_answers
 from comp.ensemble.blend import Answer, Blend, answer, make_blend, make_evidence
 from comp.ensemble.compare import (
     Evidence,
@@ -28,7 +28,7 @@ from comp.ensemble.weights import WEIGHERS, read_weights
 from comp.errors import ConfigError, UsageError, pick
 from comp.predictions import Predictions
 from comp.runs import Workspace
-from comp.stages.experiment import Experiment, read_plan, read_train
+from comp.stages.experiment import Experiment, read_plan, read_test_images, read_train
 from comp.stages.gate import Gate, check_counts, open_gate
 from comp.stages.members import Ground, Model, covered_ids, gather
 from comp.stages.provenance import git_commit, versions
@@ -100,7 +100,7 @@ def ensemble(experiment: Experiment, request: Request | None = None) -> Ensemble
     index = read_train(experiment)
     plan = read_plan(experiment, index)
     check_counts(experiment)
-    test = read_test(config.data, task, index.classes)
+    test = read_test_images(experiment, index.classes)
     gate = open_gate(experiment, test, index.classes)
     ground = Ground(experiment, index, test, plan, request.partial)
     models = gather(ground, runs, request.added, config.ensemble.combine)

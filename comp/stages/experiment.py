@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from comp import files
 from comp.config import Config, plain
 from comp.data.folds import SCHEMES, FoldPlan, load_plan
 from comp.data.index import Index
-from comp.data.layouts import LAYOUTS, read_index
+from comp.data.layouts import LAYOUTS, read_index, read_test
+from comp.data.proposals import accepted, grey_image, read_skipped, without
 from comp.data.samples import ensure_sample
-from comp.errors import ConfigError, UsageError, pick
+from comp.errors import ConfigError, UsageError, first, pick
 from comp.metrics import METRICS, Metric, check_metric
+from comp.progress import say
 from comp.runs import Workspace, workspace_of
 from comp.tasks import TASKS, Task
 
@@ -72,9 +74,32 @@ def check_names(experiment: Experiment) -> None:
 
 
 def read_train(experiment: Experiment) -> Index:
-    """The training index; an embedded sample is written out first where the config asks for it."""
-    ensure_sample(experiment.config.data)
-    return read_index(experiment.config.data, experiment.task)
+    """The training index; an embedded sample is written out first where the config asks for it.
+
+    With the groups that the user accepted, and without the images that `comp check --bad skip` set
+    aside.
+    """
+    data, paths = experiment.config.data, experiment.workspace
+    ensure_sample(data)
+    index = read_index(data, experiment.task)
+    index = without(index, read_skipped(paths.skip_csv).train, paths.skip_csv)
+    return accepted(index, data.group, paths.groups_csv, paths.check_json)
+
+
+def read_test_images(experiment: Experiment, classes: tuple[str, ...]) -> Index:
+    """The test index; an image that was set aside as unreadable is a grey one, never left out."""
+    index = read_test(experiment.config.data, experiment.task, classes)
+    skipped = read_skipped(experiment.workspace.skip_csv).test
+    away = [row for row, name in enumerate(index.ids) if name in skipped]
+    if not away:
+        return index
+    say(
+        f"warning: {len(away)} test images cannot be read and are answered as grey ones "
+        f"({experiment.workspace.skip_csv}): {first(index.ids[row] for row in away)}"
+    )
+    grey = grey_image(experiment.workspace.cache)
+    paths = [grey if row in {*away} else path for row, path in enumerate(index.paths)]
+    return replace(index, paths=tuple(paths))
 
 
 def read_plan(experiment: Experiment, index: Index) -> FoldPlan:

@@ -8,11 +8,10 @@ from typing import Any
 
 from comp import files
 from comp.data.index import Index
-from comp.data.layouts import LAYOUTS, read_index, read_test, sample_path
+from comp.data.layouts import LAYOUTS, sample_path
 from comp.data.match import list_files
-from comp.data.samples import ensure_sample
 from comp.errors import ConfigError, DataError, SubmissionError, UsageError, first, nearest, pick
-from comp.stages.experiment import Experiment
+from comp.stages.experiment import Experiment, read_test_images, read_train
 from comp.submission import Form, Sample, check_submission, make_form, make_sample, read_sample
 from comp.submission.diff import Diff, compare_files
 from comp.submission.doubt import doubts, earlier
@@ -83,10 +82,9 @@ def check_file(experiment: Experiment, path: Path) -> tuple[int, list[str]]:
 
     Shares are compared with the out-of-fold ones where its manifest stands beside it.
     """
-    ensure_sample(experiment.config.data)
+    index = read_train(experiment)
     check_counts(experiment)
-    index = read_index(experiment.config.data, experiment.task)
-    test = read_test(experiment.config.data, experiment.task, index.classes)
+    test = read_test_images(experiment, index.classes)
     gate = open_gate(experiment, test, index.classes)
     table = gate.check(path)
     beside = path.with_suffix(".json")

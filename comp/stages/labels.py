@@ -14,12 +14,11 @@ import numpy as np
 from comp import files
 from comp.data.images import fit, read_image
 from comp.data.index import Index
-from comp.data.layouts import read_test
 from comp.ensemble.doubt import find_doubted
 from comp.ensemble.prior import both_columns
 from comp.errors import ConfigError
 from comp.report.sheet import contact_sheet
-from comp.stages.experiment import Experiment, read_plan, read_train
+from comp.stages.experiment import Experiment, read_plan, read_test_images, read_train
 from comp.stages.members import Ground, gather
 
 _COLUMNS, _SIZE = 8, 128
@@ -56,7 +55,7 @@ def find_issues(experiment: Experiment, runs: Sequence[str], out: Path | None, s
         raise ConfigError(f"task {experiment.task.name!r} has a label for each pixel, not an image")
     index = read_train(experiment)
     plan = read_plan(experiment, index)
-    test = read_test(experiment.config.data, experiment.task, index.classes)
+    test = read_test_images(experiment, index.classes)
     models = gather(Ground(experiment, index, test, plan), runs or (experiment.name,), (), None)
     oofs = [model.oof for model in models if model.oof is not None]
     probs = np.mean([np.asarray(oof.probs, dtype=np.float64) for oof in oofs], axis=0)

@@ -13,7 +13,6 @@ from comp import files
 from comp.config import Config, load_config
 from comp.data.folds import FoldPlan
 from comp.data.index import Index
-from comp.data.layouts import read_test
 from comp.data.tables import Table, read_table
 from comp.ensemble.blend import aligned, out_of_fold
 from comp.ensemble.product import check_attributes, product
@@ -31,7 +30,13 @@ from comp.errors import (
 from comp.predictions import Predictions
 from comp.progress import say
 from comp.runs import RunDir
-from comp.stages.experiment import Experiment, open_experiment, read_plan, read_train
+from comp.stages.experiment import (
+    Experiment,
+    open_experiment,
+    read_plan,
+    read_test_images,
+    read_train,
+)
 from comp.stages.predict import Predictor, saved_source
 from comp.stages.train import finished
 
@@ -153,7 +158,7 @@ def product_model(ground: Ground, experiments: Sequence[Experiment]) -> Model:
     models, classes = [], []
     for experiment in experiments:
         index = read_train(experiment)
-        test = read_test(experiment.config.data, experiment.task, index.classes)
+        test = read_test_images(experiment, index.classes)
         own = Ground(experiment, index, test, read_plan(experiment, index), ground.partial)
         models.append(run_model(own, experiment))
         classes.append(index.classes)

@@ -10,7 +10,6 @@ import numpy as np
 from comp import files, lock
 from comp.data.folds import FoldPlan
 from comp.data.index import Index
-from comp.data.layouts import read_test
 from comp.data.pack import Pack, open_pack
 from comp.device import Device, choose_device
 from comp.ensemble.views import Judged, judge_views, read_judged
@@ -21,7 +20,14 @@ from comp.predict import AUTO, VIEWS, check_tta, net_of, predict_probs
 from comp.predictions import Predictions
 from comp.progress import say
 from comp.runs import RunDir
-from comp.stages.experiment import Experiment, parse_folds, read_plan, read_train, sweep_cache
+from comp.stages.experiment import (
+    Experiment,
+    parse_folds,
+    read_plan,
+    read_test_images,
+    read_train,
+    sweep_cache,
+)
 from comp.stages.train import finished
 from comp.train import checkpoint
 
@@ -39,7 +45,7 @@ def open_predictor(experiment: Experiment) -> Predictor:
     """The predictor of an experiment, with its index, its test images and its plan."""
     index = read_train(experiment)
     plan = read_plan(experiment, index)
-    test = read_test(experiment.config.data, experiment.task, index.classes)
+    test = read_test_images(experiment, index.classes)
     return Predictor(experiment, index, test, plan)
 
 

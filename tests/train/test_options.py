@@ -18,7 +18,7 @@ from comp.heads import HEADS, INITS
 from comp.losses import LOSSES
 from comp.tasks import TASKS
 from comp.train.learner import make_learner
-from comp.train.loop import make_loader, _update, train_fold
+from comp.train.loop import _update, make_loader, train_fold
 from comp.train.optim import SCHEDULES
 
 MORE = {

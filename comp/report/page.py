@@ -1,0 +1,109 @@
+"""The page of `comp check`: one HTML file with its pictures inside, that needs nothing else."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from comp import files
+from comp.data.images import read_image
+from comp.data.index import Index
+from comp.errors import CheckError
+
+_GROUPS, _MEMBERS, _IDS = 120, 14, 300  # shown of each; the JSON has all
+_SIDE = 120  # pixels of a picture
+_KINDS = {
+    "exact": "the same bytes",
+    "reencoded": "the same frame, saved again",
+    "turned": "the same frame, turned or flipped",
+    "family": "names of copies",
+    "near": "the same thing, seen again",
+    "shots": "neighbours by number",
+}
+
+
+def write_page(path: Path, name: str, record: dict[str, Any], train: Index, test: Index) -> None:
+    """Write the page of what a check found; record: see `comp.stages.check.record`."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    place = {("train", i): p for i, p in zip(train.ids, train.paths, strict=True)}
+    place |= {("test", i): p for i, p in zip(test.ids, test.paths, strict=True)}
+    labels = dict(zip(train.ids, train.label_texts(), strict=True))
+    shown = sorted(record["proposals"], key=lambda group: -group["confidence"])
+    groups = [_shown(group, place, labels) for group in _sampled(shown, _GROUPS)]
+    env = Environment(
+        loader=PackageLoader("comp", "report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    files.write_text(
+        path,
+        env.get_template("check.html.j2").render(
+            name=name,
+            record=record,
+            groups=groups,
+            counts={
+                level: sum(f["level"] == level for f in record["findings"])
+                for level in ("error", "warning", "note")
+            },
+            most=max(record["classes"].values(), default=1) or 1,
+            kinds=_KINDS,
+            examples=[_examples(f["ids"], place) for f in record["findings"]],
+            max_ids=_IDS,
+        ),
+    )
+
+
+def _sampled(groups: list[dict[str, Any]], most: int) -> list[dict[str, Any]]:
+    """All of them, or some from the surest to the least sure."""
+    if len(groups) <= most:
+        return groups
+    return [groups[round(k * (len(groups) - 1) / (most - 1))] for k in range(most)]
+
+
+def _shown(
+    group: dict[str, Any], place: dict[tuple[str, str], Path], labels: dict[str, str]
+) -> dict[str, Any]:
+    members = [("train", name) for name in group["ids"]] + [("test", n) for n in group["test_ids"]]
+    pictures = [
+        {
+            "id": name,
+            "part": part,
+            "label": labels.get(name, "") if part == "train" else "test",
+            "src": _picture(place[part, name]),
+        }
+        for part, name in members[:_MEMBERS]
+    ]
+    return {**group, "pictures": pictures, "more": len(members) - len(pictures)}
+
+
+def _examples(ids: Iterable[str], place: dict[tuple[str, str], Path]) -> list[dict[str, str]]:
+    """Pictures of the first few images that a finding is about."""
+    out = []
+    for name in list(ids)[:6]:
+        path = place.get(("train", name)) or place.get(("test", name))
+        source = _picture(path) if path else ""
+        if source:
+            out.append({"id": name, "src": source})
+    return out
+
+
+def _picture(path: Path) -> str:
+    """A small JPEG of an image file as a data address; "" where it cannot be read."""
+    try:
+        pixels = read_image(path)
+    except CheckError:
+        return ""
+    height, width = pixels.shape[:2]
+    scale = _SIDE / max(height, width)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST
+    small = cv2.resize(pixels, size, interpolation=way)
+    coded = cv2.imencode(".jpg", small[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 80])[1]
+    return "data:image/jpeg;base64," + base64.b64encode(coded.tobytes()).decode()

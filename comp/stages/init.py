@@ -1,0 +1,117 @@
+"""`comp init`: a commented config for a folder of data, every guess marked."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from comp import files
+from comp.config import load_config
+from comp.data.guess import Guess, guess
+from comp.data.layouts import LAYOUTS, read_index, read_test
+from comp.errors import CompError, UsageError, pick
+from comp.metrics import METRICS
+from comp.tasks import TASKS
+
+_OVERLAPS = ("dice", "macro_dice", "mean_dice", "iou", "mean_iou")  # where pixels are answered
+_RECIPES = "flips_rotate where up and down mean nothing; light for letters, digits, traffic signs"
+
+
+@dataclass(frozen=True)
+class Begun:
+    """The config that was written, the doubts in it, and what does not fit yet, as messages."""
+
+    path: Path
+    text: str
+    doubts: int
+    problems: tuple[str, ...]
+
+
+def init(root: Path, out: Path | None, *, replace: bool) -> Begun:
+    """Look at `root` and write a config, `configs/<name>.yaml` where no other path is given.
+
+    Raises UsageError when that file is there, unless `replace`; DataError when nothing in the
+    folder is recognised.
+    """
+    name = re.sub(r"[^\w.+-]+", "_", root.resolve().name).strip("_.") or "data"
+    path = out or Path("configs") / f"{name}.yaml"
+    if path.exists() and not replace:
+        raise UsageError(f"{path}: is there already; give another --out, or --replace")
+    found = guess(root)
+    text = _write(name, root, path, found)
+    files.write_text(path, text)
+    return Begun(path, text, text.count("# ?"), tuple(_problems(path, found)))
+
+
+def _problems(path: Path, found: Guess) -> list[str]:
+    """What keeps the config from being used as it is."""
+    if found.data["layout"] not in LAYOUTS or found.top["task"] not in TASKS:
+        return [f"layout {found.data['layout']}, task {found.top['task']}: not readable yet"]
+    try:
+        config = load_config(path)
+        task = pick(TASKS, config.task, "task")
+        index = read_index(config.data, task)
+        read_test(config.data, task, index.classes)
+    except CompError as problem:
+        return [str(problem)]
+    return []
+
+
+def _write(name: str, root: Path, path: Path, found: Guess) -> str:
+    """The config as text: each key on a line, with its doubts behind it as `# ?`."""
+    task = str(found.top["task"])
+    lines = [
+        f"# {name}: begun by `comp init`, which guessed what is marked with `# ?`.",
+        *(f"# {line}" for line in _plain(found.notes)),
+        f"#   comp check -c {path}",
+        f"#   comp folds make -c {path}",
+        f"#   comp train -c {path} --fold 0..4",
+        f"#   comp ensemble -c {path}",
+        _line("name", name),
+        _line("task", task, found.doubts.get("task")),
+        _line("metric", _metric(found), ["what the rules of the competition say"]),
+        "data:",
+        _line("  root", _relative(root), found.doubts.get("root")),
+        *(
+            _line(f"  {key}", value, found.doubts.get(key))
+            for key, value in found.data.items()
+            if not (value is None and key == "group" and key not in found.doubts)
+        ),
+        f"image: {_flow(found.top.get('image', {'size': 224}))}  # ? larger is slower and better",
+        f"augment: {{recipe: light}}  # ? {_RECIPES}",
+        "model: {name: efficientnet_b0}",
+        "train: {epochs: 25, batch_size: 32, lr: 1.0e-3}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _metric(found: Guess) -> str:
+    """What the sample submission hints at; else the metric that the task is mostly scored by."""
+    known = [name for name in _OVERLAPS if name in METRICS] or list(_OVERLAPS)
+    usual = known[0] if found.top["task"] == "segmentation" else "macro_f1"
+    return str(found.top.get("metric", usual))
+
+
+def _relative(root: Path) -> str:
+    """The folder as it is written in a config: relative where it lies below this one."""
+    here, there = Path().resolve(), root.absolute()
+    return there.relative_to(here).as_posix() if there.is_relative_to(here) else str(root)
+
+
+def _plain(texts: list[str]) -> list[str]:
+    return [" ".join(text.split()) for text in texts]
+
+
+def _line(key: str, value: Any, doubts: list[str] | None = None) -> str:
+    told = f"  # ? {'; '.join(_plain(doubts))}" if doubts else ""
+    return f"{key}: {_flow(value)}{told}"
+
+
+def _flow(value: Any) -> str:
+    """A value as YAML on one line."""
+    text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=100_000)
+    return text.removesuffix("\n...\n").strip()

@@ -1,0 +1,43 @@
+"""Candidate pairs: the right ones are among them, and they are few."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from toys import scene
+
+from comp.data import alike
+from comp.data.alike import shared_words
+from comp.data.local import find_features
+
+
+def described(pictures: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    features = [find_features(picture) for picture in pictures]
+    owner = np.repeat(np.arange(len(pictures)), [len(f) for f in features])
+    return np.concatenate([f.words for f in features]), owner
+
+
+def test_images_with_features_in_common_are_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(alike, "_NEIGHBOURS", 3)
+    pictures = [scene(seed) for seed in range(20)]
+    pictures += [pictures[4][15:, 20:], np.ascontiguousarray(pictures[5][:, ::-1])]
+    words, owner = described(pictures)
+    found = shared_words(words, owner, len(pictures))
+    assert (4, 20, False) in found
+    assert (5, 21, True) in found
+    assert found == sorted(set(found))
+    assert len(found) <= 2 * 3 * len(pictures)
+    assert all(0 <= i < j < len(pictures) for i, j, _ in found)
+
+
+def test_candidates_do_not_depend_on_the_run() -> None:
+    words, owner = described([scene(seed) for seed in range(12)])
+    assert shared_words(words, owner, 12) == shared_words(words, owner, 12)
+
+
+def test_with_few_features_every_pair_is_a_candidate() -> None:
+    words, owner = described([np.full((40, 40, 3), 90, np.uint8)] * 3)
+    assert shared_words(words, owner, 3) == [
+        (i, j, mirrored) for i, j in ((0, 1), (0, 2), (1, 2)) for mirrored in (False, True)
+    ]
+    assert shared_words(words, owner, 0) == []

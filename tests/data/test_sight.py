@@ -1,0 +1,37 @@
+"""How sure an agreement is, from the agreements of all pairs."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from comp.data.sight import confidence, expected_chance
+
+
+def test_agreements_that_fall_off_like_chance_are_not_believed() -> None:
+    hands = np.repeat(np.arange(6, 30), [int(800 * 0.75**k) for k in range(24)])
+    assert confidence(hands).max() < 0.5
+
+
+def test_agreements_apart_from_chance_are_believed() -> None:
+    tiles = np.array([0] * 5000 + [6] * 4 + [7] * 2 + [60, 80, 100, 120, 140])
+    sure = confidence(tiles)
+    assert sure[-5:].tolist() == [0.98] * 5
+    assert sure[:5006].max() == 0
+
+
+def test_more_agreement_is_never_less_sure() -> None:
+    counts = np.random.default_rng(0).integers(0, 40, 3000)
+    sure = confidence(counts)
+    assert (np.diff(sure[np.argsort(counts, kind="stable")]) >= 0).all()
+
+
+def test_names_that_say_nothing_are_not_believed() -> None:
+    everywhere = np.array([7] * 100 + [0] * 9900)
+    rate = expected_chance(everywhere)
+    assert rate == 0.01
+    assert confidence(np.array([8] * 5 + [0] * 495), rate * 500).max() < 0.8
+    assert confidence(np.array([12] * 200 + [0] * 300), rate * 500).max() == 0.9
+
+
+def test_no_pairs_have_no_confidence() -> None:
+    assert confidence(np.zeros(0, np.int64)).shape == (0,)

@@ -1,0 +1,170 @@
+"""`comp init` on the layouts that there are, and on folders it has not seen."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from toys import paint, toy_rows, write_csv
+
+from comp.config import Config, load_config
+from comp.errors import DataError, UsageError
+from comp.stages.init import Begun, init
+
+SHARED = Path(__file__).parents[2].parent / "shared" / "data"
+
+
+def begin(root: str = "input/toy") -> tuple[Begun, Config]:
+    begun = init(Path(root), None, replace=False)
+    return begun, load_config(begun.path)
+
+
+def images(folder: str, names: list[str], size: int = 40) -> None:
+    for number, name in enumerate(names):
+        paint(Path(folder) / name, 40 + 80 * (number % 2), seed=number, size=size)
+
+
+def test_a_table_and_folders_of_images(workspace: Path) -> None:
+    header, rows = toy_rows("multiclass", 12)
+    write_csv(Path("input/toy/train.csv"), [header, *rows])
+    write_csv(Path("input/toy/sample_submission.csv"), [header, ["t0", 0], ["t1", 0]])
+    images("input/toy/train", [f"{row[0]}.png" for row in rows])
+    images("input/toy/test", ["t0.png", "t1.png"])
+    begun, config = begin()
+    assert begun.problems == ()
+    assert (config.name, config.task, config.image.size) == ("toy", "multiclass", 32)
+    data = config.data
+    assert (data.layout, data.id, data.target, data.group) == ("csv", "id", ("label",), None)
+    assert (data.train_images, data.test_images) == ("train", "test")
+    assert "# 3 classes: 0 4, 1 4, 2 4" in begun.text
+    assert "metric: macro_f1  # ?" in begun.text
+
+
+def test_a_table_of_paths_with_a_list_of_labels(workspace: Path) -> None:
+    names = [f"{part}/{n}.png" for part in ("a", "b") for n in range(6)]
+    images("input/toy/pictures", names)
+    tags = ["x y", "y z", "x", "z", "x z", "y"] * 2
+    rows = [[f"pictures/{n}", t, k // 3] for k, (n, t) in enumerate(zip(names, tags, strict=True))]
+    write_csv(Path("input/toy/labels.csv"), [["file", "tags", "patient"], *rows])
+    begun, config = begin()
+    data = config.data
+    assert (config.task, data.target, data.separator) == ("multilabel", ("tags",), " ")
+    assert (data.train_csv, data.id, data.group) == ("labels.csv", "file", "patient")
+    assert data.train_images == "."
+    assert data.sample_submission is None
+    assert "looks like a list" in begun.text
+    assert "no folder of test images was found" in begun.text
+
+
+def test_nested_folders_of_classes(workspace: Path) -> None:
+    for split, count in (("train", 4), ("test", 2)):
+        for name in ("cat", "dog", "emu"):
+            images(f"input/toy/data/{split}/{name}/shots", [f"{n}.png" for n in range(count)])
+    begun, config = begin()
+    assert (config.task, config.data.layout) == ("multiclass", "folders")
+    assert config.data.train_images == "data/train"
+    assert config.data.test_images == "data/test"
+    assert "# 3 classes: cat 4, dog 4, emu 4" in begun.text
+    assert "folders lie inside folders" in begun.text
+    assert begun.problems == ()
+
+
+def test_two_folders_are_a_binary_task(workspace: Path) -> None:
+    images("input/toy/good", ["1.png", "2.png"])
+    images("input/toy/bad", ["3.png", "4.png"])
+    begun, config = begin()
+    assert (config.task, config.data.layout, config.data.train_images) == ("binary", "folders", ".")
+    assert "the folder input/toy/test is missing" in begun.problems[0]
+
+
+def test_defects_and_their_masks(workspace: Path) -> None:
+    for folder in ("train/defect_images", "train/defect_masks", "train/normal_images"):
+        images(f"input/toy/{folder}", [f"{folder[6]}{n}.png" for n in range(3)])
+    images("input/toy/test/images", ["t.png"])
+    write_csv(Path("input/toy/test/sample_submission.csv"), [["id", "label"], ["t.png", 0]])
+    begun, config = begin()
+    assert (config.task, config.data.layout) == ("binary", "defects")
+    assert begun.problems == ()
+
+
+def test_profiles_and_coco_are_recognised(workspace: Path) -> None:
+    head = ["id", "gender", "race", "age", "path"]
+    write_csv(Path("input/toy/train/train.csv"), [head, ["1", "male", "Asian", "20", "1_male"]])
+    images("input/toy/train/images/1_male", ["mask1.png"])
+    text = init(Path("input/toy"), None, replace=False).text
+    assert "layout: profiles" in text
+    images("input/car/train", ["0.png", "1.png"])
+    tree = {"images": [{"file_name": "0.png"}, {"file_name": "1.png"}], "annotations": []}
+    outlines = Path("input/car/outlines.json")
+    outlines.write_text(json.dumps({**tree, "categories": [{"id": 1}]}), encoding="utf-8")
+    text = init(Path("input/car"), None, replace=False).text
+    assert "layout: coco" in text
+    assert "train_images: train\n" in text
+    assert "outlines.json  # ? the COCO file: 2 images, 0 outlines, 1 classes" in text
+
+
+def test_a_layout_that_cannot_be_read_is_said_so(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from comp.data import guess
+    from comp.data.layouts import LAYOUTS
+
+    images("input/toy/good", ["1.png"])
+    images("input/toy/bad", ["3.png"])
+    less = {name: layout for name, layout in LAYOUTS.items() if name != "folders"}
+    monkeypatch.setattr(guess, "LAYOUTS", less)
+    text = init(Path("input/toy"), None, replace=False).text
+    assert "layout: folders  # ? 'folders' is recognised, but this version" in text
+
+
+def test_probabilities_in_the_sample_are_a_metric_of_probabilities(workspace: Path) -> None:
+    header, rows = toy_rows("binary", 8)
+    write_csv(Path("input/toy/train.csv"), [header, *rows])
+    write_csv(Path("input/toy/sample_submission.csv"), [header, ["t0", "0.5"]])
+    images("input/toy/train", [f"{row[0]}.png" for row in rows])
+    images("input/toy/test", ["t0.png"])
+    assert begin()[1].metric == "roc_auc"
+
+
+def test_a_config_is_not_written_over(workspace: Path) -> None:
+    images("input/toy/good", ["1.png"])
+    images("input/toy/bad", ["3.png"])
+    path = init(Path("input/toy"), None, replace=False).path
+    with pytest.raises(UsageError, match=r"configs/toy.yaml: is there already.*--replace"):
+        init(Path("input/toy"), None, replace=False)
+    assert init(Path("input/toy"), None, replace=True).path == path
+
+
+def test_a_folder_without_a_competition_says_what_it_holds(workspace: Path) -> None:
+    with pytest.raises(DataError, match="no such folder"):
+        init(Path("input"), None, replace=False)
+    Path("input").mkdir()
+    with pytest.raises(DataError, match="no images in it"):
+        init(Path("input"), None, replace=False)
+    images("input/all", ["1.png"])
+    with pytest.raises(DataError, match="no layout is recognised.*folders with images: 'all'"):
+        init(Path("input"), None, replace=False)
+
+
+def test_korean_names_survive(workspace: Path) -> None:
+    images("input/과일 🍎/사과", ["1.png"])
+    images("input/과일 🍎/배", ["3.png"])
+    begun, config = begin("input/과일 🍎")
+    assert config.data.root == "input/과일 🍎"
+    assert config.name == "과일"
+    assert "# 2 classes: 배 1, 사과 1" in begun.text
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the real competitions are not here")
+@pytest.mark.parametrize(
+    ("name", "task", "layout"),
+    [
+        ("tiles", "binary", "defects"),
+        ("signs", "multiclass", "csv"),
+        ("letters", "multilabel", "csv"),
+    ],
+)
+def test_the_real_competitions_are_recognised(workspace, name, task, layout) -> None:
+    begun, config = begin(str(SHARED / name))
+    assert (config.task, config.data.layout, begun.problems) == (task, layout, ())
