@@ -227,13 +227,17 @@ def print_issues(found: Found, *, as_json: bool) -> None:
     if as_json:
         print_json({"rows": found.rows, "issues": [vars(doubt) for doubt in found.doubts]})
         return
-    print(f"{len(found.doubts)} labels are doubted in {found.rows} rows")
+    sure = sum(doubt.sure for doubt in found.doubts)
+    print(
+        f"{len(found.doubts)} labels of {found.rows} rows are doubted, {sure} of them confidently: "
+        "as surely as rows of the other class are"
+    )
     table = Table()
-    for name in ("id", "column", "label", "likely"):
+    for name in ("id", "column", "label", "likely", "confident"):
         table.add_column(name)
     table.add_column("margin", justify="right")
     for doubt in found.doubts[:_SHOWN]:
-        cells = (doubt.id, doubt.label, doubt.given, doubt.likely)
+        cells = (doubt.id, doubt.label, doubt.given, doubt.likely, "yes" if doubt.sure else "")
         table.add_row(*cells, f"{doubt.margin:+.3f}")
     if found.doubts:
         Console().print(table)

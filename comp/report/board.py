@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from comp.stages.board import Entry, Group
 
 
+_WIDTH = 120  # in a log; a terminal has its own
+
+
 def print_board(groups: list[Group], *, as_json: bool) -> None:
     """A table for each group; across groups nothing is comparable, and it says so."""
     if as_json:
@@ -30,17 +34,19 @@ def print_board(groups: list[Group], *, as_json: bool) -> None:
     for group in groups:
         print(f"{group.metric}, plan {group.plan[:8]}")
         table = Table()
-        for name in ("name", "what"):
-            table.add_column(name)
-        for name in ("folds", "raw", "honest", "95 % interval", "public", "private"):
-            table.add_column(name, justify="right")
-        table.add_column("note", overflow="fold")
+        table.add_column("name", no_wrap=True)
+        for name in ("folds", "raw", "honest", "95 %", "public", "private"):
+            table.add_column(name, justify="right", no_wrap=True)
+        noted = any(entry.note for entry in group.entries)
+        if noted:
+            table.add_column("note", overflow="fold")
         for entry in group.entries:
-            interval = "" if math.isnan(entry.low) else f"{entry.low:.4f} - {entry.high:.4f}"
+            interval = "" if math.isnan(entry.low) else f"{entry.low:.3f}-{entry.high:.3f}"
             cells = [_shown(v) for v in (entry.folds, entry.raw, entry.honest)]
             last = [_shown(v) for v in (entry.public, entry.private)]
-            table.add_row(entry.name, entry.kind, *cells, interval, *last, entry.note)
-        Console().print(table)
+            name = f"runs/{entry.name}" if entry.kind == "run" else f"{entry.name}.csv"
+            table.add_row(name, *cells, interval, *last, *([entry.note] if noted else []))
+        Console(width=None if sys.stdout.isatty() else _WIDTH).print(table)
     if len(groups) > 1:
         say(
             f"{len(groups)} tables: scores of another metric, or on other images or folds, cannot "

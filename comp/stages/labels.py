@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import numpy as np
 from comp import files
 from comp.data.images import fit, read_image
 from comp.data.index import Index
-from comp.ensemble.doubt import find_doubted
+from comp.ensemble.doubt import Issues, find_doubted
 from comp.ensemble.prior import both_columns
 from comp.errors import ConfigError
 from comp.report.sheet import contact_sheet
@@ -33,6 +33,7 @@ class Doubt:
     given: str
     likely: str
     margin: float
+    sure: bool
 
 
 @dataclass(frozen=True)
@@ -72,10 +73,9 @@ def find_issues(experiment: Experiment, runs: Sequence[str], out: Path | None, s
 
 def _of_rows(index: Index, probs: np.ndarray[Any, Any]) -> list[Doubt]:
     found = find_doubted(index.labels, both_columns(probs))
-    rows = zip(found.rows, found.given, found.likely, found.margin.tolist(), strict=True)
     return [
-        Doubt(index.ids[row], "", index.classes[given], index.classes[likely], margin)
-        for row, given, likely, margin in rows
+        Doubt(index.ids[row], "", index.classes[given], index.classes[likely], margin, sure)
+        for row, given, likely, margin, sure in _rows(found)
     ]
 
 
@@ -84,16 +84,22 @@ def _of_columns(index: Index, probs: np.ndarray[Any, Any]) -> list[Doubt]:
     out = []
     for column, name in enumerate(index.classes):
         found = find_doubted(index.labels[:, column], both_columns(probs[:, column : column + 1]))
-        rows = zip(found.rows, found.given, found.likely, found.margin.tolist(), strict=True)
-        out += [Doubt(index.ids[row], name, str(a), str(b), margin) for row, a, b, margin in rows]
-    return sorted(out, key=lambda doubt: doubt.margin)
+        for row, given, likely, margin, sure in _rows(found):
+            out.append(Doubt(index.ids[row], name, str(given), str(likely), margin, sure))
+    return sorted(out, key=lambda doubt: (not doubt.sure, doubt.margin))
+
+
+def _rows(found: Issues) -> Iterator[tuple[int, int, int, float, bool]]:
+    columns = (found.rows, found.given, found.likely, found.margin, found.sure)
+    return zip(*(column.tolist() for column in columns), strict=True)
 
 
 def _write(doubts: Sequence[Doubt], path: Path) -> None:
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["id", "label", "given", "likely", "margin"])
-    writer.writerows([d.id, d.label, d.given, d.likely, f"{d.margin:.6f}"] for d in doubts)
+    writer.writerow(["id", "label", "given", "likely", "margin", "sure"])
+    for d in doubts:
+        writer.writerow([d.id, d.label, d.given, d.likely, f"{d.margin:.6f}", int(d.sure)])
     files.write_text(path, text.getvalue())
 
 

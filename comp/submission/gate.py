@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -30,23 +31,54 @@ def check_submission(
     heading = f"{where}: would be refused:"
     try:
         text = content.removeprefix(_BOM).decode(sample.encoding)
-        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=sample.delimiter))
+        cut = _cut_plain(text, sample.delimiter) or _cut(text, sample.delimiter)
     except (UnicodeDecodeError, csv.Error) as problem:
         raise SubmissionError(
             f"{heading}\n  - not a {sample.encoding} table: {problem}"
         ) from problem
-    while rows and not rows[-1]:
-        rows.pop()
-    header, body = (rows[0], rows[1:]) if rows else ([], [])
-    complaints = [*_column_complaints(header, sample), *_shape_complaints(header, body, sample)]
+    complaints = [*_column_complaints(cut.header, sample), *_shape_complaints(cut, sample)]
     table: dict[str, tuple[str, ...]] = {}
-    if not any(len(row) != len(header) for row in body):
-        cells = list(zip(*body, strict=True)) if body else [()] * len(header)
-        table = dict(zip(header, cells, strict=True))
+    if cut.columns is not None:
+        table = dict(zip(cut.header, cut.columns, strict=True))
         complaints += _id_complaints(table.get(sample.id_column, sample.ids), sample)
         complaints += _cell_complaints(table, sample, form)
     complain(SubmissionError, heading, complaints)
     return table
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """A table cut into cells; `ragged` lines do not have as many as the header: then no columns."""
+
+    header: list[str]
+    rows: int
+    ragged: list[int]
+    columns: list[tuple[str, ...]] | None
+
+
+def _cut_plain(text: str, delimiter: str) -> _Cut | None:
+    """The cells of a text without quotes and with as many in each line, several times faster than
+    a reader; None for any other text."""
+    text = text.replace("\r\n", "\n").rstrip("\n")
+    lines = text.split("\n")
+    width = lines[0].count(delimiter)
+    plain = text and '"' not in text and "\r" not in text
+    if not plain or any(line.count(delimiter) != width for line in lines):
+        return None
+    cells = text.replace("\n", delimiter).split(delimiter)
+    step = width + 1
+    columns = [tuple(cells[place::step]) for place in range(step, 2 * step)]
+    return _Cut(cells[:step], len(lines) - 1, [], columns)
+
+
+def _cut(text: str, delimiter: str) -> _Cut:
+    rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
+    while rows and not rows[-1]:
+        rows.pop()
+    header, body = (rows[0], rows[1:]) if rows else ([], [])
+    ragged = [number for number, row in enumerate(body, 2) if len(row) != len(header)]
+    cells = list(zip(*body, strict=True)) if body and not ragged else [()] * len(header)
+    return _Cut(header, len(body), ragged, None if ragged else cells)
 
 
 def read_bytes(path: Path) -> bytes:
@@ -68,15 +100,13 @@ def _column_complaints(header: Sequence[str], sample: Sample) -> list[str]:
     return out
 
 
-def _shape_complaints(
-    header: Sequence[str], body: Sequence[Sequence[str]], sample: Sample
-) -> list[str]:
-    ragged = [number for number, row in enumerate(body, 2) if len(row) != len(header)]
+def _shape_complaints(cut: _Cut, sample: Sample) -> list[str]:
     out = []
-    if len(body) != len(sample.ids):
-        out.append(f"Submission must have {len(sample.ids)} rows; it has {len(body)}")
-    if ragged:
-        out.append(f"{len(ragged)} rows without {len(header)} cells: rows {first(ragged)}")
+    if cut.rows != len(sample.ids):
+        out.append(f"Submission must have {len(sample.ids)} rows; it has {cut.rows}")
+    if cut.ragged:
+        wide = len(cut.header)
+        out.append(f"{len(cut.ragged)} rows without {wide} cells: rows {first(cut.ragged)}")
     return out
 
 

@@ -89,6 +89,13 @@ def repeated(values: Sequence[str]) -> list[str]:
 
 def lines(rows: Iterable[Sequence[str]], delimiter: str, newline: str) -> str:
     """Rows of cells as the text of a table, quoted where they must be."""
+    rows = list(rows)
+    text = newline.join(map(delimiter.join, rows)) + newline if rows else ""
+    ends = text.count("\n") + text.count("\r")
+    cells = sum(map(len, rows))
+    plain = ends == len(rows) * len(newline) and '"' not in text
+    if plain and text.count(delimiter) == cells - len(rows):  # nothing in a cell needs quotes
+        return text
     out = io.StringIO(newline="")
     csv.writer(out, delimiter=delimiter, lineterminator=newline).writerows(rows)
     return out.getvalue()

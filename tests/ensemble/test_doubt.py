@@ -14,6 +14,7 @@ def test_rows_that_are_confidently_another_class_are_ranked_by_margin() -> None:
     ones = np.array([0.1, 0.2, 0.9, 0.7, 0.9, 0.3])
     found = find_doubted(target, np.stack([1 - ones, ones], axis=1))
     assert found.rows.tolist() == [2, 5]
+    assert found.sure.tolist() == [True, True]
     assert (found.given.tolist(), found.likely.tolist()) == ([0, 1], [1, 0])
     assert found.margin.tolist() == pytest.approx([0.1 - 0.9, 0.3 - 0.7])
 
@@ -29,6 +30,14 @@ def test_flipped_labels_are_found_and_no_others() -> None:
     assert found.likely.tolist() == true[found.rows].tolist()
 
 
-def test_a_class_that_no_row_has_is_never_likely() -> None:
+def test_a_class_that_no_row_has_is_never_confident() -> None:
     probs = np.array([[0.1, 0.2, 0.7], [0.2, 0.5, 0.3], [0.6, 0.2, 0.2]])
-    assert find_doubted(np.array([0, 1, 0]), probs).rows.tolist() == []
+    found = find_doubted(np.array([0, 1, 0]), probs)
+    assert (found.rows.tolist(), found.sure.tolist()) == ([0], [False])
+
+
+def test_rows_that_are_merely_more_likely_another_class_come_after_the_confident_ones() -> None:
+    target = np.array([0, 0, 0, 0, 1, 1])
+    ones = np.array([0.05, 0.1, 0.55, 0.95, 0.9, 0.9])
+    found = find_doubted(target, np.stack([1 - ones, ones], axis=1))
+    assert (found.rows.tolist(), found.sure.tolist()) == ([3, 2], [True, False])

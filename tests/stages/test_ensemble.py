@@ -134,7 +134,7 @@ def test_outside_predictions_are_joined_by_id(toy: Toy, workspace: Path) -> None
     assert result.blend.weights == (0.25, 0.25, 0.5)
     assert "tests.csv: not judged" in result.blend.note
     with pytest.raises(
-        ConfigError, match="greedy needs out-of-fold rows of every member, tests.csv"
+        ConfigError, match=r"greedy needs out-of-fold rows of every member, tests\.csv"
     ):
         ensemble(strong, Request(added=(Path("tests.csv"),)))
 
@@ -180,7 +180,7 @@ def test_attributes_are_combined_into_their_joint_class(toy: Toy, workspace: Pat
     assert result.covered == 24
     assert set(read_table(result.path).values["label"]) <= {"0", "1", "2", "3"}  # as the sample
     assert [m.name for m in result.models] == ["size x kind"]
-    with pytest.raises(ConfigError, match="give --runs in the order of data.target"):
+    with pytest.raises(ConfigError, match=r"give --runs in the order of data\.target"):
         ensemble(experiment, Request(runs=("kind", "size")))
 
 
@@ -231,7 +231,7 @@ def test_a_sample_of_another_number_of_images_is_refused_unless_chosen(
     for name in ("t998", "t999"):
         (workspace / f"input/test/{name}.png").unlink(missing_ok=True)
     (workspace / "input/test/t000.png").unlink()
-    with pytest.raises(DataError, match="asks for 6 images, input.test holds 5"):
+    with pytest.raises(DataError, match=r"asks for 6 images, input.test holds 5"):
         ensemble(chosen)
 
 
@@ -240,7 +240,7 @@ def test_a_file_is_checked_and_sent_only_when_it_passes(toy: Toy, workspace: Pat
     experiment = trained(tree)
     path = ensemble(experiment).path
     assert check_file(experiment, path)[0] == 6
-    with pytest.raises(ConfigError, match="where to\\? Set submission.site"):
+    with pytest.raises(ConfigError, match=r"where to\? Set submission\.site"):
         send(experiment, "toy_binary", None, yes=False)
     over = {"submission": {"site": "kaggle", "competition": "digits"}}
     kaggle = open_experiment(make_config({**tree, **over}))
@@ -285,8 +285,11 @@ def test_doubted_labels_are_listed_and_drawn(toy: Toy) -> None:
     found = find_issues(experiment, (), None, 4)
     table = read_table(Path("runs/toy_multilabel/label_issues.csv"))
     assert tuple(table.values["id"]) == tuple(doubt.id for doubt in found.doubts)
-    margins = [float(value) for value in table.values["margin"]]
-    assert margins == sorted(margins)
+    ranks = [
+        (-int(s), float(m))
+        for s, m in zip(table.values["sure"], table.values["margin"], strict=True)
+    ]
+    assert ranks == sorted(ranks)
     assert set(table.values["label"]) <= {"bright", "odd"}
     pictures = [path for path in found.written if path.suffix == ".png"]
     assert len(pictures) == (1 if found.doubts else 0)
