@@ -53,16 +53,14 @@ class Predictor:
         return [path for fold, run in runs.items() for path in self._fold(fold, run)]
 
     def _fold(self, fold: int, run: RunDir) -> list[Path]:
-        if not self._missing(fold, run):
-            for folder in _folders(run).values():
-                remove_parts(folder)
-            return []
-        with lock.writing(run.path):
-            for folder in _folders(run).values():
-                files.sweep(folder, alone=True)
-            missing = self._missing(fold, run)  # again: now nobody else writes
-            if missing:
+        if self._missing(fold, run):
+            with lock.writing(run.path):
+                missing = self._missing(fold, run)  # again: now nobody else writes
                 self._predict(fold, run, missing)
+        else:
+            missing = {}
+        for folder in _folders(run).values():
+            remove_parts(folder)
         return [_folders(run)[part] for part in missing]
 
     def _missing(self, fold: int, run: RunDir) -> dict[str, dict[str, Any]]:
@@ -90,6 +88,8 @@ class Predictor:
 
     def _predict(self, fold: int, run: RunDir, missing: dict[str, dict[str, Any]]) -> None:
         path = run.checkpoint(self.experiment.config.predict.checkpoint)
+        for folder in _folders(run).values():
+            files.sweep(folder, alone=True)
         state = checkpoint.load(path)
         if state.get("plan") != self.plan.fingerprint or state.get("fold") != fold:
             raise RunError(
@@ -128,7 +128,6 @@ class Predictor:
         )
         link = self.experiment.task.link.name
         Predictions(ids, probs, self.index.classes, link, source).save(folder)
-        remove_parts(folder)
         say(f"fold {fold}: {len(ids)} {part} images predicted -> {folder}")
 
 
