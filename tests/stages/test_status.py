@@ -16,20 +16,14 @@ from comp import lock
 from comp.config import Config, make_config
 from comp.errors import Interrupted
 from comp.report.status import describe_left, print_status
-from comp.stages.ensemble import ensemble
 from comp.stages.experiment import open_experiment
 from comp.stages.folds import make_folds
 from comp.stages.status import Status, read_status
 from comp.stages.train import train
 from comp.train import loop
-from comp.train.stop import Stop
 
 Toy = Callable[..., dict[str, Any]]
-
-
-@pytest.fixture
-def config(toy: Toy) -> Config:
-    return make_config(toy("binary", train__batch_size=6))
+FOLD = Path("runs/toy_binary/fold_0")
 
 
 def fold(status: Status, number: int = 0) -> dict[str, Any]:
@@ -37,17 +31,8 @@ def fold(status: Status, number: int = 0) -> dict[str, Any]:
     return found
 
 
-def trained(config: Config, folds: str = "all") -> Path:
-    """Plan and train; the folder of fold 0."""
-    experiment = open_experiment(config)
-    make_folds(experiment, replace=False)
-    train(experiment, folds)
-    return experiment.workspace.fold(0).path
-
-
 def stopped(config: Config, monkeypatch: pytest.MonkeyPatch, updates: int) -> Path:
     """Fold 0 stopped by a signal after so many updates; its folder."""
-    make_folds(open_experiment(config), replace=False)
     real, calls = loop.update, iter(range(10**6))
 
     def update(job: Any, *rest: Any) -> None:
@@ -61,32 +46,32 @@ def stopped(config: Config, monkeypatch: pytest.MonkeyPatch, updates: int) -> Pa
     return open_experiment(config).workspace.fold(0).path
 
 
-def test_nothing_yet(config: Config) -> None:
-    status = read_status(config)
+def test_nothing_yet(planned: Toy) -> None:
+    shutil.rmtree("folds")
+    status = read_status(make_config(planned()))
     assert (status.plan, status.plan_note, status.next) == (None, None, "comp folds make")
     assert [f.state for f in status.folds] == ["missing", "missing"]
     assert status.seconds_left is None
 
 
-def test_a_plan_and_no_training(config: Config) -> None:
-    plan, _, _ = make_folds(open_experiment(config), replace=False)
-    status = read_status(config)
-    assert (status.plan, status.next) == (plan.fingerprint, "comp train --fold 0,1")
+def test_a_plan_and_no_training(planned: Toy) -> None:
+    status = read_status(make_config(planned()))
+    about = json.loads(Path("folds/toy_binary.json").read_text())
+    assert (status.plan, status.next) == (about["fingerprint"], "comp train --fold 0,1")
 
 
-def test_a_plan_that_is_not_whole(config: Config) -> None:
-    make_folds(open_experiment(config), replace=False)
-    for spoil in (lambda path: path.write_text("{"), Path.unlink):
-        spoil(Path("folds/toy_binary.json"))
-        status = read_status(config)
-        assert status.plan is None
+def test_a_plan_that_is_not_whole(planned: Toy) -> None:
+    path = Path("folds/toy_binary.json")
+    path.write_text("{")
+    torn = read_status(make_config(planned()))
+    path.unlink()
+    for status in (torn, read_status(make_config(planned()))):
+        assert (status.plan, status.next) == (None, "comp folds make")
         assert str(status.plan_note).startswith("the plan is not whole (folds/toy_binary.csv")
-        assert status.next == "comp folds make"
 
 
-def test_a_fold_that_stopped_inside_an_epoch(
-    config: Config, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_fold_that_stopped_inside_an_epoch(planned: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = make_config(planned())
     stopped(config, monkeypatch, 3)
     status = read_status(config)
     found = fold(status)
@@ -102,50 +87,49 @@ def test_a_fold_that_stopped_inside_an_epoch(
     )
 
 
-def test_all_done_predicted_and_submitted(config: Config) -> None:
-    trained(config)
-    status = read_status(config)
+def test_all_done_predicted_and_submitted(finished: Toy) -> None:
+    status = read_status(make_config(finished()))
     assert [(f.state, f.epochs, f.step) for f in status.folds] == [("done", 2, 0)] * 2
-    assert (status.next, status.current, fold(status)["predicted"]) == ("comp ensemble", False, ())
-    ensemble(open_experiment(config))
-    status = read_status(config)
     assert fold(status)["predicted"] == ("valid", "test")
     assert (status.submission, status.current) == ("submissions/toy_binary.csv", True)
     assert status.next == "done: the submission is written"
+    shutil.rmtree("submissions")
+    status = read_status(make_config(finished()))
+    assert (status.submission, status.current, status.next) == (None, False, "comp ensemble")
 
 
-def test_more_epochs_make_all_of_it_out_of_date(config: Config, toy: Toy) -> None:
-    trained(config)
-    ensemble(open_experiment(config))
-    more = make_config(toy("binary", train__batch_size=6, train__epochs=3))
-    status = read_status(more)
+def test_more_epochs_are_not_done_yet(finished: Toy) -> None:
+    status = read_status(make_config(finished(train__epochs=3)))
     assert [(f.state, f.epochs, f.of) for f in status.folds] == [("partial", 2, 3)] * 2
     assert status.next == "comp train --fold 0,1"
-    train(open_experiment(more), "all")
-    status = read_status(more)
-    assert [f.state for f in status.folds] == ["done", "done"]
-    if status.next == "comp ensemble":  # unless an old epoch stayed the best
-        assert not status.current
-        assert "valid" not in fold(status)["predicted"] or "valid" not in fold(status, 1)
+
+
+def test_predictions_of_another_checkpoint_do_not_count(finished: Toy) -> None:
+    done = FOLD / "done.json"
+    about = json.loads(done.read_text())
+    done.write_text(json.dumps({**about, "best_sha256": "0" * 64}))
+    status = read_status(make_config(finished()))
+    assert (fold(status)["predicted"], fold(status, 1)["predicted"]) == ((), ("valid", "test"))
+    assert (status.current, status.next) == (False, "comp ensemble")
 
 
 def test_a_submission_that_was_edited_is_out_of_date(
-    config: Config, capsys: pytest.CaptureFixture[str]
+    finished: Toy, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    trained(config)
-    path = ensemble(open_experiment(config)).path
+    path = Path("submissions/toy_binary.csv")
     path.write_text(path.read_text() + "\n")
-    status = read_status(config)
+    status = read_status(make_config(finished()))
     assert (status.current, status.next) == (False, "comp ensemble")
     print_status(status, "", as_json=False)
     assert "submission: submissions/toy_binary.csv  (out of date)" in capsys.readouterr().out
 
 
-def test_who_holds_a_fold(config: Config) -> None:
-    path = trained(config, "1").parent
+def test_who_holds_a_fold(finished: Toy) -> None:
+    config = make_config(finished())
+    shutil.rmtree(FOLD)
     hold = "import sys, pathlib, comp.lock as lock\nwith lock.writing(pathlib.Path(sys.argv[1])):\n"
     hold += "    print('held', flush=True)\n    sys.stdin.read()"
-    command = [sys.executable, "-c", hold, str(path / "fold_0")]
+    command = [sys.executable, "-c", hold, str(FOLD)]
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, **pipes) as process:
         assert process.stdout is not None
@@ -157,20 +141,18 @@ def test_who_holds_a_fold(config: Config) -> None:
     assert fold(read_status(config))["held"] is None
 
 
-def test_another_config(config: Config, toy: Toy, capsys: pytest.CaptureFixture[str]) -> None:
-    trained(config, "0")
-    other = read_status(make_config(toy("binary", train__batch_size=6, train__lr=0.5)))
+def test_another_config(finished: Toy, capsys: pytest.CaptureFixture[str]) -> None:
+    other = read_status(make_config(finished(train__lr=0.5)))
     assert fold(other)["changed"] == ("train.lr",)
     assert other.next.startswith("fold 0 was begun with another config: go back to that, or use")
     print_status(other, "", as_json=False)
     assert "begun with another config: train.lr" in capsys.readouterr().out
 
 
-def test_another_plan(config: Config, toy: Toy) -> None:
-    trained(config, "0")
-    again = make_config(toy("binary", train__batch_size=6, seed=7))
-    make_folds(open_experiment(again), replace=True)
-    status = read_status(config)
+def test_another_plan(finished: Toy) -> None:
+    shutil.rmtree("runs/toy_binary/fold_1")
+    make_folds(open_experiment(make_config(finished(seed=7))), replace=True)
+    status = read_status(make_config(finished()))
     assert (fold(status)["state"], fold(status, 1)["state"]) == ("stale", "missing")
     assert str(fold(status)["note"]).startswith("trained with plan ")
     assert "begun with another plan" in status.next
@@ -190,30 +172,23 @@ def test_another_plan(config: Config, toy: Toy) -> None:
 )
 @pytest.mark.parametrize("content", [b"", b"\xff\x00{\n,\xfe"], ids=["empty", "noise"])
 def test_damaged_files(
-    config: Config, name: str, state: str, note: str | None, content: bytes
+    finished: Toy, name: str, state: str, note: str | None, content: bytes
 ) -> None:
-    path = trained(config)
-    (path / name).write_bytes(content)
-    found = fold(read_status(config))
+    (FOLD / name).write_bytes(content)
+    found = fold(read_status(make_config(finished())))
     assert (found["state"], found["note"]) == (state, note)
     json.dumps(found)
 
 
-def test_two_torn_checkpoints_and_nothing_else(config: Config) -> None:
-    path = trained(config, "0")
+def test_two_torn_checkpoints_and_nothing_else(finished: Toy) -> None:
     for name in ("last.pt", "last.1.pt"):
-        (path / name).write_bytes(b"torn")
+        (FOLD / name).write_bytes(b"torn")
     for name in ("done.json", "best.pt", "history.csv"):
-        (path / name).unlink()
-    found = fold(read_status(config))
-    assert (found["state"], found["note"]) == ("partial", "last.pt and last.1.pt torn")
-    shutil.rmtree(path)
-    assert fold(read_status(config))["state"] == "missing"
-
-
-def test_the_hours_that_were_granted_end_with_what_is_left(config: Config) -> None:
-    assert Stop(1.0).left is not None
-    assert Stop().left is None
+        (FOLD / name).unlink()
+    found = fold(read_status(make_config(finished())))
+    assert (found["state"], found["note"]) == ("damaged", "last.pt and last.1.pt torn")
+    shutil.rmtree(FOLD)
+    assert fold(read_status(make_config(finished())))["state"] == "missing"
 
 
 def test_status_is_there_without_torch() -> None:
@@ -229,8 +204,7 @@ def test_status_is_there_without_torch() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_looking_does_not_take_the_lock(config: Config) -> None:
-    path = trained(config, "0")
-    read_status(config)
-    with lock.writing(path):
+def test_looking_does_not_take_the_lock(finished: Toy) -> None:
+    read_status(make_config(finished()))
+    with lock.writing(FOLD):
         pass
