@@ -13,7 +13,7 @@ from fault_cases import Case, Stage
 from fault_shim import KINDS
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="forks, reads /proc")
-SHARES = {"kill": 0.08, "power": 0.03, "short": 0.1, "enospc": 0.04, "eio": 0.04}
+SHARES = {"kill": 0.05, "power": 0.02, "short": 0.06, "enospc": 0.025, "eio": 0.025}
 
 
 @pytest.fixture(scope="module")
