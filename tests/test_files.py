@@ -52,3 +52,32 @@ def test_line_digests_tell_where_lines_end() -> None:
 def test_file_digest_is_sha256(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"abc")
     assert files.digest_file(tmp_path / "x").startswith("ba7816bf8f01cfea")
+
+
+def test_who_is_alone_in_a_folder_sweeps_what_looks_alive_too(tmp_path: Path) -> None:
+    (tmp_path / f".a.{os.getppid()}.tmp").write_bytes(b"half")
+    assert files.sweep(tmp_path) == []
+    assert len(files.sweep(tmp_path, alone=True)) == 1
+
+
+def test_a_line_is_added_below_half_a_line(tmp_path: Path) -> None:
+    for start, whole in ((b"", b"x\n"), (b"a\n", b"a\nx\n"), (b"a\nb", b"a\nb\nx\n")):
+        (tmp_path / "log").write_bytes(start)
+        files.append_line(tmp_path / "log", "x")
+        assert (tmp_path / "log").read_bytes() == whole
+    with pytest.raises(CompError, match=r"none/log: cannot be written"):
+        files.append_line(tmp_path / "none" / "log", "x")
+
+
+def test_the_old_content_is_moved_aside_once_the_new_is_safe(tmp_path: Path) -> None:
+    path, old = tmp_path / "a", tmp_path / "a.1"
+    for content in (b"1", b"2", b"3"):
+        with files.replacing(path, old=old) as beside:
+            beside.write_bytes(content)
+            assert path.exists() == (content != b"1")
+    assert (path.read_bytes(), old.read_bytes()) == (b"3", b"2")
+
+
+def test_what_cannot_be_removed_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CompError, match="cannot be removed"):
+        files.remove(tmp_path)

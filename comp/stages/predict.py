@@ -68,16 +68,14 @@ class Predictor:
         return [path for fold, run in runs.items() for path in self._fold(fold, run)]
 
     def _fold(self, fold: int, run: RunDir) -> list[Path]:
-        if not self._missing(fold, run):
-            for folder in _folders(run).values():
-                remove_parts(folder)
-            return []
-        with lock.writing(run.path):
-            for folder in _folders(run).values():
-                files.sweep(folder, alone=True)
-            missing = self._missing(fold, run)  # again: now nobody else writes
-            if missing:
+        if self._missing(fold, run):
+            with lock.writing(run.path):
+                missing = self._missing(fold, run)  # again: now nobody else writes
                 self._predict(fold, run, missing)
+        else:
+            missing = {}
+        for folder in _folders(run).values():
+            remove_parts(folder)
         return [_folders(run)[part] for part in missing]
 
     def _missing(self, fold: int, run: RunDir) -> dict[str, dict[str, Any]]:
@@ -105,6 +103,8 @@ class Predictor:
 
     def _predict(self, fold: int, run: RunDir, missing: dict[str, dict[str, Any]]) -> None:
         path = run.checkpoint(self.experiment.config.predict.checkpoint)
+        for folder in _folders(run).values():
+            files.sweep(folder, alone=True)
         net = self._net(path, fold)
         for part, source in missing.items():
             self._write(net, part, fold, _folders(run)[part], source)
@@ -171,7 +171,6 @@ class Predictor:
         probs = self._probs(net, part, ids, self.tta, f"fold {fold} {part}", keep)
         link = self.experiment.task.link.name
         Predictions(ids, probs, self.index.classes, link, source).save(folder)
-        remove_parts(folder)
         say(f"fold {fold}: {len(ids)} {part} images predicted -> {folder}")
 
     def _probs(

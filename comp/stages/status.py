@@ -155,7 +155,7 @@ def _place(run: RunDir) -> tuple[int, int, str | None]:
 
 def _state(run: RunDir, epochs: int, wanted: int, plan: str | None) -> tuple[str, str | None]:
     """The state of a fold, and what is wrong with its manifest or its best checkpoint."""
-    manifest, state = _json(run.done), "partial" if run.last.exists() or epochs else "missing"
+    manifest, state = _json(run.done), "partial" if read_place(run.last) or epochs else "missing"
     if run.done.is_file() and not isinstance(manifest.get("epochs"), int):
         return "damaged", f"{run.done.name} is damaged: `comp train` makes it again"
     if manifest and plan is not None and manifest.get("plan") != plan:

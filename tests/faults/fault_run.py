@@ -1,7 +1,8 @@
 """Every fault there is, counted: `make faults`. It goes on where it stopped, like what it tests.
 
-The outcome of each case is kept in `build/faults.jsonl`; when all are there, the figures in
-`docs/faults.md` are written anew. `--minutes` ends early, `--clean` begins again.
+The outcome of each case is kept in `build/faults.jsonl`, and the figures in `docs/faults.md` are
+written anew. The order is drawn, so that who ends early (`--minutes`) has some of every kind; the
+page says how many of all were run. `--clean` begins again.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import argparse
 import json
 import os
 import platform
+import random
 import sys
 import tempfile
 import time
@@ -29,7 +31,7 @@ COMPOUND, KILLS = 300, 100
 
 
 def all_cases(operations: list[str]) -> list[Case]:
-    """In the order in which they are run."""
+    """Each once."""
     return [
         *fault_cases.swaps(),
         *fault_cases.every_operation(operations),
@@ -55,6 +57,7 @@ def run(stage: Stage, cases: list[Case], until: float) -> None:
     """Run the cases that are missing, and tell of each that was lost."""
     done = outcomes()
     missing = [case for case in cases if key(case) not in done]
+    random.Random(0).shuffle(missing)
     print(f"{len(cases)} cases, {len(missing)} to run", flush=True)
     with LOG.open("a", encoding="utf-8") as log:
         for case in missing:
@@ -93,8 +96,8 @@ def _row(group: str, kind: str, found: Counter[str]) -> str:
 def write_page(cases: list[Case]) -> None:
     """Put the figures in their place."""
     done = outcomes()
-    rows = [done[key(case)] for case in cases]
-    about = (
+    rows = [done[key(case)] for case in cases if key(case) in done]
+    about = f"{len(rows)} of {len(cases)} cases were run. " + (
         f"{time.strftime('%Y-%m-%d')}, Python {platform.python_version()}, torch "
         f"{torch.__version__}, {platform.system()} {platform.machine()}, "
         f"{os.cpu_count()} cores.\n\n"
@@ -121,12 +124,12 @@ def main() -> int:
             run(stage, cases, time.monotonic() + 60 * options.minutes)
         finally:
             stage.close()
-    done = outcomes()
-    if any(key(case) not in done for case in cases):
-        print(f"{sum(key(case) not in done for case in cases)} cases are left: run it again")
-        return 1
     write_page(cases)
-    return int(any(outcome == "lost" for _, _, outcome in done.values()))
+    done = outcomes()
+    left = sum(key(case) not in done for case in cases)
+    if left:
+        print(f"{left} cases are left: run it again")
+    return int(left > 0 or any(outcome == "lost" for _, _, outcome in done.values()))
 
 
 if __name__ == "__main__":

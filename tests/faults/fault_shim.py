@@ -1,4 +1,4 @@
-# ruff: noqa: PTH - it stands in for what pathlib calls
+# (it stands in for what pathlib calls)
 """Numbers every file operation below a folder, and lets one of them fail.
 
 Counted are: opening for writing, each write that reaches the operating system, truncate, fsync,
@@ -46,6 +46,8 @@ class Shim:
             return False
         self.count += 1
         self.tell("op", operation, path)
+        if self.kind == "read-only" and f"{os.sep}runs{os.sep}" in path:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), path)
         full = self.kind == "enospc" and self.count >= self.at and operation in _NEEDS_ROOM
         if full:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)

@@ -7,6 +7,7 @@ commands of `comp` one after the other until one fails, and exits with its code.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import signal
@@ -31,7 +32,8 @@ import comp.stages.ensemble  # noqa: E402
 import comp.stages.folds  # noqa: E402
 import comp.stages.status  # noqa: E402
 from comp import cli  # noqa: E402
-from comp.train import checkpoint  # noqa: E402
+from comp.data import pack  # noqa: E402
+from comp.train import checkpoint, loop  # noqa: E402
 
 
 def child(request: dict[str, Any], report: int) -> int:
@@ -43,8 +45,32 @@ def child(request: dict[str, Any], report: int) -> int:
     comp.predict.PIECE_ROWS = 4
     shim = Shim(Path(request["root"]), report, request.get("kind"), request.get("at", 0))
     _tell_saves(shim)
+    if "signal" in request:
+        _signal_at(request["where"], request["call"], request["signal"], request["times"])
     install(shim)
     return _run(request["commands"])
+
+
+PLACES: dict[str, tuple[Any, str]] = {
+    "training": (loop, "update"),
+    "validation": (loop, "eval_batches"),
+    "packing": (pack, "_decode"),
+    "predicting": (comp.predict, "view_probs"),
+}
+
+
+def _signal_at(where: str, call: int, number: int, times: int) -> None:
+    """Send a signal to the whole process group, as a terminal does, at the n-th call of a place."""
+    module, name = PLACES[where]
+    real, calls = getattr(module, name), itertools.count(1)
+
+    def signalling(*words: Any, **more: Any) -> Any:
+        if next(calls) == call:
+            for _ in range(times):
+                os.kill(0, number)
+        return real(*words, **more)
+
+    setattr(module, name, signalling)
 
 
 def _run(commands: list[list[str]]) -> int:

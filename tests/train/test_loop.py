@@ -21,13 +21,15 @@ from comp.tasks import TASKS
 from comp.train import checkpoint, loop
 from comp.train.learner import Job
 from comp.train.loop import train_fold
+from comp.train.stop import Stop
 
 ROWS, SIZE = 26, 24
 
 
 def make_job(path: Path, kind: str = "multiclass", fold: int = 0, **over: Any) -> Job:
     """13 training and 13 validation images whose brightness tells their class."""
-    workers = over.pop("workers", 0)
+    workers, content = over.pop("workers", 0), over.pop("content", "")
+    device, stop = over.pop("device", None), over.pop("stop", None)
     tree = toy_tree(kind, **{"train__epochs": 3, "model__drop_rate": 0.3, **over})
     classes = 2 if kind == "binary" else 3
     number = np.arange(ROWS) // 2 % classes
@@ -47,8 +49,10 @@ def make_job(path: Path, kind: str = "multiclass", fold: int = 0, **over: Any) -
         valid_rows=np.arange(1, ROWS, 2),
         plan="plan" * 16,
         run=RunDir(path),
-        device=choose_device("fp32"),
+        device=device or choose_device("fp32"),
         workers=workers,
+        stop=stop or Stop(),
+        content=content,
     )
 
 
