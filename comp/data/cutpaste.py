@@ -100,10 +100,12 @@ def _like(target: Array, defective: Array) -> Array:
 
 
 def _cut(image: Array, mask: Array, label: Array) -> list[Defect]:
-    """The defect of an image in its box; none where the mask is empty at this size."""
-    if not mask.any():
-        return []
+    """The defect of an image in its box; none where the mask is empty at this size, or where it
+    goes from border to border: elsewhere it would end in straight cuts."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    sides = [(rows, len(mask)), (columns, mask.shape[1])]
+    if not mask.any() or any(ends[0] == 0 and ends[-1] == size - 1 for ends, size in sides):
+        return []
     box = np.s_[max(rows[0] - 2, 0) : rows[-1] + 3, max(columns[0] - 2, 0) : columns[-1] + 3]
     pixels, inside = image[box].copy(), mask[box].copy()
     around = pixels[~inside] if not inside.all() else pixels.reshape(-1, 3)
@@ -123,7 +125,9 @@ def _paste(image: Array, defect: Defect, draw: np.random.Generator) -> Array:
     size = tuple(max(1, round(side * scale)) for side in mask.shape[::-1])
     pixels = cv2.resize(np.ascontiguousarray(pixels), size, interpolation=cv2.INTER_LINEAR)
     alpha = cv2.resize(np.ascontiguousarray(mask * 255), size, interpolation=cv2.INTER_LINEAR)
-    alpha = cv2.GaussianBlur(alpha, (0, 0), _FEATHER).astype(np.float32)[..., None] / 255
+    nothing = cv2.BORDER_CONSTANT  # beyond the box: its border is soft too
+    alpha = cv2.GaussianBlur(alpha, (0, 0), _FEATHER, borderType=nothing)
+    alpha = alpha.astype(np.float32)[..., None] / 255
     top = int(draw.integers(image.shape[0] - size[1] + 1))
     left = int(draw.integers(image.shape[1] - size[0] + 1))
     place = np.s_[top : top + size[1], left : left + size[0]]

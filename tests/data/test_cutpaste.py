@@ -106,3 +106,13 @@ def test_a_loader_pastes_by_epoch_and_position(tmp_path: Path, workers: int) -> 
     first, again, other = ([i.numpy().tobytes() for i, _ in epoch] for epoch in epochs)
     assert first == again != other
     assert TARGET.tolist() == [1, 1, 1, *[0] * 9]
+
+
+@pytest.mark.parametrize("box", [np.s_[:, 4:9], np.s_[20:30, :], np.s_[:0, :0]])
+def test_a_defect_without_an_outline_is_not_pasted(tmp_path: Path, box: Any) -> None:
+    images, masks = scene(tmp_path)
+    mask = np.zeros((SIZE, SIZE), dtype=np.uint8)
+    mask[box] = 255
+    (tmp_path / "0.png").write_bytes(cv2.imencode(".png", mask)[1].tobytes())
+    paste = make_cutpaste(images, TARGET, ROWS, masks, ImageConfig(size=SIZE), 1.0)
+    assert [int(defect.pixels.max()) for defect in paste.defects] == [210]
