@@ -21,7 +21,7 @@ FLOORS = [
 # Inside a package a module may import those that stand before it.
 ORDER = {
     "data": [
-        *("index", "tables", "balance", "plan", "schemes", "match", "labels", "trees", "layouts"),
+        *("index", "tables", "balance", "spread", "plan", "schemes", "match", "labels", "trees", "layouts"),
         *("images", "folds", "subset", "samples", "pack", "augment", "dataset"),
     ],
     "train": ["stop", "checkpoint", "optim", "learner", "loop"],
