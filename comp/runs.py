@@ -46,6 +46,10 @@ class Workspace:
         return self.root / "folds" / f"{self.plan or self.name}.json"
 
     @property
+    def check_json(self) -> Path:
+        return self.root / "checks" / f"{self.plan or self.name}.json"
+
+    @property
     def run(self) -> Path:
         return self.root / "runs" / self.name
 

@@ -21,7 +21,8 @@ FLOORS = [
 # Inside a package a module may import those that stand before it.
 ORDER = {
     "data": [
-        *("index", "tables", "balance", "spread", "plan", "schemes", "match", "labels", "trees", "layouts"),
+        *("index", "tables", "balance", "spread", "plan", "planfile", "schemes", "verdict"),
+        *("foreign", "match", "proposals", "labels", "trees", "layouts"),
         *("images", "folds", "subset", "samples", "pack", "augment", "dataset"),
     ],
     "train": ["stop", "checkpoint", "optim", "learner", "loop"],
@@ -37,7 +38,7 @@ ORDER = {
         "sweep",
         "find",
     ],
-    "report": ["sheet", "status", "curves", "tables"],
+    "report": ["balance", "sheet", "status", "curves", "tables"],
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
 

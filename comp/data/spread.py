@@ -43,21 +43,40 @@ def spread_groups(hot: Array, groups: Array, count: int, seed: int) -> Array:
     hot: (N, C) zeros and ones. groups: (N,) numbers 0..G-1, each there. A deviation weighs the
     more, the rarer the label is: what counts is its share of the label.
     """
-    units = unit_counts(hot, groups)
-    totals = np.maximum(units.sum(axis=0), 1)
-    weights = np.clip(totals[0] // totals, 1, _HEAVIEST)
-    seen = (units[:, 1:] > 0).astype(np.int64)
-    rare = seen.sum(axis=0) <= 10 * count
-    holders = np.maximum(seen.sum(axis=0), 1)
-    heavy = np.clip(totals[0] // holders, 1, _HEAVIEST)
-    units = np.hstack([units, seen[:, rare]])
-    weights = np.concatenate([weights, heavy[rare]])
+    units, weights = _weighed(unit_counts(hot, groups), count)
     draw = np.random.default_rng(seed)
     if len(units) <= _GREEDY:
-        fold = _place(units, weights, count, draw)
+        fold = _place(units, weights, np.zeros((count, units.shape[1]), dtype=np.int64), draw)
     else:
         fold = _deal(np.minimum(units, 1), count, draw, units[:, 0])
     return _Spread(units, fold, count, weights, np.float64).improve(_GHOSTS)
+
+
+def spread_more(hot: Array, groups: Array, home: Array, count: int, seed: int) -> Array:
+    """The fold of each group, (G,) int64, where some have theirs already and keep it.
+
+    home: (G,) the fold of each group, or a negative number for those to be placed. The rest as for
+    `spread_groups`.
+    """
+    units, weights = _weighed(unit_counts(hot, groups), count)
+    there = np.stack([units[home == number].sum(axis=0) for number in range(count)])
+    loose = home < 0
+    out = home.copy()
+    if loose.any():
+        fold = _place(units[loose], weights, there, np.random.default_rng(seed))
+        spread = _Spread(units[loose], fold, count, weights, np.float64, there)
+        out[loose] = spread.improve(_GHOSTS)
+    return out
+
+
+def _weighed(units: Array, count: int) -> tuple[Array, Array]:
+    """The counts of each unit, also of the rare labels that it has at all; a weight a column."""
+    totals = np.maximum(units.sum(axis=0), 1)
+    seen = (units[:, 1:] > 0).astype(np.int64)
+    seen = seen[:, seen.sum(axis=0) <= 10 * count]
+    holders = np.maximum(seen.sum(axis=0), 1)
+    weights = np.clip(totals[0] // np.concatenate([totals, holders]), 1, _HEAVIEST)
+    return np.hstack([units, seen]), weights
 
 
 def unit_counts(hot: Array, groups: Array) -> Array:
@@ -83,12 +102,14 @@ def _deal(hot: Array, count: int, draw: np.random.Generator, sizes: Array | None
     return fold
 
 
-def _place(units: Array, weights: Array, count: int, draw: np.random.Generator) -> Array:
-    """The heaviest unit first, each where it adds least to what is too much already."""
+def _place(units: Array, weights: Array, there: Array, draw: np.random.Generator) -> Array:
+    """The heaviest unit first, each where it adds least to what is too much already.
+
+    there: (K, columns) what each fold has before."""
     shuffled = draw.permutation(len(units))
     heavy = (units * units) @ weights
-    names = draw.permutation(count)
-    counts = np.zeros((count, units.shape[1]), dtype=np.int64)
+    names = draw.permutation(len(there))
+    counts = there[names]
     weighed = units * weights
     fold = np.empty(len(units), dtype=np.int64)
     for unit in shuffled[np.argsort(-heavy[shuffled], kind="stable")]:
@@ -110,11 +131,20 @@ def _lowest(score: Array, most: int) -> Array:
 class _Spread:
     """Units in their folds: `rows` and `parts` hold the numbers and the counts of each fold's."""
 
-    def __init__(self, units: Array, fold: Array, count: int, weights: Array, exact: Any) -> None:
+    def __init__(
+        self,
+        units: Array,
+        fold: Array,
+        count: int,
+        weights: Array,
+        exact: Any,
+        there: Array | int = 0,
+    ) -> None:
         self.rows = [np.flatnonzero(fold == number) for number in range(count)]
         self.parts = [units[rows].astype(exact) for rows in self.rows]
-        self.counts = np.stack([units[rows].sum(axis=0) for rows in self.rows]).astype(exact)
-        self.totals = units.sum(axis=0)
+        counts = np.stack([units[rows].sum(axis=0) for rows in self.rows]) + there
+        self.counts = counts.astype(exact)
+        self.totals = counts.sum(axis=0)
         self.base = weights  # as they are judged by; those that are searched with grow
         self.weights = weights.astype(exact)
 
@@ -122,7 +152,7 @@ class _Spread:
         """Exchange until everything is within one, or for a fixed number of rounds."""
         pairs = list(itertools.combinations(range(len(self.rows)), 2))
         for _ in range(_ROUNDS):
-            if not any([self._rush(a, b) for a, b in pairs]):
+            if not sum(self._rush(a, b) for a, b in pairs):
                 break
         best = self._judge(), self._fold()
         for _ in range(_ROUNDS):
@@ -190,11 +220,13 @@ class _Spread:
             _lowest(self.parts[b] @ (weights * apart), _CANDIDATES),
         )
         (ours, names), (theirs, others) = (
-            self._candidates(fold, place, ghosts) for fold, place in zip((a, b), places, strict=True)
+            self._candidates(fold, place, ghosts)
+            for fold, place in zip((a, b), places, strict=True)
         )
         squares = (ours**2 @ weights)[:, None] + theirs**2 @ weights
         squares -= 2 * ((ours * weights) @ theirs.T)
-        for made in range(_CANDIDATES):
+        made = 0
+        while made < _CANDIDATES:
             toward = weights * apart
             change = squares + theirs @ toward - (ours @ toward)[:, None]
             i, j = divmod(int(change.argmin()), change.shape[1])
@@ -205,6 +237,7 @@ class _Spread:
             names[i], others[j] = others[j], names[i]
             squares[i] = (ours[i] - theirs) ** 2 @ weights
             squares[:, j] = (ours - theirs[j]) ** 2 @ weights
+            made += 1
         if made:
             self._put(a, places[0], ours, names)
             self._put(b, places[1], theirs, others)

@@ -10,7 +10,7 @@ import numpy as np
 
 from comp import __version__, files
 from comp.config import plain
-from comp.data.folds import FoldPlan
+from comp.data.folds import FoldPlan, judged_part
 from comp.data.index import Index
 from comp.data.layouts import read_answers, read_test, sample_path
 from comp.ensemble.blend import Answer, Blend, answer, make_blend, out_of_fold
@@ -59,14 +59,13 @@ def ensemble(experiment: Experiment) -> Ensembled:
     sample, form = _open_sample(experiment, test, index.classes)
     runs = [experiment.workspace.fold(number) for number in range(plan.count)]
     Predictor(experiment, index, test, plan).run(list(range(plan.count)))
-    oof = out_of_fold(
-        [Predictions.load(run.valid) for run in runs], index, plan.fold, plan.fingerprint
-    )
+    judged, fold, parts = judged_part(index, plan)
+    oof = out_of_fold([Predictions.load(run.valid) for run in runs], judged, fold, plan.fingerprint)
     members = [Predictions.load(run.test) for run in runs]
     blend = make_blend(
         oof,
-        index,
-        plan.fold,
+        judged,
+        parts,
         task,
         metric,
         plan=plan.fingerprint,
@@ -132,6 +131,7 @@ def _manifest(
         "metric": experiment.metric.name,
         "plan": plan.fingerprint,
         "index": plan.index_fingerprint,
+        "leak": list(plan.leak),
         "blend": record,
         "config": plain(experiment.config),
     }

@@ -64,7 +64,7 @@ def read_status(config: Config) -> Status:
     """What lies on the disk for `config`; never raises for something missing or unfinished."""
     space = workspace_of(config)
     plan = _plan(space)
-    count = plan[1] if plan else config.folds.count
+    count = plan[1] if plan else config.folds.parts
     folds = tuple(_fold(k, space.fold(k), config) for k in range(count))
     submission = space.submission_json
     return Status(
