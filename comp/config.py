@@ -78,6 +78,7 @@ class DataConfig(Section):
     separator: str | None = None  # of the labels in a single multilabel column
     classes: Names = ()  # the order of the classes; of two, the last is the positive one
     group: str | None = None  # a column, or auto
+    fold: str | None = None  # the column of folds that were decided elsewhere
     train_images: str = "train"
     test_images: str = "test"
     sample_submission: str | None = "sample_submission.csv"
@@ -97,6 +98,13 @@ class FoldsConfig(Section):
     count: Annotated[int, Field(ge=2)] = 5
     scheme: str = "auto"
     plan: FileName | None = None  # the name of another experiment whose plan this one shares
+    # The share that is validated on, in one fold instead of `count`; the rest is only trained on
+    holdout: Annotated[float, Field(gt=0, le=0.5)] | None = None
+
+    @property
+    def parts(self) -> int:
+        """The number of folds that the plan has."""
+        return self.count if self.holdout is None else 1
 
 
 class ImageConfig(Section):

@@ -100,7 +100,7 @@ def test_partition_a_stale_plan_is_refused_with_the_command_that_mends_it(
     path = workspace / "input/train.csv"
     path.write_text(path.read_text() + "new,1\n")
     paint(workspace / "input/train/new.png", 100, seed=5)
-    with pytest.raises(PlanError, match=r"(?s)'new'.*comp folds make --replace"):
+    with pytest.raises(PlanError, match=r"(?s)'new'.*comp folds make --extend"):
         train(experiment, "0")
 
 

@@ -43,12 +43,13 @@ def one_hot(index: Index) -> Array:
 
 
 def count_up(fold: Array, count: int, index: Index) -> Balance:
-    """The balance of folds that are no plan yet. fold: (N,) in 0..count-1, in index order."""
-    member = np.eye(count, dtype=np.int64)[fold]  # (N, K)
+    """The balance of folds that are no plan yet. fold: (N,) in 0..count-1, in index order; the
+    rows of any other number are in none of them."""
+    member = np.asarray(fold[:, None] == np.arange(count), dtype=np.int64)  # (N, K)
     table = one_hot(index).T @ member
     groups = None
     if index.groups is not None:
         home = dict(zip(index.groups, fold.tolist(), strict=True))
-        groups = np.bincount(list(home.values()), minlength=count)
+        groups = np.bincount([k for k in home.values() if k >= 0], minlength=count)
     classes = {name: table[row] for row, name in enumerate(index.classes)}
     return Balance(member.sum(axis=0), classes, groups)

@@ -8,6 +8,7 @@ row of every image, so it makes no draw of its own, and an epoch can begin at an
 from __future__ import annotations
 
 import mmap
+import os
 import signal
 from collections.abc import Iterator
 from typing import Any
@@ -194,11 +195,14 @@ def _torch_loader(batches: _Batches, plan: _Plan, workers: int, pinned: bool) ->
 
 
 def _begin_worker(number: int) -> None:
-    """One thread a worker. Signals are for the main process, which still wants its batches; a
-    worker ends when the main process closes it or is gone."""
+    """One thread a worker. Signals to the process group are for the main process, which still
+    wants its batches, so a worker has a group of its own; it ends when the main process ends it
+    (by SIGTERM, at the latest) or is gone."""
     cv2.setNumThreads(0)
+    if hasattr(os, "setpgid"):
+        os.setpgid(0, 0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def train_loader(

@@ -1,12 +1,11 @@
-"""The ways to part an index into folds: scikit-learn's and iterative-stratification's, made safe.
+"""The ways to part an index into folds.
 
-Each is a function of sorted rows and a seed. What the libraries warn of, the plan tells itself.
+Each is a function of sorted rows and a seed: the same on any machine and from rows in any order.
 """
 
 from __future__ import annotations
 
 import heapq
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +13,9 @@ from typing import Any
 import numpy as np
 
 from comp import chance
+from comp.data.balance import one_hot
 from comp.data.index import Index
+from comp.data.spread import spread_groups, spread_images
 
 Array = np.ndarray[Any, Any]
 
@@ -23,9 +24,9 @@ Array = np.ndarray[Any, Any]
 class Scheme:
     """One way to part.
 
-    `parts`    target (N,) or (N, C), group numbers (N,), folds, seed -> fold of each row, (N,)
+    `parts`    zeros and ones (N, C), group numbers (N,), folds, seed -> fold of each row, (N,)
     `grouped`  whether it holds groups together
-    `ndim`     the dimensions of the targets that it reads, None where it reads none
+    `ndim`     the dimensions of the targets that it is for, None where it is for all
     """
 
     parts: Callable[[Array, Array, int, int], Array]
@@ -40,40 +41,28 @@ def split(scheme: Scheme, index: Index, count: int, seed: int) -> Array:
     """
     names = index.groups if index.groups is not None else index.ids
     groups = np.unique(np.array(names, dtype=object), return_inverse=True)[1]
-    state = chance.derive(seed, "folds") % 2**32
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        fold = scheme.parts(index.labels, groups, count, state)
-        if len(np.unique(fold)) < count:  # possible where a few groups hold nearly all rows
-            fold = _by_size(index.labels, groups, count, state)
+    state = chance.derive(seed, "folds")
+    hot = one_hot(index)
+    fold = scheme.parts(hot, groups, count, state)
+    if len(np.unique(fold)) < count:  # possible where a few groups hold nearly all rows
+        fold = _by_size(hot, groups, count, state)
     return np.asarray(fold, dtype=np.int64)
 
 
-def _collect(splits: Any, rows: int) -> Array:
-    fold = np.full(rows, -1, dtype=np.int64)
-    for number, (_, valid) in enumerate(splits):
-        fold[valid] = number
+def _random(hot: Array, _: Array, count: int, state: int) -> Array:
+    fold = np.empty(len(hot), dtype=np.int64)
+    fold[np.random.default_rng(state).permutation(len(hot))] = np.arange(len(hot)) % count
     return fold
 
 
-def _random(target: Array, _: Array, count: int, state: int) -> Array:
-    from sklearn.model_selection import KFold
-
-    splitter = KFold(count, shuffle=True, random_state=state)
-    return _collect(splitter.split(target), len(target))
-
-
-def _stratified(target: Array, _: Array, count: int, state: int) -> Array:
-    from sklearn.model_selection import StratifiedKFold
-
-    if np.bincount(target).max() < count:  # scikit-learn refuses; deal the sorted classes out
-        shuffled = np.random.default_rng(state).permutation(len(target))
-        order = shuffled[np.argsort(target[shuffled], kind="stable")]
-        fold = np.empty(len(target), dtype=np.int64)
-        fold[order] = np.arange(len(target)) % count
-        return fold
-    splitter = StratifiedKFold(count, shuffle=True, random_state=state)
-    return _collect(splitter.split(target, target), len(target))
+def _stratified(hot: Array, _: Array, count: int, state: int) -> Array:
+    """Dealt out class by class: the sizes of the folds and each class come out within one."""
+    draw = np.random.default_rng(state)
+    shuffled, names = draw.permutation(len(hot)), draw.permutation(count)
+    order = shuffled[np.argsort(hot[shuffled].argmax(axis=1), kind="stable")]
+    fold = np.empty(len(hot), dtype=np.int64)
+    fold[order] = names[np.arange(len(hot)) % count]
+    return fold
 
 
 def _by_size(_: Array, groups: Array, count: int, state: int) -> Array:
@@ -93,38 +82,21 @@ def _by_size(_: Array, groups: Array, count: int, state: int) -> Array:
     return home[groups]
 
 
-def _stratified_group(target: Array, groups: Array, count: int, state: int) -> Array:
-    from sklearn.model_selection import StratifiedGroupKFold
-
-    if np.bincount(target).max() < count:  # scikit-learn refuses; nothing to stratify by
-        return _by_size(target, groups, count, state)
-    splitter = StratifiedGroupKFold(count, shuffle=True, random_state=state)
-    return _collect(splitter.split(target, target, groups), len(target))
+def _multilabel(hot: Array, _: Array, count: int, state: int) -> Array:
+    return spread_images(hot, count, state)
 
 
-def _multilabel(target: Array, _: Array, count: int, state: int) -> Array:
-    from iterstrat.ml_stratifiers import MultilabelStratifiedKFold
-
-    if target.shape[1] == 1:  # it refuses a single column; the opposite says nothing new
-        target = np.hstack([target, 1 - target])
-    splitter = MultilabelStratifiedKFold(count, shuffle=True, random_state=state)
-    return _collect(splitter.split(target, target), len(target))
-
-
-def _multilabel_group(target: Array, groups: Array, count: int, state: int) -> Array:
-    """Iterative stratification of the groups, each with every label that one of its rows has."""
-    of_groups = np.zeros((groups.max() + 1, target.shape[1]), dtype=np.int64)
-    np.maximum.at(of_groups, groups, target)
-    return _multilabel(of_groups, groups, count, state)[groups]
+def _with_groups(hot: Array, groups: Array, count: int, state: int) -> Array:
+    return spread_groups(hot, groups, count, state)[groups]
 
 
 SCHEMES = {
     "random": Scheme(_random, grouped=False, ndim=None),
     "stratified": Scheme(_stratified, grouped=False, ndim=1),
     "group": Scheme(_by_size, grouped=True, ndim=None),
-    "stratified_group": Scheme(_stratified_group, grouped=True, ndim=1),
+    "stratified_group": Scheme(_with_groups, grouped=True, ndim=1),
     "multilabel": Scheme(_multilabel, grouped=False, ndim=2),
-    "multilabel_group": Scheme(_multilabel_group, grouped=True, ndim=2),
+    "multilabel_group": Scheme(_with_groups, grouped=True, ndim=2),
 }
 AUTO = {  # (dimensions of the target, whether there are groups) -> scheme
     (1, False): "stratified",

@@ -45,27 +45,30 @@ def choose_subset(index: Index, plan: FoldPlan, size: int, seed: int) -> Subset:
             f"train.subset: {size} images; possible are {2 * plan.count} to {len(index)} "
             f"({plan.count} folds, {len(index)} images)"
         )
-    hot, fold = one_hot(index), np.asarray(plan.fold)
-    ends = np.cumsum(np.bincount(fold, minlength=plan.count)) * size // len(index)
+    hot, fold = one_hot(index), np.asarray(plan.fold) - int(plan.fold.min())  # see ALWAYS
+    ends = np.cumsum(np.bincount(fold)) * size // len(index)
     takes = np.diff(ends, prepend=0)
-    parts = [
-        _part(np.flatnonzero(fold == k), hot, int(take), derive(seed, "subset", k))
-        for k, take in enumerate(takes)
-    ]
+    parts, over = [], np.zeros(hot.shape[1])
+    for k, take in enumerate(takes):
+        part = _part(np.flatnonzero(fold == k), hot, int(take), derive(seed, "subset", k), over)
+        over = over + hot[part].sum(axis=0) - take * hot[fold == k].mean(axis=0)
+        parts.append(part)
     rows = np.sort(np.concatenate(parts))
     gap = np.abs(hot[rows].mean(axis=0) - hot.mean(axis=0))
     return Subset(rows, float(gap.max()), index.classes[int(gap.argmax())])
 
 
-def _part(rows: Array, hot: Array, take: int, seed: int) -> Array:
+def _part(rows: Array, hot: Array, take: int, seed: int, over: Array) -> Array:
     """`take` of the `rows`: a random draw, then swaps for as long as they bring the class counts
-    nearer to those of all the rows (least squares)."""
+    nearer to those of all the rows (least squares).
+
+    over: (C,) what the parts before have too much; else even folds would all err the same way."""
     if take >= len(rows):
         return rows
     labels = hot[rows].astype(np.float64)
     order = np.random.default_rng(seed).permutation(len(rows))
     inside, outside = order[:take].copy(), order[take:].copy()
-    gap = labels[inside].sum(axis=0) - take * labels.mean(axis=0)
+    gap = over + labels[inside].sum(axis=0) - take * labels.mean(axis=0)
     lengths = (labels**2).sum(axis=1)
     for place in range(min(take, MAX_SWAPS)):
         rest = gap - labels[inside[place]]

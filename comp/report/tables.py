@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from comp.stages.train import Trained
 
 MANY_CLASSES = 40
+MANY_LEAKS = 5
 
 
 def _print_json(value: Any) -> None:
@@ -33,6 +34,8 @@ def print_plan(plan: FoldPlan, balance: Balance, *, as_json: bool) -> None:
                 "fingerprint": plan.fingerprint,
                 "balance": balance.plain(),
                 "warnings": list(plan.warnings),
+                "leak": list(plan.leak),
+                "extended": plan.extended,
             }
         )
         return
@@ -50,8 +53,26 @@ def print_plan(plan: FoldPlan, balance: Balance, *, as_json: bool) -> None:
     Console().print(table)
     if len(balance.classes) > MANY_CLASSES:
         print(f"... and {len(balance.classes) - MANY_CLASSES} more classes (--json has all)")
+    print(_evenness(plan, balance))
     for warning in plan.warnings:
         say(f"warning: {warning}")
+    for leak in plan.leak[:MANY_LEAKS]:
+        say(f"warning: leaks, as --allow-leak said: {leak}")
+    if len(plan.leak) > MANY_LEAKS:
+        say(f"warning: and {len(plan.leak) - MANY_LEAKS} more leaks (--json has all)")
+
+
+def _evenness(plan: FoldPlan, balance: Balance) -> str:
+    """How far apart the folds are, and which ids are in none of them."""
+    apart = {name: int(counts.max() - counts.min()) for name, counts in balance.classes.items()}
+    worst = max(apart, key=lambda name: apart[name])
+    sizes = int(balance.rows.max() - balance.rows.min())
+    told = f"sizes within {sizes}, classes within {apart[worst]}"
+    told += f" ({worst})" if apart[worst] > 1 else ""
+    rest = len(plan.ids) - int(balance.rows.sum())
+    if plan.count == 1:
+        return f"{balance.rows[0]} images are validated on, {rest} are only trained on"
+    return told + (f"; {rest} images are only trained on" if rest else "")
 
 
 def print_trained(trained: list[Trained], metric: str, *, as_json: bool) -> None:

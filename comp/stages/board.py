@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from comp import files
-from comp.data.plan import FoldPlan, load_plan
+from comp.data.plan import FoldPlan
+from comp.data.planfile import load_plan
 from comp.ensemble.compare import Evidence, judge_row
 from comp.ensemble.vote import VOTES
 from comp.errors import CheckError, CompError, RunError, SubmissionError, UsageError, pick

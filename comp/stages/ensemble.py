@@ -11,6 +11,7 @@ import numpy as np
 
 from comp import files
 from comp.config import plain
+from comp.data.folds import judged_part
 from comp.data.index import Index
 from comp.data.layouts import read_answers
 from comp.ensemble.blend import Answer, Blend, answer, make_blend, make_evidence
@@ -106,7 +107,8 @@ def ensemble(experiment: Experiment, request: Request | None = None) -> Ensemble
     models = gather(ground, runs, request.added, config.ensemble.combine)
     shift = _shift(experiment, index, test, models)
     ids = covered_ids(models, index)
-    seen, fold = _part(index, ids), plan.fold[index.rows(ids)]
+    judgeable, _, parts = judged_part(index, plan)
+    seen, fold = _part(index, ids), parts[judgeable.rows(ids)]
     judged = [replace_ids(model.oof, ids) for model in models if model.oof is not None]
     evidence = make_evidence(judged, seen, fold, task, metric, plan=plan.fingerprint, shift=shift)
     table = _table(experiment, evidence, models, seen, request.partial)
@@ -126,6 +128,7 @@ def ensemble(experiment: Experiment, request: Request | None = None) -> Ensemble
         probs=final.probs,
         manifest={
             **_manifest(experiment, plan.fingerprint, plan.index_fingerprint, blend, models),
+            "leak": list(plan.leak),
             "covered": len(ids),
             "of": len(index),
             "prior": None

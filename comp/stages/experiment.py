@@ -8,10 +8,10 @@ from pathlib import Path
 
 from comp import files
 from comp.config import Config, plain
-from comp.data.folds import SCHEMES, FoldPlan, load_plan
+from comp.data.folds import SCHEMES, FoldPlan, load_plan, refuse_leaks
 from comp.data.index import Index
 from comp.data.layouts import LAYOUTS, read_index, read_test
-from comp.data.proposals import accepted, grey_image, read_skipped, without
+from comp.data.proposals import Copies, accepted, grey_image, read_copies, read_skipped, without
 from comp.data.samples import ensure_sample
 from comp.errors import ConfigError, UsageError, first, pick
 from comp.metrics import METRICS, Metric, check_metric
@@ -105,14 +105,16 @@ def read_test_images(experiment: Experiment, classes: tuple[str, ...]) -> Index:
 def read_plan(experiment: Experiment, index: Index) -> FoldPlan:
     """The plan on the disk, checked against the index and the config.
 
-    Raises PlanError when there is none or when it was made for other data, ConfigError when the
-    config asks for another number of folds or another scheme than the plan has.
+    Raises PlanError when there is none, when it was made for other data, and when it parts copies
+    that `comp check` found without saying so; ConfigError when the config asks for another number
+    of folds or another scheme than the plan has.
     """
     paths = experiment.workspace
     plan = load_plan(paths.plan_csv, paths.plan_json)
     plan.check(index)
+    plan = refuse_leaks(plan, read_found(experiment, index).copies, allow=False)
     wanted = experiment.config.folds
-    if plan.count != wanted.count or wanted.scheme not in ("auto", plan.scheme):
+    if plan.count != wanted.parts or wanted.scheme not in ("auto", plan.scheme):
         raise ConfigError(
             f"{paths.plan_csv}: has {plan.count} folds by {plan.scheme!r}, the config asks for "
             f"{plain(wanted)}. Put the plan's values in the config, or plan again with "
@@ -125,6 +127,11 @@ def sweep_cache(cache: Path) -> None:
     """Remove what packing that died left, of packs that nobody may ask for again, too."""
     for folder in cache.iterdir() if cache.is_dir() else ():
         files.sweep(folder)
+
+
+def read_found(experiment: Experiment, index: Index) -> Copies:
+    """What `comp check` found about these images; nothing where it did not look at them."""
+    return read_copies(experiment.workspace.check_json, index) or Copies()
 
 
 def parse_folds(text: str, count: int) -> list[int]:

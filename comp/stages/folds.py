@@ -1,27 +1,159 @@
-"""`comp folds make` and `comp folds show`."""
+"""`comp folds make | show | import | export`."""
 
 from __future__ import annotations
 
+from dataclasses import replace as but
+from pathlib import Path
+
 from comp import files
-from comp.data.folds import Balance, FoldPlan, balance, make_plan, save_plan
-from comp.stages.experiment import Experiment, read_plan, read_train
+from comp.data.folds import (
+    Balance,
+    FoldPlan,
+    balance,
+    extend_plan,
+    given_plan,
+    load_plan,
+    make_plan,
+    refuse_leaks,
+    save_plan,
+    warn_of_proposals,
+)
+from comp.data.foreign import column_folds, read_splits, splits_text
+from comp.data.index import Index
+from comp.errors import ConfigError, PlanError, UsageError
+from comp.progress import say
+from comp.runs import Workspace
+from comp.stages.experiment import Experiment, read_found, read_plan, read_train
+
+Made = tuple[FoldPlan, Balance, bool]
 
 
-def make_folds(experiment: Experiment, *, replace: bool) -> tuple[FoldPlan, Balance, bool]:
+def make_folds(experiment: Experiment, *, replace: bool = False, allow_leak: bool = False) -> Made:
     """Write the fold plan of the experiment; the plan, its balance, and whether it was written.
 
-    False: the same plan was there already. Raises PlanError for another one without `replace`.
+    The folds are those of the column `data.fold` where the config names one. False: the same plan
+    was there already, or one that this one was extended to or imported as.
+    Raises PlanError for another one without `replace`, and for one that parts copies found by
+    `comp check` unless `allow_leak`.
     """
     index = read_train(experiment)
-    plan = make_plan(index, experiment.config.folds, experiment.config.seed)
+    kept = None if replace else _kept(experiment, index)
+    if kept is not None:
+        return kept, balance(kept, index), False
+    if experiment.config.data.fold is not None:
+        plan = _of_column(experiment, index)
+    else:
+        plan = make_plan(index, experiment.config.folds, experiment.config.seed)
+    return _write(experiment, index, plan, replace=replace, allow_leak=allow_leak)
+
+
+def repeat_folds(
+    experiment: Experiment, times: int, *, replace: bool = False, allow_leak: bool = False
+) -> list[str]:
+    """Write the plans `<name>_r1`, `<name>_r2`, ... of the seeds that follow; their names.
+
+    Each is what `comp folds make --set name=<name>_r1 --set seed=<seed + 1>` makes.
+    """
+    names = []
+    for number in range(1, times):
+        name = f"{experiment.workspace.plan or experiment.name}_r{number}"
+        config = experiment.config.model_copy(update={"seed": experiment.config.seed + number})
+        other = but(experiment, config=config, workspace=Workspace(name))
+        make_folds(other, replace=replace, allow_leak=allow_leak)
+        names.append(name)
+    return names
+
+
+def extend_folds(experiment: Experiment, *, allow_leak: bool = False) -> Made:
+    """Give ids that are new in the data a fold; the others keep theirs.
+
+    Raises PlanError with a diff of the rows that were edited, and where nothing is new.
+    """
+    index = read_train(experiment)
     paths = experiment.workspace
+    old = load_plan(paths.plan_csv, paths.plan_json)
+    plan = extend_plan(old, index)
+    for what, ids in (("new", old.added(index)), ("gone", old.gone(index))):
+        if ids:
+            say(f"{len(ids)} ids are {what}")
+    plan = but(plan, leak=old.leak)
+    return _write(experiment, index, plan, replace=True, allow_leak=allow_leak)
+
+
+def import_folds(
+    experiment: Experiment, path: Path, *, replace: bool = False, allow_leak: bool = False
+) -> Made:
+    """Write the plan that nnU-Net's `splits_final.json` says.
+
+    Raises PlanError where it is of other data, ConfigError for another number of folds than the
+    config's.
+    """
+    index = read_train(experiment)
+    fold, count = read_splits(path, index)
+    _refuse_count(experiment, count, str(path))
+    plan = given_plan(index, fold, count, "imported", experiment.config.seed)
+    return _write(experiment, index, plan, replace=replace, allow_leak=allow_leak)
+
+
+def export_folds(experiment: Experiment, path: Path) -> FoldPlan:
+    """Write the plan on the disk as nnU-Net's `splits_final.json`."""
+    plan = read_plan(experiment, read_train(experiment))
+    if path.suffix != ".json":
+        raise UsageError(f"--out {path}: nnU-Net reads a .json, called splits_final.json")
+    files.write_text(path, splits_text(plan))
+    return plan
+
+
+def show_folds(experiment: Experiment, picture: Path | None = None) -> tuple[FoldPlan, Balance]:
+    """The plan on the disk, checked, and its balance; drawn as a PNG where `picture` says."""
+    index = read_train(experiment)
+    plan = read_plan(experiment, index)
+    made = balance(plan, index)
+    if picture is not None:
+        from comp.report.balance import draw_balance
+
+        draw_balance(plan, made, picture)
+    return plan, made
+
+
+def _write(
+    experiment: Experiment, index: Index, plan: FoldPlan, *, replace: bool, allow_leak: bool
+) -> Made:
+    paths = experiment.workspace
+    found = read_found(experiment, index)
+    plan = refuse_leaks(plan, found.copies, allow=allow_leak)
+    plan = warn_of_proposals(plan, found.proposals)
     files.sweep(paths.plan_csv.parent)
     written = save_plan(plan, index, paths.plan_csv, paths.plan_json, replace=replace)
     return plan, balance(plan, index), written
 
 
-def show_folds(experiment: Experiment) -> tuple[FoldPlan, Balance]:
-    """The plan on the disk, checked, and its balance."""
-    index = read_train(experiment)
-    plan = read_plan(experiment, index)
-    return plan, balance(plan, index)
+def _kept(experiment: Experiment, index: Index) -> FoldPlan | None:
+    """The plan on the disk when it is more than `make` would make of this index: an extended or
+    imported one."""
+    try:
+        plan = read_plan(experiment, index)
+    except (PlanError, ConfigError):
+        return None
+    grown = plan.extended > 0 or plan.scheme == "imported"
+    return plan if grown and plan.seed == experiment.config.seed else None
+
+
+def _of_column(experiment: Experiment, index: Index) -> FoldPlan:
+    fold, values = column_folds(experiment.config.data, index)
+    column = f"data.fold: the column {experiment.config.data.fold!r}"
+    _refuse_count(experiment, len(values), column)
+    if values != tuple(map(str, range(len(values)))):
+        pairs = ", ".join(f"{value!r} is fold {k}" for k, value in enumerate(values))
+        say(f"{column}: {pairs}")
+    return given_plan(index, fold, len(values), "column", experiment.config.seed)
+
+
+def _refuse_count(experiment: Experiment, count: int, where: str) -> None:
+    wanted = experiment.config.folds.parts
+    if count == wanted:
+        return
+    mend = f"set folds.count to {count}"
+    if count == 1:
+        mend = "set folds.holdout to the share of its one validation part"
+    raise ConfigError(f"{where} has {count} folds, the config asks for {wanted}; {mend}")

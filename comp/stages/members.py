@@ -11,7 +11,7 @@ import numpy as np
 
 from comp import files
 from comp.config import Config, load_config
-from comp.data.folds import FoldPlan
+from comp.data.folds import FoldPlan, judged_part
 from comp.data.index import Index
 from comp.data.tables import Table, read_table
 from comp.ensemble.blend import aligned, out_of_fold
@@ -136,7 +136,8 @@ def run_model(ground: Ground, experiment: Experiment) -> Model:
         raise RunError(f"{experiment.workspace.run}: no fold is whole. Run `comp train` first.")
     kept = {int(part.source["fold"]) for part in parts}
     missing = tuple(n for n in range(plan.count) if n not in kept)
-    oof = out_of_fold(parts, index, plan.fold, plan.fingerprint, partial=ground.partial)
+    judged, fold, _ = judged_part(index, plan)
+    oof = out_of_fold(parts, judged, fold, plan.fingerprint, partial=ground.partial)
     return Model(experiment.name, oof, tuple(tests), missing)
 
 

@@ -83,7 +83,7 @@ def read_status(config: Config) -> Status:
     plan = manifest.get("fingerprint")
     folds = tuple(
         _fold(k, space.fold(k), config, plan)
-        for k in range(manifest.get("count", config.folds.count))
+        for k in range(manifest.get("count", config.folds.parts))
     )
     submission = space.submission_csv if space.submission_json.is_file() else None
     current = submission is not None and _is_current(space, folds, config)

@@ -115,8 +115,8 @@ def sweep(path: Path, sets: list[str]) -> Sweep:
     """
     spec = read_sweep(path)
     base = load_config(Path(spec.config) if spec.config else None, sets)
-    if spec.fold >= base.folds.count:
-        raise UsageError(f"{path}: fold {spec.fold}; the plan has folds 0..{base.folds.count - 1}")
+    if spec.fold >= base.folds.parts:
+        raise UsageError(f"{path}: fold {spec.fold}; the plan has folds 0..{base.folds.parts - 1}")
     if spec.search is not None:
         runs = search(spec, base, sets, path.stem)
     else:

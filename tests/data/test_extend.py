@@ -1,0 +1,226 @@
+"""Plans that grow, that hold a part out, and that part what belongs together."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from comp.config import FoldsConfig
+from comp.data.folds import (
+    extend_plan,
+    given_plan,
+    judged_part,
+    load_plan,
+    make_plan,
+    refuse_leaks,
+    save_plan,
+    warn_of_proposals,
+)
+from comp.data.index import Index
+from comp.errors import PlanError
+
+
+def index_of(target: Any, groups: Any = None, first: int = 0) -> Index:
+    ids = tuple(f"{number:04d}" for number in range(first, first + len(target)))
+    groups = None if groups is None else tuple(map(str, groups))
+    return Index(ids, tuple(map(Path, ids)), ("a", "b"), np.asarray(target), groups)
+
+
+def part_of(index: Index, rows: list[int]) -> Index:
+    groups = None if index.groups is None else tuple(index.groups[row] for row in rows)
+    ids = tuple(index.ids[row] for row in rows)
+    return Index(ids, tuple(map(Path, ids)), index.classes, index.labels[rows], groups)
+
+
+def found(*ids: str) -> Any:
+    return SimpleNamespace(name=f"g{ids[0]}", ids=ids)
+
+
+# F25: data that grew
+
+
+def test_new_ids_get_a_fold_and_old_ids_keep_theirs() -> None:
+    whole = index_of([0, 0, 0, 1] * 15)
+    old = make_plan(part_of(whole, list(range(0, 60, 3))), FoldsConfig(count=4), 42)
+    plan = extend_plan(old, whole)
+    plan.check(whole)
+    fold = dict(zip(plan.ids, plan.fold.tolist(), strict=True))
+    assert {name: fold[name] for name in old.ids} == dict(
+        zip(old.ids, old.fold.tolist(), strict=True)
+    )
+    assert np.bincount(plan.fold).tolist() == [15] * 4
+    defects = np.bincount(plan.fold[whole.labels == 1], minlength=4)
+    assert np.ptp(defects) <= 1
+    assert (plan.extended, plan.scheme, plan.seed) == (40, old.scheme, 42)
+    assert extend_plan(old, whole).fold.tolist() == plan.fold.tolist()
+
+
+def test_new_ids_of_a_group_go_where_the_group_is() -> None:
+    whole = index_of([0, 1] * 8, "ppppqqqqrrrrssss")
+    old = make_plan(part_of(whole, [0, 1, 4, 5, 8, 9]), FoldsConfig(count=3), 42)
+    plan = extend_plan(old, whole)
+    home = dict(zip(whole.groups, plan.fold.tolist(), strict=True))
+    was = dict(zip(old.groups, old.fold.tolist(), strict=True))
+    assert {group: home[group] for group in "pqr"} == was
+    assert all(home[g] == f for g, f in zip(whole.groups, plan.fold.tolist(), strict=True))
+
+
+def test_ids_that_are_gone_leave_the_others_where_they_are() -> None:
+    whole = index_of([0, 1] * 10)
+    old = make_plan(whole, FoldsConfig(count=2), 42)
+    plan = extend_plan(old, part_of(whole, list(range(1, 20))))
+    assert plan.fold.tolist() == old.fold.tolist()[1:]
+
+
+def test_edited_rows_are_refused_with_their_diff() -> None:
+    whole = index_of([0, 1] * 4, "ppqqrrss")
+    old = make_plan(part_of(whole, list(range(6))), FoldsConfig(count=2), 42)
+    edited = index_of([1, 1, *[0, 1] * 3], "ppqqrsss")
+    with pytest.raises(PlanError) as caught:
+        extend_plan(old, edited)
+    assert str(caught.value).splitlines()[1:] == [
+        "  - 1 ids have another label: '0000' 'a' -> 'b'",
+        "  - 1 ids have another group: '0005' 'r' -> 's'",
+    ]
+
+
+def test_a_plan_is_not_extended_by_nothing() -> None:
+    index = index_of([0, 1] * 4)
+    with pytest.raises(PlanError, match="nothing new to extend it with"):
+        extend_plan(make_plan(index, FoldsConfig(count=2), 42), index)
+
+
+def test_a_plan_that_only_lacks_ids_names_the_command_that_adds_them() -> None:
+    whole = index_of([0, 1] * 4)
+    plan = make_plan(part_of(whole, list(range(6))), FoldsConfig(count=2), 42)
+    with pytest.raises(PlanError, match=r"2 new ids: '0006', '0007'\n.*make --extend` \(old ids"):
+        plan.check(whole)
+
+
+# hold-out
+
+
+@pytest.mark.parametrize("share", [0.25, 0.1, 0.3])
+def test_a_hold_out_is_one_validation_part_like_the_whole(share: float) -> None:
+    index = index_of([0, 0, 0, 1] * 50)
+    plan = make_plan(index, FoldsConfig(holdout=share), 42)
+    valid = index.rows(plan.valid(0))
+    assert (plan.count, len(valid)) == (1, round(200 * share))
+    assert abs(index.labels[valid].sum() - 50 * share) <= 1
+    assert {*plan.train(0)} == {*index.ids} - {*plan.valid(0)}
+
+
+def test_a_hold_out_comes_back_from_its_files(tmp_path: Path) -> None:
+    index = index_of([0, 0, 0, 1] * 10)
+    plan = make_plan(index, FoldsConfig(holdout=0.25), 42)
+    paths = tmp_path / "x.csv", tmp_path / "x.json"
+    save_plan(plan, index, *paths, replace=False)
+    back = load_plan(*paths)
+    assert (back.fold.tolist(), back.fingerprint) == (plan.fold.tolist(), plan.fingerprint)
+
+
+def test_a_rule_is_cross_fitted_over_parts_of_the_hold_out() -> None:
+    index = index_of([0, 0, 0, 1] * 20, [number // 2 for number in range(80)])
+    plan = make_plan(index, FoldsConfig(holdout=0.25), 42)
+    part, fold, parts = judged_part(index, plan)
+    assert part.ids == plan.valid(0)
+    assert fold.tolist() == [0] * len(part)
+    assert sorted({*parts.tolist()}) == [0, 1, 2, 3, 4]
+    home = dict(zip(part.groups, parts.tolist(), strict=True))
+    assert [home[group] for group in part.groups] == parts.tolist()
+    whole = make_plan(index, FoldsConfig(count=2), 42)
+    part, fold, parts = judged_part(index, whole)
+    assert part.ids == index.ids
+    assert fold.tolist() == parts.tolist() == whole.fold.tolist()
+
+
+# F29, F30: what belongs together
+
+
+def test_copies_in_two_folds_are_refused_and_allowed_only_on_the_record(tmp_path: Path) -> None:
+    index = index_of([0, 1] * 4)
+    plan = given_plan(index, np.arange(8) % 2, 2, "column", 42)
+    assert refuse_leaks(plan, [found("0000", "0002")], allow=False) is plan
+    with pytest.raises(PlanError, match=r"g0000 \('0000', '0001'\) in the folds 0, 1") as caught:
+        refuse_leaks(plan, [found("0000", "0001")], allow=False)
+    assert "comp check --accept-groups" in str(caught.value)
+    assert "--allow-leak" in str(caught.value)
+    leaky = refuse_leaks(plan, [found("0000", "0001")], allow=True)
+    paths = tmp_path / "x.csv", tmp_path / "x.json"
+    save_plan(leaky, index, *paths, replace=False)
+    back = load_plan(*paths)
+    assert back.leak == ("the copies g0000 ('0000', '0001') in the folds 0, 1",)
+    assert back.fingerprint == plan.fingerprint
+    assert refuse_leaks(back, [found("0000", "0001")], allow=False) is back
+    with pytest.raises(PlanError, match="'0002', '0003'"):
+        refuse_leaks(back, [found("0002", "0003")], allow=False)
+
+
+def test_a_group_in_two_folds_is_refused_unless_it_is_allowed(tmp_path: Path) -> None:
+    index = index_of([0, 1] * 2, "ppqq")
+    plan = given_plan(index, np.array([0, 1, 1, 1]), 2, "column", 42)
+    with pytest.raises(PlanError, match=r"the group 'p' \('0000', '0001'\) in the folds 0, 1"):
+        refuse_leaks(plan, [], allow=False)
+    paths = tmp_path / "x.csv", tmp_path / "x.json"
+    save_plan(refuse_leaks(plan, [], allow=True), index, *paths, replace=False)
+    assert load_plan(*paths).leak == ("the group 'p' ('0000', '0001') in the folds 0, 1",)
+    save_plan(plan, index, *paths, replace=True)
+    with pytest.raises(PlanError, match="line 3: the group 'p' is in fold 1, on line 2 in 0"):
+        load_plan(*paths)
+
+
+def test_copies_on_both_sides_of_a_hold_out_are_a_leak() -> None:
+    plan = given_plan(index_of([0, 1, 0, 1]), np.array([0, -1, -1, -1]), 1, "column", 42)
+    with pytest.raises(PlanError, match="in the folds training only, 0"):
+        refuse_leaks(plan, [found("0000", "0001")], allow=False)
+
+
+def test_proposals_that_are_parted_are_a_warning() -> None:
+    plan = given_plan(index_of([0, 1] * 4), np.arange(8) % 2, 2, "column", 42)
+    warned = warn_of_proposals(plan, [found("0000", "0001"), found("0002", "0004")])
+    *before, told = warned.warnings
+    assert tuple(before) == plan.warnings
+    assert told.startswith("parts 1 of the 2 groups that `comp check` proposes ('g0000')")
+    grouped = replace(plan, groups=("p",) * 8)
+    assert warn_of_proposals(grouped, [found("0000", "0001")]).warnings == grouped.warnings
+
+
+# F36, F37: what no plan can give
+
+
+def test_a_class_in_few_groups_is_told_to_be_hopeless() -> None:
+    index = index_of([1, 1, 1, 1, *[0] * 16], [0, 0, 1, 1, *range(2, 18)])
+    plan = make_plan(index, FoldsConfig(count=4), 42)
+    assert plan.warnings[0] == (
+        "class 'b' lives in 2 groups: 4 folds cannot all contain it; no seed will help"
+    )
+    homes = {plan.fold[0], plan.fold[2]}
+    assert len(homes) == 2  # spread as far as they go
+    assert plan.warnings[1].startswith("class 'b' is absent from the folds ")
+
+
+def test_a_group_that_holds_most_of_a_class_is_told() -> None:
+    index = index_of([1] * 10 + [1, 1, 0, 0, 0, 0, 0, 0], ["big"] * 10 + list(range(8)))
+    told = make_plan(index, FoldsConfig(count=3), 42).warnings
+    assert "group 'big' alone holds 10 of the 12 images of class 'b', an even share is 4; " in (
+        " ".join(told)
+    )
+
+
+@pytest.mark.parametrize(
+    ("index", "folds", "told"),
+    [
+        (index_of([1, 1, 1]), {"count": 2}, r"all 3 images are of the class 'b': there is nothing"),
+        (index_of([1]), {"count": 2}, "2 folds for 1 images; one cannot be parted"),
+        (index_of([1, 0]), {"count": 5}, "5 folds for 2 images; at most 2 folds"),
+        (index_of([1, 0]), {"holdout": 0.25}, r"folds.holdout: 4 parts for 2 images; at most 2"),
+    ],
+)
+def test_what_cannot_be_parted_is_refused(index: Index, folds: dict[str, Any], told: str) -> None:
+    with pytest.raises(PlanError, match=told):
+        make_plan(index, FoldsConfig(**folds), 42)
