@@ -386,7 +386,7 @@ def make_config(tree: dict[str, Any], where: str = "config") -> Config:
 
 def _explain(error: Any) -> str:
     path = ".".join(str(part) for part in error["loc"] if not str(part).startswith("literal["))
-    path = re.sub(r"\.(constrained-)?(int|float|str)$", "", path)
+    path = re.sub(r"\.((constrained-)?(int|float|str)|dict\[.*\])$", "", path)
     given = repr(error["input"])
     given = given if len(given) <= 60 else given[:57] + "..."
     if error["type"] == "missing":
@@ -402,7 +402,8 @@ def _explain(error: Any) -> str:
         close = nearest(error["input"], re.findall(r"'([^']+)'", error["ctx"]["expected"]))
         hint = f" Did you mean {close!r}?" if close else ""
     given = "" if error["type"] == "value_error" and isinstance(error["input"], dict) else given
-    return f"{path}: {message}" + (f", found {given}" if given else "") + (f".{hint}" * bool(hint))
+    message = f"{path}: {message}" if path else message
+    return message + (f", found {given}" if given else "") + (f".{hint}" * bool(hint))
 
 
 def _known_keys(loc: tuple[Any, ...]) -> list[str]:

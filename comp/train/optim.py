@@ -129,12 +129,11 @@ class OneCycle:
             self._go_to(epoch * self.updates_per_epoch)
 
     def state_dict(self) -> dict[str, Any]:
-        """The place; the rates are in the optimizer's state."""
-        return {"last_epoch": self.inner.last_epoch}
+        """Nothing: the rates are a function of the place, which is told at every step."""
+        return {}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from `state_dict()`."""
-        self.inner.last_epoch = state_dict["last_epoch"]
+        """Nothing to take up."""
 
 
 class Plateau:
