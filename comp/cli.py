@@ -7,17 +7,24 @@ import signal
 import sys
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from comp import __version__
+from comp.cli_answers import add_answers
 from comp.errors import CompError, Interrupted, OutOfTime
+from comp.options import (
+    ConfigOption,
+    FoldOption,
+    JsonOption,
+    QuietOption,
+    SetOption,
+    again,
+    open_config,
+)
 from comp.progress import be_quiet, say
-
-if TYPE_CHECKING:
-    from comp.stages.experiment import Experiment
 
 
 class Commands(TyperGroup):
@@ -58,38 +65,6 @@ find_app = typer.Typer(help="Numbers worth measuring before a long run.")
 app.add_typer(find_app, name="find", no_args_is_help=True)
 app.add_typer(augment_app, name="augment", no_args_is_help=True)
 
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option("-c", "--config", help="A YAML config.", show_default="configs/default.yaml"),
-]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Lay a value over the config; repeatable."),
-]
-FoldOption = Annotated[
-    str, typer.Option("-f", "--fold", help="Which folds: 0, or 0,2, or 0..4, or all.")
-]
-QuietOption = Annotated[bool, typer.Option("-q", "--quiet", help="No messages, only results.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="The result as JSON on stdout.")]
-
-
-def _open(config: Path | None, sets: list[str] | None, quiet: bool = False) -> Experiment:
-    from comp.config import load_config
-    from comp.stages.experiment import open_experiment
-
-    be_quiet(quiet)
-    return open_experiment(load_config(config, sets or []))
-
-
-def _again(config: Path | None, sets: list[str] | None) -> str:
-    """The options that repeat this experiment, for the next command."""
-    import shlex
-
-    words = ["-c", str(config)] if config else []
-    for assignment in sets or []:
-        words += ["--set", assignment]
-    return "".join(f" {shlex.quote(word)}" for word in words)
-
 
 @app.callback(invoke_without_command=True)
 def _version(
@@ -108,7 +83,7 @@ def config_command(config: ConfigOption = None, sets: SetOption = None) -> None:
     from comp.config import dump_config
     from comp.stages.experiment import check_names
 
-    experiment = _open(config, sets)
+    experiment = open_config(config, sets)
     check_names(experiment)
     print(dump_config(experiment.config), end="")
 
@@ -125,12 +100,12 @@ def folds_make(
     from comp.report.tables import print_plan
     from comp.stages.folds import make_folds
 
-    experiment = _open(config, sets, quiet)
+    experiment = open_config(config, sets, quiet)
     plan, balance, written = make_folds(experiment, replace=replace)
     print_plan(plan, balance, as_json=as_json)
     path = experiment.workspace.plan_csv
     say(f"{'wrote' if written else 'unchanged:'} {path}")
-    say(f"next: comp train{_again(config, sets)} --fold 0..{plan.count - 1}")
+    say(f"next: comp train{again(config, sets)} --fold 0..{plan.count - 1}")
 
 
 @folds_app.command("show")
@@ -141,7 +116,7 @@ def folds_show(
     from comp.report.tables import print_plan
     from comp.stages.folds import show_folds
 
-    plan, balance = show_folds(_open(config, sets))
+    plan, balance = show_folds(open_config(config, sets))
     print_plan(plan, balance, as_json=as_json)
 
 
@@ -169,7 +144,7 @@ def train_command(
 
     sets = [*(sets or []), *([f"train.max_hours={max_hours}"] if max_hours else [])]
     sets += [f"train.subset={subset}"] if subset else []
-    experiment = _open(config, sets, quiet)
+    experiment = open_config(config, sets, quiet)
     try:
         trained = train(experiment, fold, restart=restart)
     except (Interrupted, OutOfTime):
@@ -181,13 +156,13 @@ def train_command(
         for number in range(experiment.config.folds.count)
         if not experiment.workspace.fold(number).done.is_file()
     ]
-    again = _again(config, sets)
+    options = again(config, sets)
     if subset:
         return
     if missing:
-        say(f"next: comp train{again} --fold {','.join(map(str, missing))}")
+        say(f"next: comp train{options} --fold {','.join(map(str, missing))}")
     else:
-        say(f"next: comp ensemble{again}")
+        say(f"next: comp ensemble{options}")
 
 
 def _say_left(config: Path | None, sets: list[str] | None) -> None:
@@ -196,7 +171,7 @@ def _say_left(config: Path | None, sets: list[str] | None) -> None:
     from comp.report.status import describe_left
     from comp.stages.status import read_status
 
-    say(describe_left(read_status(load_config(config, sets or [])), _again(config, sets)))
+    say(describe_left(read_status(load_config(config, sets or [])), again(config, sets)))
 
 
 @app.command("sweep")
@@ -225,10 +200,10 @@ def find_lr(
     """A learning-rate range test, with a picture and a suggestion."""
     from comp.stages.find import find_rate
 
-    found = find_rate(_open(config, sets), fold, steps)
+    found = find_rate(open_config(config, sets), fold, steps)
     print(f"{found.suggestion:.1e}")
     say(f"the loss falls fastest there; see {found.picture}")
-    say(f"next: comp train{_again(config, sets)} --set train.lr={found.suggestion:.1e}")
+    say(f"next: comp train{again(config, sets)} --set train.lr={found.suggestion:.1e}")
 
 
 @find_app.command("batch")
@@ -241,7 +216,7 @@ def find_batch_command(
     """Which batch sizes fit the device, and how fast each trains, with a picture."""
     from comp.stages.find import find_batch
 
-    found = find_batch(_open(config, sets), fold, limit)
+    found = find_batch(open_config(config, sets), fold, limit)
     for trial in found.trials:
         memory = "" if trial.memory is None else f"  {trial.memory} MiB"
         print(f"{trial.size:5}  {trial.speed:9.1f} images/s{memory}")
@@ -257,7 +232,7 @@ def status_command(
     from comp.report.status import print_status
     from comp.stages.status import read_status
 
-    print_status(read_status(load_config(config, sets or [])), _again(config, sets), as_json)
+    print_status(read_status(load_config(config, sets or [])), again(config, sets), as_json)
 
 
 @app.command("predict")
@@ -265,39 +240,27 @@ def predict_command(
     fold: FoldOption = "all",
     config: ConfigOption = None,
     sets: SetOption = None,
-    tta: Annotated[str | None, typer.Option(help="The same as --set predict.tta=...")] = None,
+    tta: Annotated[
+        str | None, typer.Option(help="none, hflip, flips, d4, auto, or views: id+flip.")
+    ] = None,
     quiet: QuietOption = False,
 ) -> None:
     """Write the validation and test probabilities of trained folds, where they are missing."""
-    from comp.stages.predict import predict
+    from comp.stages.experiment import parse_folds
+    from comp.stages.predict import open_predictor
 
     sets = [*(sets or []), *([f"predict.tta={tta}"] if tta else [])]
-    written = predict(_open(config, sets, quiet), fold)
+    predictor = open_predictor(open_config(config, sets, quiet))
+    written = predictor.run(parse_folds(fold, predictor.plan.count))
+    if predictor.experiment.config.predict.tta == "auto":
+        from comp.report.answers import print_views
+
+        print_views(predictor.judge(), predictor.experiment.metric.name)
     if not written:
         say("nothing to do: these predictions are there already")
     for path in written:
         print(path)
-    say(f"next: comp ensemble{_again(config, sets)}")
-
-
-@app.command("ensemble")
-def ensemble_command(
-    config: ConfigOption = None,
-    sets: SetOption = None,
-    vote: Annotated[str | None, typer.Option(help="soft or hard; see ensemble.vote.")] = None,
-    tune: Annotated[bool, typer.Option(help="Tune thresholds out of fold.")] = True,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-) -> None:
-    """Predict what is missing, tune and score out of fold, and write the checked submission."""
-    from comp.report.tables import print_ensemble
-    from comp.stages.ensemble import ensemble
-
-    sets = [*(sets or []), *([f"ensemble.vote={vote}"] if vote else [])]
-    sets += [] if tune else ["ensemble.tune=false"]
-    result = ensemble(_open(config, sets, quiet))
-    print_ensemble(result, as_json=as_json)
-    say(f"wrote {result.path} and {result.manifest}")
+    say(f"next: comp ensemble{again(config, sets)}")
 
 
 @augment_app.command("show")
@@ -311,8 +274,11 @@ def augment_show(
     """A contact sheet: each row an image as it is, then as training will see it."""
     from comp.stages.show import show_augmentation
 
-    show_augmentation(_open(config, sets), out, images=images, draws=draws)
+    show_augmentation(open_config(config, sets), out, images=images, draws=draws)
     print(out)
+
+
+add_answers(app)
 
 
 def main() -> None:

@@ -13,11 +13,20 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from comp.errors import ConfigError, nearest
 
 MAX_BYTES = 1 << 20
+JOINT = "|"  # between the columns, or attributes, that are joined into one class
 
 
 def _as_tuple(value: object) -> object:
@@ -38,6 +47,12 @@ def _file_name(value: object) -> object:
 FileName = Annotated[str, BeforeValidator(_file_name), Field(max_length=100)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
 Count = Annotated[int, Field(ge=1)]
+Counts = Annotated[tuple[Count, ...], BeforeValidator(_as_tuple)]
+Edges = Annotated[
+    tuple[Annotated[float, Field(allow_inf_nan=False)], ...],
+    BeforeValidator(_as_tuple),
+    Field(min_length=1),
+]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -58,6 +73,7 @@ class DataConfig(Section):
     train_csv: str = "train.csv"
     id: str = "id"
     target: Names = ()
+    bins: dict[str, Edges] = {}  # column -> where a number becomes the next class: {age: [30, 60]}
     separator: str | None = None  # of the labels in a single multilabel column
     classes: Names = ()  # the order of the classes; of two, the last is the positive one
     group: str | None = None
@@ -65,6 +81,13 @@ class DataConfig(Section):
     test_images: str = "test"
     sample_submission: str | None = "sample_submission.csv"
     test_answers: str | None = None  # a table like train_csv, where the true answers are known
+
+    @model_validator(mode="after")
+    def _rising(self) -> DataConfig:
+        for name, edges in self.bins.items():
+            if list(edges) != sorted({*edges}):
+                raise ValueError(f"bins.{name}: the edges must rise, found {list(edges)}")
+        return self
 
 
 class FoldsConfig(Section):
@@ -86,6 +109,10 @@ class AugmentConfig(Section):
     """What training images go through each time they are seen."""
 
     recipe: str = "flips_rotate"
+    mixup: NotNegative = 0.0  # alpha of its Beta distribution; 0: none. With cutmix: half of each
+    cutmix: NotNegative = 0.0
+    erasing: Annotated[float, Field(ge=0, le=1)] = 0.0  # probability, an image
+    cutpaste: Annotated[float, Field(ge=0, le=1)] = 0.0  # probability, an image without a defect
 
 
 class ModelConfig(Section):
@@ -95,6 +122,10 @@ class ModelConfig(Section):
     pretrained: bool = True
     weights: str | None = None  # a local file: .pt, .pth or .safetensors
     drop_rate: Share = 0.0
+    head: str = "linear"  # linear | mlp
+    hidden: Count = 512  # units of the hidden layer of head: mlp
+    init: str = "default"  # of the head: default | xavier | kaiming
+    heads: Literal["one", "attributes"] = "one"  # attributes: one a column of data.target
 
 
 class TrainConfig(Section):
@@ -106,19 +137,32 @@ class TrainConfig(Section):
     lr: Positive = 1e-3
     opt: str = "adamw"
     weight_decay: NotNegative = 0.01
+    head_lr: Positive | None = None  # of the last layers; null: lr
+    layer_decay: Annotated[float, Field(gt=0, le=1)] | None = None  # of lr, a layer downwards
+    freeze_epochs: Annotated[int, Field(ge=0)] = 0  # in which the head alone learns
     sched: str = "cosine"
+    sched_by: Literal["update", "epoch"] = "update"
     warmup_epochs: Annotated[int, Field(ge=0)] = 0
-    decay_epochs: Count = 5  # sched: step, together with the next
+    min_lr: NotNegative = 0.0  # sched: cosine, restarts, poly, onecycle, plateau
+    decay_epochs: Count = 5  # sched: step, plateau; together with the next
     decay_rate: Annotated[float, Field(gt=0, lt=1)] = 0.75
+    milestones: Counts = ()  # sched: multistep; the epochs after which the rate falls
+    cycles: Count = 3  # sched: restarts
+    top_k: Count = 1  # checkpoints kept for predict.checkpoint: average
+    patience: Count | None = None  # epochs without a better score after which a fold ends
     clip_grad: Positive | None = None
     subset: Annotated[int, Field(ge=4)] | None = None  # images, over all folds; null: all
-    loss: str = "auto"
+    loss: str | dict[str, Positive] = "auto"  # a name, or names with their weights in the sum
     label_smoothing: Share = 0.0
+    class_weights: Literal["none", "inverse", "effective"] = "none"  # of the fold's training part
+    pos_weight: Literal["auto"] | Positive | None = None  # of a one in a 0/1 column
     sampler: str = "shuffle"
+    sampler_strength: Annotated[float, Field(gt=0, le=1)] = 1.0  # 1: all classes alike
     ema: Annotated[float, Field(gt=0, lt=1)] | None = None
     workers: Literal["auto"] | Annotated[int, Field(ge=0)] = "auto"
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     deterministic: bool = False
+    track: Literal["none", "tensorboard", "wandb"] = "none"
     checkpoint_minutes: Positive | None = 10.0  # inside an epoch; null: at the end of each only
     max_hours: Positive | None = None  # of one command, over all its folds
 
@@ -128,6 +172,18 @@ class TrainConfig(Section):
             raise ValueError(
                 f"warmup_epochs ({self.warmup_epochs}) must be fewer than epochs ({self.epochs})"
             )
+        if self.sched == "multistep" and list(self.milestones) != sorted({*self.milestones}):
+            raise ValueError(f"milestones must rise, found {list(self.milestones)}")
+        if self.sched == "multistep" and not self.milestones:
+            raise ValueError("sched: multistep needs milestones, such as [10, 20]")
+        if self.sched == "restarts" and self.cycles > self.epochs:
+            raise ValueError(f"cycles ({self.cycles}) cannot exceed epochs ({self.epochs})")
+        if self.min_lr >= self.lr:
+            raise ValueError(f"min_lr ({self.min_lr}) must be lower than lr ({self.lr})")
+        if self.loss == {}:
+            raise ValueError("loss: an empty sum; name a loss, or write auto")
+        if self.pos_weight is not None and self.class_weights != "none":
+            raise ValueError("pos_weight and class_weights weigh the same thing; set one of them")
         if self.micro_batch is not None and self.micro_batch > self.batch_size:
             raise ValueError(
                 f"micro_batch ({self.micro_batch}) cannot exceed batch_size ({self.batch_size})"
@@ -139,7 +195,7 @@ class PredictConfig(Section):
     """How a trained fold turns images into probabilities."""
 
     tta: str = "none"
-    checkpoint: Literal["best", "last"] = "best"
+    checkpoint: Literal["best", "last", "average"] = "best"
     batch_size: Count | None = None  # null: twice the training batch
 
 
@@ -147,14 +203,33 @@ class EnsembleConfig(Section):
     """How folds become one answer."""
 
     vote: str = "soft"
-    weights: Literal["equal"] = "equal"
+    weights: str = "equal"  # equal, greedy, optimize, or a YAML or JSON file: member -> weight
     tune: bool = True
+    prior: Literal["auto"] | dict[str, Share] | None = None  # class -> its share of the test set
+    combine: Literal["product"] | None = None  # runs of one attribute each make a joint class
+
+    @field_validator("prior", mode="before")
+    @classmethod
+    def _names_are_text(cls, value: Any) -> Any:
+        return {str(k): v for k, v in value.items()} if isinstance(value, dict) else value
+
+    @field_validator("prior")
+    @classmethod
+    def _adds_up(cls, value: Any) -> Any:
+        total = sum(value.values()) if isinstance(value, dict) else 1.0
+        if abs(total - 1) > 1e-3:
+            raise ValueError(f"the shares of the classes must sum to 1, these to {total:g}")
+        return value
 
 
 class SubmissionConfig(Section):
     """What the answer file holds."""
 
     write: Literal["auto", "label", "probability"] = "auto"
+    extra_images: Literal["refuse", "ignore"] = "refuse"  # test images that the sample leaves out
+    site: Literal["kaggle", "dacon"] | None = None
+    competition: str | None = None  # Kaggle: the name in its address; Dacon: the number
+    team: str = ""  # Dacon asks for it
 
 
 class Config(Section):
@@ -173,6 +248,12 @@ class Config(Section):
     predict: PredictConfig = PredictConfig()
     ensemble: EnsembleConfig = EnsembleConfig()
     submission: SubmissionConfig = SubmissionConfig()
+
+    @model_validator(mode="after")
+    def _together(self) -> Config:
+        if self.predict.checkpoint == "average" and self.train.top_k < 2:
+            raise ValueError("predict.checkpoint: average needs train.top_k of 2 or more")
+        return self
 
 
 class _Loader(yaml.SafeLoader):

@@ -1,57 +1,291 @@
-"""The losses. Each takes logits and targets in the form of its link and gives a mean."""
+"""The losses. Each takes logits (N, C, ...) and targets in the form of its link and gives a mean.
+
+A target may be soft (mixup): probabilities in the shape of the logits. Every loss but `soft_f1` is
+a mean over images (and pixels, and columns), never over their weights, so that a batch in parts
+has the gradient of the whole.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from comp.errors import ConfigError, pick
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+Array = np.ndarray[Any, Any]
 LossFunction = Callable[["Tensor", "Tensor"], "Tensor"]
+Spec = str | Mapping[str, float]
+
+FOCUS = 2.0  # gamma of the focal loss, as in its paper
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What every loss is made from.
+
+    `smoothing`  label smoothing in [0, 1)
+    `weights`    None, or float weights that do not depend on the image: (C,) of the classes for
+                 softmax, (2, C) of zeros and ones in each column for sigmoid
+    """
+
+    smoothing: float = 0.0
+    weights: Tensor | None = None
 
 
 @dataclass(frozen=True)
 class Loss:
-    """A loss: the link it belongs to, and how to make it from the label smoothing in [0, 1)."""
+    """A loss: how to make it for each link that it is for, and whether it minds class weights."""
 
-    link: str
-    make: Callable[[float], LossFunction]
+    make: dict[str, Callable[[Terms], LossFunction]]
+    weighted: bool = True
 
 
-def _bce(smoothing: float) -> LossFunction:
-    from torch.nn.functional import binary_cross_entropy_with_logits
+def _along(weights: Tensor, logits: Tensor) -> Tensor:
+    """Class weights (..., C) in a shape that multiplies logits (N, C, ...)."""
+    return weights.reshape(*weights.shape, *[1] * (logits.ndim - 2))
+
+
+def _smooth(target: Tensor, smoothing: float) -> Tensor:
+    """Zeros and ones moved towards a half."""
+    return target.float() * (1 - smoothing) + smoothing / 2
+
+
+def _cells(weights: Tensor | None, target: Tensor) -> Tensor | float:
+    """The weight of each cell of a 0/1 target; in proportion where the target is soft."""
+    if weights is None:
+        return 1.0
+    zeros, ones = _along(weights, target)
+    cells: Tensor = target * ones + (1 - target) * zeros
+    return cells
+
+
+def _bce(terms: Terms) -> LossFunction:
+    from torch.nn.functional import binary_cross_entropy_with_logits as bce
 
     def loss(logits: Tensor, target: Tensor) -> Tensor:
-        return binary_cross_entropy_with_logits(
-            logits.float(), target.float() * (1 - smoothing) + smoothing / 2
-        )
+        target = _smooth(target, terms.smoothing)
+        if terms.weights is None:
+            plain: Tensor = bce(logits.float(), target)
+            return plain
+        zeros, ones = _along(terms.weights, logits)
+        cells: Tensor = bce(logits.float(), target, reduction="none", pos_weight=ones / zeros)
+        weighed: Tensor = cells * zeros
+        return weighed.mean()
 
     return loss
 
 
-def _ce(smoothing: float) -> LossFunction:
+def _ce(terms: Terms) -> LossFunction:
     from torch.nn.functional import cross_entropy
 
     def loss(logits: Tensor, target: Tensor) -> Tensor:
-        return cross_entropy(logits.float(), target, label_smoothing=smoothing)
+        return cross_entropy(
+            logits.float(),
+            target,
+            weight=terms.weights,
+            label_smoothing=terms.smoothing,
+            reduction="none",
+        ).mean()
 
     return loss
 
 
-LOSSES = {"bce": Loss("sigmoid", _bce), "ce": Loss("softmax", _ce)}
+def _sigmoid_focal(terms: Terms) -> LossFunction:
+    from torchvision.ops import sigmoid_focal_loss
+
+    def loss(logits: Tensor, target: Tensor) -> Tensor:
+        target = _smooth(target, terms.smoothing)
+        cells: Tensor = sigmoid_focal_loss(logits.float(), target, alpha=-1, gamma=FOCUS)
+        return (cells * _cells(terms.weights, target)).mean()
+
+    return loss
 
 
-def make_loss(name: str, link: str, smoothing: float = 0.0) -> LossFunction:
-    """The loss `name` for a task of `link`; ConfigError when it is unknown or of the other link."""
-    loss = pick(LOSSES, name, "loss")
-    if loss.link != link:
-        fitting = [other for other, entry in LOSSES.items() if entry.link == link]
+def _spread(logits: Tensor, target: Tensor, smoothing: float) -> Tensor:
+    """(N, C, ...) probabilities of a softmax target: class numbers, or soft already; smoothed."""
+    import torch
+
+    if not target.is_floating_point():
+        hot = torch.zeros_like(logits, dtype=torch.float32)
+        target = hot.scatter_(1, target.unsqueeze(1), 1.0)
+    return target * (1 - smoothing) + smoothing / logits.shape[1]
+
+
+def _softmax_focal(terms: Terms) -> LossFunction:
+    """Lin et al. 2017 over classes: the log of each class times (1 - p) ** gamma."""
+
+    def loss(logits: Tensor, target: Tensor) -> Tensor:
+        target = _spread(logits, target, terms.smoothing)
+        logs = logits.float().log_softmax(dim=1)
+        cells = -target * (1 - logs.exp()) ** FOCUS * logs
+        if terms.weights is not None:
+            cells = cells * _along(terms.weights, logits)
+        return cells.sum(dim=1).mean()
+
+    return loss
+
+
+def _sigmoid_asymmetric(terms: Terms) -> LossFunction:
+    """Ridnik et al. 2021, with the settings of the paper."""
+    from timm.loss import AsymmetricLossMultiLabel
+
+    cells = AsymmetricLossMultiLabel(smoothing=terms.smoothing, reduction="none")
+
+    def loss(logits: Tensor, target: Tensor) -> Tensor:
+        found: Tensor = cells(logits, target)
+        return (found * _cells(terms.weights, target)).mean()
+
+    return loss
+
+
+def _softmax_asymmetric(terms: Terms, focus: float = 1.0, others: float = 4.0) -> LossFunction:
+    """timm's AsymmetricLossSingleLabel (Ridnik et al. 2021), for soft targets too."""
+
+    def loss(logits: Tensor, target: Tensor) -> Tensor:
+        truth = _spread(logits, target, 0.0)
+        logs = logits.float().log_softmax(dim=1)
+        probs = logs.exp()
+        wrong = 1 - probs * truth - (1 - probs) * (1 - truth)
+        logs = logs * wrong.clamp(min=0) ** (focus * truth + others * (1 - truth))
+        cells = -logs * _spread(logits, truth, terms.smoothing)
+        if terms.weights is not None:
+            cells = cells * _along(terms.weights, logits)
+        return cells.sum(dim=1).mean()
+
+    return loss
+
+
+def _soft_f1(probs: Tensor, target: Tensor) -> Tensor:
+    """1 - the mean over classes of F1 with probabilities for decisions; probs, target: (N, C, ...).
+
+    One is added above and below, so that a class that the batch does not hold asks for low
+    probabilities instead of 0 / 0.
+    """
+    over = [axis for axis in range(probs.ndim) if axis != 1]
+    both, either = (probs * target).sum(over), (probs + target).sum(over)
+    return 1 - ((2 * both + 1) / (either + 1)).mean()
+
+
+def _sigmoid_f1(terms: Terms) -> LossFunction:
+    import torch
+
+    def loss(logits: Tensor, target: Tensor) -> Tensor:
+        probs, target = logits.float().sigmoid(), _smooth(target, terms.smoothing)
+        if logits.shape[1] == 1:  # two classes in one column: macro F1 counts both
+            probs, target = torch.cat([1 - probs, probs], 1), torch.cat([1 - target, target], 1)
+        return _soft_f1(probs, target)
+
+    return loss
+
+
+def _softmax_f1(terms: Terms) -> LossFunction:
+    def loss(logits: Tensor, target: Tensor) -> Tensor:
+        truth = _spread(logits, target, terms.smoothing)
+        return _soft_f1(logits.float().softmax(dim=1), truth)
+
+    return loss
+
+
+LOSSES = {
+    "bce": Loss({"sigmoid": _bce}),
+    "ce": Loss({"softmax": _ce}),
+    "focal": Loss({"sigmoid": _sigmoid_focal, "softmax": _softmax_focal}),
+    "asymmetric": Loss({"sigmoid": _sigmoid_asymmetric, "softmax": _softmax_asymmetric}),
+    "soft_f1": Loss({"sigmoid": _sigmoid_f1, "softmax": _softmax_f1}, weighted=False),
+}
+
+
+def make_loss(
+    spec: Spec, link: str, smoothing: float = 0.0, weights: Tensor | None = None
+) -> LossFunction:
+    """The loss that `train.loss` means for a task of `link`: a name, or names with their weights.
+
+    weights: see `Terms`. Raises ConfigError for a loss that is unknown or of the other link.
+    """
+    parts = _parts(spec)
+    made = [(_make(name, link)(Terms(smoothing, weights)), share) for name, share in parts.items()]
+    if made[1:] or made[0][1] != 1.0:
+        return lambda logits, target: sum(  # type: ignore[return-value]
+            share * loss(logits, target) for loss, share in made
+        )
+    return made[0][0]
+
+
+def check_loss(spec: Spec, link: str, how: str = "none", pos_weight: object = None) -> None:
+    """Raise ConfigError where `train.loss`, `class_weights` and `pos_weight` cannot be together."""
+    parts = _parts(spec)
+    for name in parts:
+        _make(name, link)
+    if pos_weight is not None and link == "softmax":
         raise ConfigError(
-            f"train.loss: {name!r} is for {loss.link} outputs, this task has {link}; "
+            "train.pos_weight: is for 0/1 columns; with one class an image use "
+            "train.class_weights: inverse, or effective"
+        )
+    asked = how != "none" or pos_weight is not None
+    if asked and not any(LOSSES[name].weighted for name in parts):
+        raise ConfigError(
+            f"train.class_weights, train.pos_weight: {', '.join(parts)} counts every class alike "
+            "and takes no weights; set them to none and null, or add another loss"
+        )
+
+
+def _parts(spec: Spec) -> dict[str, float]:
+    return {spec: 1.0} if isinstance(spec, str) else dict(spec)
+
+
+def _make(name: str, link: str) -> Callable[[Terms], LossFunction]:
+    loss = pick(LOSSES, name, "loss")
+    if link not in loss.make:
+        fitting = [other for other, entry in LOSSES.items() if link in entry.make]
+        raise ConfigError(
+            f"train.loss: {name!r} is for {' and '.join(loss.make)} outputs, this task has {link}; "
             f"use one of: {', '.join(fitting)}"
         )
-    return loss.make(smoothing)
+    return loss.make[link]
+
+
+# name -> counts (n,) of classes, rows -> weights (n,) before they are scaled
+CLASS_WEIGHTS: dict[str, Callable[[Array, int], Array]] = {
+    "inverse": lambda counts, _: 1 / counts,
+    # Cui et al. 2019, with the beta = (N - 1) / N that the paper derives
+    "effective": lambda counts, rows: 1 / (1 - (1 - 1 / rows) ** counts),
+}
+
+
+def class_weights(counts: Array, how: str) -> Array:
+    """(n,) float64 weights of classes that occur `counts` (n,) times, for `train.class_weights`.
+
+    Scaled so that the mean over the rows is one: the learning rate keeps its meaning. A class that
+    does not occur counts as if it occurred once.
+    """
+    rows = max(2, int(counts.sum()))
+    weights = pick(CLASS_WEIGHTS, how, "train.class_weights")(np.maximum(counts, 1), rows)
+    return np.asarray(weights * counts.sum() / (weights * counts).sum())
+
+
+def link_weights(
+    target: Array, link: str, columns: int, how: str, pos_weight: float | str | None
+) -> Array | None:
+    """The weights that `make_loss` wants, from the target of the training rows, or None for none.
+
+    target: (n,) class numbers or (n, C) zeros and ones. how: `train.class_weights`. pos_weight:
+    None, the weight of a one in a 0/1 column, or "auto": as many times as zeros outnumber ones.
+    """
+    if how == "none" and pos_weight is None:
+        return None
+    if link == "softmax":
+        return class_weights(np.bincount(target.ravel(), minlength=columns), how)
+    ones = target.reshape(len(target), columns, -1).mean(axis=2).sum(axis=0)
+    counts = np.stack([len(target) - ones, ones])  # (2, C)
+    if how != "none":
+        return np.stack([class_weights(column, how) for column in counts.T], axis=1)
+    share = (
+        counts[0] / np.maximum(ones, 1) if pos_weight == "auto" else np.full(columns, pos_weight)
+    )
+    return np.stack([np.ones(columns), np.maximum(share, 1 / len(target))])

@@ -35,7 +35,9 @@ class Metric:
     `by_class`           for tasks with one class an image: (tp, fp, fn, tn) of one class -> its
                          part; the metric is proportional to the mean of the parts that are not NaN
     `by_column`          for tasks with a 0/1 column a class: the same of one column
-    Both are None where the metric does not part that way, so that no rule can be tuned exactly.
+    `by_total`           the same of the counts of all columns together
+    `by_row`             the same of the counts of one image; the metric is their mean
+    All are None where the metric does not part that way, so that no rule can be tuned exactly.
     """
 
     name: str
@@ -45,6 +47,8 @@ class Metric:
     tasks: tuple[str, ...]
     by_class: Counts | None = None
     by_column: Counts | None = None
+    by_total: Counts | None = None
+    by_row: Counts | None = None
 
     def score(self, target: Array, answer: Array, classes: int) -> float:
         """The score of `answer`; NaN where the metric is not defined on these targets.
@@ -125,6 +129,27 @@ def _tally_columns(labels: Array, chosen: Array | None, _: int, weights: Array) 
     return np.asarray(weights @ (labels if chosen is None else chosen).astype(weights.dtype))
 
 
+def _micro_f1(target: Array, labels: Array, classes: int, weights: Array) -> Array:
+    """F1 of all (image, label) cells together; with one class an image it is the accuracy."""
+    if target.ndim == 1:
+        return _accuracy(target, labels, classes, weights)
+    hits = ((target > 0) & (labels > 0)).sum(axis=1).astype(np.float64)
+    both = target.sum(axis=1) + labels.sum(axis=1).astype(np.float64)
+    return divide(2 * (weights @ hits), weights @ both)
+
+
+def _f1_of_a_row(tp: Array, fp: Array, fn: Array, _tn: Array) -> Array:
+    """F1 of the labels of one image; 1 for an image that has none and is given none."""
+    return np.nan_to_num(_f1(tp, fp, fn, _tn), nan=1.0)
+
+
+def _sample_f1(target: Array, labels: Array, _: int, weights: Array) -> Array:
+    """The mean over images of the F1 of each one's labels."""
+    hits = ((target > 0) & (labels > 0)).sum(axis=1)
+    extra, missed = labels.sum(axis=1) - hits, target.sum(axis=1) - hits
+    return _weighted_mean(_f1_of_a_row(hits, extra, missed, hits), weights)
+
+
 def _accuracy(target: Array, labels: Array, _: int, weights: Array) -> Array:
     """The share of images that are right; with several columns, right in every one."""
     return _weighted_mean((target == labels).reshape(len(target), -1).all(axis=1), weights)
@@ -191,6 +216,8 @@ METRICS = {
             ("multilabel",),
             by_column=_share_right,
         ),
+        Metric("micro_f1", _micro_f1, "labels", True, _TABLES, by_class=_share_hit, by_total=_f1),
+        Metric("sample_f1", _sample_f1, "labels", True, ("multilabel",), by_row=_f1_of_a_row),
         Metric("log_loss", _log_loss, "probs", False, _TABLES),
         Metric("roc_auc", _roc_auc, "probs", True, _TABLES),
     )

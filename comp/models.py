@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 import pickle
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from comp.config import ModelConfig
 from comp.device import Device
 from comp.errors import ModelError, nearest, reason
+from comp.heads import dress_head, outputs_of
 
 _WRAPPERS = ("state_dict_ema", "model_ema", "state_dict", "model")
 _PREFIXES = ("module.", "_orig_mod.", "model.")
@@ -54,21 +56,39 @@ class Net:
         return images.to(self.device.torch_device, non_blocking=True).permute(0, 3, 1, 2)
 
 
-def build_net(config: ModelConfig, outputs: int, image_size: int, device: Device) -> Net:
+def build_net(
+    config: ModelConfig,
+    outputs: int,
+    image_size: int,
+    device: Device,
+    classes: Sequence[str] = (),
+) -> Net:
     """A network for training: new, pretrained, or from a local file, as the config says.
 
+    classes: their names; `model.heads: attributes` reads them.
     Raises ModelError for an unknown name (with the nearest), for weights that cannot be had or do
     not fit, and for an image size that the architecture cannot take.
     """
+    outputs = outputs_of(config, outputs, classes)
     module = _create(config, outputs, image_size, pretrained=config.pretrained)
+    dress_head(module, config, classes)
     if config.weights:
         load_weights(module, Path(config.weights))
     return as_net(module, device)
 
 
-def build_empty_net(config: ModelConfig, outputs: int, image_size: int, device: Device) -> Net:
+def build_empty_net(
+    config: ModelConfig,
+    outputs: int,
+    image_size: int,
+    device: Device,
+    classes: Sequence[str] = (),
+) -> Net:
     """The same network without its weights, for a checkpoint to fill; needs no network access."""
-    return as_net(_create(config, outputs, image_size, pretrained=False), device)
+    outputs = outputs_of(config, outputs, classes)
+    module = _create(config, outputs, image_size, pretrained=False)
+    dress_head(module, config, classes)
+    return as_net(module, device)
 
 
 def as_net(module: nn.Module, device: Device) -> Net:

@@ -5,7 +5,7 @@ ttach makes the views and undoes them; its wrappers are not used, because they m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,12 +34,35 @@ TTAS: dict[str, Callable[[], ttach.Compose]] = {
     "flips": ttach.aliases.flip_transform,
     "d4": ttach.aliases.d4_transform,
 }
+AUTO = "auto"  # judged on the out-of-fold predictions, see `comp.stages.tta`
+# The eight views of a square, by name, in the order of ttach's d4; `flip` is left to right.
+VIEWS = ("id", "rot90", "rot180", "rot270", "flip", "flip90", "flip180", "flip270")
+
+
+def views_of(tta: str) -> list[Any]:
+    """The views of a name in TTAS, or of names in VIEWS with `+` between: `id+flip`.
+
+    Raises ConfigError for other names.
+    """
+    if tta in TTAS:
+        return list(TTAS[tta]())
+    known = dict(zip(VIEWS, TTAS["d4"](), strict=True))
+    if "+" not in tta and tta not in known:
+        pick({**TTAS, AUTO: None, **known}, tta, "predict.tta")
+    return [pick(known, name, "view in predict.tta") for name in tta.split("+")]
+
+
+def check_tta(tta: str) -> None:
+    """Raise ConfigError for what is neither `auto` nor names of views."""
+    if tta != AUTO:
+        views_of(tta)
 
 
 def net_of(state: State, config: Config, task: Task, device: Device) -> Net:
     """The network of a checkpoint, ready to predict. RunError when the weights do not fit."""
     outputs = task.columns(len(state["classes"]))
-    net = build_empty_net(config.model, outputs, config.image.size, device)
+    classes = state["classes"]
+    net = build_empty_net(config.model, outputs, config.image.size, device, classes)
     try:
         net.module.load_state_dict(state["model"])
     except RuntimeError as problem:
@@ -52,7 +75,7 @@ def net_of(state: State, config: Config, task: Task, device: Device) -> Net:
 
 
 @torch.inference_mode()
-def view_probs(net: Net, task: Task, images: Tensor, views: ttach.Compose) -> Tensor:
+def view_probs(net: Net, task: Task, images: Tensor, views: Sequence[Any]) -> Tensor:
     """(B, C, ...) float32: the mean over the views of the probabilities of uint8 (B, 3, H, W).
 
     For a spatial task each view's probabilities are turned back before they are merged.
@@ -81,7 +104,7 @@ def predict_probs(
 
     keep: where the pieces of about PIECE_ROWS rows are kept; those that are there are not made.
     """
-    views = pick(TTAS, tta, "predict.tta")()
+    views = views_of(tta)
     piece = batch_size * max(1, PIECE_ROWS // batch_size)
     found = {s: keep.read(s) if keep else None for s in range(0, len(rows), piece)}
 

@@ -16,6 +16,7 @@ from comp.errors import PredictionsError, first
 
 _PROBS, _IDS, _MANIFEST = "probs.npy", "ids.txt", "manifest.json"
 _SUM_TOLERANCE = 1e-3
+_CELLS = 1 << 22  # probabilities checked at once
 
 
 @dataclass(frozen=True)
@@ -56,24 +57,27 @@ class Predictions:
         self._check_values(where)
 
     def _check_values(self, where: str) -> None:
-        flat = self.probs.reshape(len(self.probs), -1)
-        bad = ~np.isfinite(flat).all(axis=1) | (flat < 0).any(axis=1) | (flat > 1).any(axis=1)
-        if bad.any():
-            ids = [self.ids[row] for row in np.flatnonzero(bad)[:6]]
-            raise PredictionsError(
-                f"{where}: {int(bad.sum())} rows hold NaN or values outside [0, 1]: {first(ids)}"
-            )
-        if self.link == "softmax" and len(self.probs):
-            off = np.abs(self.probs.sum(axis=1, dtype=np.float64) - 1)
-            bad = off.reshape(len(off), -1).max(axis=1) > _SUM_TOLERANCE
-            if bad.any():
-                ids = [self.ids[row] for row in np.flatnonzero(bad)[:6]]
-                raise PredictionsError(
-                    f"{where}: {int(bad.sum())} rows do not sum to 1: {first(ids)}"
-                )
+        """Over the rows in chunks: probabilities may be larger than the memory."""
+        wrong: list[int] = []
+        off: list[int] = []
+        step = max(1, _CELLS // max(1, int(np.prod(self.probs.shape[1:]))))
+        for begin in range(0, len(self.probs), step):
+            part = np.asarray(self.probs[begin : begin + step])
+            flat = part.reshape(len(part), -1)
+            inside = (flat >= 0).all(axis=1) & (flat <= 1).all(axis=1)  # NaN is neither
+            wrong += (np.flatnonzero(~inside) + begin).tolist()
+            if self.link == "softmax":
+                miss = np.abs(part.sum(axis=1, dtype=np.float64) - 1).reshape(len(part), -1)
+                off += (np.flatnonzero(miss.max(axis=1) > _SUM_TOLERANCE) + begin).tolist()
+        for rows, what in ((wrong, "hold NaN or values outside [0, 1]"), (off, "do not sum to 1")):
+            if rows:
+                ids = [self.ids[row] for row in rows[:6]]
+                raise PredictionsError(f"{where}: {len(rows)} rows {what}: {first(ids)}")
 
     def align(self, ids: Sequence[str]) -> Predictions:
         """The same probabilities in the order of `ids`; PredictionsError names what is missing."""
+        if tuple(ids) == self.ids:
+            return self
         place = {name: row for row, name in enumerate(self.ids)}
         missing = [name for name in ids if name not in place]
         if missing:

@@ -18,6 +18,7 @@ FREE = (
     "train.workers",
     "train.checkpoint_minutes",
     "train.max_hours",
+    "train.track",
     "predict.",
     "ensemble.",
     "submission.",
@@ -117,9 +118,27 @@ class RunDir:
     def test(self) -> Path:
         return self.path / "test"
 
+    @property
+    def average(self) -> Path:
+        """The mean of the best checkpoints, written when a fold is finished."""
+        return self.path / "average.pt"
+
+    def top(self, epoch: int) -> Path:
+        """One of the best checkpoints (`train.top_k`)."""
+        return self.path / f"top_{epoch:04d}.pt"
+
+    @property
+    def tensorboard(self) -> Path:
+        return self.path / "tensorboard"
+
+    @property
+    def sessions(self) -> Path:
+        """What trained here: commands, versions, commit, machine; one entry a start."""
+        return self.path / "sessions.json"
+
     def checkpoint(self, which: str) -> Path:
-        """The file of `predict.checkpoint`: best or last."""
-        return {"best": self.best, "last": self.last}[which]
+        """The file of `predict.checkpoint`: best, last or average."""
+        return {"best": self.best, "last": self.last, "average": self.average}[which]
 
     def claim(self, config: Config) -> None:
         """Make the folder and put the resolved config in it; sweep what a crash left.
@@ -155,10 +174,11 @@ class RunDir:
         """Remove what training and prediction left here, the manifest first."""
         for path in (
             *(self.done, self.last, self.before_last, self.best),
-            *(self.history, self.config),
+            *(self.history, self.config, self.average, self.sessions),
+            *self.path.glob("top_*.pt"),
         ):
             files.remove(path)
-        for folder in (self.valid, self.test):
+        for folder in (self.valid, self.test, self.tensorboard):
             shutil.rmtree(folder, ignore_errors=True)
 
 

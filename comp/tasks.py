@@ -25,7 +25,8 @@ class Link:
     """From logits to probabilities, and from probabilities and a rule to a decision.
 
     `probs`        torch logits (N, C, ...) -> probabilities of the same shape, float32
-    `loss_target`  torch targets as read from an index -> what the losses of this link take
+    `loss_target`  torch targets as read from an index, or soft ones -> what the losses take
+    `soft_target`  torch targets as read from an index, columns C -> float probabilities (N, C, ...)
     `decide`       probabilities (N, C, ...) and a rule (C,) -> labels (int64)
     `neutral`      C -> the rule that changes nothing
     `normalized`   whether the probabilities of one image (or pixel) sum to 1 over the classes
@@ -37,6 +38,7 @@ class Link:
     tuner: str
     probs: Callable[[Tensor], Tensor]
     loss_target: Callable[[Tensor, Tensor], Tensor]
+    soft_target: Callable[[Tensor, int], Tensor]
     decide: Callable[[Array, Array], Array]
     neutral: Callable[[int], Array]
 
@@ -54,7 +56,17 @@ def _as_logits(target: Tensor, logits: Tensor) -> Tensor:
 
 
 def _as_classes(target: Tensor, _: Tensor) -> Tensor:
-    return target.long()
+    return target if target.is_floating_point() else target.long()
+
+
+def _soft_cells(target: Tensor, columns: int) -> Tensor:
+    return target.reshape(len(target), columns, *target.shape[2:]).float()
+
+
+def _soft_classes(target: Tensor, columns: int) -> Tensor:
+    from torch.nn.functional import one_hot
+
+    return one_hot(target.long(), columns).movedim(-1, 1).float()
 
 
 def _along_classes(rule: Array, probs: Array) -> Array:
@@ -81,6 +93,7 @@ SIGMOID = Link(
     tuner="thresholds",
     probs=_sigmoid_probs,
     loss_target=_as_logits,
+    soft_target=_soft_cells,
     decide=_above_threshold,
     neutral=_halves,
 )
@@ -90,6 +103,7 @@ SOFTMAX = Link(
     tuner="offsets",
     probs=_softmax_probs,
     loss_target=_as_classes,
+    soft_target=_soft_classes,
     decide=_largest_with_offset,
     neutral=np.zeros,
 )

@@ -99,7 +99,7 @@ def test_weights_are_the_same_as_repeated_rows(metric: Metric, columns: bool) ->
     target, labels, probs = draws(1, rows=25)
     if columns:
         target, labels = np.eye(4, dtype=np.int64)[target], np.eye(4, dtype=np.int64)[labels]
-    elif metric.name == "label_accuracy":
+    elif metric.tasks == ("multilabel",):
         return
     answer = probs if metric.wants == "probs" else labels
     times = np.random.default_rng(2).integers(0, 4, size=(3, 25))
@@ -135,3 +135,17 @@ def test_a_metric_of_another_task_is_refused_with_those_that_fit() -> None:
     check_metric(METRICS["label_accuracy"], "multilabel")
     with pytest.raises(ConfigError, match=r"'label_accuracy'.*not for binary.*macro_f1, accuracy"):
         check_metric(METRICS["label_accuracy"], "binary")
+
+
+def test_micro_and_sample_f1_are_those_of_scikit_learn() -> None:
+    from sklearn.metrics import f1_score
+
+    draw = np.random.default_rng(3)
+    target, labels = ((draw.random((30, 4)) < share).astype(np.int64) for share in (0.3, 0.4))
+    target[0] = labels[0] = 0
+    for name, kind in (("micro_f1", "micro"), ("sample_f1", "samples")):
+        expected = f1_score(target, labels, average=kind, zero_division=1)
+        assert METRICS[name].score(target, labels, 4) == pytest.approx(expected)
+    ones, others = target.argmax(axis=1), labels.argmax(axis=1)
+    accuracy = METRICS["accuracy"].score(ones, others, 4)
+    assert METRICS["micro_f1"].score(ones, others, 4) == accuracy

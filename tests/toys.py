@@ -59,3 +59,26 @@ def toy_rows(kind: str, count: int) -> tuple[list[str], list[list[Any]]]:
         return ["id", "bright", "odd"], rows
     classes = 2 if kind == "binary" else 3
     return ["id", "label"], [[name, n % classes] for n, name in enumerate(ids)]
+
+
+def lay_profiles(root: Path, people: int = 12, size: int = 24) -> None:
+    """A small tree of the mask competition: who is old is bright, who wears a mask is blue."""
+    import cv2
+
+    photos = [*(f"mask{n}" for n in range(1, 6)), "incorrect_mask", "normal"]
+    rows: list[list[Any]] = [["id", "gender", "race", "age", "path"]]
+    for person in range(people):
+        gender, age = ("female", "male")[person % 2], (18, 29, 30, 59, 60, 75)[person % 6]
+        folder = f"{person:06d}_{gender}_Asian_{age}"
+        rows.append([f"{person:06d}", gender, "Asian", age, folder])
+        for number, photo in enumerate(photos):
+            noise = np.random.default_rng(100 * person + number).normal(0, 9, (size, size, 3))
+            noise[: size // 2, :, 0] += 150 if photo.startswith("mask") else 20 * number
+            pixels = np.clip(20 + age + noise, 0, 255).astype(np.uint8)
+            path = root / f"train/images/{folder}/{photo}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(cv2.imencode(".png", pixels)[1].tobytes())
+    write_csv(root / "train/train.csv", rows)
+    for number in range(6):
+        paint(root / f"eval/images/e{number}.png", 30 * number, 9000 + number)
+    write_csv(root / "eval/info.csv", [["ImageID", "ans"], *([f"e{n}.png", 0] for n in range(6))])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import cv2
@@ -36,6 +36,20 @@ def _flips(size: int) -> Transforms:
 
 def _flips_rotate(size: int) -> Transforms:
     return [*_flips(size), A.Affine(rotate=(-40, 40), border_mode=_MIRROR, p=0.8)]
+
+
+def _flips_turn(size: int) -> Transforms:
+    """Any angle: for parts and surfaces, where up and down mean nothing."""
+    return [*_flips(size), A.Affine(rotate=(-180, 180), border_mode=_MIRROR, p=0.9)]
+
+
+def _portrait(size: int) -> Transforms:
+    """A turn of the head, a step aside, the other side: for faces and upright things."""
+    return [
+        A.HorizontalFlip(p=0.5),
+        A.Affine(rotate=(-15, 15), border_mode=_MIRROR, p=0.7),
+        A.Perspective(scale=(0.03, 0.1), border_mode=_MIRROR, p=0.5),
+    ]
 
 
 def _shift(share: float, scale: float, rotate: float, shear: float, p: float) -> Any:
@@ -110,10 +124,25 @@ RECIPES: dict[str, Callable[[int], Transforms]] = {
     "none": _none,
     "flips": _flips,
     "flips_rotate": _flips_rotate,
+    "flips_turn": _flips_turn,
+    "portrait": _portrait,
     "light": _light,
     "medium": _medium,
     "heavy": _heavy,
 }
+
+
+_FLIPS = (A.HorizontalFlip, A.VerticalFlip, A.D4, A.Transpose)
+
+
+def flips_writing(name: str, classes: Sequence[str]) -> bool:
+    """Whether the recipe `name` mirrors images whose classes look like letters, or like all ten
+    digits: mirrored, b is d and p is q."""
+    known = {text.lower() for text in classes}
+    letters = len(known) > 2 and all(len(text) == 1 and text.isalpha() for text in known)
+    writing = letters or known == set("0123456789")
+    transforms = pick(RECIPES, name, "augmentation recipe")(32)
+    return writing and any(isinstance(transform, _FLIPS) for transform in transforms)
 
 
 class Recipe:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import mmap
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import cv2
@@ -19,6 +19,8 @@ from torch.utils.data import DataLoader
 
 from comp import chance
 from comp.data.augment import Recipe
+from comp.data.cutpaste import CutPaste
+from comp.data.sampler import SAMPLERS
 from comp.errors import TrainError, WorkerError, pick
 
 Array = np.ndarray[Any, Any]
@@ -26,20 +28,19 @@ Batch = tuple[torch.Tensor, torch.Tensor]
 Key = tuple[int, int, int]  # epoch, position, row of the pack
 
 
-def _shuffle(target: Array, generator: np.random.Generator) -> Array:
-    """Every row once."""
-    return generator.permutation(len(target))
-
-
-# name -> function of the training rows' target and the epoch's generator; it returns n places
-# among the n training rows: the order of an epoch. Only `shuffle` promises each row once.
-SAMPLERS: dict[str, Callable[[Array, np.random.Generator], Array]] = {"shuffle": _shuffle}
-
-
 class _Batches:
     """A map-style torch dataset whose items are whole batches, asked for by a list of keys."""
 
-    def __init__(self, images: Array, target: Array, recipe: Recipe, seed: int, fold: int) -> None:
+    def __init__(
+        self,
+        images: Array,
+        target: Array,
+        recipe: Recipe,
+        seed: int,
+        fold: int,
+        paste: CutPaste | None = None,
+    ) -> None:
+        self.paste = paste
         self.images = images
         self.target = target
         self.recipe = recipe
@@ -49,14 +50,23 @@ class _Batches:
 
     def __getitem__(self, keys: list[Key]) -> Batch:
         rows = np.array([row for _, _, row in keys], dtype=np.int64)
-        if self.recipe.changes:
+        target = self.target[rows]  # a copy: CutPaste changes labels
+        if self.recipe.changes or self.paste is not None:
             images = np.empty((len(rows), *self._plain.shape[1:]), dtype=np.uint8)
             for place, (epoch, position, row) in enumerate(keys):
-                draw = chance.derive(self.seed, "augment", self.fold, epoch, position)
-                images[place] = self.recipe(self._plain[row], draw)
+                images[place], target[place] = self._one(epoch, position, row)
         else:
             images = np.take(self._plain, rows, axis=0)
-        return torch.from_numpy(images), torch.from_numpy(self.target[rows])
+        return torch.from_numpy(images), torch.from_numpy(target)
+
+    def _one(self, epoch: int, position: int, row: int) -> tuple[Array, Array]:
+        """An image and its label, as training sees them."""
+        image, label = self._plain[row], self.target[row]
+        if self.paste is not None:
+            seed = chance.derive(self.seed, "cutpaste", self.fold, epoch, position)
+            image, label = self.paste(image, label, row, seed)
+        draw = chance.derive(self.seed, "augment", self.fold, epoch, position)
+        return self.recipe(image, draw), label
 
     def __getstate__(self) -> dict[str, Any]:
         """For workers that are spawned: they map the file again; pickle would copy all of it."""
@@ -79,7 +89,14 @@ class _Plan:
     """The keys of the batches of an epoch; as a torch sampler, of the epoch that is `chosen`."""
 
     def __init__(
-        self, rows: Array, target: Array, seed: int, fold: int, batch_size: int, sampler: str
+        self,
+        rows: Array,
+        target: Array,
+        seed: int,
+        fold: int,
+        batch_size: int,
+        sampler: str,
+        strength: float,
     ) -> None:
         self.rows = rows
         self.target = target
@@ -87,20 +104,26 @@ class _Plan:
         self.fold = fold
         self.batch_size = batch_size
         self.order = pick(SAMPLERS, sampler, "sampler (train.sampler)")
+        self.strength = strength
+        self.length = len(self._order(0))
         self.chosen = (0, 0)
 
     def __len__(self) -> int:
         """Steps of a whole epoch."""
-        whole, rest = divmod(len(self.rows), self.batch_size)
+        whole, rest = divmod(self.length, self.batch_size)
         return whole + (rest > 1)
+
+    def _order(self, epoch: int) -> Array:
+        """The rows that an epoch shows, in its order."""
+        draw = chance.generator(self.seed, "order", self.fold, epoch)
+        return np.asarray(self.rows[self.order(self.target[self.rows], self.strength, draw)])
 
     def __iter__(self) -> Iterator[list[Key]]:
         return self.keys(*self.chosen)
 
     def keys(self, epoch: int, first_step: int) -> Iterator[list[Key]]:
         """The keys of each batch of `epoch` from `first_step` on."""
-        draw = chance.generator(self.seed, "order", self.fold, epoch)
-        rows = self.rows[self.order(self.target[self.rows], draw)].tolist()
+        rows = self._order(epoch).tolist()
         for start in range(first_step * self.batch_size, len(rows), self.batch_size):
             batch = rows[start : start + self.batch_size]
             if len(batch) > 1 or self.batch_size == 1:
@@ -189,6 +212,8 @@ def train_loader(
     batch_size: int,
     workers: int,
     sampler: str = "shuffle",
+    strength: float = 1.0,
+    paste: CutPaste | None = None,
 ) -> Loader:
     """Batches to train one fold on.
 
@@ -202,8 +227,8 @@ def train_loader(
     target = np.ascontiguousarray(target, dtype=np.int64)
     if len(rows) < 2:
         raise TrainError(f"fold {fold}: {len(rows)} training images; at least 2 are needed")
-    batches = _Batches(pack_images, target, recipe, seed, fold)
-    plan = _Plan(rows, target, seed, fold, batch_size, sampler)
+    batches = _Batches(pack_images, target, recipe, seed, fold, paste)
+    plan = _Plan(rows, target, seed, fold, batch_size, sampler, strength)
     return Loader(batches, plan, workers)
 
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from comp.config import DataConfig
+from comp.config import JOINT, DataConfig
+from comp.data.bins import bin_names, to_bins
 from comp.data.tables import Table
 from comp.errors import first, nearest
 from comp.tasks import Task
 
-JOINT = "|"  # between the columns that are joined into one class
 _NUMBER = re.compile(r"[-+]?\d+(\.\d+)?")
 
 
@@ -53,8 +53,13 @@ def read_labels(
     complaints = _columns(table, data, task)
     if complaints:
         return Labels((), None, tuple(complaints))
+    table, complaints = _binned(table, data)
+    if complaints:
+        return Labels((), None, tuple(complaints))
     if task.target_ndim == 1:
-        return number(_joined(table, data), table.lines, task, data.classes, known)
+        texts = _joined(table, data)
+        given = data.classes or (_by_bins(texts, table, data) if data.bins else ())
+        return number(texts, table.lines, task, given, known)
     if data.separator is not None:
         return _separated(table, data, known)
     return _zeros_and_ones(table, data, known)
@@ -66,6 +71,11 @@ def _columns(table: Table, data: DataConfig, task: Task) -> list[str]:
     out = [table.no_column(name) for name in data.target if name not in table.values]
     if len(set(data.target)) < len(data.target):
         out.append(f"data.target names a column twice: {first(data.target, 30)}")
+    stray = [name for name in data.bins if name not in data.target]
+    if stray:
+        out.append(f"data.bins: {first(stray)} is no column of data.target: {first(data.target)}")
+    if data.bins and task.target_ndim != 1:
+        out.append(f"data.bins makes one class an image; task: {task.name} has 0/1 columns")
     if data.id in data.target:
         out.append(f"data.target holds the id column {data.id!r}")
     if data.separator is not None and (task.target_ndim == 1 or len(data.target) > 1):
@@ -80,6 +90,31 @@ def _columns(table: Table, data: DataConfig, task: Task) -> list[str]:
         mixed = [name for name in known if any(JOINT in cell for cell in set(table.values[name]))]
         out += [f"column {name!r} holds {JOINT!r}, which joins the columns" for name in mixed]
     return out
+
+
+def _binned(table: Table, data: DataConfig) -> tuple[Table, list[str]]:
+    """The table with the numbers of `data.bins` turned into classes."""
+    complaints: list[str] = []
+    values = dict(table.values)
+    for name, edges in data.bins.items():
+        values[name], wrong = to_bins(values[name], table.lines, edges, name)
+        complaints += wrong
+    return replace(table, values=values), complaints
+
+
+def _by_bins(texts: Sequence[str], table: Table, data: DataConfig) -> tuple[str, ...]:
+    """The labels that occur, sorted column by column, bins from below."""
+    ranks = [
+        bin_names(data.bins[name]) if name in data.bins else sort_classes(table.values[name])
+        for name in data.target
+    ]
+    present = {text for text in texts if text}
+
+    def rank(text: str) -> list[int]:
+        cells = text.split(JOINT) if len(ranks) > 1 else [text]
+        return [names.index(cell) for names, cell in zip(ranks, cells, strict=True)]
+
+    return tuple(sorted(present, key=rank))
 
 
 def _joined(table: Table, data: DataConfig) -> list[str]:

@@ -7,6 +7,8 @@
 `defects`  `train/defect_images`, `train/defect_masks`, `train/normal_images`, `test/images`. An
            id is the file name with its suffix; a name that is in both folders of images gets its
            folder in front. The classes are normal and defect.
+`profiles` `train/train.csv` with a row a person and `train/images/<person>/` with their photos,
+           see `comp.data.profiles`; `eval/info.csv`, `eval/images`.
 
 Test ids are those of the sample submission, as it writes them; without one, every image of the
 test folder, with its suffix. All that is wrong is told at once, in one DataError.
@@ -22,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from comp.config import DataConfig
-from comp.data import labels, match, trees
+from comp.data import labels, match, profiles, trees
 from comp.data.index import Index
 from comp.data.tables import Table, read_table
 from comp.errors import DataError, complain, first, nearest, pick
@@ -262,5 +264,11 @@ LAYOUTS = {
         trees.defects_train,
         lambda data: Path(data.root) / trees.DEFECT_TEST,
         samples=("test/sample_submission.csv",),
+    ),
+    "profiles": Layout(
+        profiles.lacks,
+        profiles.train,
+        lambda data: Path(data.root) / profiles.TEST_IMAGES,
+        samples=(profiles.TEST_TABLE,),
     ),
 }

@@ -1,21 +1,16 @@
-"""One answer from the folds: a rule tuned on the out-of-fold predictions, and an honest score.
-
-The rule is tuned on all out-of-fold predictions, but it is reported with its cross-fitted score,
-and it is dropped when that is below the score of the untuned rule.
-"""
+"""One answer from the members: aligned by id, decided by a vote that was judged out of fold."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from comp.data.index import Index
-from comp.ensemble.honest import bootstrap, cross_fit
-from comp.ensemble.thresholds import tune
+from comp.ensemble.compare import Evidence, Row, Scores, without_nan
+from comp.ensemble.prior import Shift, Shifted
 from comp.ensemble.vote import Vote, check_vote
 from comp.errors import PlanError, PredictionsError, first
 from comp.metrics import Metric
@@ -26,30 +21,14 @@ Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
-class Scores:
-    """The out-of-fold scores of the rule in use; all the same where nothing is tuned.
-
-    `raw`        with the neutral rule
-    `tuned`      with the rule, on the rows it was tuned on: flattering
-    `honest`     cross-fitted: tuned on the other folds, measured on this one
-    `low, high`  95 % bootstrap interval of `honest`
-    """
-
-    raw: float
-    tuned: float
-    honest: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
 class Blend:
     """How members become an answer, and what to expect of it.
 
     `members`  what each one is called
     `weights`  one a member
-    `rule`     (C,) thresholds or offsets
+    `rule`     (C,) thresholds or offsets; of a hard vote with members of several runs (M, C)
     `note`     what the user should know about the rule; empty when there is nothing to say
+    `weigher`  how the weights were found
     """
 
     members: tuple[str, ...]
@@ -58,16 +37,17 @@ class Blend:
     rule: Array
     scores: Scores
     note: str = ""
+    weigher: str = "equal"
 
     def record(self) -> dict[str, Any]:
         """The blend as plain values for a manifest; an undefined score is None."""
-        scores = {k: None if math.isnan(v) else v for k, v in asdict(self.scores).items()}
         return {
             "members": list(self.members),
             "vote": self.vote.name,
+            "weigher": self.weigher,
             "weights": list(self.weights),
             "rule": np.asarray(self.rule, dtype=np.float64).tolist(),
-            "scores": scores,
+            "scores": without_nan(self.scores),
             "note": self.note,
         }
 
@@ -91,26 +71,34 @@ def check_members(members: Sequence[Predictions], classes: Sequence[str], plan: 
         made_for = str(member.source.get("plan"))
         if made_for != plan:
             raise PlanError(
-                f"{_name(member)}: made with another fold plan ({made_for[:8]}, now {plan[:8]}). "
+                f"{name_of(member)}: made with another fold plan ({made_for[:8]}, now {plan[:8]}). "
                 "Train under another `name`, or put the plan back."
             )
         if tuple(member.classes) != tuple(classes):
             raise PredictionsError(
-                f"{_name(member)}: its classes are {first(member.classes)}; the training set has "
+                f"{name_of(member)}: its classes are {first(member.classes)}; the training set has "
                 f"{first(classes)}. Predict again with `comp predict`."
             )
 
 
-def _name(member: Predictions) -> str:
+def name_of(member: Predictions) -> str:
+    """What a member is called in a message."""
     return str(member.source.get("path", f"fold {member.source.get('fold', '?')}"))
 
 
-def out_of_fold(parts: Sequence[Predictions], index: Index, fold: Array, plan: str) -> Predictions:
+def out_of_fold(
+    parts: Sequence[Predictions],
+    index: Index,
+    fold: Array,
+    plan: str,
+    *,
+    partial: bool = False,
+) -> Predictions:
     """The validation predictions of the folds as one, in the order of the index.
 
-    fold: (N,) in the order of the index. Raises PlanError, PredictionsError for a part of another
-    plan or other classes, for a part that holds images its model was trained on, and for ids that
-    are missing, twice there or unknown.
+    fold: (N,) in the order of the index. partial: ids without a row are left out. Raises PlanError,
+    PredictionsError for a part of another plan or other classes, for a part that holds images its
+    model was trained on, and for ids that are missing, twice there or unknown.
     """
     check_members(parts, index.classes, plan)
     number_of = dict(zip(index.ids, np.asarray(fold).tolist(), strict=True))
@@ -119,75 +107,63 @@ def out_of_fold(parts: Sequence[Predictions], index: Index, fold: Array, plan: s
         seen = [name for name in part.ids if number_of.get(name, number) != number]
         if seen:
             raise PredictionsError(
-                f"{_name(part)}: {len(seen)} images are not of fold {number}, so its model was "
+                f"{name_of(part)}: {len(seen)} images are not of fold {number}, so its model was "
                 f"trained on them: {first(seen)}. Predict again with `comp predict`."
             )
-    return _aligned(join(parts), index.ids)
+    joined = join(parts)
+    there = set(joined.ids) if partial else ()
+    return aligned(joined, [name for name in index.ids if name in there] if partial else index.ids)
 
 
-def _aligned(member: Predictions, ids: Sequence[str]) -> Predictions:
+def aligned(member: Predictions, ids: Sequence[str]) -> Predictions:
     """The rows of `ids` in their order; PredictionsError for missing and for extra ones."""
     extra = sorted(set(member.ids) - set(ids))
     if extra:
         raise PredictionsError(
-            f"{_name(member)}: {len(extra)} ids are not among the {len(ids)} that are wanted: "
+            f"{name_of(member)}: {len(extra)} ids are not among the {len(ids)} that are wanted: "
             f"{first(extra)}. Predict again with `comp predict`."
         )
     return member.align(ids)
 
 
-def make_blend(
-    oof: Predictions,
+def make_evidence(
+    models: Sequence[Predictions],
     index: Index,
     fold: Array,
     task: Task,
     metric: Metric,
     *,
     plan: str,
-    vote: Vote,
-    members: Sequence[str],
-    tune_rule: bool,
-    seed: int,
-) -> Blend:
-    """The rule and the scores, from one out-of-fold row for each training image.
+    shift: Shift | None = None,
+) -> Evidence:
+    """The out-of-fold predictions of the models, aligned with the index, to fit and judge on.
 
-    fold: (N,) in the order of the index; plan: fingerprint of the plan in use. Groups of the index
-    are drawn whole in the bootstrap. Raises ConfigError when the vote cannot serve the metric, and
-    what `check_members` and `Predictions.align` raise.
+    fold: (N,) in the order of the index; plan: fingerprint of the plan in use. Raises what
+    `check_members` and `aligned` raise.
     """
-    check_vote(vote, metric)
-    check_members([oof], index.classes, plan)
-    probs = np.asarray(_aligned(oof, index.ids).probs)
-    rule, answer, raw, honest, note = _settle(
-        task, metric, index, probs, np.asarray(fold), tune_rule
-    )
-    tuned = raw
-    if tune_rule and metric.wants == "labels":
-        tuned = metric.score(index.labels, task.decide(probs, rule), len(index.classes))
-    low, high = bootstrap(metric, index.labels, answer, len(index.classes), index.groups, seed)
-    scores = Scores(raw, tuned, honest, low, high)
-    return Blend(tuple(members), vote, (1.0,) * len(members), rule, scores, note)
+    check_members(models, index.classes, plan)
+    probs = [np.asarray(aligned(model, index.ids).probs) for model in models]
+    if shift is not None:
+        probs = [shift.adjust(member) for member in probs]
+    weights = None if shift is None else shift.class_weights
+    target, fold = index.labels, np.asarray(fold)
+    return Evidence(task, metric, target, fold, tuple(probs), len(index.classes), weights)
 
 
-def _settle(
-    task: Task, metric: Metric, index: Index, probs: Array, fold: Array, tune_rule: bool
-) -> tuple[Array, Array, float, float, str]:
-    """The rule to use, the out-of-fold answer to score it by, raw score, honest score, note."""
-    target, classes = index.labels, len(index.classes)
-    neutral = task.link.neutral(probs.shape[1])
-    plain = probs if metric.wants == "probs" else task.decide(probs, neutral)
-    raw = metric.score(target, plain, classes)
-    if metric.wants == "probs" or not tune_rule:
-        return neutral, plain, raw, raw, ""
-    fitted = cross_fit(task, metric, target, probs, fold)
-    honest = metric.score(target, fitted, classes)
-    if metric.better(raw, honest):
-        note = (
-            f"{task.link.tuner} not used: tuned on the other folds they score {honest:.4f}, "
-            f"untuned {raw:.4f}"
-        )
-        return neutral, plain, raw, raw, note
-    return tune(task, metric, target, probs), fitted, raw, honest, ""
+def make_blend(row: Row, members: Sequence[Sequence[str]], metric: Metric) -> Blend:
+    """The blend of a row for the test set: the members of each model share its weight equally.
+
+    members: for each model of the row, what its test members are called. Raises ConfigError when
+    the vote cannot serve the metric.
+    """
+    check_vote(row.vote, metric)
+    counts = [len(names) for names in members]
+    weights = np.repeat(row.fit.weights / np.maximum(counts, 1), counts)
+    rule = row.fit.rule
+    if rule.ndim == 2:
+        rule = np.repeat(rule, counts, axis=0)
+    names = tuple(name for names in members for name in names)
+    return Blend(names, row.vote, tuple(weights.tolist()), rule, row.scores, row.note, row.weigher)
 
 
 def answer(
@@ -197,6 +173,7 @@ def answer(
     task: Task,
     classes: Sequence[str],
     plan: str,
+    shift: Shift | None = None,
 ) -> Answer:
     """What the blend says of `ids`, in their order, whatever order the members have.
 
@@ -204,6 +181,8 @@ def answer(
     of another plan, of other classes, or of other ids.
     """
     check_members(members, classes, plan)
-    aligned = [np.asarray(_aligned(member, ids).probs) for member in members]
-    result = blend.vote.merge(aligned, np.asarray(blend.weights), task, blend.rule)
+    probs: list[Any] = [aligned(member, ids).probs for member in members]
+    if shift is not None:
+        probs = [Shifted(member, shift) for member in probs]
+    result = blend.vote.merge(probs, np.asarray(blend.weights), task, blend.rule)
     return Answer(tuple(ids), result.labels, result.probs)

@@ -12,7 +12,6 @@ from comp.progress import say
 
 if TYPE_CHECKING:
     from comp.data.folds import Balance, FoldPlan
-    from comp.stages.ensemble import Ensembled
     from comp.stages.sweep import Sweep
     from comp.stages.train import Trained
 
@@ -89,41 +88,4 @@ def print_sweep(result: Sweep) -> None:
         score = run.note or "undefined" if run.score is None else f"{run.score:.4f}"
         loss = "" if run.loss is None else f"{run.loss:.4f}"
         table.add_row(*(str(run.settings.get(key, "")) for key in keys), score, loss, run.name)
-    Console().print(table)
-
-
-def print_ensemble(result: Ensembled, *, as_json: bool) -> None:
-    """The scores side by side: raw, tuned, honest, and the true one where it is known."""
-    scores = result.blend.scores
-    if as_json:
-        record = result.blend.record()
-        _print_json({"submission": str(result.path), "true_score": result.true_score, **record})
-        return
-    print(f"{result.metric}, {len(result.blend.members)} folds, {result.blend.vote.name} vote")
-    table = Table()
-    table.add_column("score")
-    table.add_column("value", justify="right")
-    table.add_column("what it is", overflow="fold")
-    table.add_row("out of fold, raw", f"{scores.raw:.4f}", "nothing tuned")
-    if scores.tuned != scores.raw:
-        table.add_row("out of fold, tuned", f"{scores.tuned:.4f}", "tuned on itself: flattering")
-    interval = f"95 % interval {scores.low:.4f} to {scores.high:.4f}"
-    table.add_row("out of fold, honest", f"[bold]{scores.honest:.4f}[/bold]", interval)
-    if result.true_score is not None:
-        table.add_row("test, true", f"[bold]{result.true_score:.4f}[/bold]", "from test_answers")
-    Console().print(table)
-    if result.blend.note:
-        say(f"note: {result.blend.note}")
-    _print_shares(result)
-
-
-def _print_shares(result: Ensembled) -> None:
-    if len(result.shares) > MANY_CLASSES:
-        return
-    print(f"classes in the {result.rows} answers")
-    table = Table()
-    for name in ("class", "in training", "in the answers"):
-        table.add_column(name, justify="right")
-    for name, (train, test) in result.shares.items():
-        table.add_row(name, f"{train:.1%}", f"{test:.1%}")
     Console().print(table)

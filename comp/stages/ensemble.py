@@ -1,138 +1,320 @@
-"""`comp ensemble`: from the folds' predictions to a checked submission and its honest score."""
+"""`comp ensemble`: from the members' predictions to a checked submission and its honest score."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from comp import __version__, files
+from comp import files
 from comp.config import plain
-from comp.data.folds import FoldPlan
 from comp.data.index import Index
-from comp.data.layouts import read_answers, read_test, sample_path
-from comp.ensemble.blend import Answer, Blend, answer, make_blend, out_of_fold
+from comp.data.layouts import read_answers, read_test
+from comp.ensemble.blend import Answer, Blend, answer, make_blend, make_evidence
+from comp.ensemble.compare import (
+    Evidence,
+    Row,
+    all_pairs,
+    best_row,
+    compare,
+    without_nan,
+)
+from comp.ensemble.prior import Shift, make_shift
 from comp.ensemble.vote import VOTES, check_vote
-from comp.errors import ConfigError, pick
+from comp.ensemble.weights import WEIGHERS, read_weights
+from comp.errors import ConfigError, UsageError, pick
 from comp.predictions import Predictions
+from comp.runs import Workspace
 from comp.stages.experiment import Experiment, read_plan, read_train
-from comp.stages.predict import Predictor
-from comp.submission import Form, Sample, make_form, make_sample, read_sample, write_submission
+from comp.stages.gate import Gate, check_counts, open_gate
+from comp.stages.members import Ground, Model, covered_ids, gather
+from comp.stages.provenance import git_commit, versions
+from comp.submission import write_submission
+from comp.submission.doubt import doubts, earlier, shares
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What `comp ensemble` is asked for beyond the config.
+
+    `runs`     names of runs; none: that of the config
+    `added`    tables of outside predictions
+    `partial`  whether folds that are not whole are left out
+    `out`      the name of the submission; None: that of the config, or the names of several runs
+    """
+
+    runs: tuple[str, ...] = ()
+    added: tuple[Path, ...] = ()
+    partial: bool = False
+    out: str | None = None
 
 
 @dataclass(frozen=True)
 class Ensembled:
     """What was written, how it was made, and what to expect of it.
 
-    `true_score` is the score on the test answers where the config knows them, else None.
+    `rows`        the table of votes and weights; `best` its row with the best honest score
+    `covered`     training images that the scores are measured on, `of` all
+    `true_score`  the score on the test answers where the config knows them, else None
+    `warnings`    what to look at before the file is sent
     """
 
     path: Path
     manifest: Path
     metric: str
     blend: Blend
+    models: tuple[Model, ...]
+    table: tuple[Row, ...]
+    best: Row
+    covered: int
+    of: int
     rows: int
     shares: dict[str, tuple[float, float]]
+    prior: Shift | None
     true_score: float | None
+    warnings: tuple[str, ...]
 
 
-def ensemble(experiment: Experiment) -> Ensembled:
-    """Predict what is missing, tune and score out of fold, vote, and write the submission.
+def ensemble(experiment: Experiment, request: Request | None = None) -> Ensembled:
+    """Predict what is missing, judge votes and weights out of fold, and write the submission.
 
     Raises RunError for a fold that is not finished, PlanError and PredictionsError for predictions
     that do not belong together, SubmissionError for a file that would be refused: then none is
     written.
     """
+    request = request or Request()
     config, task, metric = experiment.config, experiment.task, experiment.metric
     if config.train.subset is not None:
         raise ConfigError(
             f"train.subset: an experiment on {config.train.subset} images has no out-of-fold row "
             "for the others, so there is nothing to ensemble; train without it"
         )
-    vote = pick(VOTES, config.ensemble.vote, "ensemble.vote")
-    check_vote(vote, metric)
+    check_vote(pick(VOTES, config.ensemble.vote, "ensemble.vote"), metric)
+    runs = request.runs or (experiment.name,)
+    paths = Workspace(_out_name(experiment, request, runs), experiment.workspace.root)
     index = read_train(experiment)
     plan = read_plan(experiment, index)
+    check_counts(experiment)
     test = read_test(config.data, task, index.classes)
-    sample, form = _open_sample(experiment, test, index.classes)
-    runs = [experiment.workspace.fold(number) for number in range(plan.count)]
-    Predictor(experiment, index, test, plan).run(list(range(plan.count)))
-    oof = out_of_fold(
-        [Predictions.load(run.valid) for run in runs], index, plan.fold, plan.fingerprint
-    )
-    members = [Predictions.load(run.test) for run in runs]
-    blend = make_blend(
-        oof,
-        index,
-        plan.fold,
-        task,
-        metric,
-        plan=plan.fingerprint,
-        vote=vote,
-        members=[str(run.path) for run in runs],
-        tune_rule=config.ensemble.tune,
-        seed=config.seed,
-    )
-    final = answer(blend, members, test.ids, task, index.classes, plan.fingerprint)
-    paths = experiment.workspace
+    gate = open_gate(experiment, test, index.classes)
+    ground = Ground(experiment, index, test, plan, request.partial)
+    models = gather(ground, runs, request.added, config.ensemble.combine)
+    shift = _shift(experiment, index, test, models)
+    ids = covered_ids(models, index)
+    seen, fold = _part(index, ids), plan.fold[index.rows(ids)]
+    judged = [replace_ids(model.oof, ids) for model in models if model.oof is not None]
+    evidence = make_evidence(judged, seen, fold, task, metric, plan=plan.fingerprint, shift=shift)
+    table = _table(experiment, evidence, models, seen, request.partial)
+    row = next(r for r in table if (r.vote.name, r.weigher) == _asked(experiment))
+    blend = _blend_of(row, models, experiment)
+    tests = [test_ for model in models for test_ in model.tests]
+    final = answer(blend, tests, test.ids, task, index.classes, plan.fingerprint, shift)
+    expected = _expected(evidence, row, gate)
     files.sweep(paths.submission_csv.parent)
     write_submission(
         paths.submission_csv,
         paths.submission_json,
-        sample,
-        form,
+        gate.sample,
+        gate.form,
         ids=final.ids,
         labels=final.labels,
         probs=final.probs,
-        manifest=_manifest(experiment, plan, blend, members),
+        manifest={
+            **_manifest(experiment, plan.fingerprint, plan.index_fingerprint, blend, models),
+            "covered": len(ids),
+            "of": len(index),
+            "prior": None
+            if shift is None
+            else dict(zip(index.classes, shift.after.tolist(), strict=True)),
+            "table": [_plain_row(r) for r in table],
+            "expected_shares": expected,
+        },
     )
     return Ensembled(
         path=paths.submission_csv,
         manifest=paths.submission_json,
         metric=metric.name,
         blend=blend,
+        models=tuple(models),
+        table=tuple(table),
+        best=best_row(metric, table),
+        covered=len(ids),
+        of=len(index),
         rows=len(test),
         shares=_shares(index, final),
+        prior=shift,
         true_score=_true_score(experiment, index.classes, final),
+        warnings=tuple(_warnings(paths.submission_csv, gate, expected, len(ids))),
     )
 
 
-def _open_sample(
-    experiment: Experiment, test: Index, classes: tuple[str, ...]
-) -> tuple[Sample, Form]:
-    config, path = experiment.config, sample_path(experiment.config.data)
-    if path is not None:
-        sample = read_sample(path, config.data.id)
-    else:
-        columns = config.data.target or ("label",)
-        sample = make_sample(config.data.id, columns, test.ids)
-    form = make_form(
-        sample,
-        experiment.task,
-        classes,
-        experiment.metric,
-        config.submission.write,
-        config.data.separator,
+def _out_name(experiment: Experiment, request: Request, runs: Sequence[str]) -> str:
+    """The name of the submission: other members than those of the config get another name."""
+    if request.out is not None:
+        if Path(request.out).name != request.out or not request.out.strip("."):
+            raise UsageError(
+                f"--out {request.out}: a name, without folders; it is put in submissions/"
+            )
+        return request.out.removesuffix(".csv")
+    names = [*runs, *(path.stem for path in request.added)]
+    return experiment.name if names == [experiment.name] else "+".join(names)[:100]
+
+
+def replace_ids(oof: Predictions, ids: Sequence[str]) -> Predictions:
+    """Only the rows of `ids`, which must all be there."""
+    return oof.align(ids)
+
+
+def _part(index: Index, ids: list[str]) -> Index:
+    """The index of some of its ids."""
+    if len(ids) == len(index):
+        return index
+    rows = index.rows(ids)
+    return replace(
+        index,
+        ids=tuple(ids),
+        paths=tuple(index.paths[row] for row in rows),
+        target=index.labels[rows],
+        groups=None if index.groups is None else tuple(index.groups[row] for row in rows),
+        masks=None if index.masks is None else tuple(index.masks[row] for row in rows),
     )
-    return sample, form
+
+
+def _asked(experiment: Experiment) -> tuple[str, str]:
+    return experiment.config.ensemble.vote, experiment.config.ensemble.weights
+
+
+def _shift(
+    experiment: Experiment, index: Index, test: Index, models: Sequence[Model]
+) -> Shift | None:
+    """The shift of `ensemble.prior`; an estimate is made from the mean of all test predictions."""
+    prior = experiment.config.ensemble.prior
+    if prior is None:
+        return None
+    probs = [np.asarray(t.align(test.ids).probs) for model in models for t in model.tests]
+    mean = np.mean(probs, axis=0)
+    return make_shift(prior, experiment.task, index.classes, index.labels, mean)
+
+
+def _table(
+    experiment: Experiment,
+    evidence: Evidence,
+    models: Sequence[Model],
+    index: Index,
+    partial: bool,
+) -> list[Row]:
+    """Every vote with every kind of weights; with one fold only, what needs no fitting."""
+    config = experiment.config
+    vote, weigher = _asked(experiment)
+    names = [model.name for model in models]
+    judged = [model.oof is not None for model in models]
+    given = None
+    if weigher not in WEIGHERS:
+        given = read_weights(Path(weigher), names)[judged]
+        if not given.sum():
+            raise ConfigError(
+                f"ensemble.weights: {weigher}: all members with out-of-fold rows weigh 0"
+            )
+    one_fold = partial and len(np.unique(evidence.fold)) < 2
+    pairs = all_pairs(experiment.metric, len(evidence.probs), (vote, weigher))
+    if one_fold:
+        pairs = [(v, name) for v, name in pairs if name not in ("greedy", "optimize")]
+        pairs = pairs or [(VOTES[vote], "equal")]
+    return compare(
+        evidence,
+        pairs,
+        tune_rule=config.ensemble.tune and not one_fold,
+        seed=config.seed,
+        groups=index.groups,
+        given=given,
+    )
+
+
+def _blend_of(row: Row, models: Sequence[Model], experiment: Experiment) -> Blend:
+    """The blend of all members. One that could not be judged weighs like the mean of the others,
+    or what the file of weights says, and votes by their mean rule."""
+    judged = [model for model in models if model.oof is not None]
+    others = [model for model in models if model.oof is None]
+    if others:
+        if row.weigher in ("greedy", "optimize"):
+            raise ConfigError(
+                f"ensemble.weights: {row.weigher} needs out-of-fold rows of every member, "
+                f"{others[0].name} has none; use equal or a file of weights"
+            )
+        names = [model.name for model in [*judged, *others]]
+        weights = np.full(len(names), 1.0)
+        if row.weigher not in WEIGHERS:
+            weights = read_weights(Path(row.weigher), names)
+        rule = row.fit.rule
+        if rule.ndim == 2:
+            rule = np.concatenate([rule, np.repeat(rule.mean(0)[None], len(others), axis=0)])
+        row = replace(row, fit=replace(row.fit, weights=weights / weights.sum(), rule=rule))
+    blend = make_blend(row, [model.member_names for model in [*judged, *others]], experiment.metric)
+    notes = [blend.note] if blend.note else []
+    if row.fit.shrunk:
+        notes.append("few positives: thresholds are drawn towards 0.5")
+    notes += [f"{model.name}: not judged, it has no out-of-fold rows" for model in others]
+    return replace(blend, note="; ".join(notes))
+
+
+def _expected(evidence: Evidence, row: Row, gate: Gate) -> dict[str, float]:
+    """The share of each class in the out-of-fold answers, at the balance of the test set."""
+    weights, rule = row.fit.weights, row.fit.rule
+    result = row.vote.merge(evidence.probs, weights, evidence.task, rule, parts=evidence.fold)
+    cells = gate.form.cells(result.labels, result.probs)
+    rows = None
+    if evidence.class_weights is not None:
+        rows = evidence.class_weights[evidence.target].tolist()
+    return shares(dict(zip(gate.sample.answers, cells, strict=True)), gate.form, rows)
+
+
+def _warnings(path: Path, gate: Gate, expected: dict[str, float], judged_on: int) -> list[str]:
+    content = path.read_bytes()
+    table = gate.check(path)
+    return doubts(
+        table,
+        content,
+        gate.sample,
+        gate.form,
+        expected=expected,
+        judged_on=judged_on,
+        others=earlier(path.parent, path),
+    )
+
+
+def _plain_row(row: Row) -> dict[str, Any]:
+    return {
+        "vote": row.vote.name,
+        "weigher": row.weigher,
+        "weights": row.fit.weights.tolist(),
+        **without_nan(row.scores),
+        "note": row.note,
+    }
 
 
 def _manifest(
-    experiment: Experiment, plan: FoldPlan, blend: Blend, members: list[Predictions]
+    experiment: Experiment, plan: str, index: str, blend: Blend, models: Sequence[Model]
 ) -> dict[str, Any]:
     record = blend.record()
+    tests = [(model, test) for model in models for test in model.tests]
     record["members"] = [
-        {"run": name, **{k: v for k, v in member.source.items() if k != "path"}}
-        for name, member in zip(blend.members, members, strict=True)
+        {"run": name, "model": model.name, **{k: v for k, v in test.source.items() if k != "path"}}
+        for name, (model, test) in zip(blend.members, tests, strict=True)
     ]
     return {
-        "comp": __version__,
+        "versions": versions(),
+        "commit": git_commit(),
+        "task": experiment.task.name,
         "metric": experiment.metric.name,
-        "plan": plan.fingerprint,
-        "index": plan.index_fingerprint,
+        "plan": plan,
+        "index": index,
         "blend": record,
+        "missing_folds": {model.name: list(model.missing) for model in models if model.missing},
         "config": plain(experiment.config),
     }
 
@@ -140,12 +322,12 @@ def _manifest(
 def _shares(index: Index, final: Answer) -> dict[str, tuple[float, float]]:
     """For each class, the share of training images that have it and of test images given it."""
 
-    def shares(labels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    def of(labels: Array) -> Array:
         if labels.ndim == 1:
             return np.bincount(labels, minlength=len(index.classes)) / len(labels)
         return np.asarray(labels.mean(axis=0))
 
-    pairs = zip(index.classes, shares(index.labels), shares(final.labels), strict=True)
+    pairs = zip(index.classes, of(index.labels), of(final.labels), strict=True)
     return {name: (float(train), float(test)) for name, train, test in pairs}
 
 

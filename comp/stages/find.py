@@ -25,7 +25,7 @@ from comp.train.learner import Job, Learner, new_learner
 from comp.train.loop import make_loader, update
 
 LOWEST, HIGHEST = 1e-6, 1.0
-_SMOOTH, _DIVERGED = 0.9, 4.0
+_SMOOTH, _DIVERGED, _LEAST_FALL = 0.9, 4.0, 1e-6
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def _suggest(experiment: Experiment, rates: list[float], losses: list[float]) ->
     finite = [loss for loss in losses if math.isfinite(loss)]
     slopes = np.gradient(np.array(finite)) if len(finite) > 2 else np.zeros(1)
     low = int(np.argmin(finite)) if finite else 0
-    if slopes[: low + 1].min(initial=0.0) >= 0:
+    if slopes[: low + 1].min(initial=0.0) > -_LEAST_FALL * max(finite, default=0.0):
         raise TrainError(
             "comp find lr: the loss never falls between 1e-6 and 1. Are the labels right? Try more "
             "--steps, or another train.loss."

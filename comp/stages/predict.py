@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ from comp.data.index import Index
 from comp.data.layouts import read_test
 from comp.data.pack import Pack, open_pack
 from comp.device import Device, choose_device
-from comp.errors import DamagedError, PredictionsError, RunError, pick
+from comp.ensemble.views import Judged, judge_views, read_judged
+from comp.errors import ConfigError, DamagedError, PredictionsError, RunError
+from comp.models import Net
 from comp.parts import Parts, remove_parts
-from comp.predict import TTAS, net_of, predict_probs
+from comp.predict import AUTO, VIEWS, check_tta, net_of, predict_probs
 from comp.predictions import Predictions
 from comp.progress import say
 from comp.runs import RunDir
@@ -29,18 +32,24 @@ def predict(experiment: Experiment, folds: str) -> list[Path]:
 
     What is there already, from the same checkpoint, plan, images and TTA, is left as it is.
     """
+    predictor = open_predictor(experiment)
+    return predictor.run(parse_folds(folds, predictor.plan.count))
+
+
+def open_predictor(experiment: Experiment) -> Predictor:
+    """The predictor of an experiment, with its index, its test images and its plan."""
     index = read_train(experiment)
     plan = read_plan(experiment, index)
     test = read_test(experiment.config.data, experiment.task, index.classes)
-    numbers = parse_folds(folds, plan.count)
-    return Predictor(experiment, index, test, plan).run(numbers)
+    return Predictor(experiment, index, test, plan)
 
 
 class Predictor:
     """Opens packs and the device only when something is missing."""
 
     def __init__(self, experiment: Experiment, index: Index, test: Index, plan: FoldPlan) -> None:
-        pick(TTAS, experiment.config.predict.tta, "predict.tta")
+        self.tta = experiment.config.predict.tta
+        check_tta(self.tta)
         self.experiment, self.index, self.test, self.plan = experiment, index, test, plan
         self.packs: dict[str, Pack] = {}
         self.device: Device | None = None
@@ -50,6 +59,7 @@ class Predictor:
         runs = {fold: self.experiment.workspace.fold(fold) for fold in folds}
         for fold, run in runs.items():
             _refuse_unfinished(self.experiment, self.plan, fold, run)
+        self.tta = self.judge().chosen if self.tta == AUTO else self.tta
         return [path for fold, run in runs.items() for path in self._fold(fold, run)]
 
     def _fold(self, fold: int, run: RunDir) -> list[Path]:
@@ -71,7 +81,7 @@ class Predictor:
             "fold": fold,
             "checkpoint": path.name,
             "checkpoint_sha256": files.digest_file(path),
-            "tta": self.experiment.config.predict.tta,
+            "tta": self.tta,
         }
         missing = {}
         for part, folder in _folders(run).items():
@@ -82,7 +92,7 @@ class Predictor:
                 "ids_sha256": files.digest_lines(self._ids(part, fold)),
                 "content": index.file_sizes(),
             }
-            if _saved_source(folder) != wanted:
+            if saved_source(folder) != wanted:
                 missing[part] = wanted
         return missing
 
@@ -90,6 +100,11 @@ class Predictor:
         path = run.checkpoint(self.experiment.config.predict.checkpoint)
         for folder in _folders(run).values():
             files.sweep(folder, alone=True)
+        net = self._net(path, fold)
+        for part, source in missing.items():
+            self._write(net, part, fold, _folders(run)[part], source)
+
+    def _net(self, path: Path, fold: int) -> Net:
         state = checkpoint.load(path)
         if state.get("plan") != self.plan.fingerprint or state.get("fold") != fold:
             raise RunError(
@@ -97,45 +112,95 @@ class Predictor:
                 f"wanted fold {fold} of plan {self.plan.fingerprint[:8]}"
             )
         self.device = self.device or choose_device(self.experiment.config.train.precision)
-        net = net_of(state, self.experiment.config, self.experiment.task, self.device)
-        for part, source in missing.items():
-            self._write(net, part, fold, _folders(run)[part], source)
+        return net_of(state, self.experiment.config, self.experiment.task, self.device)
+
+    def judge(self) -> Judged:
+        """What the views are worth out of fold: from its file, or measured on every fold that is
+        finished and then written there.
+
+        Raises ConfigError for tasks with an answer for each pixel, RunError without a finished
+        fold.
+        """
+        paths = [self.experiment.workspace.fold(number) for number in range(self.plan.count)]
+        which = self.experiment.config.predict.checkpoint
+        done = {n: run for n, run in enumerate(paths) if finished(run, self.plan.fingerprint)}
+        digests = {str(n): files.digest_file(run.checkpoint(which)) for n, run in done.items()}
+        basis = {"plan": self.plan.fingerprint, "checkpoints": digests}
+        file = self.experiment.workspace.run / "tta.json"
+        known: dict[str, Any] = {}
+        with contextlib.suppress(RunError):  # not there, or torn: then it is measured again
+            known = files.read_json(file, RunError)
+        if known.get("basis") == basis:
+            return read_judged(known)
+        if not done:
+            raise RunError("predict.tta: auto judges trained folds, there are none: `comp train`")
+        if self.experiment.task.spatial:
+            raise ConfigError("predict.tta: auto is for answers an image, not a pixel; name one")
+        parts = [self._views(n, run.checkpoint(which)) for n, run in done.items()]
+        rows = np.concatenate([np.asarray(self.index.rows(self.plan.valid(n))) for n in done])
+        fold = self.plan.fold[rows]
+        judged = judge_views(
+            VIEWS,
+            self.experiment.task,
+            self.experiment.metric,
+            self.index.labels[rows],
+            np.concatenate(parts, axis=1),
+            fold,
+            len(self.index.classes),
+        )
+        files.write_json(file, {"basis": basis, **judged.plain()})
+        return judged
+
+    def _views(self, fold: int, path: Path) -> np.ndarray[Any, Any]:
+        """(V, n, C): the probabilities of the validation images of a fold, by each view alone."""
+        net, ids = self._net(path, fold), self.plan.valid(fold)
+        return np.stack([self._probs(net, "valid", ids, v, f"fold {fold} {v}") for v in VIEWS])
 
     def _ids(self, part: str, fold: int) -> tuple[str, ...]:
         return self.plan.valid(fold) if part == "valid" else self.test.ids
 
-    def _write(self, net: Any, part: str, fold: int, folder: Path, source: dict[str, Any]) -> None:
+    def _write(self, net: Net, part: str, fold: int, folder: Path, source: dict[str, Any]) -> None:
         config, ids = self.experiment.config, self._ids(part, fold)
+        size = config.predict.batch_size or 2 * config.train.batch_size
+        facts = [f"{name} {value}" for name, value in source.items()]
+        keep = Parts(folder, files.digest_lines([str(size), *facts]))
+        keep.sweep()
+        probs = self._probs(net, part, ids, self.tta, f"fold {fold} {part}", keep)
+        link = self.experiment.task.link.name
+        Predictions(ids, probs, self.index.classes, link, source).save(folder)
+        say(f"fold {fold}: {len(ids)} {part} images predicted -> {folder}")
+
+    def _probs(
+        self,
+        net: Net,
+        part: str,
+        ids: tuple[str, ...],
+        tta: str,
+        what: str,
+        keep: Parts | None = None,
+    ) -> np.ndarray[Any, Any]:
+        config = self.experiment.config
         index = self.index if part == "valid" else self.test
         if part not in self.packs:
             sweep_cache(self.experiment.workspace.cache)
             self.packs[part] = open_pack(index, config.image, self.experiment.workspace.cache)
-        size = config.predict.batch_size or 2 * config.train.batch_size
-        key = files.digest_lines(
-            [str(size), *(f"{name} {value}" for name, value in source.items())]
-        )
-        keep = Parts(folder, key)
-        keep.sweep()
-        probs = predict_probs(
+        return predict_probs(
             net,
             self.experiment.task,
             self.packs[part].images,
             np.asarray(index.rows(ids)),
-            tta=config.predict.tta,
-            batch_size=size,
-            what=f"fold {fold} {part}",
+            tta=tta,
+            batch_size=config.predict.batch_size or 2 * config.train.batch_size,
+            what=what,
             keep=keep,
         )
-        link = self.experiment.task.link.name
-        Predictions(ids, probs, self.index.classes, link, source).save(folder)
-        say(f"fold {fold}: {len(ids)} {part} images predicted -> {folder}")
 
 
 def _folders(run: RunDir) -> dict[str, Path]:
     return {"valid": run.valid, "test": run.test}
 
 
-def _saved_source(folder: Path) -> dict[str, Any] | None:
+def saved_source(folder: Path) -> dict[str, Any] | None:
     """Where the predictions in `folder` came from; None when there are none, or torn ones."""
     try:
         source = Predictions.load(folder).source

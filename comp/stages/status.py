@@ -162,7 +162,8 @@ def _state(run: RunDir, epochs: int, wanted: int, plan: str | None) -> tuple[str
         return "stale", f"trained with plan {str(manifest.get('plan'))[:8]}"
     if (manifest or run.best.exists()) and read_place(run.best) is None:
         return "damaged", f"{run.best.name} is missing or torn"
-    return ("done", None) if manifest and manifest["epochs"] >= wanted else (state, None)
+    whole = manifest and (manifest.get("early") or manifest["epochs"] >= wanted)
+    return ("done", None) if whole else (state, None)
 
 
 def _changed(run: RunDir, config: Config) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from comp import files, lock
 from comp.config import Config, TrainConfig
+from comp.data.augment import flips_writing
 from comp.data.folds import FoldPlan
 from comp.data.index import Index
 from comp.data.pack import Pack, open_pack
@@ -59,6 +60,11 @@ def train(experiment: Experiment, folds: str, *, restart: bool = False) -> list[
             run.refuse_drift(config)
             with contextlib.suppress(DamagedError):  # of one fold; said when it is its turn
                 finished(run, plan.fingerprint)
+    if flips_writing(config.augment.recipe, index.classes):
+        say(
+            f"augment.recipe: {config.augment.recipe} mirrors images, and the classes look like "
+            "letters or digits: mirrored, b is d and p is q. If they are, use light"
+        )
     again = "the same command without --restart" if restart else "the same command"
     trainer = _Trainer(experiment, index, plan, Stop(config.train.max_hours, again))
     done = []
@@ -141,6 +147,7 @@ class _Trainer:
             run=run,
             device=self.device,
             workers=count_workers(config.train, self.device),
+            masks=index.masks,
             stop=self.stop,
             content=index.file_sizes(),
         )
@@ -160,7 +167,7 @@ def open_job(experiment: Experiment, fold: int) -> Job:
 
 
 def finished(run: RunDir, plan: str, epochs: int = 0) -> dict[str, Any] | None:
-    """The manifest of a fold that was trained for `epochs` at least, or None.
+    """The manifest of a fold that was trained for `epochs` at least, or out of patience; or None.
 
     Raises RunError when it is of another plan, DamagedError when it cannot be read or `best.pt` is
     not the file that it names.
@@ -177,7 +184,7 @@ def finished(run: RunDir, plan: str, epochs: int = 0) -> dict[str, Any] | None:
     done = manifest.get("epochs")
     if not isinstance(done, int) or not run.best.is_file():
         raise DamagedError(f"{run.done}: damaged, or {run.best} is missing")
-    if done < epochs:
+    if done < epochs and not manifest.get("early"):
         return None
     if files.digest_file(run.best) != manifest.get("best_sha256"):
         raise DamagedError(f"{run.best}: not the file that {run.done.name} names")

@@ -170,15 +170,17 @@ def _load_resumable(path: Path) -> State:
     return state
 
 
-def require_space(state: State, run: RunDir, *, fresh: bool) -> None:
+def require_space(state: State, run: RunDir, *, fresh: bool, top: int = 1) -> None:
     """Raise CompError when the disk has no room for the checkpoints that the fold will write.
 
     Counted: one that is being written, and for a fold that is `fresh` two generations of `last`
-    and `best` as well. A fresh state has no moments yet; they are counted as two a weight.
+    and `best` as well, and from two `top` checkpoints on those and their mean. A fresh state has
+    no moments yet; they are counted as two a weight.
     """
     weights = _size(state["model"])
     last = _size(state) + (_MOMENTS * weights if fresh else 0)
-    needed = 3 * last + 2 * weights if fresh else last
+    others = 2 if top < 2 else 4 + top
+    needed = 3 * last + others * weights if fresh else last
     free = shutil.disk_usage(run.path).free
     if fresh:
         free += sum(path.stat().st_size for path in run.path.glob("*.pt"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,8 @@ from comp.chance import seed_torch
 from comp.config import Config, plain
 from comp.device import Device
 from comp.errors import RunError
-from comp.losses import LossFunction, make_loss
+from comp.heads import head_of
+from comp.losses import LossFunction, link_weights, make_loss
 from comp.metrics import Metric
 from comp.models import Net, build_empty_net, build_net
 from comp.progress import say
@@ -34,7 +36,8 @@ class Job:
 
     `images` (N, S, S, 3) uint8 and `target` (N, ...) of the whole index; `train_rows` and
     `valid_rows` number its rows; `plan` is the fingerprint of the fold plan, `content` one of the
-    image files ("" where nobody looked).
+    image files ("" where nobody looked); `masks` are the mask files of the index, where it has
+    some.
     """
 
     config: Config
@@ -50,6 +53,7 @@ class Job:
     run: RunDir
     device: Device
     workers: int
+    masks: tuple[Path | None, ...] | None = None
     stop: Stop = field(default_factory=Stop)
     content: str = ""
 
@@ -136,7 +140,7 @@ def make_learner(job: Job, steps: int, micro: int) -> Learner:
     state, damaged = checkpoint.load_last(job.run)
     learner = new_learner(job, steps, micro, empty=state is not None)
     if state is None:
-        checkpoint.require_space(learner.state(), job.run, fresh=True)
+        checkpoint.require_space(learner.state(), job.run, fresh=True, top=job.config.train.top_k)
     else:
         _resume(job, learner, state, damaged)
     return learner
@@ -148,19 +152,31 @@ def new_learner(job: Job, steps: int, micro: int, *, empty: bool = False) -> Lea
     build = build_empty_net if empty else build_net
     seed_torch(config.seed, "init", job.fold)
     outputs = job.task.columns(len(job.classes))
-    net = build(config.model, outputs, config.image.size, job.device)
-    optimizer = make_optimizer(net.module, train)
-    name = job.task.loss if train.loss == "auto" else train.loss
+    net = build(config.model, outputs, config.image.size, job.device, job.classes)
+    apart = train.head_lr is not None or train.freeze_epochs > 0
+    optimizer = make_optimizer(net.module, train, head_of(net.module) if apart else None)
     return Learner(
         net=net,
         ema=ModelEmaV3(net.module, decay=train.ema, use_warmup=True) if train.ema else None,
         optimizer=optimizer,
-        schedule=make_schedule(optimizer, train, steps),
+        schedule=make_schedule(optimizer, train, steps, rising=job.metric.greater_is_better),
         scaler=torch.amp.GradScaler(job.device.torch_device.type, enabled=job.device.scaled),
-        loss=make_loss(name, job.task.link.name, train.label_smoothing),
+        loss=_make_loss(job, outputs),
         loss_sum=torch.zeros(2, dtype=torch.float64, device=job.device.torch_device),
         micro=micro,
     )
+
+
+def _make_loss(job: Job, outputs: int) -> LossFunction:
+    """The loss of the config, with the class weights of the training part of this fold."""
+    train, link = job.config.train, job.task.link.name
+    target = job.target[job.train_rows]
+    weights = link_weights(target, link, outputs, train.class_weights, train.pos_weight)
+    on_device = None
+    if weights is not None:
+        on_device = torch.from_numpy(weights).float().to(job.device.torch_device)
+    spec = job.task.loss if train.loss == "auto" else train.loss
+    return make_loss(spec, link, train.label_smoothing, on_device)
 
 
 def _resume(job: Job, learner: Learner, state: State, damaged: list[str]) -> None:
@@ -248,10 +264,14 @@ def check_best(job: Job, learner: Learner) -> None:
         )
 
 
-def save_best(job: Job, learner: Learner) -> None:
+def judged_state(job: Job, learner: Learner) -> State:
+    """What predictions are made from: the weights that were judged, and of what they are."""
     weights = learner.judged.module.state_dict()
-    about = _about(job, learner)
-    checkpoint.save({"model": weights, "best": learner.best, **about}, job.run.best)
+    return {"model": weights, "best": learner.best, **_about(job, learner)}
+
+
+def save_best(job: Job, learner: Learner) -> None:
+    checkpoint.save(judged_state(job, learner), job.run.best)
 
 
 def save_last(job: Job, learner: Learner) -> None:

@@ -6,8 +6,11 @@ to the length of an epoch means that only the validation is missing.
 
 from __future__ import annotations
 
+import copy
 import math
 import time
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,12 +18,27 @@ import torch
 from comp import files
 from comp.chance import seed_torch
 from comp.data.augment import make_recipe
+from comp.data.cutpaste import make_cutpaste
 from comp.data.dataset import Loader, eval_batches, train_loader
 from comp.errors import TrainError, WorkerError, first
 from comp.metrics import Metric
+from comp.models import Net
 from comp.progress import say, track
 from comp.train import checkpoint
-from comp.train.learner import Job, Learner, check_best, make_learner, save_best, save_last
+from comp.train.average import keep_top, mean_weights, measure_norms, top_epochs
+from comp.train.learner import (
+    Job,
+    Learner,
+    check_best,
+    judged_state,
+    make_learner,
+    save_best,
+    save_last,
+)
+from comp.train.mix import mix
+from comp.train.modes import learn
+from comp.train.sessions import note_session
+from comp.train.tracking import Tracker, open_tracker
 
 MAX_RETRIES = 5
 MAX_SKIPPED = 5
@@ -72,14 +90,15 @@ def _run(job: Job, micro: int, workers: int) -> dict[str, Any]:
     learner = make_learner(job, len(loader), micro)
     if learner.history:  # a crash may have left it behind the checkpoint
         files.write_text(job.run.history, _history_csv(learner.history))
-    with job.stop.at_a_step():
-        _train_on(job, learner, loader)
-    return _finish(job, learner)
+    note_session(job.run, learner.epoch, learner.step, job.device.describe())
+    with job.stop.at_a_step(), open_tracker(job.config, job.run, learner.epoch) as tracker:
+        _train_on(job, learner, loader, tracker)
+    return _finish(job, learner, _average(job, learner, loader))
 
 
-def _train_on(job: Job, learner: Learner, loader: Loader) -> None:
+def _train_on(job: Job, learner: Learner, loader: Loader, tracker: Tracker) -> None:
     """The epochs that are left."""
-    while learner.epoch < job.config.train.epochs:
+    while learner.epoch < job.config.train.epochs and not _given_up(job, learner):
         started, begun = time.monotonic(), learner.step
         _train_epoch(job, learner, loader)
         trained = time.monotonic() - started
@@ -89,19 +108,73 @@ def _train_on(job: Job, learner: Learner, loader: Loader) -> None:
             learner.best = row
         learner.history.append({**row, "best": int(improved)})
         learner.epoch, learner.step = learner.epoch + 1, 0
+        learner.schedule.step(learner.epoch, row[job.metric.name])
         learner.loss_sum.zero_()
         if improved:
             save_best(job, learner)
+        _keep_top(job, learner)
         save_last(job, learner)
         files.write_text(job.run.history, _history_csv(learner.history))
         seconds = time.monotonic() - started
         _report(job, row, improved, seconds, whole=begun == 0, skipped=learner.skipped)
+        tracker.log(row, learner.epoch)
         _foresee(job, learner, seconds if begun == 0 else trained)
+
+
+def _top(job: Job, learner: Learner) -> list[int]:
+    """The epochs of the best checkpoints, where they are kept."""
+    count = job.config.train.top_k
+    better = partial(_is_best, metric=job.metric)
+    return top_epochs(learner.history, count, better) if count > 1 else []
+
+
+def _keep_top(job: Job, learner: Learner) -> None:
+    if job.config.train.top_k > 1:
+        state = partial(judged_state, job, learner)
+        keep_top(job.run, _top(job, learner), learner.epoch - 1, state)
+
+
+def _average(job: Job, learner: Learner, loader: Loader) -> dict[str, Any] | None:
+    """Write the mean of the best checkpoints; for the manifest, its epochs and its score."""
+    epochs = _top(job, learner)
+    if not epochs:
+        return None
+    net = replace(learner.judged, module=copy.deepcopy(learner.judged.module))
+    net.module.load_state_dict(mean_weights([job.run.top(epoch) for epoch in epochs]))
+    seed_torch(job.config.seed, "average", job.fold)
+    measure_norms(net, (images for images, _ in loader.epoch(job.config.train.epochs)))
+    loss, score = _validate(job, learner, net)
+    state = {**judged_state(job, learner), "model": net.module.state_dict()}
+    checkpoint.save(state, job.run.average)
+    told = ", ".join(str(epoch + 1) for epoch in sorted(epochs))
+    say(f"fold {job.fold}  mean of epochs {told}: valid {loss:.4f}  {job.metric.name} {score:.4f}")
+    found = {"valid_loss": loss, job.metric.name: score}
+    return {
+        "epochs": sorted(epochs),
+        **{name: value if math.isfinite(value) else None for name, value in found.items()},
+    }
+
+
+def _given_up(job: Job, learner: Learner) -> bool:
+    """Whether `train.patience` epochs in a row brought no better score."""
+    patience = job.config.train.patience
+    if patience is None or learner.best is None:
+        return False
+    return learner.epoch - 1 - learner.best["epoch"] >= patience
 
 
 def make_loader(job: Job, workers: int) -> Loader:
     """The batches of the training part of the fold."""
-    config = job.config
+    config, paste = job.config, None
+    if config.augment.cutpaste:
+        paste = make_cutpaste(
+            job.images,
+            job.target,
+            job.train_rows,
+            job.masks,
+            config.image,
+            config.augment.cutpaste,
+        )
     return train_loader(
         job.images,
         job.train_rows,
@@ -112,12 +185,14 @@ def make_loader(job: Job, workers: int) -> Loader:
         batch_size=config.train.batch_size,
         workers=workers,
         sampler=config.train.sampler,
+        strength=config.train.sampler_strength,
+        paste=paste,
     )
 
 
 def _train_epoch(job: Job, learner: Learner, loader: Loader) -> None:
     """The rest of the epoch; a checkpoint and out when it is time to stop."""
-    learner.net.module.train()
+    learn(learner.net.module, head_only=learner.epoch < job.config.train.freeze_epochs)
     what = f"fold {job.fold} epoch {learner.epoch + 1}/{job.config.train.epochs}"
     batches = loader.epoch(learner.epoch, learner.step)
     try:
@@ -145,10 +220,16 @@ def update(job: Job, learner: Learner, images: torch.Tensor, target: torch.Tenso
     """One update from one batch, `micro` images at a time; left out when the loss is not finite."""
     device, clip = job.device.torch_device, job.config.train.clip_grad
     total = torch.zeros((), device=device)
-    parts = math.ceil(len(images) / learner.micro)
-    for few, answers in zip(images.tensor_split(parts), target.tensor_split(parts), strict=True):
-        part = learner.net.to_device(few)
-        truth = answers.to(device, non_blocking=True)
+    batch = mix(
+        learner.net.to_device(images),
+        target.to(device, non_blocking=True),
+        job.config.augment,
+        job.task,
+        job.task.columns(len(job.classes)),
+        learner.net.mean,
+        (job.config.seed, job.fold, learner.epoch, learner.step),
+    )
+    for part, truth in batch.parts(math.ceil(len(images) / learner.micro)):
         logits = learner.net.logits(part)
         loss = learner.loss(logits, job.task.link.loss_target(truth, logits))
         loss = loss * (len(part) / len(images))
@@ -185,7 +266,7 @@ def _skip(job: Job, learner: Learner, loss: float) -> None:
 
 def _judge(job: Job, learner: Learner) -> dict[str, float]:
     """The row of the history for the epoch that was just trained."""
-    valid_loss, score = _validate(job, learner)
+    valid_loss, score = _validate(job, learner, learner.judged)
     total, steps = learner.loss_sum.tolist()
     return {
         "epoch": learner.epoch,
@@ -197,9 +278,8 @@ def _judge(job: Job, learner: Learner) -> dict[str, float]:
 
 
 @torch.inference_mode()
-def _validate(job: Job, learner: Learner) -> tuple[float, float]:
+def _validate(job: Job, learner: Learner, net: Net) -> tuple[float, float]:
     """Loss and score of the validation rows, without augmentation, with the neutral rule."""
-    net = learner.judged
     net.module.eval()
     size = min(job.config.predict.batch_size or 2 * job.config.train.batch_size, 2 * learner.micro)
     parts = []
@@ -263,7 +343,7 @@ def _foresee(job: Job, learner: Learner, seconds: float) -> None:
     )
 
 
-def _finish(job: Job, learner: Learner) -> dict[str, Any]:
+def _finish(job: Job, learner: Learner, average: dict[str, Any] | None) -> dict[str, Any]:
     """Write the manifest of the whole fold, and what it says."""
     if learner.best is None:
         say(f"fold {job.fold}: {job.metric.name} was NaN in every epoch; the last one is kept")
@@ -277,15 +357,18 @@ def _finish(job: Job, learner: Learner) -> dict[str, Any]:
         "fold": job.fold,
         "plan": job.plan,
         "epochs": learner.epoch,
+        "early": learner.epoch < job.config.train.epochs,
         "metric": job.metric.name,
         "best": {
             name: value if math.isfinite(value) else None
             for name, value in (learner.best or {}).items()
         },
         "ties": ties,
+        "average": average,
         "skipped": learner.skipped,
         "best_sha256": files.digest_file(job.run.best),
         "last_sha256": files.digest_file(job.run.last),
+        "average_sha256": None if average is None else files.digest_file(job.run.average),
         "versions": checkpoint.versions(),
     }
     files.write_json(job.run.done, manifest)

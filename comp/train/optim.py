@@ -1,15 +1,21 @@
-"""Optimizers and schedules, by timm's factories."""
+"""Optimizers and schedules: timm's factories, and two schedules of torch behind their interface.
+
+A schedule is asked twice: `step_update(updates)` after every update, `step(epoch, score)` after
+every epoch; by `train.sched_by` one of them sets the learning rates.
+"""
 
 from __future__ import annotations
 
+import math
+import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import timm.optim
 import torch
 from timm.scheduler import create_scheduler_v2
-from timm.scheduler.scheduler import Scheduler
 from torch import nn
+from torch.optim.lr_scheduler import OneCycleLR, ReduceLROnPlateau
 
 from comp.config import TrainConfig
 from comp.errors import ConfigError, nearest, pick
@@ -17,9 +23,12 @@ from comp.errors import ConfigError, nearest, pick
 _FUSED = ("adam", "adamw", "sgd", "momentum", "nesterov")
 
 
-def make_optimizer(module: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
+def make_optimizer(
+    module: nn.Module, config: TrainConfig, head: nn.Module | None = None
+) -> torch.optim.Optimizer:
     """timm's optimizer `train.opt`; biases and norms are not decayed. Fused kernels on CUDA.
 
+    head: the part of `module` that learns at `train.head_lr`, where that is set.
     Raises ConfigError for a name that timm does not have.
     """
     known: list[str] = timm.optim.list_optimizers()
@@ -29,41 +38,227 @@ def make_optimizer(module: nn.Module, config: TrainConfig) -> torch.optim.Optimi
         raise ConfigError(f"unknown train.opt {config.opt!r}; timm has: {', '.join(known)}.{hint}")
     on_cuda = next(module.parameters()).device.type == "cuda"
     extra: dict[str, Any] = {"fused": True} if on_cuda and config.opt in _FUSED else {}
+    if config.layer_decay is not None:
+        extra["layer_decay"] = config.layer_decay
+    if config.head_lr is not None and head is not None:
+        scale = config.head_lr / config.lr
+        extra["param_group_fn"] = lambda module: _head_apart(module, config, head, scale)
     optimizer: torch.optim.Optimizer = timm.optim.create_optimizer_v2(
         module, opt=config.opt, lr=config.lr, weight_decay=config.weight_decay, **extra
     )
     return optimizer
 
 
-Options = Callable[[TrainConfig], dict[str, Any]]
+def _head_apart(
+    module: nn.Module, config: TrainConfig, head: nn.Module, scale: float
+) -> list[dict[str, Any]]:
+    """timm's parameter groups, with those of the head cut out and given another `lr_scale`."""
+    common: dict[str, Any] = {"weight_decay": config.weight_decay}
+    spared: Any = getattr(module, "no_weight_decay", None)
+    if spared is not None:
+        common["no_weight_decay_list"] = spared()
+    if config.layer_decay is None:
+        groups: Any = timm.optim.param_groups_weight_decay(module, **common)
+    else:
+        common["layer_decay"] = config.layer_decay
+        groups = timm.optim.param_groups_layer_decay(module, **common)
+    own = {id(parameter) for parameter in head.parameters()}
+    out = []
+    for group in groups:
+        inside = [value for value in group["params"] if id(value) in own]
+        outside = [value for value in group["params"] if id(value) not in own]
+        out += [{**group, "params": outside}] if outside else []
+        out += [{**group, "params": inside, "lr_scale": scale}] if inside else []
+    return out
 
-# name -> what timm's factory is told beyond epochs and warm-up
-SCHEDULES: dict[str, Options] = {
-    "cosine": lambda _: {"sched": "cosine"},
-    "poly": lambda _: {"sched": "poly", "decay_rate": 1.0},
-    "constant": lambda _: {"sched": "constant"},
-    "step": lambda c: {
-        "sched": "step",
-        "decay_epochs": c.decay_epochs,
+
+class Schedule(Protocol):
+    """What the loop asks of a schedule; timm's are such."""
+
+    def step_update(self, num_updates: int) -> None:
+        """After an update: `num_updates` are made."""
+
+    def step(self, epoch: int, metric: float | None = None) -> None:
+        """After an epoch: `epoch` are made; `metric` is the score of the last."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Plain values, for a checkpoint."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from `state_dict()`."""
+
+
+def _peaks(optimizer: torch.optim.Optimizer) -> list[float]:
+    return [group["lr"] * group.get("lr_scale", 1.0) for group in optimizer.param_groups]
+
+
+class OneCycle:
+    """torch's OneCycleLR (Smith and Topin 2018), told how many updates are made.
+
+    `train.warmup_epochs` is the length of the rise; without it, 30 % of the training.
+    """
+
+    def __init__(self, optimizer: torch.optim.Optimizer, config: TrainConfig, steps: int) -> None:
+        self.by_epoch = config.sched_by == "epoch"
+        self.updates_per_epoch = steps
+        moving = {"momentum", "betas"} & optimizer.defaults.keys()
+        floor = config.min_lr or config.lr / 25e4  # torch's own
+        self.inner = OneCycleLR(
+            optimizer,
+            max_lr=_peaks(optimizer),
+            total_steps=config.epochs * steps + 1,
+            pct_start=config.warmup_epochs / config.epochs or 0.3,
+            cycle_momentum=bool(moving),
+            final_div_factor=config.lr / 25 / floor,
+        )
+
+    def _go_to(self, updates: int) -> None:
+        self.inner.last_epoch = min(updates, self.inner.total_steps - 1) - 1
+        with warnings.catch_warnings():  # it is asked for a place, not stepped in order
+            warnings.simplefilter("ignore")
+            self.inner.step()
+
+    def step_update(self, num_updates: int) -> None:
+        """After an update."""
+        if not self.by_epoch:
+            self._go_to(num_updates)
+
+    def step(self, epoch: int, metric: float | None = None) -> None:
+        """After an epoch."""
+        if self.by_epoch:
+            self._go_to(epoch * self.updates_per_epoch)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The place; the rates are in the optimizer's state."""
+        return {"last_epoch": self.inner.last_epoch}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from `state_dict()`."""
+        self.inner.last_epoch = state_dict["last_epoch"]
+
+
+class Plateau:
+    """torch's ReduceLROnPlateau on the validation metric, after timm's linear warm-up.
+
+    The rate falls by `train.decay_rate` when `train.decay_epochs` epochs brought no better score.
+    (timm's own is deprecated, and its counters do not survive a resume.)
+    """
+
+    def __init__(
+        self, optimizer: torch.optim.Optimizer, config: TrainConfig, steps: int, *, rising: bool
+    ) -> None:
+        self.optimizer = optimizer
+        self.peaks = _peaks(optimizer)
+        for group, peak in zip(optimizer.param_groups, self.peaks, strict=True):
+            group["lr"] = peak
+        self.warmup = config.warmup_epochs
+        self.steps = steps
+        self.inner = ReduceLROnPlateau(
+            optimizer,
+            mode="max" if rising else "min",
+            factor=config.decay_rate,
+            patience=config.decay_epochs - 1,
+            threshold=0.0,
+            threshold_mode="abs",
+            min_lr=config.min_lr,
+        )
+
+    def step_update(self, num_updates: int) -> None:
+        """After an update: the warm-up."""
+        share = num_updates / (self.warmup * self.steps) if self.warmup else math.inf
+        if share <= 1:
+            for group, peak in zip(self.optimizer.param_groups, self.peaks, strict=True):
+                group["lr"] = peak * (0.01 + 0.99 * share)
+
+    def step(self, epoch: int, metric: float | None = None) -> None:
+        """After an epoch: the score is read; one that is NaN is no better one."""
+        if metric is not None and epoch > self.warmup:
+            self.inner.step(metric)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The counters of torch's scheduler."""
+        return {
+            name: getattr(self.inner, name) for name in ("best", "num_bad_epochs", "last_epoch")
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from `state_dict()`."""
+        for name, value in state_dict.items():
+            setattr(self.inner, name, value)
+
+
+Options = Callable[[TrainConfig, int], dict[str, Any]]
+
+
+def _decay(config: TrainConfig) -> dict[str, Any]:
+    return {"decay_epochs": config.decay_epochs, "decay_rate": config.decay_rate}
+
+
+# name -> what timm's factory is told beyond epochs, warm-up and the lowest rate; from the config
+# and the number of its units in an epoch
+_TIMM: dict[str, Options] = {
+    "cosine": lambda *_: {"sched": "cosine"},
+    "restarts": lambda c, _: {
+        "sched": "cosine",
+        "num_epochs": c.epochs / c.cycles,
+        "cycle_limit": c.cycles,
+        "cycle_decay": 1.0,
+    },
+    "poly": lambda *_: {"sched": "poly", "decay_rate": 1.0},
+    "constant": lambda *_: {"sched": "constant"},
+    "step": lambda c, _: {"sched": "step", **_decay(c)},
+    "multistep": lambda c, units: {
+        "sched": "multistep",
+        # timm's take effect one unit early; the half makes them come in time
+        "decay_milestones": [epoch + 0.5 / units for epoch in c.milestones],
         "decay_rate": c.decay_rate,
     },
 }
 
 
+def _timm(name: str) -> Callable[[torch.optim.Optimizer, TrainConfig, int, bool], Schedule]:
+    def make(
+        optimizer: torch.optim.Optimizer, config: TrainConfig, steps: int, _: bool
+    ) -> Schedule:
+        units = 1 if config.sched_by == "epoch" else steps
+        options: dict[str, Any] = {"num_epochs": config.epochs, **_TIMM[name](config, units)}
+        schedule: Schedule
+        schedule, _epochs = create_scheduler_v2(
+            optimizer,
+            warmup_epochs=config.warmup_epochs,
+            warmup_lr=config.lr / 100,
+            min_lr=config.min_lr,
+            step_on_epochs=config.sched_by == "epoch",
+            updates_per_epoch=steps,
+            **options,
+        )
+        return schedule
+
+    return make
+
+
+SCHEDULES: dict[str, Callable[[torch.optim.Optimizer, TrainConfig, int, bool], Schedule]] = {
+    **{name: _timm(name) for name in _TIMM},
+    "onecycle": lambda optimizer, config, steps, _: OneCycle(optimizer, config, steps),
+    "plateau": lambda optimizer, config, steps, rising: Plateau(
+        optimizer, config, steps, rising=rising
+    ),
+}
+
+
 def make_schedule(
-    optimizer: torch.optim.Optimizer, config: TrainConfig, updates_per_epoch: int
-) -> Scheduler:
-    """The learning rate as a function of the number of updates made; warm-up is a part of it."""
-    options = pick(SCHEDULES, config.sched, "train.sched")(config)
-    schedule: Scheduler
-    schedule, _ = create_scheduler_v2(
-        optimizer,
-        num_epochs=config.epochs,
-        warmup_epochs=config.warmup_epochs,
-        warmup_lr=config.lr / 100,
-        step_on_epochs=False,
-        updates_per_epoch=updates_per_epoch,
-        **options,
-    )
+    optimizer: torch.optim.Optimizer,
+    config: TrainConfig,
+    updates_per_epoch: int,
+    *,
+    rising: bool = True,
+) -> Schedule:
+    """The learning rates as a function of the updates, or the epochs, made; warm-up included.
+
+    rising: whether a higher score is a better one (`sched: plateau` reads scores).
+    """
+    make = pick(SCHEDULES, config.sched, "train.sched")
+    schedule = make(optimizer, config, updates_per_epoch, rising)
     schedule.step_update(0)
+    schedule.step(0)
     return schedule

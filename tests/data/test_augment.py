@@ -10,7 +10,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from comp.data.augment import RECIPES, make_recipe
+from comp.data.augment import RECIPES, flips_writing, make_recipe
 from comp.errors import ConfigError
 
 DRAW = np.random.default_rng(0)
@@ -135,3 +135,22 @@ def test_the_import_does_not_ask_the_network_for_updates() -> None:
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("recipe", "classes", "expected"),
+    [
+        ("flips_rotate", "abc", True),
+        ("portrait", "0123456789", True),
+        ("flips_rotate", "ABCDZ", True),
+        ("light", "abc", False),
+        ("none", "abc", False),
+        ("flips_rotate", "01", False),
+        ("flips_rotate", ("cat", "dog", "cow"), False),
+        ("flips_rotate", ("normal", "defect"), False),
+    ],
+)
+def test_a_mirror_of_letters_or_digits_is_noticed(
+    recipe: str, classes: tuple[str, ...], expected: bool
+) -> None:
+    assert flips_writing(recipe, tuple(classes)) is expected

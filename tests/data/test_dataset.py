@@ -235,12 +235,12 @@ def test_too_few_rows_are_an_error() -> None:
 
 
 def test_a_sampler_is_one_entry_in_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
-    def backwards(target: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-        assert target.tolist() == ROWS.tolist()
+    def backwards(target: np.ndarray, strength: float, draw: object) -> np.ndarray:
+        assert (target.tolist(), strength) == (ROWS.tolist(), 0.5)
         return np.arange(len(target))[::-1]
 
     monkeypatch.setitem(module.SAMPLERS, "backwards", backwards)
-    assert order(make(sampler="backwards", batch_size=5), 0) == ROWS[::-1].tolist()
+    assert order(make(sampler="backwards", strength=0.5, batch_size=5), 0) == ROWS[::-1].tolist()
     with pytest.raises(ConfigError, match=r"sampler.*'shufle'.*Did you mean 'shuffle'"):
         make(sampler="shufle")
 
@@ -255,3 +255,14 @@ def test_eval_batches_follow_the_rows() -> None:
 
 def test_eval_batches_of_no_rows_are_none() -> None:
     assert list(eval_batches(IMAGES, np.array([], dtype=np.int64), 4)) == []
+
+
+def test_an_oversampled_copy_is_of_a_training_row_and_gets_its_own_augmentation() -> None:
+    target = np.arange(COUNT) % 7 == 1
+    loader = make(sampler="balanced", target=target.astype(np.int64))
+    images = torch.cat([images for images, _ in loader.epoch(0)]).numpy()
+    assert len(images) == 40  # of 25 rows 5 are of the rare class, each shown four times
+    assert len(np.unique(images.reshape(len(images), -1), axis=0)) == len(images)
+    plain = make(sampler="balanced", target=target.astype(np.int64), recipe="none")
+    whole = {IMAGES[row].tobytes() for row in ROWS}
+    assert {image.numpy().tobytes() for images, _ in plain.epoch(0) for image in images} == whole

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from comp.data.index import Index
-from comp.ensemble.blend import Blend, answer, make_blend, out_of_fold
+from comp.ensemble.blend import Blend, answer, make_blend, make_evidence, out_of_fold
+from comp.ensemble.compare import judge_row
 from comp.ensemble.honest import honest_score
-from comp.ensemble.vote import VOTES
+from comp.ensemble.vote import VOTES, check_vote
 from comp.errors import ConfigError, PlanError, PredictionsError
 from comp.metrics import METRICS
 from comp.predictions import Predictions
@@ -41,10 +42,13 @@ def shifted(rows: int = 60) -> tuple[Index, np.ndarray, np.ndarray]:
 
 
 def blended(index: Index, probs: Any, fold: Any, **more: Any) -> Blend:
-    metric = more.pop("metric", "macro_f1")
-    settings = {"plan": PLAN, "vote": VOTES["soft"], "members": ("fold 0",), "tune_rule": True}
-    oof = member(index.ids, probs)
-    return make_blend(oof, index, fold, BINARY, METRICS[metric], seed=1, **settings | more)
+    metric = METRICS[more.get("metric", "macro_f1")]
+    vote = VOTES[more.get("vote", "soft")]
+    check_vote(vote, metric)
+    evidence = make_evidence([member(index.ids, probs)], index, fold, BINARY, metric, plan=PLAN)
+    row = judge_row(evidence, vote, "equal", tune_rule=more.get("tune_rule", True), seed=1,
+                    groups=index.groups)  # fmt: skip
+    return make_blend(row, [more.get("members", ("fold 0",))], metric)
 
 
 def test_a_rule_that_holds_on_other_folds_is_kept_with_its_honest_score() -> None:
@@ -145,7 +149,7 @@ def test_members_that_do_not_belong_are_refused() -> None:
 def test_a_hard_vote_for_a_metric_of_probabilities_is_refused() -> None:
     index, probs, fold = shifted()
     with pytest.raises(ConfigError, match="gives decisions"):
-        blended(index, probs, fold, metric="roc_auc", vote=VOTES["hard"])
+        blended(index, probs, fold, metric="roc_auc", vote="hard")
 
 
 def test_the_record_holds_plain_values_and_none_for_an_undefined_score() -> None:
@@ -154,6 +158,7 @@ def test_the_record_holds_plain_values_and_none_for_an_undefined_score() -> None
     assert record == {
         "members": ["fold 0"],
         "vote": "soft",
+        "weigher": "equal",
         "weights": [1.0],
         "rule": [0.5],
         "scores": dict.fromkeys(["raw", "tuned", "honest", "low", "high"]),

@@ -164,3 +164,60 @@ def test_metrics_of_probabilities_leave_the_rule_neutral(name: str) -> None:
     target, probs = softmax_case(0)
     assert tune(MULTICLASS, METRICS[name], target, probs).tolist() == [0, 0, 0, 0]
     assert tune(MULTILABEL, METRICS[name], np.eye(4)[target], probs).tolist() == [0.5] * 4
+
+
+def labels_case(seed: int, rows: int = 14) -> tuple[np.ndarray, np.ndarray]:
+    draw = np.random.default_rng(seed)
+    return (draw.random((rows, 2)) < 0.4).astype(np.int64), draw.random((rows, 2)).round(1)
+
+
+def every_rule(probs: np.ndarray) -> list[np.ndarray]:
+    edges = [np.unique(np.append(probs[:, c], [0.5, 1.1])) for c in range(2)]
+    return [np.array([a, b]) for a in edges[0] for b in edges[1]]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_no_pair_of_thresholds_has_a_better_micro_f1(seed: int) -> None:
+    task, metric = TASKS["multilabel"], METRICS["micro_f1"]
+    target, probs = labels_case(seed)
+    found = metric.score(target, task.decide(probs, tune(task, metric, target, probs)), 2)
+    best = max(metric.score(target, task.decide(probs, r), 2) for r in every_rule(probs))
+    assert found == pytest.approx(best)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_no_single_threshold_moved_has_a_better_sample_f1(seed: int) -> None:
+    task, metric = TASKS["multilabel"], METRICS["sample_f1"]
+    target, probs = labels_case(seed)
+    rule = tune(task, metric, target, probs)
+    found = metric.score(target, task.decide(probs, rule), 2)
+    for other in every_rule(probs):
+        for c in range(2):
+            moved = rule.copy()
+            moved[c] = other[c]
+            assert metric.score(target, task.decide(probs, moved), 2) <= found + 1e-9
+
+
+def test_a_column_without_positives_keeps_one_half_for_every_metric() -> None:
+    task = TASKS["multilabel"]
+    target, probs = labels_case(0)
+    target[:, 1] = 0
+    for name in ("macro_f1", "micro_f1"):
+        assert tune(task, METRICS[name], target, probs)[1] == 0.5
+
+
+def test_more_starts_never_end_lower() -> None:
+    from comp.ensemble import offsets
+
+    task, metric = TASKS["multiclass"], METRICS["macro_f1"]
+    for seed in range(4):
+        target, probs = softmax_case(seed)
+        rule = tune(task, metric, target, probs)
+        ones = np.ones(len(target), dtype=np.int64)
+
+        def score(given: np.ndarray, target=target, probs=probs) -> float:  # type: ignore[no-untyped-def]
+            return metric.score(target, task.decide(probs, given), 4)
+
+        assert metric.by_class is not None
+        _, one = offsets._ascend(metric.by_class, score, target, probs, ones, np.zeros(4))
+        assert score(rule) >= one

@@ -1,4 +1,3 @@
-# ruff: noqa: PTH100, PTH110, PTH115, PTH118, PTH202
 # (it stands in for what pathlib calls)
 """Numbers every file operation below a folder, and lets one of them fail.
 

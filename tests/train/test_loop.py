@@ -32,7 +32,7 @@ def make_job(path: Path, kind: str = "multiclass", fold: int = 0, **over: Any) -
     device, stop = over.pop("device", None), over.pop("stop", None)
     tree = toy_tree(kind, **{"train__epochs": 3, "model__drop_rate": 0.3, **over})
     classes = 2 if kind == "binary" else 3
-    number = np.arange(ROWS) % classes
+    number = np.arange(ROWS) // 2 % classes
     noise = np.random.default_rng(0).integers(0, 40, (ROWS, SIZE, SIZE, 3))
     images = (noise + 70 * number[:, None, None, None]).astype(np.uint8)
     multilabel = np.stack([number > 0, number > 1], axis=1).astype(np.int64)

@@ -1,0 +1,106 @@
+"""Another class balance in the test set than in training: known, or estimated from predictions.
+
+M. Saerens, P. Latinne, C. Decaestecker, Adjusting the outputs of a classifier to new a priori
+probabilities, Neural Computation 14 (2002). It holds where only the balance differs: the images of
+a class look in the test set as they did in training.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from comp.errors import ConfigError, first
+from comp.tasks import Task
+
+Array = np.ndarray[Any, Any]
+
+_ROUNDS = 500
+_STILL = 1e-6  # a round that moves no share by more than this is the last
+_LEAST = 1e-4  # share of a class: the estimate never rules a class out
+
+
+@dataclass(frozen=True)
+class Shift:
+    """From the balance of the training set to that of the test set.
+
+    `before, after`  (classes,) shares that sum to 1
+    `estimated`      whether `after` was estimated
+    """
+
+    before: Array
+    after: Array
+    estimated: bool
+
+    @property
+    def class_weights(self) -> Array:
+        """(classes,): how much a training row of each class counts for the test set."""
+        return np.asarray(self.after / self.before)
+
+    def adjust(self, probs: Array) -> Array:
+        """Probabilities (N, C) for the new balance, by Bayes; binary ones keep C = 1."""
+        full = both_columns(np.asarray(probs, dtype=np.float64)) * self.class_weights
+        full /= full.sum(axis=1, keepdims=True)
+        return np.asarray(full[:, -probs.shape[1] :], dtype=probs.dtype)
+
+
+def both_columns(probs: Array) -> Array:
+    """(N, 2) for the one column of a binary task; others as they are."""
+    return np.concatenate([1 - probs, probs], axis=1) if probs.shape[1] == 1 else probs
+
+
+def make_shift(
+    prior: str | dict[str, float], task: Task, classes: tuple[str, ...], target: Array, test: Array
+) -> Shift:
+    """The shift that `ensemble.prior` asks for.
+
+    prior: class -> share, or "auto" to estimate it; target: (N,) of the training set; test: (T, C)
+    probabilities of the test images. Raises ConfigError for several labels an image, and for names
+    that are not the classes.
+    """
+    if task.target_ndim != 1 or task.spatial:
+        raise ConfigError(
+            f"ensemble.prior: an image of task {task.name!r} can have several classes or none, so "
+            "there are no shares of classes to sum to 1; set it to null"
+        )
+    before = np.bincount(target, minlength=len(classes)) / len(target)
+    if isinstance(prior, str):
+        return Shift(before, estimate_prior(both_columns(test), before), estimated=True)
+    if set(prior) != set(classes):
+        raise ConfigError(
+            f"ensemble.prior: names {first(prior)}; the classes are {first(classes, 12)}"
+        )
+    after = np.array([prior[name] for name in classes])
+    return Shift(before, np.maximum(after, _LEAST) / np.maximum(after, _LEAST).sum(), False)
+
+
+def estimate_prior(probs: Array, before: Array) -> Array:
+    """(classes,): the balance of a set of images by expectation maximization.
+
+    probs: (T, classes), from models trained where the shares were `before`.
+    """
+    probs = np.asarray(probs, dtype=np.float64)
+    after = before.copy()
+    for _ in range(_ROUNDS if len(probs) else 0):
+        full = probs * (after / before)
+        full /= np.maximum(full.sum(axis=1, keepdims=True), 1e-300)
+        found = np.maximum(full.mean(axis=0), _LEAST)
+        found /= found.sum()
+        still = np.abs(found - after).max() < _STILL
+        after = found
+        if still:
+            break
+    return np.asarray(after)
+
+
+class Shifted:
+    """Probabilities (N, C) that are adjusted when they are read, a slice at a time."""
+
+    def __init__(self, probs: Array, shift: Shift) -> None:
+        self.probs, self.shift, self.shape = probs, shift, probs.shape
+
+    def __getitem__(self, key: Any) -> Array:
+        rows, columns = key if isinstance(key, tuple) else (key, slice(None))
+        return self.shift.adjust(np.asarray(self.probs[rows]))[:, columns]

@@ -1,0 +1,92 @@
+"""The board as tables, and as a picture of out-of-fold against leaderboard scores."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+from comp import files
+from comp.errors import UsageError
+from comp.progress import say
+
+if TYPE_CHECKING:
+    from comp.stages.board import Entry, Group
+
+
+def print_board(groups: list[Group], *, as_json: bool) -> None:
+    """A table for each group; across groups nothing is comparable, and it says so."""
+    if as_json:
+        plain = [
+            {**vars(group), "entries": [_plain(entry) for entry in group.entries]}
+            for group in groups
+        ]
+        print(json.dumps(plain, indent=2, ensure_ascii=False))
+        return
+    for group in groups:
+        print(f"{group.metric}, plan {group.plan[:8]}")
+        table = Table()
+        for name in ("name", "what"):
+            table.add_column(name)
+        for name in ("folds", "raw", "honest", "95 % interval", "public", "private"):
+            table.add_column(name, justify="right")
+        table.add_column("note", overflow="fold")
+        for entry in group.entries:
+            interval = "" if math.isnan(entry.low) else f"{entry.low:.4f} - {entry.high:.4f}"
+            cells = [_shown(v) for v in (entry.folds, entry.raw, entry.honest)]
+            last = [_shown(v) for v in (entry.public, entry.private)]
+            table.add_row(entry.name, entry.kind, *cells, interval, *last, entry.note)
+        Console().print(table)
+    if len(groups) > 1:
+        say(
+            f"{len(groups)} tables: scores of another metric, or on other images or folds, cannot "
+            "be compared with each other; nothing is ranked across tables"
+        )
+
+
+def _plain(entry: Entry) -> dict[str, object]:
+    values = vars(entry).items()
+    return {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in values}
+
+
+def _shown(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.4f}"
+
+
+def draw_board(groups: list[Group], path: Path) -> None:
+    """A PNG with a panel for each group that has leaderboard scores: honest against public.
+
+    Raises UsageError where no submission has both.
+    """
+    drawn = [(group, _points(group)) for group in groups]
+    drawn = [(group, points) for group, points in drawn if points]
+    if not drawn:
+        raise UsageError(
+            "no submission has an honest and a leaderboard score; enter one with "
+            "`comp board score NAME 0.7264`"
+        )
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5.5 * len(drawn), 5), layout="constrained")
+    for place, (group, points) in enumerate(drawn, 1):
+        axes = figure.add_subplot(1, len(drawn), place)
+        for entry, board in points:
+            gaps = [[entry.honest - entry.low], [entry.high - entry.honest]]
+            axes.errorbar([entry.honest], [board], xerr=gaps, fmt="o", capsize=3)
+            axes.annotate(entry.name, (entry.honest, board), (5, 5), textcoords="offset points")
+        ends = [v for entry, board in points for v in (entry.low, entry.high, board)]
+        low, high = min(ends), max(ends)
+        axes.plot([low, high], [low, high], color="grey", linestyle=":", linewidth=1)
+        axes.set_xlabel(f"out of fold, honest {group.metric}, with its 95 % interval")
+        axes.set_ylabel(f"public leaderboard (plan {group.plan[:8]})")
+    with files.replacing(path) as beside:
+        figure.savefig(beside, format="png", dpi=120)
+
+
+def _points(group: Group) -> list[tuple[Entry, float]]:
+    pairs = [(entry, entry.public) for entry in group.entries]
+    return [(e, v) for e, v in pairs if not (math.isnan(v) or math.isnan(e.honest))]

@@ -1,0 +1,194 @@
+"""`comp board`: all runs and ensembles side by side, and the leaderboard's word on them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from comp import files
+from comp.data.plan import FoldPlan, load_plan
+from comp.ensemble.compare import Evidence, judge_row
+from comp.ensemble.vote import VOTES
+from comp.errors import CheckError, CompError, RunError, SubmissionError, UsageError, pick
+from comp.metrics import METRICS
+from comp.predictions import Predictions, join
+from comp.runs import Workspace
+from comp.stages.gate import FOLDER, find
+from comp.stages.members import run_config
+from comp.tasks import TASKS
+
+_SCORES = "scores.json"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One run or submission.
+
+    `kind`             "run" or "submission"
+    `raw, honest`      out of fold; NaN where unknown
+    `folds`            mean of the best epochs of the finished folds (runs only), NaN elsewhere
+    `public, private`  leaderboard scores that were entered; NaN where there are none
+    `note`             what to know of it
+    """
+
+    name: str
+    kind: str
+    raw: float
+    honest: float
+    low: float
+    high: float
+    folds: float
+    public: float
+    private: float
+    note: str
+
+
+@dataclass(frozen=True)
+class Group:
+    """Entries that can be compared: the same metric, on the same images in the same folds."""
+
+    metric: str
+    greater_is_better: bool
+    plan: str
+    entries: tuple[Entry, ...]
+
+
+def read_board(root: Path = Path()) -> list[Group]:
+    """Every run and submission below `root`, in groups that can be compared, the best first.
+
+    Raises UsageError where there are none. What cannot be read is an entry with a note.
+    """
+    found: dict[tuple[str, str], list[Entry]] = {}
+    scores = _scores(root / FOLDER)
+    for path in sorted((root / FOLDER).glob("*.csv")):
+        key, entry = _submission(path, scores.get(path.stem, {}))
+        found.setdefault(key, []).append(entry)
+    for folder in sorted(
+        {path.parent.parent for path in (root / "runs").glob("*/fold_*/done.json")}
+    ):
+        key, entry = _run(folder.name, root)
+        found.setdefault(key, []).append(entry)
+    if not found:
+        raise UsageError("nothing to show: no finished fold in runs/, nothing in submissions/")
+    return [_group(key, entries) for key, entries in sorted(found.items())]
+
+
+def _group(key: tuple[str, str], entries: list[Entry]) -> Group:
+    up = key[0] not in METRICS or METRICS[key[0]].greater_is_better
+
+    def rank(entry: Entry) -> tuple[bool, float, str]:
+        value = entry.folds if math.isnan(entry.honest) else entry.honest
+        return math.isnan(value), -value if up else value, entry.name
+
+    return Group(key[0], up, key[1], tuple(sorted(entries, key=rank)))
+
+
+def _number(value: Any) -> float:
+    return float("nan") if value is None else float(value)
+
+
+def _submission(path: Path, entered: dict[str, Any]) -> tuple[tuple[str, str], Entry]:
+    digest = files.digest_file(path)
+    stale = bool(entered) and entered.get("sha256") != digest
+    note = "leaderboard scores are of an older file" if stale else ""
+    public, private = _number(entered.get("public")), _number(entered.get("private"))
+    try:
+        manifest = files.read_json(path.with_suffix(".json"), SubmissionError)
+        values = {k: _number(v) for k, v in manifest["blend"]["scores"].items()}
+        key = str(manifest["metric"]), str(manifest["plan"])
+        if manifest["covered"] < manifest["of"]:
+            note = f"partial: {manifest['covered']} of {manifest['of']} images. {note}".strip()
+    except (SubmissionError, KeyError, TypeError):
+        values, key, note = {}, ("unknown", "unknown"), f"no manifest. {note}".strip()
+    raw, honest, low, high = (
+        values.get(part, float("nan")) for part in ("raw", "honest", "low", "high")
+    )
+    return key, Entry(
+        path.stem, "submission", raw, honest, low, high, float("nan"), public, private, note
+    )
+
+
+def _run(name: str, root: Path) -> tuple[tuple[str, str], Entry]:
+    """The scores of a run by itself: from its validation predictions, else from its best epochs."""
+    nan = float("nan")
+    done = sorted((root / "runs" / name).glob("fold_*/done.json"))
+    manifests = [files.read_json(path, RunError) for path in done]
+    plan = str(manifests[0].get("plan"))
+    metric = "unknown"
+    try:
+        config = run_config(name, root / "runs")
+        metric = config.metric
+        bests = [_number(manifest["best"].get(config.metric)) for manifest in manifests]
+        folds = float(np.mean(bests))
+        raw, honest, low, high, note = _judge(name, root, plan)
+    except (CompError, KeyError) as problem:
+        lines = str(problem).splitlines()
+        entry = Entry(name, "run", nan, nan, nan, nan, nan, nan, nan, lines[0][:100])
+        return (metric, plan), entry
+    return (metric, plan), Entry(name, "run", raw, honest, low, high, folds, nan, nan, note)
+
+
+def _judge(name: str, root: Path, plan_of_run: str) -> tuple[float, float, float, float, str]:
+    config, nan = run_config(name, root / "runs"), float("nan")
+    paths = Workspace(name, root)
+    plan = load_plan(paths.plan_csv, paths.plan_json)
+    if plan.fingerprint != plan_of_run:
+        return nan, nan, nan, nan, "its plan is no longer there"
+    folders = [paths.fold(number).valid for number in range(plan.count)]
+    if not all((folder / "manifest.json").is_file() for folder in folders):
+        return nan, nan, nan, nan, "not all folds are predicted (`comp predict`)"
+    task, metric = pick(TASKS, config.task, "task"), pick(METRICS, config.metric, "metric")
+    oof = join([Predictions.load(folder) for folder in folders]).align(plan.ids)
+    target = _target(plan, task.target_ndim)
+    evidence = Evidence(
+        task, metric, target, plan.fold, (np.asarray(oof.probs),), len(plan.classes)
+    )
+    row = judge_row(
+        evidence,
+        VOTES["soft"],
+        "equal",
+        tune_rule=config.ensemble.tune,
+        seed=config.seed,
+        groups=plan.groups,
+    )
+    scores = row.scores
+    return scores.raw, scores.honest, scores.low, scores.high, ""
+
+
+def _target(plan: FoldPlan, ndim: int) -> np.ndarray[Any, Any]:
+    """The labels that the plan has kept as text, as numbers."""
+    place = {name: number for number, name in enumerate(plan.classes)}
+    if ndim == 1:
+        return np.array([place[label] for label in plan.labels], dtype=np.int64)
+    target = np.zeros((len(plan.labels), len(place)), dtype=np.int64)
+    for row, label in enumerate(plan.labels):
+        target[row, [place[name] for name in label.split("|") if name]] = 1
+    return target
+
+
+def _scores(folder: Path) -> dict[str, Any]:
+    path = folder / _SCORES
+    return files.read_json(path, CheckError) if path.is_file() else {}
+
+
+def enter_score(name: str, value: float, *, private: bool) -> Path:
+    """Keep a leaderboard score of a submission, with the SHA-256 of the file that it is for.
+
+    Scores of an older file of that name are dropped. Raises UsageError for no such submission and
+    for what is no number.
+    """
+    if not math.isfinite(value):
+        raise UsageError(f"{value}: a score is a finite number")
+    path = find(name)
+    digest = files.digest_file(path)
+    known = _scores(path.parent)
+    entry = known.get(path.stem, {})
+    entry = entry if entry.get("sha256") == digest else {}
+    known[path.stem] = {**entry, "sha256": digest, "private" if private else "public": value}
+    out = path.parent / _SCORES
+    files.write_json(out, dict(sorted(known.items())))
+    return out

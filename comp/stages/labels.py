@@ -1,0 +1,105 @@
+"""`comp labels`: the training rows whose label is most doubted, as a table and as pictures."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from comp import files
+from comp.data.images import fit, read_image
+from comp.data.index import Index
+from comp.data.layouts import read_test
+from comp.ensemble.doubt import find_doubted
+from comp.ensemble.prior import both_columns
+from comp.errors import ConfigError
+from comp.report.sheet import contact_sheet
+from comp.stages.experiment import Experiment, read_plan, read_train
+from comp.stages.members import Ground, gather
+
+_COLUMNS, _SIZE = 8, 128
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """One doubted label: of an image, or of one column of an image with several labels."""
+
+    id: str
+    label: str
+    given: str
+    likely: str
+    margin: float
+
+
+@dataclass(frozen=True)
+class Found:
+    """The doubted labels, the most doubted first; how many rows there are; what was written."""
+
+    doubts: tuple[Doubt, ...]
+    rows: int
+    written: tuple[Path, ...]
+
+
+def find_issues(experiment: Experiment, runs: Sequence[str], out: Path | None, sheet: int) -> Found:
+    """Rank the labels of the training set by out-of-fold probabilities (mean over the runs).
+
+    The table goes to `out`, or beside the run as label_issues.csv; with `sheet` images in a picture
+    of the same name. Raises ConfigError for tasks with an answer for each pixel, and what `gather`
+    raises.
+    """
+    if experiment.task.spatial:
+        raise ConfigError(f"task {experiment.task.name!r} has a label for each pixel, not an image")
+    index = read_train(experiment)
+    plan = read_plan(experiment, index)
+    test = read_test(experiment.config.data, experiment.task, index.classes)
+    models = gather(Ground(experiment, index, test, plan), runs or (experiment.name,), (), None)
+    oofs = [model.oof for model in models if model.oof is not None]
+    probs = np.mean([np.asarray(oof.probs, dtype=np.float64) for oof in oofs], axis=0)
+    doubts = _of_columns(index, probs) if index.labels.ndim == 2 else _of_rows(index, probs)
+    table = out or experiment.workspace.run / "label_issues.csv"
+    _write(doubts, table)
+    written = [table]
+    if sheet and doubts:
+        picture = table.with_suffix(".png")
+        _draw(doubts[:sheet], index, experiment.config.image.resize, picture)
+        written.append(picture)
+    return Found(tuple(doubts), len(index), tuple(written))
+
+
+def _of_rows(index: Index, probs: np.ndarray[Any, Any]) -> list[Doubt]:
+    found = find_doubted(index.labels, both_columns(probs))
+    rows = zip(found.rows, found.given, found.likely, found.margin.tolist(), strict=True)
+    return [
+        Doubt(index.ids[row], "", index.classes[given], index.classes[likely], margin)
+        for row, given, likely, margin in rows
+    ]
+
+
+def _of_columns(index: Index, probs: np.ndarray[Any, Any]) -> list[Doubt]:
+    """Each column by itself, as a choice between 0 and 1; ranked together."""
+    out = []
+    for column, name in enumerate(index.classes):
+        found = find_doubted(index.labels[:, column], both_columns(probs[:, column : column + 1]))
+        rows = zip(found.rows, found.given, found.likely, found.margin.tolist(), strict=True)
+        out += [Doubt(index.ids[row], name, str(a), str(b), margin) for row, a, b, margin in rows]
+    return sorted(out, key=lambda doubt: doubt.margin)
+
+
+def _write(doubts: Sequence[Doubt], path: Path) -> None:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["id", "label", "given", "likely", "margin"])
+    writer.writerows([d.id, d.label, d.given, d.likely, f"{d.margin:.6f}"] for d in doubts)
+    files.write_text(path, text.getvalue())
+
+
+def _draw(doubts: Sequence[Doubt], index: Index, resize: str, path: Path) -> None:
+    rows = index.rows([doubt.id for doubt in doubts])
+    images = [fit(read_image(index.paths[row]), _SIZE, resize) for row in rows]
+    titles = [f"{d.label and d.label + ' '}{d.given}? {d.likely}  {d.id}" for d in doubts]
+    contact_sheet(images, titles, path, columns=_COLUMNS)

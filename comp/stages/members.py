@@ -1,0 +1,273 @@
+"""The members of an ensemble: fold models of one or several runs, and predictions from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from comp import files
+from comp.config import Config, load_config
+from comp.data.folds import FoldPlan
+from comp.data.index import Index
+from comp.data.layouts import read_test
+from comp.data.tables import Table, read_table
+from comp.ensemble.blend import aligned, out_of_fold
+from comp.ensemble.product import check_attributes, product
+from comp.errors import (
+    ConfigError,
+    DamagedError,
+    DataError,
+    PredictionsError,
+    RunError,
+    UsageError,
+    complain,
+    first,
+    nearest,
+)
+from comp.predictions import Predictions
+from comp.progress import say
+from comp.runs import RunDir
+from comp.stages.experiment import Experiment, open_experiment, read_plan, read_train
+from comp.stages.predict import Predictor, saved_source
+from comp.stages.train import finished
+
+_PART, _VALID, _TEST = "part", "valid", "test"  # a column of an added table, and what it may hold
+
+
+@dataclass(frozen=True)
+class Model:
+    """What the out-of-fold table compares: a run, or predictions from outside.
+
+    `name`     of the run, or of the file
+    `oof`      its out-of-fold rows; None: it cannot be judged, and votes unjudged
+    `tests`    the predictions of the test images, one a fold model
+    `missing`  folds that were left out
+    """
+
+    name: str
+    oof: Predictions | None
+    tests: tuple[Predictions, ...]
+    missing: tuple[int, ...] = ()
+
+    @property
+    def member_names(self) -> list[str]:
+        """What each of `tests` is called."""
+        return [str(test.source.get("path", self.name)) for test in self.tests]
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What every member must fit: the experiment, its images, its plan."""
+
+    experiment: Experiment
+    index: Index
+    test: Index
+    plan: FoldPlan
+    partial: bool = False
+
+
+def run_config_path(name: str, runs: Path = Path("runs")) -> Path:
+    """The copy of its config in the folder of a run. UsageError for no such run."""
+    found = sorted((runs / name).glob("fold_*/config.yaml"))
+    if found:
+        return found[0]
+    known = sorted({path.parts[-3] for path in runs.glob("*/fold_*/config.yaml")})
+    close = nearest(name, known)
+    hint = f" Did you mean {close!r}?" if close else ""
+    raise UsageError(f"no run {name!r} in {runs}; there are: {first(known, 20) or 'none'}.{hint}")
+
+
+def run_config(name: str, runs: Path = Path("runs")) -> Config:
+    """The config that a run was trained with, from its folder. UsageError for no such run."""
+    return load_config(run_config_path(name, runs), [f"name={name}"])
+
+
+def run_experiment(name: str, base: Experiment) -> Experiment:
+    """The experiment of a run; of another one than `base` it is read from its folder, with the
+    test-time augmentation that its predictions were made with."""
+    if name == base.name:
+        return base
+    config = run_config(name, base.workspace.run.parent)
+    sources = [
+        saved_source(path)
+        for path in sorted((base.workspace.run.parent / name).glob("fold_*/valid"))
+    ]
+    ttas = {str(source["tta"]) for source in sources if source and "tta" in source}
+    if len(ttas) == 1:
+        config = config.model_copy(
+            update={"predict": config.predict.model_copy(update={"tta": ttas.pop()})}
+        )
+    return open_experiment(config)
+
+
+def run_model(ground: Ground, experiment: Experiment) -> Model:
+    """The folds of a run, predicted where they are not yet.
+
+    Raises RunError for folds that are not finished or are of another plan (unless `partial`, which
+    leaves them out), PredictionsError for damaged predictions (likewise).
+    """
+    index, plan = ground.index, ground.plan
+    numbers = list(range(plan.count))
+    if ground.partial:
+        numbers = [n for n in numbers if _whole(experiment.workspace.fold(n), plan.fingerprint)]
+    Predictor(experiment, index, ground.test, plan).run(numbers)
+    parts, tests = [], []
+    for number in numbers:
+        run = experiment.workspace.fold(number)
+        try:
+            pair = Predictions.load(run.valid), Predictions.load(run.test)
+        except PredictionsError as problem:
+            if not ground.partial:
+                raise
+            say(f"left out: {problem}")
+            continue
+        parts.append(pair[0])
+        tests.append(pair[1])
+    if not parts:
+        raise RunError(f"{experiment.workspace.run}: no fold is whole. Run `comp train` first.")
+    kept = {int(part.source["fold"]) for part in parts}
+    missing = tuple(n for n in range(plan.count) if n not in kept)
+    oof = out_of_fold(parts, index, plan.fold, plan.fingerprint, partial=ground.partial)
+    return Model(experiment.name, oof, tuple(tests), missing)
+
+
+def _whole(run: RunDir, plan: str) -> bool:
+    """Whether a fold is finished and undamaged; a damaged one is told."""
+    try:
+        return finished(run, plan) is not None
+    except DamagedError as problem:
+        say(f"left out: {problem}")
+        return False
+
+
+def product_model(ground: Ground, experiments: Sequence[Experiment]) -> Model:
+    """One model of the joint classes from runs of one attribute each, each with a plan of its own.
+
+    Every attribute's out-of-fold rows come from models that had not seen the image, whatever its
+    plan; the rows are joined by id.
+    """
+    models, classes = [], []
+    for experiment in experiments:
+        index = read_train(experiment)
+        test = read_test(experiment.config.data, experiment.task, index.classes)
+        own = Ground(experiment, index, test, read_plan(experiment, index), ground.partial)
+        models.append(run_model(own, experiment))
+        classes.append(index.classes)
+    joint = ground.index.classes
+    check_attributes(joint, classes)
+    name = " x ".join(model.name for model in models)
+    source: dict[str, Any] = {"plan": ground.plan.fingerprint, "path": name}
+    oofs = [model.oof for model in models if model.oof is not None]
+    covered = (
+        [i for i in ground.index.ids if all(i in set(oof.ids) for oof in oofs)]
+        if ground.partial
+        else list(ground.index.ids)
+    )
+    oof = product([part.align(covered) for part in oofs], joint, source)
+    means = [_mean(model.tests, ground.test.ids) for model in models]
+    source = {
+        **source,
+        "tests": [
+            {k: v for k, v in t.source.items() if k != "path"} for m in models for t in m.tests
+        ],
+    }
+    missing = tuple(sorted({fold for model in models for fold in model.missing}))
+    return Model(name, oof, (product(means, joint, source),), missing)
+
+
+def _mean(tests: Sequence[Predictions], ids: Sequence[str]) -> Predictions:
+    parts = [aligned(test, ids) for test in tests]
+    probs = np.mean([np.asarray(part.probs) for part in parts], axis=0)
+    return replace(parts[0], probs=probs)
+
+
+def added_model(ground: Ground, path: Path) -> Model:
+    """Predictions of another program: a table with an id and a column a class.
+
+    It holds every test id; with every training id too (out-of-fold rows) the model is judged.
+    Where an id is in both sets a column `part` says `valid` or `test`. Raises DataError for what
+    cannot be read, PredictionsError for ids that are missing or unknown.
+    """
+    table = read_table(path)
+    data = ground.experiment.config.data
+    key = data.id if data.id in table.columns else table.columns[0]
+    probs = _added_probs(table, key, ground)
+    parts = table.values.get(_PART)
+    both = set(ground.index.ids) & set(ground.test.ids)
+    if parts is None and both & set(table.values[key]):
+        raise DataError(
+            f"{path}: {len(both)} ids are in the training set and in the test set: "
+            f"{first(sorted(both))}; add a column {_PART!r} that says {_VALID} or {_TEST}"
+        )
+    rows: dict[str, list[int]] = {_VALID: [], _TEST: []}
+    train = set(ground.index.ids)
+    for row, name in enumerate(table.values[key]):
+        part = parts[row].strip() if parts else (_VALID if name in train else _TEST)
+        if part not in rows:
+            raise DataError(f"{path}: line {table.lines[row]}: {_PART} is {part!r}; "
+                            f"it is {_VALID} or {_TEST}")  # fmt: skip
+        rows[part].append(row)
+    made = {}
+    for part, places in rows.items():
+        source = {"plan": ground.plan.fingerprint, "added": path.name, "part": part,
+                  "sha256": files.digest_file(path), "path": f"{path} ({part})"}  # fmt: skip
+        ids = tuple(table.values[key][row] for row in places)
+        task = ground.experiment.task
+        made[part] = Predictions(ids, probs[places], ground.index.classes, task.link.name, source)
+    test = aligned(made[_TEST], ground.test.ids)
+    oof = aligned(made[_VALID], ground.index.ids) if rows[_VALID] else None
+    return Model(path.name, oof, (test,))
+
+
+def _added_probs(table: Table, key: str, ground: Ground) -> np.ndarray[Any, Any]:
+    """(N, C) float32 from the columns named like the classes, or from the one column there is."""
+    classes = ground.index.classes
+    columns = [name for name in table.columns if name not in (key, _PART)]
+    width = ground.experiment.task.columns(len(classes))
+    names = list(classes[-width:])
+    if width == 1 and len(columns) == 1:
+        names = columns
+    missing = [name for name in names if name not in columns]
+    if missing:
+        raise DataError(f"{table.path}: no column for the classes {first(missing)}; "
+                        f"its columns are {first(table.columns, 12)}")  # fmt: skip
+    out = np.empty((len(table), width), dtype=np.float32)
+    complaints = []
+    for place, name in enumerate(names):
+        for row, cell in enumerate(table.values[name]):
+            try:
+                out[row, place] = float(cell)
+            except ValueError:
+                complaints.append(f"line {table.lines[row]}, {name}: {cell!r} is no number")
+    complain(DataError, f"{table.path}: not probabilities:", complaints)
+    return out
+
+
+def covered_ids(models: Sequence[Model], index: Index) -> list[str]:
+    """The training ids for which every judged model has a row, in the order of the index."""
+    sets = [set(model.oof.ids) for model in models if model.oof is not None]
+    return [name for name in index.ids if all(name in ids for ids in sets)]
+
+
+def gather(
+    ground: Ground, runs: Sequence[str], added: Sequence[Path], combine: str | None
+) -> list[Model]:
+    """The models of an ensemble, runs first. Raises ConfigError where two have the same name."""
+    experiments = [run_experiment(name, ground.experiment) for name in runs]
+    if combine == "product":
+        models = [product_model(ground, experiments)]
+    else:
+        models = [run_model(ground, experiment) for experiment in experiments]
+    models += [added_model(ground, path) for path in added]
+    names = [model.name for model in models]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ConfigError(f"two members are called {first(twice)}; give each one once")
+    models.sort(key=lambda model: model.oof is None)  # judged ones first
+    if models[0].oof is None:
+        raise ConfigError("no member has out-of-fold rows, so that nothing can be judged")
+    return models

@@ -1,0 +1,94 @@
+"""What a submission must look like, as the sample of the competition shows it."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from comp.data.tables import read_table
+from comp.errors import DataError, complain, first
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What a submission must look like.
+
+    `path`        the sample file, for messages
+    `columns`     all columns of the header, in order
+    `id_column`   which of them holds the ids
+    `ids`         (N,) text, in the order of the file, each once
+    `texts`       answer column -> the different cells that the sample holds there
+    `header`      the bytes of its first line, a byte order mark included, without the newline
+    """
+
+    path: Path
+    columns: tuple[str, ...]
+    id_column: str
+    ids: tuple[str, ...]
+    texts: dict[str, frozenset[str]]
+    header: bytes
+    encoding: str = "utf-8"
+    newline: str = "\n"
+    final_newline: bool = True
+    delimiter: str = ","
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """The columns that are to be filled in."""
+        return tuple(name for name in self.columns if name != self.id_column)
+
+
+def read_sample(path: Path, id_column: str) -> Sample:
+    """The sample submission. The ids are in `id_column`, or in the first column without that one.
+
+    Raises DataError for what `read_table` refuses, for repeated ids, no rows, no answer column.
+    """
+    table = read_table(path)
+    key = id_column if id_column in table.columns else table.columns[0]
+    ids = table.values[key]
+    again = repeated(ids)
+    complaints = [f"ids repeated in column {key!r}: {first(again)}"] if again else []
+    if not ids:
+        complaints.append("no rows under the header")
+    if len(table.columns) < 2:
+        complaints.append(f"only one column, {key!r}; at least one answer column is needed")
+    complain(DataError, f"{path}: not a sample submission:", complaints)
+    return Sample(
+        path=Path(path),
+        columns=tuple(table.columns),
+        id_column=key,
+        ids=tuple(ids),
+        texts={name: frozenset(table.values[name]) for name in table.columns if name != key},
+        header=Path(path).read_bytes().split(b"\n", 1)[0].removesuffix(b"\r"),
+        encoding=table.encoding,
+        newline=table.newline,
+        final_newline=table.final_newline,
+        delimiter=table.delimiter,
+    )
+
+
+def make_sample(id_column: str, answers: Sequence[str], ids: Sequence[str]) -> Sample:
+    """A plain sample for a competition that gives none: UTF-8, commas, ids in the given order."""
+    columns = (id_column, *answers)
+    texts: dict[str, frozenset[str]] = {name: frozenset() for name in answers}
+    header = lines([columns], ",", "\n").encode().removesuffix(b"\n")
+    return Sample(Path("no sample"), columns, id_column, tuple(ids), texts, header)
+
+
+def repeated(values: Sequence[str]) -> list[str]:
+    """The values that are there more than once, each once."""
+    if len(set(values)) == len(values):
+        return []
+    seen: set[str] = set()
+    again = [value for value in values if value in seen or seen.add(value)]  # type: ignore[func-returns-value]
+    return list(dict.fromkeys(again))
+
+
+def lines(rows: Iterable[Sequence[str]], delimiter: str, newline: str) -> str:
+    """Rows of cells as the text of a table, quoted where they must be."""
+    out = io.StringIO(newline="")
+    csv.writer(out, delimiter=delimiter, lineterminator=newline).writerows(rows)
+    return out.getvalue()

@@ -1,0 +1,114 @@
+"""The table of votes and weights: honest where the tuned score flatters."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from comp.ensemble.compare import Evidence, all_pairs, answer_of, best_row, compare, judge_row
+from comp.ensemble.honest import fit_rule
+from comp.ensemble.thresholds import shrunk
+from comp.ensemble.vote import VOTES
+from comp.errors import TuneError
+from comp.metrics import METRICS
+from comp.tasks import TASKS
+
+MULTILABEL = TASKS["multilabel"]
+F1 = METRICS["macro_f1"]
+
+
+def world(seed: int, rows: int, members: int = 4, classes: int = 6):  # type: ignore[no-untyped-def]
+    """Labels with 8 % positives, and members that see them through noise of their own."""
+    draw = np.random.default_rng(seed)
+    target = (draw.random((rows, classes)) < 0.08).astype(np.int64)
+    shared = draw.normal(0, 1, (rows, classes))
+    probs = []
+    for member in range(members):
+        own = draw.normal(0, 1, (rows, classes))
+        score = 2.2 * target + 0.7 * shared + (0.5 + 0.3 * member) * own - 2.5
+        probs.append((1 / (1 + np.exp(-score))).astype(np.float32))
+    return target, tuple(probs)
+
+
+@pytest.mark.parametrize("weigher", ["equal", "greedy"])
+def test_the_honest_score_is_near_the_true_one_where_the_tuned_one_is_not(weigher: str) -> None:
+    """Simulated truth: over many worlds the mean error is at most a quarter of the flattery."""
+    errors, flattery = [], []
+    for seed in range(60):
+        target, probs = world(seed, 250)
+        evidence = Evidence(MULTILABEL, F1, target, np.arange(250) % 5, probs, 6)
+        row = judge_row(evidence, VOTES["soft"], weigher, tune_rule=True, seed=0, groups=None)
+        far_target, far_probs = world(1000 + seed, 6000)
+        far = Evidence(MULTILABEL, F1, far_target, np.zeros(6000, int), far_probs, 6)
+        true = far.score(answer_of(far, VOTES["soft"], row.fit.weights, row.fit.rule))
+        errors.append(row.scores.honest - true)
+        flattery.append(row.scores.tuned - true)
+    assert np.mean(flattery) > 0.03
+    assert abs(np.mean(errors)) <= np.mean(flattery) / 4
+
+
+def test_one_member_is_one_row_and_several_are_every_pair() -> None:
+    assert [(v.name, w) for v, w in all_pairs(F1, 1, ("hard", "equal"))] == [("hard", "equal")]
+    pairs = {(v.name, w) for v, w in all_pairs(F1, 2, ("soft", "my.yaml"))}
+    weighers = ("equal", "greedy", "optimize", "my.yaml")
+    assert pairs == {(vote, w) for vote in VOTES for w in weighers}
+    votes = {v.name for v, _ in all_pairs(METRICS["log_loss"], 2, ("soft", "equal"))}
+    assert votes == {"soft", "geometric", "logit", "rank"}
+
+
+def test_members_in_another_order_score_the_same() -> None:
+    target, probs = world(1, 120, members=2)
+    fold = np.arange(120) % 3
+    pairs = all_pairs(F1, 2, ("soft", "equal"))
+    tables = [
+        compare(
+            Evidence(MULTILABEL, F1, target, fold, given, 6),
+            [pair for pair in pairs if pair[1] == "equal"],
+            tune_rule=True, seed=0, groups=None,
+        )
+        for given in (probs, probs[::-1])
+    ]  # fmt: skip
+    one, two = ([row.scores.honest for row in table] for table in tables)
+    assert one == pytest.approx(two, abs=1e-6)
+    assert best_row(F1, tables[0]).scores.honest == max(one)
+
+
+def test_given_weights_are_not_fitted() -> None:
+    target, probs = world(2, 120, members=2)
+    evidence = Evidence(MULTILABEL, F1, target, np.arange(120) % 3, probs, 6)
+    given = np.array([1.0, 3.0])
+    row = judge_row(
+        evidence, VOTES["soft"], "w.yaml", tune_rule=False, seed=0, groups=None, given=given
+    )
+    assert row.fit.weights.tolist() == [0.25, 0.75]
+    assert row.scores.raw == row.scores.tuned == row.scores.honest
+
+
+def test_weights_cannot_be_cross_fitted_on_one_fold() -> None:
+    target, probs = world(3, 60)
+    evidence = Evidence(MULTILABEL, F1, target, np.zeros(60, int), probs, 6)
+    with pytest.raises(TuneError, match="1 folds to cross-fit"):
+        judge_row(evidence, VOTES["soft"], "greedy", tune_rule=False, seed=0, groups=None)
+
+
+def test_thresholds_of_few_positives_are_drawn_to_one_half() -> None:
+    rule, half = np.array([0.1, 0.9]), np.full(2, 0.5)
+    found = shrunk(rule, half, np.array([10.0, 1000.0]), 10.0)
+    assert found.tolist() == pytest.approx([0.3, 0.5 + 0.4 * 1000 / 1010])
+
+
+def test_a_threshold_is_drawn_only_where_other_folds_say_so() -> None:
+    """The same column twice: noise asks for shrinkage, a clean shift does not."""
+    draw = np.random.default_rng(0)
+    strengths = []
+    for noise in (0.0, 1.0):
+        drawn = []
+        for _ in range(6):
+            target = (draw.random((200, 3)) < 0.1).astype(np.int64)
+            clean = np.where(target == 1, 0.3, 0.1)
+            blurred = np.clip(0.5 + draw.normal(0, 0.2, target.shape), 0, 1)
+            probs = np.where(noise > 0, blurred, clean)
+            drawn.append(fit_rule(MULTILABEL, F1, target, probs, np.arange(200) % 4)[1])
+        strengths.append(sum(value > 0 for value in drawn))
+    assert strengths[0] == 0
+    assert strengths[1] > 0

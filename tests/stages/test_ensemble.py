@@ -1,0 +1,308 @@
+"""The ensembler from files to files: runs, outside predictions, parts, the gate, the board."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from toys import paint, write_csv
+
+from comp.config import make_config
+from comp.data.tables import read_table
+from comp.errors import (
+    ConfigError,
+    DataError,
+    PredictionsError,
+    RunError,
+    SubmissionError,
+    UsageError,
+)
+from comp.predictions import Predictions
+from comp.report.board import draw_board
+from comp.stages.board import enter_score, read_board
+from comp.stages.ensemble import Request, ensemble
+from comp.stages.experiment import Experiment, open_experiment
+from comp.stages.folds import make_folds
+from comp.stages.gate import check_file, explain, find, send
+from comp.stages.labels import find_issues
+from comp.stages.predict import open_predictor, predict
+from comp.stages.train import train
+
+Toy = Callable[..., dict[str, Any]]
+
+
+def trained(tree: dict[str, Any], folds: str = "all") -> Experiment:
+    experiment = open_experiment(make_config(tree))
+    make_folds(experiment, replace=False)
+    train(experiment, folds)
+    return experiment
+
+
+def test_runs_of_one_plan_are_compared_and_blended_by_id(toy: Toy) -> None:
+    tree = toy("multiclass")
+    first = trained(tree)
+    trained({**tree, "name": "other", "train": {**tree["train"], "lr": 1e-3}})
+    result = ensemble(first, Request(runs=("toy_multiclass", "other")))
+    assert len(result.table) == 15
+    assert [model.name for model in result.models] == ["toy_multiclass", "other"]
+    assert result.blend.weights == (0.25,) * 4
+    assert result.path == Path("submissions/toy_multiclass+other.csv")
+    names = [f"runs/{run}/fold_{k}/test" for run in ("toy_multiclass", "other") for k in (0, 1)]
+    parts = [Predictions.load(Path(name)).align([f"t{n:03}" for n in range(6)]) for name in names]
+    mean = np.mean([part.probs for part in parts], axis=0) + result.blend.rule
+    given = read_table(result.path).values
+    assert dict(zip(given["id"], given["label"], strict=True)) == {
+        f"t{n:03}": str(row.argmax()) for n, row in enumerate(mean)
+    }
+    Path("w.yaml").write_text("other: 3\ntoy_multiclass: 1\n")
+    weighted = open_experiment(make_config({**tree, "ensemble": {"weights": "w.yaml"}}))
+    result = ensemble(weighted, Request(runs=("toy_multiclass", "other"), out="heavy"))
+    assert result.blend.weights == (0.125, 0.125, 0.375, 0.375)
+    assert result.path == Path("submissions/heavy.csv")
+    with pytest.raises(UsageError, match=r"no run 'othr'.*Did you mean 'other'"):
+        ensemble(first, Request(runs=("toy_multiclass", "othr")))
+    with pytest.raises(ConfigError, match="two members are called 'other'"):
+        ensemble(first, Request(runs=("other", "other")))
+
+
+def test_a_run_of_another_plan_is_refused_with_both_hashes(toy: Toy) -> None:
+    tree = toy("multiclass")
+    first = trained(tree)
+    other = trained({**tree, "name": "other", "seed": 7})
+    mine, its = (json.loads(e.workspace.plan_json.read_text()) for e in (first, other))
+    pair = f"{its['fingerprint'][:8]}, the plan is now {mine['fingerprint'][:8]}"
+    with pytest.raises(RunError, match=f"runs/other/fold_0: trained with plan {pair}"):
+        ensemble(first, Request(runs=("toy_multiclass", "other")))
+    with pytest.raises(RunError, match="trained with plan"):
+        ensemble(first, Request(runs=("toy_multiclass", "other"), partial=True))
+    assert not Path("submissions").exists()
+
+
+def test_an_unfinished_or_damaged_fold_is_refused_unless_a_part_is_asked_for(toy: Toy) -> None:
+    tree = toy("multiclass", folds__count=3)
+    experiment = trained(tree, "0,1")
+    with pytest.raises(RunError, match=r"fold 2 is not trained to its end"):
+        ensemble(experiment)
+    result = ensemble(experiment, Request(partial=True))
+    assert (result.covered, result.of) == (16, 24)
+    assert result.models[0].missing == (2,)
+    assert result.blend.weights == (0.5, 0.5)
+    manifest = json.loads(result.manifest.read_text())
+    assert (manifest["covered"], manifest["missing_folds"]) == (16, {"toy_multiclass": [2]})
+    assert read_board()[0].entries[0].note == "partial: 16 of 24 images. ".strip()
+    damaged = Path("runs/toy_multiclass/fold_1/test/probs.npy")
+    whole = damaged.read_bytes()
+    damaged.write_bytes(whole[:-4] + b"xxxx")
+    train(experiment, "2")
+    ensemble(experiment)  # the checkpoint is there, so the predictions are made again
+    assert damaged.read_bytes() == whole
+    damaged.unlink()
+    best = Path("runs/toy_multiclass/fold_1/best.pt")
+    best.write_bytes(best.read_bytes()[:-4] + b"xxxx")
+    with pytest.raises(RunError, match=r"fold 1: .*best\.pt.*comp train --fold 1"):
+        ensemble(experiment)
+    result = ensemble(experiment, Request(partial=True))
+    assert result.models[0].missing == (1,)
+    shutil.rmtree("runs/toy_multiclass/fold_0")
+    shutil.rmtree("runs/toy_multiclass/fold_1")
+    result = ensemble(experiment, Request(partial=True))
+    assert (result.covered, result.blend.scores.raw) == (8, result.blend.scores.honest)
+
+
+def test_outside_predictions_are_joined_by_id(toy: Toy, workspace: Path) -> None:
+    experiment = trained(toy("multiclass"))
+    ids = [f"{n:05}" for n in range(24)]
+    sure = {name: [1.0 if c == n % 3 else 0.0 for c in range(3)] for n, name in enumerate(ids)}
+    tests = {f"t{n:03}": [0.0, 0.0, 1.0] for n in range(6)}
+    rows = [[name, *probs[::-1]] for name, probs in {**tests, **sure}.items()]
+    write_csv(workspace / "outside.csv", [["id", "2", "1", "0"], *rows])
+    strong = open_experiment(make_config({**toy("multiclass"), "ensemble": {"weights": "greedy"}}))
+    result = ensemble(strong, Request(added=(Path("outside.csv"),)))
+    assert result.blend.weights == (0.0, 0.0, 1.0)
+    assert result.blend.scores.honest == 1.0
+    assert set(read_table(result.path).values["label"]) == {"2"}
+    assert any("all 6 rows have the same answer: 2" in line for line in result.warnings)
+    write_csv(
+        workspace / "tests.csv", [["id", "0", "1", "2"], *([n, *p] for n, p in tests.items())]
+    )
+    result = ensemble(experiment, Request(added=(Path("tests.csv"),)))
+    assert result.blend.weights == (0.25, 0.25, 0.5)
+    assert "tests.csv: not judged" in result.blend.note
+    with pytest.raises(
+        ConfigError, match="greedy needs out-of-fold rows of every member, tests.csv"
+    ):
+        ensemble(strong, Request(added=(Path("tests.csv"),)))
+
+
+@pytest.mark.parametrize(
+    ("rows", "error", "message"),
+    [
+        ([["id", "0", "1"], ["t000", 0, 1]], DataError, "no column for the classes '2'"),
+        ([["id", "0", "1", "2"], ["t000", 0, "x", 1]], DataError, "line 2, 1: 'x' is no number"),
+        ([["id", "0", "1", "2"], ["t000", 0, 0, 1]], PredictionsError, "no row for 5 ids: 't001'"),
+        ([["id", "0", "1", "2"], ["t9", 0, 0, 1]], PredictionsError, "not among the 6 .*'t9'"),
+        ([["id", "0", "1", "2"], ["t000", 1, 1, 1]], PredictionsError, "do not sum to 1: 't000'"),
+    ],
+)
+def test_outside_predictions_that_do_not_fit_are_refused(
+    toy: Toy, workspace: Path, rows: list[list[Any]], error: type[Exception], message: str
+) -> None:
+    from comp.data.layouts import read_test
+    from comp.stages.experiment import read_plan, read_train
+    from comp.stages.members import Ground, added_model
+
+    experiment = open_experiment(make_config(toy("multiclass")))
+    make_folds(experiment, replace=False)
+    index = read_train(experiment)
+    test = read_test(experiment.config.data, experiment.task, index.classes)
+    write_csv(workspace / "outside.csv", rows)
+    ground = Ground(experiment, index, test, read_plan(experiment, index))
+    with pytest.raises(error, match=message):
+        added_model(ground, Path("outside.csv"))
+
+
+def test_attributes_are_combined_into_their_joint_class(toy: Toy, workspace: Path) -> None:
+    tree = toy("multiclass")
+    pairs = [[f"{n:05}", n % 2, "ab"[n // 2 % 2]] for n in range(24)]
+    write_csv(workspace / "input/train.csv", [["id", "size", "kind"], *pairs])
+    for column in ("size", "kind"):
+        trained({**tree, "name": column, "data": {**tree["data"], "target": column}})
+    joint = {**tree, "name": "joint", "data": {**tree["data"], "target": ["size", "kind"]}}
+    joint["ensemble"] = {"combine": "product"}
+    experiment = open_experiment(make_config(joint))
+    make_folds(experiment, replace=False)
+    result = ensemble(experiment, Request(runs=("size", "kind"), out="joint"))
+    assert result.covered == 24
+    assert set(read_table(result.path).values["label"]) <= {"0", "1", "2", "3"}  # as the sample
+    assert [m.name for m in result.models] == ["size x kind"]
+    with pytest.raises(ConfigError, match="give --runs in the order of data.target"):
+        ensemble(experiment, Request(runs=("kind", "size")))
+
+
+def test_a_prior_moves_answers_and_scores_to_the_balance_of_the_test_set(toy: Toy) -> None:
+    tree = toy("binary")
+    trained(tree)
+    shifted = {**tree, "ensemble": {"prior": {"0": 0.05, "1": 0.95}, "tune": False}}
+    before = ensemble(open_experiment(make_config(tree)))
+    after = ensemble(open_experiment(make_config(shifted)))
+    assert after.shares["1"][1] >= before.shares["1"][1]
+    assert json.loads(after.manifest.read_text())["prior"] == pytest.approx({"0": 0.05, "1": 0.95})
+    estimated = ensemble(open_experiment(make_config({**tree, "ensemble": {"prior": "auto"}})))
+    assert estimated.prior is not None
+    assert estimated.prior.after.sum() == pytest.approx(1)
+
+
+def test_the_same_inputs_give_the_same_bytes_and_are_explained(toy: Toy) -> None:
+    experiment = trained(toy("binary"))
+    result = ensemble(experiment)
+    files = (result.path, result.manifest)
+    once = [path.read_bytes() for path in files]
+    shutil.rmtree("submissions")
+    ensemble(experiment)
+    assert [path.read_bytes() for path in files] == once
+    manifest, whole = explain("toy_binary")
+    assert whole
+    members = manifest["blend"]["members"]
+    assert [m["fold"] for m in members] == [0, 1]
+    assert all(len(m["checkpoint_sha256"]) == 64 and m["tta"] == "none" for m in members)
+    assert manifest["versions"]["comp"]
+    result.path.write_text(result.path.read_text().replace("t000,0", "t000,1").replace("x", "y"))
+    result.path.write_text(result.path.read_text() + "\n")
+    assert explain("submissions/toy_binary.csv")[1] is False
+    with pytest.raises(UsageError, match=r"no submission 'toy_binry'.*'toy_binary'"):
+        find("toy_binry")
+
+
+def test_a_sample_of_another_number_of_images_is_refused_unless_chosen(
+    toy: Toy, workspace: Path
+) -> None:
+    tree = toy("binary")
+    experiment = trained(tree)
+    paint(workspace / "input/test/t999.png", 100, seed=1)
+    with pytest.raises(DataError, match=r"asks for 6 images, input.test holds 7: .*extra_images"):
+        ensemble(experiment)
+    chosen = open_experiment(make_config({**tree, "submission": {"extra_images": "ignore"}}))
+    assert len(read_table(ensemble(chosen).path).values["id"]) == 6
+    for name in ("t998", "t999"):
+        (workspace / f"input/test/{name}.png").unlink(missing_ok=True)
+    (workspace / "input/test/t000.png").unlink()
+    with pytest.raises(DataError, match="asks for 6 images, input.test holds 5"):
+        ensemble(chosen)
+
+
+def test_a_file_is_checked_and_sent_only_when_it_passes(toy: Toy, workspace: Path) -> None:
+    tree = toy("binary")
+    experiment = trained(tree)
+    path = ensemble(experiment).path
+    assert check_file(experiment, path)[0] == 6
+    with pytest.raises(ConfigError, match="where to\\? Set submission.site"):
+        send(experiment, "toy_binary", None, yes=False)
+    over = {"submission": {"site": "kaggle", "competition": "digits"}}
+    kaggle = open_experiment(make_config({**tree, **over}))
+    command, said = send(kaggle, "toy_binary", "hello", yes=False)
+    assert (command, said) == (
+        "kaggle competitions submit -c digits -f submissions/toy_binary.csv -m hello",
+        "",
+    )
+    path.write_text("id,label\nt000,0\n")
+    with pytest.raises(SubmissionError, match="Submission must have 6 rows; it has 1"):
+        send(kaggle, "toy_binary", None, yes=False)
+
+
+def test_the_board_keeps_apart_what_cannot_be_compared(toy: Toy, workspace: Path) -> None:
+    tree = toy("binary")
+    experiment = trained(tree)
+    with pytest.raises(UsageError, match="no submission"):
+        enter_score("toy_binary", 0.7, private=False)
+    ensemble(experiment)
+    loss = trained({**tree, "name": "loss", "metric": "accuracy"})
+    ensemble(loss)
+    with pytest.raises(UsageError, match="comp board score NAME"):
+        draw_board(read_board(), Path("board.png"))
+    enter_score("toy_binary", 0.7264, private=False)
+    enter_score("toy_binary", 0.71, private=True)
+    groups = read_board()
+    assert [group.metric for group in groups] == ["accuracy", "macro_f1"]
+    entries = {(e.name, e.kind): e for e in groups[1].entries}
+    sent, run = entries["toy_binary", "submission"], entries["toy_binary", "run"]
+    assert (sent.public, sent.private) == (0.7264, 0.71)
+    assert (sent.raw, sent.honest) == (run.raw, run.honest)
+    draw_board(groups, Path("board.png"))
+    assert Path("board.png").read_bytes()[:4] == b"\x89PNG"
+    path = Path("submissions/toy_binary.csv")
+    path.write_text(path.read_text() + "\n")
+    entries = {(e.name, e.kind): e for e in read_board()[1].entries}
+    assert "older file" in entries["toy_binary", "submission"].note
+
+
+def test_doubted_labels_are_listed_and_drawn(toy: Toy) -> None:
+    experiment = trained(toy("multilabel"))
+    found = find_issues(experiment, (), None, 4)
+    table = read_table(Path("runs/toy_multilabel/label_issues.csv"))
+    assert tuple(table.values["id"]) == tuple(doubt.id for doubt in found.doubts)
+    margins = [float(value) for value in table.values["margin"]]
+    assert margins == sorted(margins)
+    assert set(table.values["label"]) <= {"bright", "odd"}
+    pictures = [path for path in found.written if path.suffix == ".png"]
+    assert len(pictures) == (1 if found.doubts else 0)
+
+
+def test_views_are_judged_once_and_then_used(toy: Toy) -> None:
+    tree = toy("binary", predict__tta="auto")
+    experiment = trained(tree)
+    assert len(predict(experiment, "all")) == 4
+    saved = json.loads(Path("runs/toy_binary/tta.json").read_text())
+    chosen = Predictions.load(Path("runs/toy_binary/fold_0/test")).source["tta"]
+    assert chosen == saved["chosen"]
+    assert chosen.split("+")[0] == "id"
+    assert predict(experiment, "all") == []
+    before = Path("runs/toy_binary/tta.json").stat().st_mtime_ns
+    assert open_predictor(experiment).judge().chosen == chosen
+    assert Path("runs/toy_binary/tta.json").stat().st_mtime_ns == before
+    fixed = open_experiment(make_config({**tree, "predict": {"tta": "id+flip"}}))
+    assert len(predict(fixed, "0")) == 2

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from comp.config import make_config
+from comp.errors import TrainError, UsageError
+from comp.models import Net
+from comp.stages import find
+from comp.stages.experiment import Experiment, open_experiment
+from comp.stages.find import find_batch, find_rate
+from comp.stages.folds import make_folds
+
+Toy = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def experiment(toy: Toy) -> Experiment:
+    made = open_experiment(make_config(toy("multiclass")))
+    make_folds(made, replace=False)
+    return made
+
+
+def test_the_suggestion_is_where_the_loss_falls_fastest(experiment: Experiment) -> None:
+    found = find_rate(experiment, 0, steps=40)
+    assert len(found.rates) == len(found.losses) <= 40
+    assert found.rates[0] == pytest.approx(1e-6)
+    assert list(found.rates) == sorted(found.rates)
+    slopes = np.gradient(np.array([x for x in found.losses if np.isfinite(x)]))
+    low = int(np.argmin(found.losses))
+    assert found.suggestion == found.rates[int(slopes[: low + 1].argmin())]
+    assert found.picture.read_bytes()[:4] == b"\x89PNG"
+    table = (found.picture.parent / "find_lr.csv").read_text().splitlines()
+    assert (table[0], len(table)) == ("lr,loss", len(found.rates) + 1)
+    assert not list(Path("runs").rglob("*.pt"))
+
+
+def test_a_search_that_is_repeated_finds_the_same(experiment: Experiment) -> None:
+    assert find_rate(experiment, 1, steps=12) == find_rate(experiment, 1, steps=12)
+
+
+def test_it_ends_where_the_loss_explodes(
+    experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(find, "_step", lambda *args: 1.0 if args[-1] < 5 else 100.0 - args[-1])
+    with pytest.raises(TrainError, match="the loss never falls"):
+        find_rate(experiment, 0, steps=30)
+    losses = iter([3.0, 2.0, 1.0, 1.0, 500.0, 1.0])
+    monkeypatch.setattr(find, "_step", lambda *_: next(losses))
+    assert len(find_rate(experiment, 0, steps=30).losses) == 5
+
+
+def test_the_largest_batch_that_fits_is_found_between_powers_of_two(
+    experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Net.logits
+
+    def limited(self: Net, images: torch.Tensor) -> torch.Tensor:
+        if len(images) > 21:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return real(self, images)
+
+    monkeypatch.setattr(Net, "logits", limited)
+    found = find_batch(experiment, 0, limit=1024)
+    assert found.largest in (20, 21)
+    assert [trial.size for trial in found.trials][:4] == [2, 4, 8, 16]
+    assert all(trial.speed > 0 and trial.memory is None for trial in found.trials)
+    assert found.picture.read_bytes()[:4] == b"\x89PNG"
+
+
+def test_nothing_fits_is_a_clear_error(
+    experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(self: Net, images: torch.Tensor) -> torch.Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(Net, "logits", never)
+    with pytest.raises(TrainError, match="not even two images of 24 px fit"):
+        find_batch(experiment, 0, limit=8)
+
+
+def test_a_limit_ends_the_search(experiment: Experiment) -> None:
+    assert find_batch(experiment, 0, limit=8).largest == 8
+
+
+def test_a_fold_out_of_range_is_refused(experiment: Experiment) -> None:
+    with pytest.raises(UsageError, match="there is no fold 2"):
+        find_rate(experiment, 2, steps=10)

@@ -1,0 +1,82 @@
+"""The best checkpoints and their mean."""
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from test_loop import make_job
+from torch import nn
+
+from comp.device import choose_device
+from comp.metrics import METRICS
+from comp.models import Net
+from comp.runs import RunDir
+from comp.train import checkpoint
+from comp.train.average import keep_top, mean_weights, measure_norms, top_epochs
+from comp.train.loop import _is_best, train_fold
+
+
+def test_the_top_follows_the_rule_of_the_best_epoch() -> None:
+    scores = [0.5, 0.9, 0.9, float("nan"), 0.7, 0.9]
+    losses = [1.0, 0.3, 0.4, 0.1, 0.2, 0.3]
+    rows = [
+        {"epoch": epoch, "macro_f1": score, "valid_loss": loss}
+        for epoch, (score, loss) in enumerate(zip(scores, losses, strict=True))
+    ]
+    better = partial(_is_best, metric=METRICS["macro_f1"])
+    assert top_epochs(rows, 9, better) == [5, 1, 2, 4, 0, 3]
+    assert top_epochs(rows, 2, better) == [5, 1]
+
+
+def test_only_the_top_is_kept(tmp_path: Path) -> None:
+    run = RunDir(tmp_path)
+    for epoch, top in enumerate([[0], [1, 0], [1, 0], [3, 1]]):
+        keep_top(run, top, epoch, lambda: {"model": {"w": torch.ones(1)}})
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["top_0001.pt", "top_0003.pt"]
+
+
+def test_weights_are_averaged_and_counters_are_not(tmp_path: Path) -> None:
+    for number in range(3):
+        state = {"w": torch.full((2,), float(number)), "n": torch.tensor(number + 5)}
+        checkpoint.save({"model": state}, tmp_path / f"{number}.pt")
+    mean = mean_weights([tmp_path / f"{number}.pt" for number in (0, 1, 2)])
+    assert torch.equal(mean["w"], torch.ones(2))
+    assert mean["n"] == 5
+
+
+def test_norms_are_measured_over_all_batches_and_nothing_else_changes() -> None:
+    module = nn.Sequential(nn.BatchNorm2d(3, momentum=0.1), nn.Dropout(0.5), nn.Conv2d(3, 1, 1))
+    net = Net(module, choose_device("fp32"), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+    before = module[2].weight.clone()
+    draws = torch.Generator().manual_seed(0)
+    batches = [
+        torch.randint(0, 256, (4, 5, 5, 3), dtype=torch.uint8, generator=draws) for _ in "ab"
+    ]
+    measure_norms(net, batches)
+    values = torch.stack(batches).float() / 255
+    torch.testing.assert_close(module[0].running_mean, values.mean(dim=(0, 1, 2, 3)))
+    spread = values.flatten(1, 3).var(dim=1).mean(dim=0)
+    torch.testing.assert_close(module[0].running_var, spread)
+    assert (module[0].momentum, module.training, module[0].training) == (0.1, False, False)
+    assert torch.equal(module[2].weight, before)
+
+
+@pytest.mark.parametrize("ema", [None, 0.5])
+def test_a_fold_ends_with_the_mean_of_its_best_epochs(tmp_path: Path, ema: float | None) -> None:
+    job = make_job(tmp_path, train__top_k=2, train__epochs=4, train__ema=ema)
+    manifest = train_fold(job)
+    epochs = manifest["average"]["epochs"]
+    assert [job.run.top(epoch).exists() for epoch in range(4)] == [n in epochs for n in range(4)]
+    assert manifest["best"]["epoch"] in epochs
+    tops = [checkpoint.load(job.run.top(epoch))["model"]["fc.weight"] for epoch in epochs]
+    mean = checkpoint.load(job.run.average)["model"]["fc.weight"]
+    torch.testing.assert_close(mean, (tops[0] + tops[1]) / 2)
+    assert manifest["average"]["macro_f1"] >= 0
+
+
+def test_one_checkpoint_makes_no_average(tmp_path: Path) -> None:
+    job = make_job(tmp_path, train__epochs=1)
+    assert train_fold(job)["average"] is None
+    assert not list(tmp_path.glob("top_*"))
+    assert not job.run.average.exists()

@@ -1,0 +1,150 @@
+"""The contract of every option of training, for every kind of task: a finite loss that falls on
+one batch, and the same weights after a run was killed and resumed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from test_loop import Job, Killed, kill_at, make_job, weights
+
+from comp.data.sampler import SAMPLERS
+from comp.heads import HEADS, INITS
+from comp.losses import LOSSES
+from comp.tasks import TASKS
+from comp.train.learner import make_learner
+from comp.train.loop import make_loader, train_fold, update
+from comp.train.optim import SCHEDULES
+
+MORE = {
+    "multistep": {"train__milestones": [1, 2]},
+    "plateau": {"train__decay_epochs": 1, "train__decay_rate": 0.5},
+    "restarts": {"train__cycles": 2},
+}
+OPTIONS: dict[str, dict[str, Any]] = {
+    **{f"loss {name}": {"train__loss": name} for name in LOSSES},
+    "loss sum": {"train__loss": {"focal": 1.0, "soft_f1": 0.5}},
+    "smoothing": {"train__label_smoothing": 0.1},
+    "inverse": {"train__class_weights": "inverse"},
+    "effective": {"train__class_weights": "effective"},
+    "pos_weight": {"train__pos_weight": "auto"},
+    **{f"sampler {name}": {"train__sampler": name} for name in SAMPLERS},
+    "partly balanced": {"train__sampler": "balanced", "train__sampler_strength": 0.5},
+    **{f"sched {name}": {"train__sched": name, **MORE.get(name, {})} for name in SCHEDULES},
+    **{
+        f"sched {name} by epoch": {
+            **{"train__sched": name, "train__sched_by": "epoch", "train__warmup_epochs": 1},
+            **MORE.get(name, {}),
+        }
+        for name in SCHEDULES
+    },
+    "min_lr": {"train__min_lr": 1e-4, "train__sched": "onecycle"},
+    "opt sgd": {"train__opt": "sgd", "train__lr": 0.01},
+    "opt adam": {"train__opt": "adam"},
+    "layer_decay": {"train__layer_decay": 0.8},
+    "head_lr": {"train__head_lr": 1e-2},
+    "freeze": {"train__freeze_epochs": 1, "train__head_lr": 1e-2},
+    "clip": {"train__clip_grad": 0.5},
+    "patience": {"train__patience": 1},
+    "top_k": {"train__top_k": 2},
+    "ema": {"train__ema": 0.9},
+    **{f"head {name}": {"model__head": name, "model__hidden": 16} for name in HEADS},
+    **{f"init {name}": {"model__init": name} for name in INITS},
+    "heads": {"model__heads": "attributes"},
+    "mixup": {"augment__mixup": 0.2},
+    "cutmix": {"augment__cutmix": 1.0},
+    "both mixed": {"augment__mixup": 0.2, "augment__cutmix": 1.0, "train__micro_batch": 3},
+    "erasing": {"augment__erasing": 0.5},
+    "cutpaste": {"augment__cutpaste": 0.5},
+}
+
+
+def job_of(path: Path, kind: str, name: str, **over: Any) -> Job:
+    """A toy fold with the option; skipped where the kind has no such option."""
+    option = OPTIONS[name]
+    loss, link = option.get("train__loss"), TASKS[kind].link.name
+    if isinstance(loss, str) and link not in LOSSES[loss].make:
+        pytest.skip(f"{loss} is not for {link}")
+    if "train__pos_weight" in option and link != "sigmoid":
+        pytest.skip("for 0/1 columns")
+    if "model__heads" in option and kind != "multiclass":
+        pytest.skip("for joined classes")
+    job = make_job(path, kind, **{**option, **over})
+    if "model__heads" in option:
+        job = replace(job, classes=("x|y", "x|z", "w|y"))
+    return with_masks(job, path) if "augment__cutpaste" in option else job
+
+
+def with_masks(job: Job, path: Path) -> Job:
+    """Images of the last class, or with the last label, get the mask of a spot."""
+    path.mkdir(parents=True, exist_ok=True)
+    mask = np.zeros((24, 24), dtype=np.uint8)
+    mask[8:12, 8:14] = 255
+    (path / "mask.png").write_bytes(cv2.imencode(".png", mask)[1].tobytes())
+    last = job.target[:, -1] > 0 if job.target.ndim == 2 else job.target == job.target.max()
+    return replace(job, masks=tuple(path / "mask.png" if has else None for has in last))
+
+
+@pytest.mark.parametrize("kind", TASKS)
+@pytest.mark.parametrize("name", OPTIONS)
+def test_the_loss_is_finite_and_falls_on_one_batch(tmp_path: Path, kind: str, name: str) -> None:
+    job = job_of(tmp_path, kind, name, augment__recipe="none", model__drop_rate=0.0)
+    tmp_path.mkdir(exist_ok=True)
+    loader = make_loader(job, 0)
+    learner = make_learner(job, 10, 8)
+    images, target = next(iter(loader.epoch(0)))
+    learner.net.module.train()
+    losses = []
+    for _ in range(10):
+        learner.loss_sum.zero_()
+        update(job, learner, images, target)
+        losses.append(float(learner.loss_sum[0]))
+    assert learner.skipped == 0
+    assert np.isfinite(losses).all()
+    assert min(losses[-3:]) < losses[0], losses
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_a_run_that_was_killed_and_resumed_ends_with_the_same_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    link = OPTIONS[name].get("train__loss")
+    sigmoid = "train__pos_weight" in OPTIONS[name] or link == "bce"
+    kind = "multilabel" if sigmoid else "multiclass"
+    whole, broken = (job_of(tmp_path / where, kind, name) for where in ("whole", "broken"))
+    train_fold(whole)
+    broken = replace(broken, masks=whole.masks)
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        kill_at(patch, 1)
+        train_fold(broken)
+    train_fold(broken)
+    assert broken.run.history.read_bytes() == whole.run.history.read_bytes()
+    kept = sorted(path.stem for path in whole.run.path.glob("*.pt") if path.stem != "last.1")
+    for stem in kept:
+        assert weights(broken.run, stem) == weights(whole.run, stem), stem
+
+
+def test_a_frozen_body_stays_as_it_was_and_its_norms_too(tmp_path: Path) -> None:
+    job = make_job(tmp_path, train__freeze_epochs=1, train__epochs=2, train__top_k=2)
+    (tmp_path).mkdir(exist_ok=True)
+    start = {name: v.clone() for name, v in make_learner(job, 2, 8).net.module.state_dict().items()}
+    train_fold(make_job(tmp_path, train__freeze_epochs=1, train__epochs=1))
+    frozen = torch.load(job.run.best, weights_only=True)["model"]
+    changed = {name for name, value in start.items() if not torch.equal(value, frozen[name])}
+    assert changed == {"fc.weight", "fc.bias"}
+
+
+def test_patience_ends_a_fold_and_the_fold_is_finished(tmp_path: Path) -> None:
+    job = make_job(tmp_path, train__epochs=30, train__lr=1e-12, train__patience=2, train__ema=None)
+    manifest = train_fold(job)
+    history = job.run.history.read_text().splitlines()[1:]
+    assert manifest["early"] is True
+    assert manifest["epochs"] == len(history) < 30
+    best = int(manifest["best"]["epoch"])
+    assert len(history) - 1 - best == 2
+    assert train_fold(job)["epochs"] == manifest["epochs"]
