@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -132,7 +133,9 @@ class Predictor:
         digests = {str(n): files.digest_file(run.checkpoint(which)) for n, run in done.items()}
         basis = {"plan": self.plan.fingerprint, "checkpoints": digests}
         file = self.experiment.workspace.run / "tta.json"
-        known = files.read_json(file, RunError) if file.is_file() else {}
+        known: dict[str, Any] = {}
+        with contextlib.suppress(RunError):  # not there, or torn: then it is measured again
+            known = files.read_json(file, RunError)
         if known.get("basis") == basis:
             return read_judged(known)
         if not done:

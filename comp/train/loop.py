@@ -368,6 +368,7 @@ def _finish(job: Job, learner: Learner, average: dict[str, Any] | None) -> dict[
         "skipped": learner.skipped,
         "best_sha256": files.digest_file(job.run.best),
         "last_sha256": files.digest_file(job.run.last),
+        "average_sha256": None if average is None else files.digest_file(job.run.average),
         "versions": checkpoint.versions(),
     }
     files.write_json(job.run.done, manifest)

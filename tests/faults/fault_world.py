@@ -34,7 +34,7 @@ COMMANDS = [
     ["train", "-c", "toy.yaml"],
     ["ensemble", "-c", "toy.yaml"],
 ]
-_NOT_COMPARED = ("log.txt", "lock", "toy.yaml")
+_NOT_COMPARED = ("log.txt", "lock", "toy.yaml", "sessions.json")
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,8 @@ from comp.data.sampler import SAMPLERS
 from comp.heads import HEADS, INITS
 from comp.losses import LOSSES
 from comp.tasks import TASKS
-from comp.train import checkpoint
 from comp.train.learner import make_learner
-from comp.train.loop import _update, make_loader, train_fold
+from comp.train.loop import make_loader, train_fold, update
 from comp.train.optim import SCHEDULES
 
 MORE = {
@@ -103,7 +102,7 @@ def test_the_loss_is_finite_and_falls_on_one_batch(tmp_path: Path, kind: str, na
     losses = []
     for _ in range(10):
         learner.loss_sum.zero_()
-        _update(job, learner, images, target)
+        update(job, learner, images, target)
         losses.append(float(learner.loss_sum[0]))
     assert learner.skipped == 0
     assert np.isfinite(losses).all()
@@ -149,58 +148,3 @@ def test_patience_ends_a_fold_and_the_fold_is_finished(tmp_path: Path) -> None:
     best = int(manifest["best"]["epoch"])
     assert len(history) - 1 - best == 2
     assert train_fold(job)["epochs"] == manifest["epochs"]
-
-
-# Each option reaches the loop
-
-
-def lrs(job: Job) -> list[float]:
-    train_fold(job)
-    return [float(row.split(",")[1]) for row in job.run.history.read_text().splitlines()[1:]]
-
-
-def test_schedules_hear_of_epochs_and_scores(tmp_path: Path) -> None:
-    steps = {"train__sched": "multistep", "train__milestones": [1], "train__sched_by": "epoch"}
-    assert lrs(make_job(tmp_path / "a", **steps)) == pytest.approx([3e-3, 2.25e-3, 2.25e-3])
-    flat = {"train__sched": "plateau", "train__decay_epochs": 1, "train__decay_rate": 0.5}
-    rates = lrs(make_job(tmp_path / "b", train__epochs=6, **flat))
-    scores = [row["macro_f1"] for row in checkpoint.load(tmp_path / "b/last.pt")["history"]]
-    best, want = float("-inf"), [3e-3]
-    for score in scores[:-1]:
-        want.append(want[-1] * (1 if score > best else 0.5))
-        best = max(best, score)
-    assert rates == pytest.approx(want)
-    assert rates[-1] < rates[0]
-
-
-def test_class_weights_come_from_the_training_part_of_the_fold(tmp_path: Path) -> None:
-    job = make_job(tmp_path, train__class_weights="inverse")
-    rows = np.flatnonzero(job.target > 0)[:6]  # class 0 is in the validation part only
-    job = replace(job, train_rows=rows)
-    tmp_path.mkdir(exist_ok=True)
-    loss = make_learner(job, 2, 8).loss
-    logits, counts = torch.zeros(1, 3), np.bincount(job.target[rows], minlength=3)
-    for number in (1, 2):
-        found = float(loss(logits, torch.tensor([number])))
-        assert found == pytest.approx(np.log(3) * 6 / 2 / counts[number])
-
-
-def test_samplers_and_cutpaste_reach_the_batches(tmp_path: Path) -> None:
-    job = job_of(tmp_path, "multiclass", "cutpaste", augment__cutpaste=1.0)
-    target = torch.cat([target for _, target in _make_loader(job, 0).epoch(0)])
-    assert set(target.tolist()) == {2}
-    few = make_job(tmp_path, train__sampler="undersample", train__sampler_strength=1.0)
-    found = torch.cat([target for _, target in _make_loader(few, 0).epoch(0)])
-    assert np.bincount(found).tolist() == [4, 4, 4]
-
-
-def test_the_head_is_what_the_config_says(tmp_path: Path) -> None:
-    over = {"model__head": "mlp", "model__hidden": 7, "model__init": "xavier"}
-    learner = make_learner(make_job(tmp_path, train__head_lr=0.03, **over), 2, 8)
-    head = learner.net.module.get_classifier()
-    assert [layer.out_features for layer in head if hasattr(layer, "out_features")] == [7, 3]
-    assert bool((head[0].bias == 0).all())
-    rate = {id(p): group["lr"] for group in learner.optimizer.param_groups for p in group["params"]}
-    assert rate[id(head[3].weight)] == pytest.approx(
-        10 * rate[id(learner.net.module.conv1[0].weight)]
-    )

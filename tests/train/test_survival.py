@@ -10,16 +10,15 @@ from typing import Any
 import pytest
 import torch
 from test_loop import Killed, kill_at, make_job, weights
+from test_options import OPTIONS
 
 from comp.data import dataset
-from comp.data.dataset import SAMPLERS
 from comp.device import choose_device
 from comp.errors import CompError, OutOfTime, RunError, TrainError
 from comp.models import Net
 from comp.train import checkpoint, learner, loop
 from comp.train.learner import Job
 from comp.train.loop import train_fold
-from comp.train.optim import SCHEDULES
 from comp.train.stop import Stop
 
 EVERY_STEP: dict[str, Any] = {"train__checkpoint_minutes": 1e-9}
@@ -39,22 +38,15 @@ def assert_same_end(one: Job, other: Job) -> None:
     assert one.run.history.read_bytes() == other.run.history.read_bytes()
 
 
-def differ_in(name: str, value: Any) -> dict[str, Any]:
-    return {f"train__{name}": value, "train__warmup_epochs": 1, **RICH}
+SEVERAL = [name for name in OPTIONS if name.startswith(("sched", "sampler", "both", "top_k"))]
 
 
-@pytest.mark.parametrize("often", [{}, EVERY_STEP], ids=["each epoch", "each step"])
-@pytest.mark.parametrize(
-    "over",
-    [
-        *(pytest.param(differ_in("sched", name), id=name) for name in SCHEDULES),
-        *(pytest.param(differ_in("sampler", name), id=name) for name in SAMPLERS),
-    ],
-)
+@pytest.mark.parametrize("name", SEVERAL)
 def test_killed_three_times_inside_epochs_a_run_ends_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, over: dict[str, Any], often: dict[str, Any]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    over = {**over, **often, "train__batch_size": 4}  # 4 steps, the last of one image dropped: 3
+    """F4, F7, F8: each schedule and each sampler, with dropout, averages and accumulation."""
+    over = {**RICH, **OPTIONS[name], **EVERY_STEP, "train__batch_size": 4}  # 3 steps an epoch
     whole, broken = make_job(tmp_path / "whole", **over), make_job(tmp_path / "broken", **over)
     train_fold(whole)
     for call in (4, 1, 2):
@@ -342,7 +334,7 @@ def test_two_validations_are_equal_to_the_bit(tmp_path: Path) -> None:
     """F32: no transform with chance in it can come between."""
     job = make_job(tmp_path, augment__recipe="heavy")
     taught = learner.new_learner(job, 2, 8)
-    assert loop._validate(job, taught) == loop._validate(job, taught)
+    assert loop._validate(job, taught, taught.net) == loop._validate(job, taught, taught.net)
 
 
 def test_the_hours_end_on_a_checkpoint_in_time(tmp_path: Path) -> None:
