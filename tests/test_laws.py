@@ -142,7 +142,7 @@ def test_files_predictions_are_made_anew_only_when_they_must_be(toy: Toy) -> Non
 def test_files_a_refused_submission_leaves_the_old_one(toy: Toy, workspace: Path) -> None:
     tree = toy("multiclass")
     old = run_all(make_config(tree))
-    rows = [[f"t{number:03d}", 0, 0] for number in range(6)]
+    rows = [[f"t{n:03d}", 0, 0] for n in range(6)]
     write_csv(workspace / "input/sample_submission.csv", [["id", "x", "y"], *rows])
     with pytest.raises(CheckError, match="do not fit multiclass"):
         ensemble(open_experiment(make_config(tree)))

@@ -72,7 +72,7 @@ def test_probabilities_follow_the_rows_and_not_the_batches() -> None:
 
 
 def test_an_unknown_set_of_views_lists_those_there_are() -> None:
-    with pytest.raises(ConfigError, match=r"unknown predict\.tta 'flip'.*none, hflip, flips, d4"):
+    with pytest.raises(ConfigError, match=r"unknown predict\.tta 'flop'.*none, hflip, flips, d4"):
         net = Net(Corner(), DEVICE, *FULL)
         images = np.zeros((1, 8, 8, 3), np.uint8)
-        predict_probs(net, TASKS["binary"], images, np.array([0]), tta="flip", batch_size=1)
+        predict_probs(net, TASKS["binary"], images, np.array([0]), tta="flop", batch_size=1)

@@ -117,6 +117,8 @@ def out_of_fold(
 
 def aligned(member: Predictions, ids: Sequence[str]) -> Predictions:
     """The rows of `ids` in their order; PredictionsError for missing and for extra ones."""
+    if member.ids == tuple(ids):
+        return member
     extra = sorted(set(member.ids) - set(ids))
     if extra:
         raise PredictionsError(
@@ -174,15 +176,19 @@ def answer(
     classes: Sequence[str],
     plan: str,
     shift: Shift | None = None,
+    *,
+    keep_probs: bool = True,
 ) -> Answer:
     """What the blend says of `ids`, in their order, whatever order the members have.
 
-    members: test predictions, one for each weight. Raises PlanError, PredictionsError for members
+    members: test predictions, one for each weight; keep_probs: whether merged probabilities are
+    wanted, which are as large as one member. Raises PlanError, PredictionsError for members
     of another plan, of other classes, or of other ids.
     """
     check_members(members, classes, plan)
     probs: list[Any] = [aligned(member, ids).probs for member in members]
     if shift is not None:
         probs = [Shifted(member, shift) for member in probs]
-    result = blend.vote.merge(probs, np.asarray(blend.weights), task, blend.rule)
+    weights = np.asarray(blend.weights)
+    result = blend.vote.merge(probs, weights, task, blend.rule, keep_probs=keep_probs)
     return Answer(tuple(ids), result.labels, result.probs)

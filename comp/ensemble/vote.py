@@ -32,7 +32,8 @@ class VoteResult:
 
     `labels`  int64 in the shape of the target
     `probs`   (N, C) float32, merged; None after a hard vote, or where it was not asked for
-    `share`   (N, C) share of the votes, for a class or for yes; None after a vote of means
+    `share`   (N, C) share of the votes, for a class or for yes; None after a vote of means, or
+              where it was not asked for
     """
 
     labels: Array
@@ -74,7 +75,7 @@ class Vote:
         """
         shares = checked_weights(members, weights)
         if not self.gives_probs:
-            return _majority(members, shares, task, rule)
+            return _majority(members, shares, task, rule, keep_probs)
         if self.ranks:
             return _decide(merged_ranks(members, shares, parts), self, task, rule, keep_probs)
         out = _Answers(members[0].shape, task, keep_probs)
@@ -159,7 +160,9 @@ def _ranks(block: Array) -> Array:
     return out
 
 
-def _majority(members: Sequence[Array], shares: Array, task: Task, rule: Array) -> VoteResult:
+def _majority(
+    members: Sequence[Array], shares: Array, task: Task, rule: Array, keep_share: bool
+) -> VoteResult:
     """Each member decides by its rule; the weighted majority of these votes wins.
 
     Sigmoid: yes with more than half of the weight, no with less; at exactly half, yes when the mean
@@ -168,15 +171,18 @@ def _majority(members: Sequence[Array], shares: Array, task: Task, rule: Array) 
     """
     rules = np.broadcast_to(rule, (len(members), *np.shape(rule)[-1:]))
     centre = rules[0] if (rules == rules[0]).all() else shares @ rules
-    labels, share = [], np.empty(members[0].shape, dtype=np.float32)
-    for rows in chunks(share.shape):
-        parts = [np.asarray(member[rows], dtype=np.float64) for member in members]
-        ballots = [_ballot(task.link, p, r) for p, r in zip(parts, rules, strict=True)]
-        votes = np.asarray(sum(w * b for w, b in zip(shares, ballots, strict=True)))
-        mean = np.asarray(sum(w * p for w, p in zip(shares, parts, strict=True)))
+    labels = []
+    share = np.empty(members[0].shape, dtype=np.float32) if keep_share else None
+    for rows in chunks(members[0].shape):
+        votes, mean = np.zeros((2, *np.shape(members[0][rows])))
+        for member, weight, own in zip(members, shares, rules, strict=True):
+            part = np.asarray(member[rows], dtype=np.float64)
+            votes += weight * _ballot(task.link, part, own)
+            mean += weight * part
         found = _MAJORITIES[task.link.name](task.link, votes, mean, centre)
         labels.append(found[:, 0] if found.ndim > task.target_ndim else found)
-        share[rows] = votes
+        if share is not None:
+            share[rows] = votes
     return VoteResult(np.concatenate(labels), share=share)
 
 

@@ -115,7 +115,16 @@ def ensemble(experiment: Experiment, request: Request | None = None) -> Ensemble
     row = next(r for r in table if (r.vote.name, r.weigher) == _asked(experiment))
     blend = _blend_of(row, models, experiment)
     tests = [test_ for model in models for test_ in model.tests]
-    final = answer(blend, tests, test.ids, task, index.classes, plan.fingerprint, shift)
+    final = answer(
+        blend,
+        tests,
+        test.ids,
+        task,
+        index.classes,
+        plan.fingerprint,
+        shift,
+        keep_probs=metric.wants == "probs" or gate.form.allowed is None,
+    )
     expected = _expected(evidence, row, gate)
     files.sweep(paths.submission_csv.parent)
     write_submission(
@@ -199,8 +208,11 @@ def _shift(
     prior = experiment.config.ensemble.prior
     if prior is None:
         return None
-    probs = [np.asarray(t.align(test.ids).probs) for model in models for t in model.tests]
-    mean = np.mean(probs, axis=0)
+    probs = [t.align(test.ids).probs for model in models for t in model.tests]
+    task = experiment.task
+    neutral = task.link.neutral(probs[0].shape[1])
+    mean = VOTES["soft"].merge(probs, np.ones(len(probs)), task, neutral).probs
+    assert mean is not None
     return make_shift(prior, experiment.task, index.classes, index.labels, mean)
 
 

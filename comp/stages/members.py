@@ -186,9 +186,12 @@ def product_model(ground: Ground, experiments: Sequence[Experiment]) -> Model:
 
 
 def _mean(tests: Sequence[Predictions], ids: Sequence[str]) -> Predictions:
+    """The mean of the fold models, one after the other in memory."""
     parts = [aligned(test, ids) for test in tests]
-    probs = np.mean([np.asarray(part.probs) for part in parts], axis=0)
-    return replace(parts[0], probs=probs)
+    total = np.zeros(parts[0].probs.shape, dtype=np.float64)
+    for part in parts:
+        total += part.probs
+    return replace(parts[0], probs=total / len(parts))
 
 
 def added_model(ground: Ground, path: Path) -> Model:

@@ -77,7 +77,7 @@ def _cut(text: str, delimiter: str) -> _Cut:
         rows.pop()
     header, body = (rows[0], rows[1:]) if rows else ([], [])
     ragged = [number for number, row in enumerate(body, 2) if len(row) != len(header)]
-    cells: list[tuple[str, ...]] = [()] * len(header)
+    cells: list[tuple[str, ...]] = [() for _ in header]
     if body and not ragged:
         cells = list(zip(*body, strict=True))
     return _Cut(header, len(body), ragged, None if ragged else cells)

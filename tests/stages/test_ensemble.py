@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -278,6 +279,10 @@ def test_the_board_keeps_apart_what_cannot_be_compared(toy: Toy, workspace: Path
     path.write_text(path.read_text() + "\n")
     entries = {(e.name, e.kind): e for e in read_board()[1].entries}
     assert "older file" in entries["toy_binary", "submission"].note
+    enter_score("toy_binary", 0.5, private=False)
+    entries = {(e.name, e.kind): e for e in read_board()[1].entries}
+    fresh = entries["toy_binary", "submission"]
+    assert (fresh.public, math.isnan(fresh.private), fresh.note) == (0.5, True, "")
 
 
 def test_doubted_labels_are_listed_and_drawn(toy: Toy) -> None:
