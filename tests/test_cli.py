@@ -120,6 +120,32 @@ def test_ctrl_c_exits_with_130(comp: Run, config: str, monkeypatch: pytest.Monke
     assert (code, "interrupted" in err) == (130, True)
 
 
+def test_check_says_no_with_its_own_exit_code(comp: Run, config: str) -> None:
+    code, out, err = comp("check", "-c", config)
+    assert (code, "unreadable" in out) == (0, True)
+    assert "wrote checks/toy_binary.html and checks/toy_binary.json" in err
+    assert "next: comp folds make -c toy.yaml" in err
+    Path("input/train/00007.png").write_bytes(b"")
+    code, out, err = comp("check", "-c", config)
+    assert (code, "error: training image '00007': an empty file" in out) == (3, True)
+    assert "comp check --bad skip" in err
+    code, out, err = comp("check", "-c", config, "--bad", "skip", "--json", "-q")
+    assert (code, err) == (0, "")
+    assert json.loads(out)["findings"][0]["ids"] == ["00007"]
+    code, _, err = comp("check", "-c", config, "--bad", "skp")
+    assert (code, "Did you mean 'skip'?" in err) == (2, True)
+
+
+def test_init_writes_a_config_that_check_reads(comp: Run, config: str) -> None:
+    code, out, err = comp("init", "input")
+    assert (code, "layout: csv" in out) == (0, True)
+    assert "guesses in it are marked with `# ?`" in err
+    assert "next: comp check -c configs/input.yaml" in err
+    assert comp("check", "-c", "configs/input.yaml")[0] == 0
+    code, _, err = comp("init", "nowhere")
+    assert (code, "nowhere: no such folder" in err) == (3, True)
+
+
 def test_augment_show_writes_a_picture(comp: Run, config: str) -> None:
     code, out, _ = comp("augment", "show", "-c", config, "--images", "2", "--draws", "3")
     assert (code, out) == (0, "augment.png\n")

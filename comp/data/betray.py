@@ -90,14 +90,14 @@ def _tone(pixels: Array) -> str:
 
 
 def _by_text(values: Array, has: Array) -> Iterator[tuple[str, float]]:
-    """Whether the value of an image tells the class, by the other images of the same value."""
+    """Whether values that several images have tell the class."""
     unique, number = np.unique(values.astype(str), return_inverse=True)
     if len(unique) < 2:
         return
     inside = np.bincount(number, weights=has).astype(np.float64)
     total = np.bincount(number).astype(np.float64)
-    share = (inside[number] - has) / np.maximum(total[number] - 1, 1)  # without the image itself
-    guess = np.where(total[number] > 1, share > 0.5, ~has)  # a value of one image tells nothing
+    guess = (inside > total / 2)[number]
+    guess = np.where(total[number] > 1, guess, ~has)  # a value of one image tells nothing
     right = _balanced(guess, has)
     if right >= _RIGHT:
         mostly = unique[np.argmax(inside * (inside > total / 2))]

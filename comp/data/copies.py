@@ -80,11 +80,11 @@ def _chains(groups: Iterable[Sequence[int]]) -> Iterator[tuple[int, int]]:
 def _frames(facts: Facts) -> Iterator[Link]:
     """The same frame, saved again or turned."""
     rows = np.flatnonzero(facts.readable)
-    aspect = facts.size[:, 0] / np.maximum(facts.size[:, 1], 1)
+    sizes = [(width, height) for width, height, _ in facts.size.tolist()]
     for i, j in same_frame(facts.thumbs[rows]):
         a, b = int(rows[i]), int(rows[j])
         if facts.digest[a] != facts.digest[b]:
-            way = same_frame_as(facts.thumbs[a], facts.thumbs[b], aspect[a], aspect[b])
+            way = same_frame_as(facts.thumbs[a], facts.thumbs[b], sizes[a], sizes[b])
             if way is not None:
                 yield Link(a, b, "turned" if way else "reencoded", _SAME_FRAME)
 

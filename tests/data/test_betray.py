@@ -81,5 +81,12 @@ def test_a_mode_and_a_camera_tell_the_class(tmp_path: Path) -> None:
     assert traits(tmp_path / "b", camera)["camera (EXIF)"] == "mostly Model 7"
 
 
+def test_a_size_of_its_own_for_every_image_tells_nothing(tmp_path: Path) -> None:
+    widths = [*range(12, 32, 2), *range(13, 33, 2)]
+    paths = [save(tmp_path / f"{w}.png", scene(w, 32)[:, :w]) for w in widths]
+    hot = np.repeat(np.eye(2, dtype=np.int64), 10, axis=0)
+    assert betrayals(look(paths, tmp_path / "c"), tuple(paths), ("a", "b"), hot) == []
+
+
 def test_few_images_tell_nothing(tmp_path: Path) -> None:
     assert traits(tmp_path, lambda p, x: save(p.with_suffix(".jpg"), x), count=4) == {}

@@ -80,6 +80,14 @@ def test_only_changed_blocks_are_looked_at_again(
     assert sorted(seen) == ["2.png", "3.png"]
 
 
+def test_other_files_of_the_same_size_and_time_are_other_images(tmp_path: Path) -> None:
+    paths = [save(tmp_path / f"{k}.bmp", scene(k, 32)) for k in range(2)]
+    for path in paths:
+        os.utime(path, ns=(1, 1))
+    first, second = (look([path], tmp_path / "cache") for path in paths)
+    assert first.digest[0] != second.digest[0]
+
+
 def test_a_check_that_was_killed_goes_on_where_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -62,9 +62,9 @@ def test_copies_of_other_ids_are_not_used(
 
 
 def test_damaged_copies_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="damaged.*format 9.*comp check"):
+    with pytest.raises(DataError, match=r"damaged.*format 9.*comp check"):
         read_copies(save(tmp_path / "c.json", index(), format=9), index())
-    with pytest.raises(DataError, match="damaged.*KeyError.*'ids'"):
+    with pytest.raises(DataError, match=r"damaged.*KeyError.*'ids'"):
         read_copies(save(tmp_path / "c.json", index(), copies=[{"name": "g"}]), index())
 
 

@@ -20,9 +20,14 @@ def test_agreements_apart_from_chance_are_believed() -> None:
 
 
 def test_more_agreement_is_never_less_sure() -> None:
-    counts = np.random.default_rng(0).integers(0, 40, 3000)
-    sure = confidence(counts)
-    assert (np.diff(sure[np.argsort(counts, kind="stable")]) >= 0).all()
+    counts = np.array([7] * 100 + [20] * 50 + [28])
+    usual, most = confidence(counts)[[100, 150]]
+    assert 0.5 < usual <= most
+
+
+def test_one_lonely_small_agreement_among_many_pairs_is_chance() -> None:
+    assert confidence(np.array([0] * 5000 + [8])).max() < 0.5
+    assert confidence(np.array([0] * 50 + [8])).max() == 0.85
 
 
 def test_names_that_say_nothing_are_not_believed() -> None:

@@ -143,7 +143,7 @@ def test_a_folder_without_a_competition_says_what_it_holds(workspace: Path) -> N
     with pytest.raises(DataError, match="no images in it"):
         init(Path("input"), None, replace=False)
     images("input/all", ["1.png"])
-    with pytest.raises(DataError, match="no layout is recognised.*folders with images: 'all'"):
+    with pytest.raises(DataError, match=r"no layout is recognised.*folders with images: 'all'"):
         init(Path("input"), None, replace=False)
 
 
