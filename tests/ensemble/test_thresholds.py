@@ -206,11 +206,12 @@ def test_a_column_without_positives_keeps_one_half_for_every_metric() -> None:
         assert tune(task, METRICS[name], target, probs)[1] == 0.5
 
 
-def test_more_starts_never_end_lower() -> None:
+def test_more_starts_never_end_lower_and_sometimes_higher() -> None:
     from comp.ensemble import offsets
 
     task, metric = TASKS["multiclass"], METRICS["macro_f1"]
-    for seed in range(4):
+    leads = []
+    for seed in range(20):
         target, probs = softmax_case(seed)
         rule = tune(task, metric, target, probs)
         ones = np.ones(len(target), dtype=np.int64)
@@ -220,4 +221,6 @@ def test_more_starts_never_end_lower() -> None:
 
         assert metric.by_class is not None
         _, one = offsets._ascend(metric.by_class, score, target, probs, ones, np.zeros(4))
-        assert score(rule) >= one
+        leads.append(score(rule) - one)
+    assert min(leads) >= 0
+    assert max(leads) > 0
