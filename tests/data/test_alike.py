@@ -18,15 +18,16 @@ def described(pictures: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_images_with_features_in_common_are_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(alike, "_NEIGHBOURS", 3)
+    monkeypatch.setattr(alike, "_NEIGHBOURS", 1)
     pictures = [scene(seed) for seed in range(20)]
-    pictures += [pictures[4][15:, 20:], np.ascontiguousarray(pictures[5][:, ::-1])]
+    flipped = [np.ascontiguousarray(pictures[seed][:, ::-1]) for seed in (5, 6, 7, 8)]
+    pictures += [pictures[4][15:, 20:], *flipped]
     words, owner = described(pictures)
     found = shared_words(words, owner, len(pictures))
     assert (4, 20, False) in found
-    assert (5, 21, True) in found
+    assert {(5, 21, True), (6, 22, True), (7, 23, True), (8, 24, True)} <= {*found}
     assert found == sorted(set(found))
-    assert len(found) <= 2 * 3 * len(pictures)
+    assert len(found) <= 2 * len(pictures)
     assert all(0 <= i < j < len(pictures) for i, j, _ in found)
 
 

@@ -30,6 +30,7 @@ def test_the_id_column_is_the_one_whose_cells_are_images() -> None:
         (["a b", "b c", "a c", "a", "c", "b"], " "),
         (["a|b", "b|c", "a|c", "a", "c", "b"], "|"),
         (["cat", "dog", "cat", "dog"], None),
+        ([f"img {n}" for n in range(8)], None),
         (["New York", "New York", "Old Town", "Old Town"], None),
         (["a, b", "b, c", "a, c", "c", "b", "a"], ","),
     ],

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from toys import scene
 
-from comp.data.local import MIRROR, NOTHING, compare, find_features
+from comp.data.local import MIRROR, NOTHING, Features, compare, find_features
 
 
 def turned(pixels: np.ndarray, degrees: float, scale: float = 1.0) -> np.ndarray:
@@ -49,9 +49,17 @@ def test_mirroring_twice_changes_nothing() -> None:
 
 @pytest.mark.parametrize("side", [32, 48])
 def test_a_stamp_in_two_pictures_is_no_copy(side: int) -> None:
-    one, two, stamp = scene(3), scene(4), scene(5)[:side, :side]
+    one, two, stamp = scene(3), scene(4), scene(5, side)
     one[:side, :side] = two[-side:, -side:] = stamp
     assert compare(find_features(one), find_features(two)) == NOTHING
+
+
+@pytest.mark.parametrize(("box", "agree"), [(100, 0), (200, 50)])
+def test_what_agrees_on_a_small_spot_only_is_nothing(box: int, agree: int) -> None:
+    draw = np.random.default_rng(0)
+    points = draw.uniform(0, box, (50, 2)).astype(np.float32)
+    words = draw.integers(0, 256, (50, 128)).astype(np.uint8)
+    assert compare(Features(points, words), Features(points + 20, words)).agree == agree
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (4, 4000), (64, 64)])

@@ -67,6 +67,7 @@ def test_nested_folders_of_classes(workspace: Path) -> None:
     assert config.data.test_images == "data/test"
     assert "# 3 classes: cat 4, dog 4, emu 4" in begun.text
     assert "folders lie inside folders" in begun.text
+    assert "might be" not in begun.text
     assert begun.problems == ()
 
 
