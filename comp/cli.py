@@ -245,6 +245,24 @@ def folds_show(
         say(f"wrote {picture}")
 
 
+@app.command("pack")
+def pack_command(
+    config: ConfigOption = None,
+    sets: SetOption = None,
+    verify: Annotated[bool, typer.Option("--verify", help="Compare every row with its sum.")] = (
+        False
+    ),
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Decode every image once, into cache/; training and prediction do it by themselves too."""
+    from comp.report.tables import print_packed
+    from comp.stages.pack import pack
+
+    print_packed(pack(open_config(config, sets, quiet), verify=verify), as_json=as_json)
+    say(f"next: comp train{again(config, sets)}")
+
+
 @app.command("train")
 def train_command(
     fold: FoldOption = "all",

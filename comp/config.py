@@ -112,6 +112,18 @@ class ImageConfig(Section):
 
     size: Annotated[int, Field(ge=8, le=4096)] = 331
     resize: str = "stretch"
+    # How images are kept in cache/: as pixels, as the files' own bytes, or not at all
+    pack: Literal["memmap", "encoded", "none"] = "memmap"
+
+
+class CopiesConfig(Section):
+    """More training images of rare classes: each turned and flipped. Never validated on."""
+
+    classes: Names  # those that are copied
+    turns: Annotated[int, Field(ge=1, le=360)] = 36  # angles, evenly around the circle
+    flips: Annotated[int, Field(ge=1, le=3)] = 3  # as it is; left-right; upside down
+    # The most images of these classes, copies and originals, for each image of the others
+    ratio: Positive | None = None
 
 
 class AugmentConfig(Section):
@@ -122,6 +134,7 @@ class AugmentConfig(Section):
     cutmix: NotNegative = 0.0
     erasing: Annotated[float, Field(ge=0, le=1)] = 0.0  # probability, an image
     cutpaste: Annotated[float, Field(ge=0, le=1)] = 0.0  # probability, an image without a defect
+    copies: CopiesConfig | None = None
 
 
 class ModelConfig(Section):

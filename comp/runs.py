@@ -19,6 +19,7 @@ FREE = (
     "train.checkpoint_minutes",
     "train.max_hours",
     "train.track",
+    "image.pack",
     "predict.",
     "ensemble.",
     "submission.",

@@ -51,7 +51,7 @@ class CutPaste:
 
     def __call__(self, image: Array, label: Array, row: int, seed: int) -> tuple[Array, Array]:
         """The image (H, W, 3) uint8 of `row` and its label, changed or as they were."""
-        if not self.clean[row]:
+        if row >= len(self.clean) or not self.clean[row]:  # after the index: copies
             return image, label
         draw = np.random.default_rng(seed)
         if draw.random() >= self.probability:

@@ -7,7 +7,6 @@ row of every image, so it makes no draw of its own, and an epoch can begin at an
 
 from __future__ import annotations
 
-import mmap
 import os
 import signal
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from comp import chance
 from comp.data.augment import Recipe
 from comp.data.cutpaste import CutPaste
 from comp.data.sampler import SAMPLERS
+from comp.data.store import Images, from_state, gather, plain, to_state
 from comp.errors import TrainError, WorkerError, pick
 
 Array = np.ndarray[Any, Any]
@@ -34,7 +34,7 @@ class _Batches:
 
     def __init__(
         self,
-        images: Array,
+        images: Images,
         target: Array,
         recipe: Recipe,
         seed: int,
@@ -47,7 +47,7 @@ class _Batches:
         self.recipe = recipe
         self.seed = seed
         self.fold = fold
-        self._plain = np.asarray(images)  # indexing an np.memmap makes an np.memmap each time
+        self._plain = plain(images)
 
     def __getitem__(self, keys: list[Key]) -> Batch:
         rows = np.array([row for _, _, row in keys], dtype=np.int64)
@@ -57,7 +57,7 @@ class _Batches:
             for place, (epoch, position, row) in enumerate(keys):
                 images[place], target[place] = self._one(epoch, position, row)
         else:
-            images = np.take(self._plain, rows, axis=0)
+            images = gather(self._plain, rows)
         return torch.from_numpy(images), torch.from_numpy(target)
 
     def _one(self, epoch: int, position: int, row: int) -> tuple[Array, Array]:
@@ -72,18 +72,12 @@ class _Batches:
     def __getstate__(self) -> dict[str, Any]:
         """For workers that are spawned: they map the file again; pickle would copy all of it."""
         state = {name: value for name, value in self.__dict__.items() if name != "_plain"}
-        images = self.images
-        owner: object = images.base  # of a slice it is another array, and `offset` is not its own
-        if isinstance(images, np.memmap) and isinstance(owner, mmap.mmap):
-            state["images"] = (str(images.filename), images.shape, images.offset)
+        state["images"] = to_state(self.images)
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        if isinstance(state["images"], tuple):
-            name, shape, offset = state["images"]
-            state["images"] = np.memmap(name, np.uint8, "r", offset, shape)
-        self.__dict__.update(state)
-        self._plain = np.asarray(self.images)
+        self.__dict__.update({**state, "images": from_state(state["images"])})
+        self._plain = plain(self.images)
 
 
 class _Plan:
@@ -206,7 +200,7 @@ def _begin_worker(number: int) -> None:
 
 
 def train_loader(
-    pack_images: Array,
+    pack_images: Images,
     rows: Array,
     target: Array,
     recipe: Recipe,
@@ -221,7 +215,8 @@ def train_loader(
 ) -> Loader:
     """Batches to train one fold on.
 
-    pack_images: (N, H, W, 3) uint8. rows: (n,) the training rows among the N. target: all N, (N,)
+    pack_images: (N, H, W, 3) uint8, or what stands for it (`comp.data.store`). rows: (n,) the
+    training rows among the N. target: all N, (N,)
     class numbers or (N, C) zeros and ones. The order of an epoch and every augmentation depend on
     (seed, fold, epoch, position) only: any number of workers gives the same batches.
     The last batch is dropped when it would hold one image (BatchNorm cannot use it).
@@ -236,9 +231,9 @@ def train_loader(
     return Loader(batches, plan, workers)
 
 
-def eval_batches(pack_images: Array, rows: Array, batch_size: int) -> Iterator[torch.Tensor]:
+def eval_batches(pack_images: Images, rows: Array, batch_size: int) -> Iterator[torch.Tensor]:
     """The images of `rows`, in that order, as (B, H, W, 3) uint8 batches; no randomness."""
-    images = np.asarray(pack_images)
+    images = plain(pack_images)
     rows = np.asarray(rows, dtype=np.int64)
     for start in range(0, len(rows), batch_size):
-        yield torch.from_numpy(np.take(images, rows[start : start + batch_size], axis=0))
+        yield torch.from_numpy(gather(images, rows[start : start + batch_size]))

@@ -1,216 +1,281 @@
 """All images at their final size in one file, decoded once and mapped into memory.
 
-    cache/<key>/images.npy       (N, size, size, 3) uint8
-    cache/<key>/manifest.json    written last: its existence means that the pack is whole
+    cache/<place>/images.npy      (N, size, size, 3) uint8; or images.bin, the files' own bytes
+    cache/<place>/rows.txt        a line a row: digest of its file, end and sum of its payload
+    cache/<place>/stats.txt       a line a row: size and time of change of its file
+    cache/<place>/manifest.json   written last: its existence means that the pack is whole
 
-The key is a function of the ids, the image files (names, sizes, times of change) and the image
-settings, so a pack of other data or another size lies in another folder.
+The place follows from the ids, the names of the files and the image settings; the key from the ids,
+the settings and the content of the files. Where size and time of a file are as they were, its
+content is not read again; where they are not (data downloaded anew), its digest decides.
 """
 
 from __future__ import annotations
 
-import errno
+import contextlib
 import hashlib
 import itertools
-import os
 import shutil
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import cv2
 import numpy as np
 
 from comp import files, progress
 from comp.config import ImageConfig
-from comp.data.images import RESIZES, fit, read_image
+from comp.data.images import RESIZES, decode_image, fit
 from comp.data.index import Index
-from comp.errors import CheckError, CompError, DataError, PackError, complain, pick
+from comp.data.packing import Build, Row, ahead, content_digest, cores, stat_of, word_sum
+from comp.data.store import Decoded, Encoded, Files, Images
+from comp.errors import DataError, PackError, first, pick
 
-T = TypeVar("T")
 Pixels = np.ndarray[Any, Any]
 
-FORMAT = 1  # of the pack and of what decoding and resizing give; a new number is a new key
-_BLOCK_BYTES = 8 << 20  # decoded at a time by one thread
+FORMAT = 2  # of the pack and of what decoding and resizing give; a new number is a new place
 _SAMPLED_ROWS = 16
-_MARGIN = 16 << 20  # bytes of disk left over for the manifest and for others
 
 
 @dataclass(frozen=True)
 class Pack:
-    """`images`: (N, size, size, 3) uint8, read-only, in the order of `ids` (N,); `key`: of what."""
+    """The images of `ids` (N,), read-only, in their order; `key`: of what; `folder`: where.
+
+    `images`: (N, size, size, 3) uint8, an np.memmap, or what stands for one (`comp.data.store`).
+    """
 
     ids: tuple[str, ...]
-    images: np.memmap[Any, Any]
+    images: Images
     key: str
+    folder: Path | None
 
 
-def open_pack(index: Index, image: ImageConfig, cache: Path) -> Pack:
+@dataclass(frozen=True)
+class _Kind:
+    """A way to keep images.
+
+    `name`     of the file
+    `header`   shape -> the bytes that open it
+    `needed`   index, shape -> the bytes of all rows
+    `payload`  settings -> from a file's content to a row's bytes
+    `map`      file, rows, ids, settings -> the images
+    """
+
+    name: str
+    header: Callable[[tuple[int, ...]], bytes]
+    needed: Callable[[Index, tuple[int, ...]], int]
+    payload: Callable[[ImageConfig], Callable[[bytes], Pixels | bytes]]
+    map: Callable[[Path, Sequence[Row], tuple[str, ...], ImageConfig], Images]
+
+
+def _npy_header(shape: tuple[int, ...]) -> bytes:
+    import io
+
+    about = np.lib.format.header_data_from_array_1_0(np.empty((0, *shape[1:]), dtype=np.uint8))
+    out = io.BytesIO()
+    np.lib.format.write_array_header_1_0(out, {**about, "shape": shape})
+    return out.getvalue()
+
+
+def _fitted(image: ImageConfig) -> Callable[[bytes], Pixels]:
+    return lambda content: fit(decode_image(content), image.size, image.resize)
+
+
+def _as_it_is(image: ImageConfig) -> Callable[[bytes], bytes]:
+    def payload(content: bytes) -> bytes:
+        decode_image(content)  # what cannot be decoded is told now, not in hour three
+        return content
+
+    return payload
+
+
+def _map_npy(path: Path, rows: Sequence[Row], ids: tuple[str, ...], image: ImageConfig) -> Images:
+    images = np.load(path, mmap_mode="r", allow_pickle=False)
+    shape = (len(ids), image.size, image.size, 3)
+    if images.shape != shape or images.dtype != np.uint8:
+        raise PackError(f"{path}: holds {images.shape} {images.dtype}, expected {shape} uint8")
+    return images
+
+
+def _map_bytes(path: Path, rows: Sequence[Row], ids: tuple[str, ...], image: ImageConfig) -> Images:
+    return Decoded(Encoded(path, np.array([row.end for row in rows])), ids, image)
+
+
+KINDS: dict[str, _Kind] = {
+    "memmap": _Kind(
+        "images.npy", _npy_header, lambda index, shape: int(np.prod(shape)), _fitted, _map_npy
+    ),
+    "encoded": _Kind(
+        "images.bin",
+        lambda shape: b"",
+        lambda index, shape: sum(stat_of(path)[0] for path in index.paths),
+        _as_it_is,
+        _map_bytes,
+    ),
+}
+
+
+def open_pack(index: Index, image: ImageConfig, cache: Path, *, verify: bool = False) -> Pack:
     """The images of the index at `image.size`, from `cache`; packed first where they are not.
 
-    A torn pack, or one of other images, is made again. Opening looks at sizes and times of the
-    files, not into them. Raises DataError with every image that cannot be read, ConfigError for
-    an unknown `image.resize`, CompError when the cache cannot be written or the disk is too full.
+    With `image.pack` "none" nothing is packed, and every image is decoded whenever it is wanted.
+    A torn pack, or one of other images, is made again; one that was being made is gone on with.
+    verify: compare every row with its sum too. Raises DataError with every image that cannot be
+    read, ConfigError for an unknown `image.resize`, CompError when the cache cannot be written or
+    the disk is too full.
     """
     pick(RESIZES, image.resize, "way to resize (image.resize)")
     if not len(index):
         raise DataError("there are no images to pack; check data.train_images and data.test_images")
-    key = _key(index, image)
-    folder = Path(cache) / key[:16]
-    shape = (len(index), image.size, image.size, 3)
+    if image.pack == "none":
+        return Pack(index.ids, Decoded(Files(index.paths), index.ids, image), "", None)
+    folder = Path(cache) / _place(index, image)[:16]
     try:
-        return Pack(index.ids, _open(folder, key, shape, index.ids), key)
-    except PackError:
-        _build(folder, key, shape, index, image)
-    return Pack(index.ids, _open(folder, key, shape, index.ids), key)
+        return _open(folder, index, image, verify)
+    except PackError as problem:
+        if (folder / "manifest.json").is_file():
+            progress.say(f"{problem}; packing anew")
+    _build(folder, index, image)
+    return _open(folder, index, image, False)
 
 
-def _key(index: Index, image: ImageConfig) -> str:
-    """SHA-256, as hex, of what the pack is made from."""
-    settings = f"{FORMAT} {image.size} {image.resize}"
-    rows = (
-        "\x1f".join((name, path.parent.name, path.name, _state(path)))
+def _place(index: Index, image: ImageConfig) -> str:
+    """SHA-256, as hex, of the settings and of the names of the files."""
+    names = (
+        "\x1f".join((name, path.parent.name, path.name))
         for name, path in zip(index.ids, index.paths, strict=True)
     )
-    return files.digest_lines(itertools.chain([settings], rows))
+    return files.digest_lines(itertools.chain([_settings(image)], names))
 
 
-def _state(path: Path) -> str:
-    """Size and time of change of a file. One that is missing has none; packing will name it."""
-    try:
-        state = os.stat(path)  # noqa: PTH116 - half the time of Path.stat, 50,000 times
-    except (OSError, ValueError):
-        return "missing"
-    return f"{state.st_size} {state.st_mtime_ns}"
+def _settings(image: ImageConfig) -> str:
+    if image.pack == "encoded":
+        return f"{FORMAT} encoded"  # the same bytes for every size
+    return f"{FORMAT} {image.pack} {image.size} {image.resize}"
 
 
-def _open(folder: Path, key: str, shape: tuple[int, ...], ids: tuple[str, ...]) -> Any:
-    """The memory map of a whole pack; PackError says what is wrong with it."""
+def _key(index: Index, image: ImageConfig, rows: Sequence[Row]) -> str:
+    """SHA-256, as hex, of the settings and of the content of the files."""
+    pairs = (f"{name}\x1f{row.digest}" for name, row in zip(index.ids, rows, strict=True))
+    return files.digest_lines(itertools.chain([_settings(image)], pairs))
+
+
+def _open(folder: Path, index: Index, image: ImageConfig, verify: bool) -> Pack:
+    """A whole pack of these images; PackError says what is wrong with it."""
+    kind = KINDS[image.pack]
     manifest = files.read_json(folder / "manifest.json", PackError)
-    path = folder / "images.npy"
+    path = folder / kind.name
+    rows = _read_rows(folder, manifest, len(index))
     try:
-        images = np.load(path, mmap_mode="r", allow_pickle=False)
+        images = kind.map(path, rows, index.ids, image)
     except (OSError, ValueError, EOFError) as problem:
         raise PackError(f"{path}: cannot be mapped ({problem})") from problem
-    if images.shape != shape or images.dtype != np.uint8:
-        raise PackError(f"{path}: holds {images.shape} {images.dtype}, expected {shape} uint8")
-    expected = _manifest(key, ids, path, images)
+    expected = _manifest(_key(index, image, rows), index.ids, path, rows)
     wrong = [name for name in expected if manifest.get(name) != expected[name]]
     if wrong:
         raise PackError(f"{folder}: not the pack of these images ({', '.join(wrong)} differ)")
-    return images
+    _refuse_other_files(folder, index, rows)
+    if verify:
+        _refuse_damage(path, index, rows)
+    return Pack(index.ids, images, expected["key"], folder)
 
 
-def _manifest(key: str, ids: tuple[str, ...], path: Path, images: Pixels) -> dict[str, Any]:
+def _read_rows(folder: Path, manifest: dict[str, Any], count: int) -> list[Row]:
+    """The rows with the state that their files had; (0, 0) for all where that is not known."""
+    try:
+        text = (folder / "rows.txt").read_text(encoding="ascii")
+        lines = text.splitlines()
+        if len(lines) != count or manifest.get("rows") != _text_digest(text):
+            raise PackError(f"{folder}/rows.txt: not as it was written")
+    except (OSError, ValueError) as problem:
+        raise PackError(f"{folder}/rows.txt: cannot be read ({problem})") from problem
+    stats = [(0, 0)] * count
+    with contextlib.suppress(OSError, ValueError):
+        found = (folder / "stats.txt").read_text(encoding="ascii").splitlines()
+        pairs = [(int(size), int(at)) for size, at in (line.split() for line in found)]
+        stats = pairs if len(pairs) == count else stats
+    parts = (line.split() for line in lines)
+    return [
+        Row(digest, int(end), int(total), stat)
+        for (digest, end, total), stat in zip(parts, stats, strict=True)
+    ]
+
+
+def _text_digest(text: str) -> str:
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def _manifest(key: str, ids: Sequence[str], path: Path, rows: Sequence[Row]) -> dict[str, Any]:
     """What must be true of a whole pack: all of it cheap to find out again."""
-    step = max(1, len(images) // _SAMPLED_ROWS)
-    sample = hashlib.sha256(images[-1])
-    for row in images[::step]:
-        sample.update(row)
+    size = path.stat().st_size
+    header = size - rows[-1].end
+    places = sorted({*range(0, len(rows), max(1, len(rows) // _SAMPLED_ROWS)), len(rows) - 1})
+    with path.open("rb") as handle:
+        sample = [_row_sum(handle, header, rows, place) for place in places]
     return {
         "format": FORMAT,
         "key": key,
-        "shape": list(images.shape),
-        "bytes": path.stat().st_size,
+        "bytes": size,
         "ids": files.digest_lines(ids),
-        "sample": sample.hexdigest(),
+        "sample": sample,
     }
 
 
-def _build(
-    folder: Path, key: str, shape: tuple[int, ...], index: Index, image: ImageConfig
-) -> None:
-    """Write the pack: the images beside, renamed when all are there; then the manifest.
+def _row_sum(handle: Any, header: int, rows: Sequence[Row], place: int) -> int:
+    start = rows[place - 1].end if place else 0
+    handle.seek(max(0, header) + start)
+    return word_sum(handle.read(rows[place].end - start))
 
-    Two processes that build the same pack each write a file of their own and the same content.
+
+def _refuse_other_files(folder: Path, index: Index, rows: Sequence[Row]) -> None:
+    """Nothing when the files are those that were packed; their new state is noted where only
+    their time of change is another. PackError names those with another content."""
+    stats = [stat_of(path) for path in index.paths]
+    doubtful = [place for place, row in enumerate(rows) if row.stat != stats[place]]
+    if not doubtful:
+        return
+    digests = ahead(lambda place: content_digest(index.paths[place]), doubtful, cores())
+    changed = [
+        index.ids[place]
+        for place, digest in zip(doubtful, digests, strict=True)
+        if digest != rows[place].digest
+    ]
+    if changed:
+        raise PackError(f"{folder}: {len(changed)} images have changed: {first(changed)}")
+    files.write_text(folder / "stats.txt", _stats_text(stats))
+
+
+def _refuse_damage(path: Path, index: Index, rows: Sequence[Row]) -> None:
+    header = path.stat().st_size - rows[-1].end
+    with path.open("rb") as handle:
+        places = progress.track(range(len(rows)), len(rows), "verifying")
+        bad = [
+            index.ids[place]
+            for place in places
+            if _row_sum(handle, header, rows, place) != rows[place].total
+        ]
+    if bad:
+        raise PackError(f"{path}: {len(bad)} rows are damaged: {first(bad)}")
+
+
+def _stats_text(stats: Sequence[tuple[int, int]]) -> str:
+    return "".join(f"{size} {changed}\n" for size, changed in stats)
+
+
+def _build(folder: Path, index: Index, image: ImageConfig) -> None:
+    """Write the pack: the rows, the tables about them, then the manifest. (An old manifest fits
+    the old table of rows only.)
+
+    Two processes that build the same pack each write files of their own and the same content.
     """
-    files.sweep(folder)
-    path = folder / "images.npy"
-    needed = int(np.prod(shape))
-    try:
-        with files.replacing(path) as beside:
-            _require_space(folder, needed)
-            _write_rows(beside, shape, index, image)
-    except CompError as problem:
-        if getattr(problem.__cause__, "errno", None) == errno.ENOSPC:
-            _require_space(folder, needed, full=True)
-        raise
-    images = np.load(path, mmap_mode="r", allow_pickle=False)
-    files.write_json(folder / "manifest.json", _manifest(key, index.ids, path, images))
-
-
-def _require_space(folder: Path, needed: int, *, full: bool = False) -> None:
-    """CompError when the disk of `folder` has too little room, or is known to be `full`."""
-    there = next(place for place in (folder, *folder.absolute().parents) if place.is_dir())
-    free = shutil.disk_usage(there).free
-    if full or free < needed + _MARGIN:
-        raise CompError(
-            f"{folder}: the packed images need {needed / 1e6:,.0f} MB, the disk has "
-            f"{free / 1e6:,.0f} MB free. Make room, choose a smaller image.size, or run `comp` "
-            "in a folder on another disk"
-        )
-
-
-def _write_rows(path: Path, shape: tuple[int, ...], index: Index, image: ImageConfig) -> None:
-    """The .npy file, row after row. (Not through a memory map: that dies on a full disk.)"""
-    header = np.lib.format.header_data_from_array_1_0(np.empty((0, *shape[1:]), dtype=np.uint8))
-    complaints = []
-    with path.open("wb") as handle:
-        np.lib.format.write_array_header_1_0(handle, {**header, "shape": shape})
-        rows = _decoded(index, image)
-        for name, row in zip(
-            index.ids, progress.track(rows, len(index), "packing images"), strict=True
-        ):
-            if isinstance(row, CheckError):
-                complaints.append(f"{name!r}: {row}")
-            elif not complaints:
-                handle.write(row.data)
-    complain(DataError, f"{len(complaints)} of {len(index)} images cannot be read:", complaints)
-
-
-def _decoded(index: Index, image: ImageConfig) -> Iterator[Pixels | CheckError]:
-    """Every image, fitted, in the order of the index; the error of one that cannot be read."""
-
-    def block(paths: tuple[Path, ...]) -> list[Pixels | CheckError]:
-        return [_decode(path, image) for path in paths]
-
-    count = max(1, min(16, _BLOCK_BYTES // (image.size * image.size * 3)))
-    blocks = (index.paths[start : start + count] for start in range(0, len(index), count))
-    threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)  # our threads are one per core already
-    try:
-        for rows in _ahead(block, blocks, _cores()):
-            yield from rows
-    finally:
-        cv2.setNumThreads(threads)
-
-
-def _decode(path: Path, image: ImageConfig) -> Pixels | CheckError:
-    try:
-        return fit(read_image(path), image.size, image.resize)
-    except CheckError as problem:
-        return problem
-
-
-def _ahead(function: Callable[[Any], T], items: Iterable[Any], threads: int) -> Iterator[T]:
-    """`function` of each item, in order, computed by threads that run a bounded way ahead."""
-    pool = ThreadPoolExecutor(threads)
-    waiting: deque[Future[T]] = deque()
-    try:
-        for item in items:
-            waiting.append(pool.submit(function, item))
-            if len(waiting) > 2 * threads:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _cores() -> int:
-    """The processor cores that this process may use, 16 at most."""
-    allowed = getattr(os, "sched_getaffinity", None)
-    return min(16, len(allowed(0)) if allowed else os.cpu_count() or 1)
+    kind = KINDS[image.pack]
+    shape = (len(index), image.size, image.size, 3)
+    needed, final = kind.needed(index, shape), folder / kind.name
+    made, rows = Build(final, index, kind.header(shape), needed, kind.payload(image)).run()
+    text = "".join(f"{row.digest} {row.end} {row.total}\n" for row in rows)
+    files.write_text(folder / "rows.txt", text)
+    files.write_text(folder / "stats.txt", _stats_text([row.stat for row in rows]))
+    about = _manifest(_key(index, image, rows), index.ids, made, rows)
+    made.replace(final)
+    files.write_json(folder / "manifest.json", {**about, "rows": _text_digest(text)})
+    shutil.rmtree(made.parent)

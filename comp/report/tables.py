@@ -12,6 +12,7 @@ from comp.progress import say
 
 if TYPE_CHECKING:
     from comp.data.folds import Balance, FoldPlan
+    from comp.stages.pack import Packed
     from comp.stages.sweep import Sweep
     from comp.stages.train import Trained
 
@@ -73,6 +74,21 @@ def _evenness(plan: FoldPlan, balance: Balance) -> str:
     if plan.count == 1:
         return f"{balance.rows[0]} images are validated on, {rest} are only trained on"
     return told + (f"; {rest} images are only trained on" if rest else "")
+
+
+def print_packed(packs: list[Packed], *, as_json: bool) -> None:
+    """Where the packed images are, and how large."""
+    if as_json:
+        _print_json([{**vars(each), "folder": str(each.folder or "")} for each in packs])
+        return
+    table = Table()
+    for name in ("part", "images", "MB", "seconds", "where"):
+        table.add_column(name, overflow="fold")
+    for each in packs:
+        size = f"{each.bytes / 1e6:,.1f}"
+        where = str(each.folder or "nowhere: image.pack is none")
+        table.add_row(each.part, str(each.images), size, f"{each.seconds:.1f}", where)
+    Console().print(table)
 
 
 def print_trained(trained: list[Trained], metric: str, *, as_json: bool) -> None:

@@ -20,6 +20,7 @@ from comp.chance import seed_torch
 from comp.data.augment import make_recipe
 from comp.data.cutpaste import make_cutpaste
 from comp.data.dataset import Loader, eval_batches, train_loader
+from comp.data.offline import with_copies
 from comp.errors import TrainError, WorkerError, first
 from comp.metrics import Metric
 from comp.models import Net
@@ -175,10 +176,19 @@ def make_loader(job: Job, workers: int) -> Loader:
             config.image,
             config.augment.cutpaste,
         )
-    return train_loader(
+    images, target, rows = with_copies(
         job.images,
-        job.train_rows,
         job.target,
+        job.train_rows,
+        config.augment.copies,
+        job.classes,
+        seed=config.seed,
+        fold=job.fold,
+    )
+    return train_loader(
+        images,
+        rows,
+        target,
         make_recipe(config.augment.recipe, config.image.size),
         seed=config.seed,
         fold=job.fold,

@@ -3,7 +3,10 @@ from __future__ import annotations
 import errno
 import json
 import os
+import pickle
 import shutil
+import subprocess
+import sys
 from collections import namedtuple
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -14,12 +17,15 @@ import pytest
 
 import comp.data.pack as module
 from comp.config import ImageConfig
+from comp.data import packing
 from comp.data.images import fit, read_image
 from comp.data.index import Index
 from comp.data.pack import open_pack
+from comp.data.store import gather
 from comp.errors import CompError, ConfigError, DataError
 
 SMALL = ImageConfig(size=8)
+PART = f".build.{os.getpid()}.part"
 
 
 def make_index(folder: Path, count: int = 40) -> Index:
@@ -43,7 +49,7 @@ def expected(index: Index, image: ImageConfig = SMALL) -> np.ndarray:
 
 
 def refuse_to_decode(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "read_image", lambda path: pytest.fail(f"decoded {path}"))
+    monkeypatch.setattr(module, "decode_image", lambda content: pytest.fail("decoded"))
 
 
 def only_folder(cache: Path) -> Path:
@@ -59,8 +65,8 @@ def test_a_pack_holds_every_image_in_the_order_of_the_ids(index: Index, tmp_path
     assert not pack.images.flags.writeable
     np.testing.assert_array_equal(pack.images, expected(index))
     names = sorted(path.name for path in only_folder(tmp_path / "cache").iterdir())
-    assert names == ["images.npy", "manifest.json"]
-    assert only_folder(tmp_path / "cache").name == pack.key[:16]
+    assert names == ["images.npy", "manifest.json", "rows.txt", "stats.txt"]
+    assert only_folder(tmp_path / "cache") == pack.folder
 
 
 def test_a_whole_pack_is_opened_without_decoding(
@@ -144,6 +150,24 @@ def forge(name: str) -> object:
     return change
 
 
+def lose(name: str) -> object:
+    def change(folder: Path) -> None:
+        (folder / name).unlink()
+
+    change.__name__ = f"lose_{name}"
+    return change
+
+
+def flip(name: str) -> object:
+    def change(folder: Path) -> None:
+        content = bytearray((folder / name).read_bytes())
+        content[len(content) // 2] ^= 1
+        (folder / name).write_bytes(content)
+
+    change.__name__ = f"flip_{name}"
+    return change
+
+
 def put_objects(folder: Path) -> None:
     np.save(folder / "images.npy", np.array([{}], dtype=object), allow_pickle=True)
 
@@ -164,6 +188,9 @@ def put_another_shape(folder: Path) -> None:
         forge("ids"),
         forge("bytes"),
         forge("sample"),
+        forge("rows"),
+        lose("rows.txt"),
+        flip("rows.txt"),
         put_objects,
         put_another_shape,
     ],
@@ -195,7 +222,7 @@ def test_all_unreadable_images_are_named_at_once_and_nothing_is_left(
     assert "결함_017.png: an empty file" in lines[2]
     assert "결함_039.png: a web page" in lines[3]
     assert len(lines) == 4
-    assert list(only_folder(tmp_path / "cache").iterdir()) == []
+    assert [path.name for path in only_folder(tmp_path / "cache").iterdir()] == [PART]
 
 
 def test_a_disk_that_is_too_small_is_found_before_anything_is_decoded(
@@ -207,7 +234,6 @@ def test_a_disk_that_is_too_small_is_found_before_anything_is_decoded(
     big = ImageConfig(size=400)
     with pytest.raises(CompError, match=r"need 19 MB, the disk has 3 MB free.*image\.size"):
         open_pack(index, big, tmp_path / "cache")
-    assert list(only_folder(tmp_path / "cache").iterdir()) == []
 
 
 def test_a_disk_that_fills_up_on_the_way_is_told_with_its_room(
@@ -216,24 +242,28 @@ def test_a_disk_that_fills_up_on_the_way_is_told_with_its_room(
     def write(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(module, "_write_rows", write)
+    monkeypatch.setattr(packing.Build, "_commit", write)
     with pytest.raises(CompError, match=r"need 0 MB, the disk has .* MB free\. Make room"):
         open_pack(index, SMALL, tmp_path / "cache")
-    assert list(only_folder(tmp_path / "cache").iterdir()) == []
 
 
 def test_a_cache_that_cannot_be_written_is_an_error(index: Index, tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("a file where the folder should be")
-    with pytest.raises(CompError, match=r"images\.npy: cannot be written"):
+    with pytest.raises(CompError, match=r"cache/\w+: cannot be written"):
         open_pack(index, SMALL, tmp_path / "cache")
 
 
 def test_what_a_killed_process_left_is_removed(index: Index, tmp_path: Path) -> None:
-    folder = tmp_path / module._key(index, SMALL)[:16]
+    folder = tmp_path / module._place(index, SMALL)[:16]
     folder.mkdir()
     (folder / ".images.npy.999999999.tmp").write_bytes(b"half")
     open_pack(index, SMALL, tmp_path)
-    assert sorted(path.name for path in folder.iterdir()) == ["images.npy", "manifest.json"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "images.npy",
+        "manifest.json",
+        "rows.txt",
+        "stats.txt",
+    ]
 
 
 def _open_elsewhere(index: Index, cache: Path) -> str:
@@ -249,7 +279,7 @@ def test_two_processes_may_build_the_same_pack_at_once(tmp_path: Path) -> None:
         found = {job.result() for job in jobs}
     assert found == {expected(index).tobytes().hex()}
     names = sorted(path.name for path in only_folder(tmp_path / "cache").iterdir())
-    assert names == ["images.npy", "manifest.json"]
+    assert names == ["images.npy", "manifest.json", "rows.txt", "stats.txt"]
 
 
 def test_packing_leaves_the_threads_of_opencv_as_they_were(index: Index, tmp_path: Path) -> None:
@@ -264,7 +294,7 @@ def test_packing_leaves_the_threads_of_opencv_as_they_were(index: Index, tmp_pat
 
 def test_work_ahead_is_bounded() -> None:
     begun = []
-    ahead = module._ahead(lambda item: item, (begun.append(n) or n for n in range(100)), 2)
+    ahead = packing.ahead(lambda item: item, (begun.append(n) or n for n in range(100)), 2)
     assert next(ahead) == 0
     assert len(begun) <= 5
     assert list(ahead) == list(range(1, 100))
@@ -279,3 +309,186 @@ def test_an_unknown_resize_is_found_before_packing(index: Index, tmp_path: Path)
     with pytest.raises(ConfigError, match=r"image\.resize.*'padd'.*Did you mean 'pad'"):
         open_pack(index, ImageConfig(size=8, resize="padd"), tmp_path / "cache")
     assert not (tmp_path / "cache").exists()
+
+
+# F11: killed while it was built; data that were downloaded anew; damage
+
+
+def killed_at(index: Index, cache: Path, row: int) -> None:
+    """A child that dies, as by kill -9, when it is to take in row `row`; it commits each 3 rows."""
+    code = f"""
+import os, pickle, sys
+from pathlib import Path
+from comp.config import ImageConfig
+from comp.data import pack, packing
+packing._COMMIT_BYTES = 3 * 192
+add, seen = packing.Build._add, []
+def dying(self, made, payloads):
+    seen.append(1)
+    if len(seen) > {row}:
+        payloads.write(b"half a row"); payloads.flush()
+        os._exit(137)
+    add(self, made, payloads)
+packing.Build._add = dying
+index = pickle.load(open(sys.argv[1], "rb"))
+pack.open_pack(index, ImageConfig(size=8), Path(sys.argv[2]))
+"""
+    saved = cache.parent / "index.pickle"
+    saved.write_bytes(pickle.dumps(index))
+    words = [sys.executable, "-c", code, str(saved), str(cache)]
+    assert subprocess.run(words, capture_output=True, check=False).returncode == 137
+
+
+def count_decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    seen: list[int] = []
+    plain = module.decode_image
+    monkeypatch.setattr(module, "decode_image", lambda c: seen.append(len(c)) or plain(c))
+    return seen
+
+
+@pytest.mark.parametrize(("row", "kept"), [(1, 0), (8, 6), (39, 39)])
+def test_a_build_that_was_killed_goes_on_from_its_last_good_row(
+    index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, row: int, kept: int
+) -> None:
+    killed_at(index, tmp_path / "cache", row)
+    decoded = count_decoded(monkeypatch)
+    pack = open_pack(index, SMALL, tmp_path / "cache")
+    np.testing.assert_array_equal(pack.images, expected(index))
+    assert len(decoded) == 40 - kept
+    names = sorted(path.name for path in pack.folder.iterdir())
+    assert names == ["images.npy", "manifest.json", "rows.txt", "stats.txt"]
+
+
+def interrupted(index: Index, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A build of 30 rows, all committed, that another process (dead now) left behind."""
+    index.paths[30].rename(index.paths[30].with_suffix(".away"))
+    with pytest.raises(DataError, match="1 of 40 images cannot be read"):
+        open_pack(index, SMALL, cache)
+    index.paths[30].with_suffix(".away").rename(index.paths[30])
+    part = only_folder(cache) / ".build.999999999.part"
+    return (only_folder(cache) / PART).rename(part)
+
+
+@pytest.mark.parametrize("place", [0, 100, 128, 128 + 192 * 7 + 5, 128 + 192 * 30 - 1])
+def test_a_flipped_byte_in_a_build_is_never_packed(
+    index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: int
+) -> None:
+    part = interrupted(index, tmp_path / "cache", monkeypatch)
+    content = bytearray((part / "rows").read_bytes())
+    assert len(content) == 128 + 192 * 30
+    content[place] ^= 4
+    (part / "rows").write_bytes(content)
+    decoded = count_decoded(monkeypatch)
+    pack = open_pack(index, SMALL, tmp_path / "cache")
+    np.testing.assert_array_equal(pack.images, expected(index))
+    assert len(decoded) == 40 - max(0, (place - 128) // 192)
+
+
+@pytest.mark.parametrize("share", [0, 1, 17, 32, 63])
+@pytest.mark.parametrize("name", ["rows", "journal"])
+def test_a_cut_build_is_gone_on_with(
+    index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, share: int
+) -> None:
+    part = interrupted(index, tmp_path / "cache", monkeypatch)
+    content = (part / name).read_bytes()
+    (part / name).write_bytes(content[: len(content) * share // 64])
+    pack = open_pack(index, SMALL, tmp_path / "cache")
+    np.testing.assert_array_equal(pack.images, expected(index))
+
+
+def test_a_build_of_a_file_that_changed_is_gone_on_with_before_it(
+    index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interrupted(index, tmp_path / "cache", monkeypatch)
+    shutil.copy(index.paths[5], index.paths[20])
+    decoded = count_decoded(monkeypatch)
+    pack = open_pack(index, SMALL, tmp_path / "cache")
+    np.testing.assert_array_equal(pack.images, expected(index))
+    assert len(decoded) == 20
+
+
+def test_a_kill_before_the_manifest_costs_no_decoding(
+    index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def die(path: Path, value: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(module.files, "write_json", die)
+        open_pack(index, SMALL, tmp_path / "cache")
+    decoded = count_decoded(monkeypatch)
+    pack = open_pack(index, SMALL, tmp_path / "cache")
+    np.testing.assert_array_equal(pack.images, expected(index))
+    assert decoded == []
+
+
+def test_data_downloaded_anew_keep_their_pack(
+    index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = open_pack(index, SMALL, tmp_path / "cache")
+    for path in index.paths:
+        path.write_bytes(path.read_bytes())
+        os.utime(path, ns=(0, 77))
+    refuse_to_decode(monkeypatch)
+    read: list[Path] = []
+    plain = module.content_digest
+    monkeypatch.setattr(module, "content_digest", lambda path: read.append(path) or plain(path))
+    assert open_pack(index, SMALL, tmp_path / "cache").key == first.key
+    assert len(read) == 40
+    open_pack(index, SMALL, tmp_path / "cache")
+    assert len(read) == 40  # the new times were noted
+
+
+def test_a_replaced_image_is_named(
+    index: Index, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    open_pack(index, SMALL, tmp_path / "cache")
+    shutil.copy(index.paths[4], index.paths[3])
+    open_pack(index, SMALL, tmp_path / "cache")
+    assert "1 images have changed: '결함_003'; packing anew" in capsys.readouterr().err
+
+
+def test_verifying_finds_a_flipped_byte_in_any_row(
+    index: Index, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pack = open_pack(index, SMALL, tmp_path / "cache")
+    path = pack.folder / "images.npy"
+    content = bytearray(path.read_bytes())
+    content[128 + 192 * 13 + 50] ^= 1
+    path.write_bytes(content)
+    open_pack(index, SMALL, tmp_path / "cache", verify=True)
+    assert "1 rows are damaged: '결함_013'; packing anew" in capsys.readouterr().err
+    again = open_pack(index, SMALL, tmp_path / "cache", verify=True)
+    np.testing.assert_array_equal(again.images, expected(index))
+
+
+# other ways to keep images
+
+
+@pytest.mark.parametrize("pack", ["encoded", "none"])
+def test_other_packs_give_the_same_images(index: Index, tmp_path: Path, pack: str) -> None:
+    image = ImageConfig(size=8, pack=pack)
+    for _ in range(2):
+        made = open_pack(index, image, tmp_path / "cache")
+        rows = np.array([3, 0, 39, 3])
+        there = pickle.loads(pickle.dumps(made.images))
+        for images in (made.images, there):
+            assert (images.shape, len(images), images.dtype) == ((40, 8, 8, 3), 40, np.uint8)
+            np.testing.assert_array_equal(gather(images, rows), expected(index)[rows])
+    sizes = [path.stat().st_size for path in index.paths]
+    if pack == "encoded":
+        assert (made.folder / "images.bin").stat().st_size == sum(sizes)
+    else:
+        assert not (tmp_path / "cache").exists()
+
+
+def test_an_unreadable_image_without_a_pack_is_named_when_it_is_wanted(
+    index: Index, tmp_path: Path
+) -> None:
+    made = open_pack(index, ImageConfig(size=8, pack="none"), tmp_path / "cache")
+    index.paths[2].write_bytes(b"")
+    with pytest.raises(DataError, match=r"'결함_002': .*an empty file"):
+        gather(made.images, np.array([1, 2]))
