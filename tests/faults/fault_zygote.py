@@ -54,7 +54,7 @@ def child(request: dict[str, Any], report: int) -> int:
 PLACES: dict[str, tuple[Any, str]] = {
     "training": (loop, "update"),
     "validation": (loop, "eval_batches"),
-    "packing": (pack, "_decode"),
+    "packing": (pack, "fit"),
     "predicting": (comp.predict, "view_probs"),
 }
 
