@@ -213,6 +213,8 @@ def test_an_error_surfaces(workers: int) -> None:
         list(make(workers, recipe=Faulty(complain)).epoch(0))
 
 
+# torch tells the death of the worker once more when the loader is collected
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_worker_that_dies_is_an_error_with_advice() -> None:
     with pytest.raises(TrainError, match=r"process that prepares images died.*train\.workers=0"):
         list(make(1, recipe=Faulty(die)).epoch(0))
