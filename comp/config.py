@@ -24,8 +24,8 @@ from pydantic import (
 )
 
 from comp.errors import ConfigError, nearest
+from comp.plain_yaml import MAX_BYTES, parse_yaml
 
-MAX_BYTES = 1 << 20
 JOINT = "|"  # between the columns, or attributes, that are joined into one class
 AUTO_GROUP = "auto"  # data.group: what `comp check` proposes; else the name of a column
 
@@ -81,6 +81,12 @@ class DataConfig(Section):
     fold: str | None = None  # the column of folds that were decided elsewhere
     train_images: str = "train"
     test_images: str = "test"
+    annotations: Names = ()  # layout: coco; the json files of the training images, () to look
+    masks: str = "train_masks"  # layout: masks; the folder of the mask files
+    rle_class: str | None = None  # layout: rle; the column of the class, where there is one
+    rle_order: Literal["columns", "rows"] = "columns"  # the way runs go, from pixel 1 on
+    on_top: Literal["larger_id", "later", "smaller"] = "larger_id"  # where objects overlap
+    ignore: Annotated[int, Field(ge=0, le=255)] | None = None  # of mask files: is not judged
     sample_submission: str | None = "sample_submission.csv"
     test_answers: str | None = None  # a table like train_csv, where the true answers are known
 
@@ -108,12 +114,20 @@ class FoldsConfig(Section):
 
 
 class ImageConfig(Section):
-    """The square that every image is brought to once, before training."""
+    """The square that every image is brought to once, before training.
+
+    For answers a pixel also `resize: none` (images keep their size; a batch is padded to its
+    largest) and `tiles` (windows of `size`; at prediction they overlap and are stitched).
+    """
 
     size: Annotated[int, Field(ge=8, le=4096)] = 331
     resize: str = "stretch"
     # How images are kept in cache/: as pixels, as the files' own bytes, or not at all
     pack: Literal["memmap", "encoded", "none"] = "memmap"
+    # Of the channels, in units of [0, 1]; null: what the network was made for; auto: measured
+    mean: Literal["auto"] | Annotated[tuple[float, ...], BeforeValidator(_as_tuple)] | None = None
+    std: Literal["auto"] | Annotated[tuple[float, ...], BeforeValidator(_as_tuple)] | None = None
+    overlap: Annotated[float, Field(ge=0, le=0.75)] = 0.25  # of neighbouring tiles
 
 
 class CopiesConfig(Section):
@@ -138,9 +152,14 @@ class AugmentConfig(Section):
 
 
 class ModelConfig(Section):
-    """Any timm model; the number of outputs follows from the task."""
+    """Any timm model; the number of outputs follows from the task.
+
+    With an answer for each pixel `name` is an architecture (unet, fpn, ...) and `encoder` what it
+    looks through: any encoder of segmentation_models_pytorch or of timm.
+    """
 
     name: str = "efficientnet_b0"
+    encoder: str | None = None
     pretrained: bool = True
     weights: str | None = None  # a local file: .pt, .pth or .safetensors
     drop_rate: Share = 0.0
@@ -175,6 +194,10 @@ class TrainConfig(Section):
     clip_grad: Positive | None = None
     subset: Annotated[int, Field(ge=4)] | None = None  # images, over all folds; null: all
     loss: str | dict[str, Positive] = "auto"  # a name, or names with their weights in the sum
+    focal_gamma: NotNegative = 2.0
+    focal_alpha: Annotated[float, Field(gt=0, lt=1)] | None = None  # of ones; 1 - alpha: of zeros
+    # loss: tversky; how much false positives and false negatives cost
+    tversky: Annotated[tuple[Positive, Positive], BeforeValidator(_as_tuple)] = (0.3, 0.7)
     label_smoothing: Share = 0.0
     class_weights: Literal["none", "inverse", "effective"] = "none"  # of the fold's training part
     pos_weight: Literal["auto"] | Positive | None = None  # of a one in a 0/1 column
@@ -185,6 +208,8 @@ class TrainConfig(Section):
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     deterministic: bool = False
     track: Literal["none", "tensorboard", "wandb"] = "none"
+    # Answers a pixel: epochs between pictures of the worst, median and best validation images
+    show_every: Count | None = None
     checkpoint_minutes: Positive | None = 10.0  # inside an epoch; null: at the end of each only
     max_hours: Positive | None = None  # of one command, over all its folds
 
@@ -219,6 +244,8 @@ class PredictConfig(Section):
     tta: str = "none"
     checkpoint: Literal["best", "last", "average"] = "best"
     batch_size: Count | None = None  # null: twice the training batch
+    # Answers a pixel: the side of the square of probabilities that is kept; null: image.size
+    mask_size: Annotated[int, Field(ge=8, le=4096)] | None = None
 
 
 class EnsembleConfig(Section):
@@ -276,65 +303,6 @@ class Config(Section):
         if self.predict.checkpoint == "average" and self.train.top_k < 2:
             raise ValueError("predict.checkpoint: average needs train.top_k of 2 or more")
         return self
-
-
-class _Loader(yaml.SafeLoader):
-    """Safe YAML with the scalars of YAML 1.2: `1e-3` is a float, `no` and `on` are text."""
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith((":bool", ":float"))]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
-)
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(?:\d+\.\d*|\.\d+|\d+)(?:[eE][-+]?\d+)?$|^[-+]?\.inf$|^\.nan$"),
-    list("-+0123456789."),
-)
-
-
-def parse_yaml(text: str, where: str) -> Any:
-    """The plain value of a YAML text: no tags, no aliases, no repeated keys.
-
-    Raises ConfigError with the line for what is not allowed.
-    """
-    if len(text.encode()) > MAX_BYTES:
-        raise ConfigError(f"{where}: larger than {MAX_BYTES} bytes; a config is a page of text")
-    try:
-        for event in yaml.parse(text, Loader=_Loader):
-            if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-                raise ConfigError(f"{where}{_line(event)}: anchors and aliases are not allowed")
-        root = yaml.compose(text, Loader=_Loader)
-        if root is None:
-            return None
-        _refuse_repeats(root, where)
-        return yaml.load(text, Loader=_Loader)
-    except (yaml.YAMLError, RecursionError) as problem:
-        mark = getattr(problem, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark else ""
-        reason = getattr(problem, "problem", None) or str(problem)
-        raise ConfigError(f"{where}{line}: not valid YAML: {reason}") from problem
-
-
-def _line(event: Any) -> str:
-    return f", line {event.start_mark.line + 1}"
-
-
-def _refuse_repeats(node: yaml.Node, where: str) -> None:
-    if isinstance(node, yaml.SequenceNode):
-        for child in node.value:
-            _refuse_repeats(child, where)
-    if not isinstance(node, yaml.MappingNode):
-        return
-    seen: set[str] = set()
-    for key, value in node.value:
-        if key.value in seen:
-            raise ConfigError(f"{where}{_line(key)}: the key {key.value!r} stands here twice")
-        seen.add(key.value)
-        _refuse_repeats(value, where)
 
 
 def load_config(path: Path | None = None, sets: Sequence[str] = ()) -> Config:

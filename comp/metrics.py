@@ -15,6 +15,15 @@ from typing import Any, Literal
 
 import numpy as np
 
+from comp.counts import (
+    RATIOS,
+    Ratio,
+    class_scores,
+    divide,
+    image_scores,
+    mean_of_defined,
+    pixel_accuracy,
+)
 from comp.errors import CompError, ConfigError
 
 Array = np.ndarray[Any, Any]
@@ -29,7 +38,8 @@ class Metric:
     """One way to score answers.
 
     `weighted`           target, answer, classes, weights (R, N) -> R scores, one a row of weights
-    `wants`              "labels" (decisions, in the shape of the target) or "probs"
+    `wants`              "labels" (decisions, in the shape of the target), "probs", or for answers a
+                         pixel "counts" (N, C, 4), see `comp.counts`, which stand for the target too
     `greater_is_better`  which way is up
     `tasks`              the kinds of task that it is defined for
     `by_class`           for tasks with one class an image: (tp, fp, fn, tn) of one class -> its
@@ -38,17 +48,23 @@ class Metric:
     `by_total`           the same of the counts of all columns together
     `by_row`             the same of the counts of one image; the metric is their mean
     All are None where the metric does not part that way, so that no rule can be tuned exactly.
+    `ratio`              of answers a pixel: what is computed from the counts of a column,
+    `by_image`           ... for each image, and then averaged, instead of over the whole set,
+    `background`         ... of the background too, where it has a column
     """
 
     name: str
     weighted: Weighted
-    wants: Literal["labels", "probs"]
+    wants: Literal["labels", "probs", "counts"]
     greater_is_better: bool
     tasks: tuple[str, ...]
     by_class: Counts | None = None
     by_column: Counts | None = None
     by_total: Counts | None = None
     by_row: Counts | None = None
+    ratio: Ratio | None = None
+    by_image: bool = False
+    background: bool = False
 
     def score(self, target: Array, answer: Array, classes: int) -> float:
         """The score of `answer`; NaN where the metric is not defined on these targets.
@@ -80,19 +96,6 @@ class Metric:
         return lambda tp, fp, fn, tn: mean_of_defined(
             np.stack([part(tp, fp, fn, tn), part(tn, fn, fp, tp)], axis=-1)
         )
-
-
-def mean_of_defined(values: Array) -> Array:
-    """The mean over the last axis of what is not NaN; NaN where nothing is left."""
-    defined = ~np.isnan(values)
-    return divide(np.where(defined, values, 0).sum(axis=-1), defined.sum(axis=-1))
-
-
-def divide(above: Array, below: Array) -> Array:
-    """`above / below` with NaN, and no warning, where `below` is zero."""
-    out = np.full(np.broadcast(above, below).shape, np.nan)
-    np.divide(above, below, out=out, where=np.asarray(below != 0))
-    return out
 
 
 def _f1(tp: Array, fp: Array, fn: Array, _tn: Array) -> Array:
@@ -201,6 +204,43 @@ def _area(truth: Array, scores: Array, weights: Array) -> Array:
     return areas
 
 
+def _regions(ratio: Ratio, *, by_image: bool, background: bool) -> Weighted:
+    """A score of counts (N, C, 4): the mean over columns, of the set or of each image."""
+
+    def weighted(_: Array, counts: Array, classes: int, weights: Array) -> Array:
+        own = counts if background else counts[:, counts.shape[1] - classes :]
+        if by_image:
+            return _weighted_mean(image_scores(own, ratio).mean(axis=1), weights)
+        return mean_of_defined(class_scores(own, ratio, weights))
+
+    return weighted
+
+
+def _pixel_accuracy(_: Array, counts: Array, _classes: int, weights: Array) -> Array:
+    return pixel_accuracy(counts, weights)
+
+
+def _region_metrics() -> list[Metric]:
+    """dice, iou, f1, precision, recall: each over the set or (`image_...`) over images, without
+    the background or (`..._background`) with it."""
+    return [
+        Metric(
+            f"{'image_' * by_image}{name}{'_background' * background}",
+            _regions(ratio, by_image=by_image, background=background),
+            "counts",
+            True,
+            _REGIONS,
+            ratio=ratio,
+            by_image=by_image,
+            background=background,
+        )
+        for name, ratio in RATIOS.items()
+        for by_image in (False, True)
+        for background in (False, True)
+    ]
+
+
+_REGIONS = ("segmentation", "multilabel_segmentation")
 _TABLES = ("binary", "multiclass", "multilabel")
 
 METRICS = {
@@ -220,6 +260,8 @@ METRICS = {
         Metric("sample_f1", _sample_f1, "labels", True, ("multilabel",), by_row=_f1_of_a_row),
         Metric("log_loss", _log_loss, "probs", False, _TABLES),
         Metric("roc_auc", _roc_auc, "probs", True, _TABLES),
+        Metric("pixel_accuracy", _pixel_accuracy, "counts", True, _REGIONS),
+        *_region_metrics(),
     )
 }
 

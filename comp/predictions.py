@@ -17,6 +17,7 @@ from comp.errors import PredictionsError, first
 
 _PROBS, _IDS, _MANIFEST = "probs.npy", "ids.txt", "manifest.json"
 _SUM_TOLERANCE = 1e-3
+_STEPS = 255  # of a probability that is kept in a byte
 _CELLS = 1 << 22  # probabilities checked at once
 
 
@@ -25,8 +26,9 @@ class Predictions:
     """Probabilities of some images.
 
     `ids`      (N,) text, each once
-    `probs`    (N, C) or (N, C, H, W), in [0, 1]; binary has C = 1, the probability of `classes[1]`
-    `classes`  the class names in the order of the columns
+    `probs`    (N, C) or (N, C, H, W), in [0, 1]; binary has C = 1, the probability of `classes[1]`.
+               uint8 stands for 255ths: maps of probabilities are kept so
+    `classes`  the names of the columns, in their order (binary: of both classes)
     `link`     "sigmoid" or "softmax"; rows of the latter sum to 1
     `source`   where they came from: plan fingerprint, fold, checkpoint digest, TTA, ...
 
@@ -64,6 +66,11 @@ class Predictions:
         step = max(1, _CELLS // max(1, int(np.prod(self.probs.shape[1:]))))
         for begin in range(0, len(self.probs), step):
             part = np.asarray(self.probs[begin : begin + step])
+            if part.dtype == np.uint8:
+                miss = np.abs(part.sum(axis=1, dtype=np.int32) - _STEPS)
+                wide = self.link == "softmax" and miss.max(axis=(1, 2), initial=0) > part.shape[1]
+                off += (np.flatnonzero(wide) + begin).tolist()
+                continue
             flat = part.reshape(len(part), -1)
             inside = (flat >= 0).all(axis=1) & (flat <= 1).all(axis=1)  # NaN is neither
             wrong += (np.flatnonzero(~inside) + begin).tolist()

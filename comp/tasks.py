@@ -1,12 +1,15 @@
 """The kinds of task. A kind is a product of two answers: its link, and whether it is spatial.
 
+`segmentation` gives each pixel one class or the background; in `multilabel_segmentation` regions
+of different classes may overlap.
+
 Probabilities are (N, C), or (N, C, H, W) where the task is spatial: image, class, space. Everything
 that differs between kinds is a field here, so that nothing downstream asks for a task's name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -55,8 +58,10 @@ def _as_logits(target: Tensor, logits: Tensor) -> Tensor:
     return target.reshape(logits.shape).to(logits.dtype)
 
 
-def _as_classes(target: Tensor, _: Tensor) -> Tensor:
-    return target if target.is_floating_point() else target.long()
+def _as_classes(target: Tensor, logits: Tensor) -> Tensor:
+    if target.is_floating_point():
+        return target
+    return target.long().reshape(len(logits), *logits.shape[2:])  # a mask has a layer axis: 1
 
 
 def _soft_cells(target: Tensor, columns: int) -> Tensor:
@@ -116,26 +121,42 @@ class Task:
 
     `link`         see Link
     `spatial`      whether there is an answer for each pixel
-    `loss`         the loss that `train.loss: auto` means
-    `target_ndim`  1: one class number an image; 2: a 0/1 column a class (for tables)
-    `columns`      classes -> C, the number of outputs of the network
-    `answers`      how many answer columns a submission of labels has: 1, or one a class
+    `loss`         the loss that `train.loss: auto` means: a name, or names with their weights
+    `target_ndim`  of an index: 1: one class number an image; 2: a 0/1 column a class (where the
+                   task is spatial: which classes an image holds)
+    `columns`      classes -> C, the number of outputs of the network. One class a pixel: the
+                   background is a column of its own, the first, and no class
+    `layers`       classes -> L, the number of layers of a mask: 1 (class numbers, 0 the
+                   background) or one a class (zeros and ones)
+    `class_limit`  the largest number of classes
+    `one_answer`   whether a submission of labels has one answer an image
     """
 
     name: str
     link: Link
     spatial: bool
-    loss: str
+    loss: str | dict[str, float]
     target_ndim: int
     columns: Callable[[int], int]
     class_limit: int | None = None
     one_answer: bool = True
+    layers: Callable[[int], int] = lambda classes: 1
 
     def decide(self, probs: Array, rule: Array | None = None) -> Array:
-        """Labels in the shape of the target: (N,) or (N, C), int64. No rule: the neutral one."""
+        """Labels in the shape of the target: (N,) or (N, C), int64; (N, L, H, W) for pixels.
+
+        No rule: the neutral one.
+        """
         rule = self.link.neutral(probs.shape[1]) if rule is None else rule
         labels = self.link.decide(probs, rule)
+        if self.spatial:
+            return labels if labels.ndim == probs.ndim else labels[:, None]
         return labels[:, 0] if labels.ndim > self.target_ndim else labels
+
+    def column_names(self, classes: Sequence[str]) -> tuple[str, ...]:
+        """What the columns of probabilities are called; binary keeps the names of both classes."""
+        extra = self.spatial and self.columns(len(classes)) > len(classes)
+        return (BACKGROUND, *classes) if extra else tuple(classes)
 
 
 def _one(_: int) -> int:
@@ -146,11 +167,29 @@ def _all(classes: int) -> int:
     return classes
 
 
+def _and_background(classes: int) -> int:
+    return classes + 1
+
+
+BACKGROUND = "background"
+
+
 TASKS = {
     task.name: task
     for task in (
         Task("binary", SIGMOID, False, "bce", 1, _one, class_limit=2),
         Task("multiclass", SOFTMAX, False, "ce", 1, _all),
         Task("multilabel", SIGMOID, False, "bce", 2, _all, one_answer=False),
+        Task("segmentation", SOFTMAX, True, {"ce": 1.0, "dice": 1.0}, 2, _and_background),
+        Task(
+            "multilabel_segmentation",
+            SIGMOID,
+            True,
+            {"bce": 1.0, "dice": 1.0},
+            2,
+            _all,
+            one_answer=False,
+            layers=_all,
+        ),
     )
 }

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from toys import paint, toy_rows, toy_tree, write_csv
+from toys import lay_masks, paint, toy_rows, toy_tree, write_csv
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # the workers of the suite share the cores
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # the suite never asks the network for weights
@@ -28,6 +28,9 @@ def toy(workspace: Path) -> Callable[..., dict[str, Any]]:
     """`toy("binary")` writes a toy competition to `input/` and gives its config."""
 
     def make(kind: str = "multiclass", count: int = 24, **over: Any) -> dict[str, Any]:
+        if kind.endswith("segmentation"):
+            lay_masks(workspace / "input", count, layers=kind.startswith("multilabel"))
+            return toy_tree(kind, **over)
         header, rows = toy_rows(kind, count)
         write_csv(workspace / "input/train.csv", [header, *rows])
         tests = [[f"t{number:03d}", *[0] * (len(header) - 1)] for number in range(6)]

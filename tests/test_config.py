@@ -9,10 +9,10 @@ from comp.config import (
     dump_config,
     load_config,
     make_config,
-    parse_yaml,
     plain,
 )
 from comp.errors import ConfigError
+from comp.plain_yaml import parse_yaml
 
 SMALL: dict[str, Any] = {
     "name": "x",

@@ -10,7 +10,7 @@ import comp
 PACKAGE = Path(comp.__file__).parent
 FLOORS = [
     {"comp", "errors"},
-    {"chance", "files", "progress", "seal"},
+    {"chance", "files", "progress", "seal", "plain_yaml", "counts"},
     {"config", "metrics", "losses", "device", "lock"},
     {"tasks", "predictions", "runs", "parts", "heads"},
     {"models", "data"},

@@ -26,9 +26,13 @@ def test_probabilities_have_the_shape_of_the_logits_and_lie_in_range(task: Task)
 
 def test_decisions_have_the_shape_of_the_target(task: Task) -> None:
     columns = task.columns(2)
-    probs = np.random.default_rng(0).random((5, columns))
+    space = (3, 4) if task.spatial else ()
+    probs = np.random.default_rng(0).random((5, columns, *space))
     labels = task.decide(probs)
-    assert labels.shape == ((5,) if task.target_ndim == 1 else (5, columns))
+    if task.spatial:
+        assert labels.shape == (5, task.layers(2), 3, 4)
+    else:
+        assert labels.shape == ((5,) if task.target_ndim == 1 else (5, columns))
     assert labels.dtype == np.int64
 
 

@@ -42,6 +42,11 @@ def toy_tree(kind: str, **over: Any) -> dict[str, Any]:
     }
     if kind == "multilabel":
         tree["data"]["target"] = ["bright", "odd"]
+    if kind.endswith("segmentation"):
+        tree["metric"] = "dice"
+        tree["data"] = {"root": "input", "layout": "masks", "id": "id"}
+        tree["image"]["size"] = 32
+        tree["model"] = {"name": "unet", "encoder": "tu-test_resnet", "pretrained": False}
     for path, value in over.items():
         section, _, key = path.partition("__")
         if key:
@@ -59,6 +64,48 @@ def toy_rows(kind: str, count: int) -> tuple[list[str], list[list[Any]]]:
         return ["id", "bright", "odd"], rows
     classes = 2 if kind == "binary" else 3
     return ["id", "label"], [[name, n % classes] for n, name in enumerate(ids)]
+
+
+def regions(seed: int, height: int = 40, width: int = 48) -> tuple[Any, Any]:
+    """An image (H, W, 3) uint8 with a bright disc (class 1) or a reddish box (class 2), or both,
+    and its mask (H, W) uint8; every fourth has neither. The box lies on the disc."""
+    import cv2
+
+    draw = np.random.default_rng(seed)
+    image = np.clip(60 + draw.normal(0, 12, (height, width, 3)), 0, 255).astype(np.uint8)
+    mask = np.zeros((height, width), np.uint8)
+    if seed % 4 in (1, 3):
+        place = int(draw.integers(10, width - 10)), int(draw.integers(10, height - 10))
+        cv2.circle(mask, place, int(draw.integers(5, 9)), 1, -1)
+    if seed % 4 in (2, 3):
+        left, top = int(draw.integers(width - 20)), int(draw.integers(height - 16))
+        cv2.rectangle(mask, (left, top), (left + 14, top + 10), 2, -1)
+    image[mask == 1] = np.minimum(image[mask == 1].astype(int) + 120, 255)
+    image[mask == 2, 0] = 230
+    return image, mask
+
+
+def lay_masks(root: Path, count: int = 24, *, layers: bool = False) -> None:
+    """A small segmentation tree of the layout `masks`: train, train_masks, test and a sample of
+    run lengths. layers: a folder of 0/255 masks a class (disc, box) instead of class numbers."""
+    import cv2
+
+    for seed in range(count):
+        image, mask = regions(seed)
+        save(root / f"train/{seed:05d}.png", image)
+        files = {f"{name}/{seed:05d}.png": mask == number
+                 for number, name in enumerate(("disc", "box"), 1)}  # fmt: skip
+        for name, pixels in files.items() if layers else [(f"{seed:05d}.png", mask)]:
+            path = root / "train_masks" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            grey = pixels.astype(np.uint8) * (255 if layers else 1)
+            path.write_bytes(cv2.imencode(".png", grey)[1].tobytes())
+    rows = []
+    for number in range(6):
+        save(root / f"test/t{number:03d}.png", regions(1000 + number)[0])
+        codes = ("disc", "box") if layers else ("1", "2")
+        rows += [[f"t{number:03d}.png_{code}", ""] for code in codes]
+    write_csv(root / "sample_submission.csv", [["ImageId_ClassId", "EncodedPixels"], *rows])
 
 
 def lay_profiles(root: Path, people: int = 12, size: int = 24) -> None:

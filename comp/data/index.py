@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from comp import files
+from comp.data.masks import Masks
 from comp.errors import DataError, first
 
 
@@ -25,6 +26,9 @@ class Index:
     `target`   None for a test set, else int64: (N,) class numbers, or (N, C) zeros and ones
     `groups`   None, or (N,) text: what must not straddle folds
     `masks`    None, or (N,) the mask file of each image, None where it has none
+    `truth`    None, or what the pixels of each image are, see `comp.data.masks`; the target then
+               says which classes an image holds, (N, C)
+    `codes`    None, or what a sample submission and the files call each class
     """
 
     ids: tuple[str, ...]
@@ -33,13 +37,15 @@ class Index:
     target: np.ndarray[Any, Any] | None = None
     groups: tuple[str, ...] | None = None
     masks: tuple[Path | None, ...] | None = None
+    truth: Masks | None = None
+    codes: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if list(self.ids) != sorted(self.ids):
             raise DataError("an index must be sorted by id")
         if len(set(self.ids)) != len(self.ids):
             raise DataError(f"repeated ids: {first(_repeated(self.ids))}")
-        for name in ("paths", "target", "groups", "masks"):
+        for name in ("paths", "target", "groups", "masks", "truth"):
             value = getattr(self, name)
             if value is not None and len(value) != len(self.ids):
                 raise DataError(f"{len(self.ids)} ids but {len(value)} {name}")
@@ -84,7 +90,10 @@ class Index:
         """A text for each row: id, group and label."""
         labels = self.label_texts()
         groups = self.groups or ("",) * len(self)
-        return ["\x1f".join(parts) for parts in zip(self.ids, groups, labels, strict=True)]
+        rows = ["\x1f".join(parts) for parts in zip(self.ids, groups, labels, strict=True)]
+        if self.truth is None:
+            return rows
+        return [f"{text}\x1f{self.truth.digest(row)}" for row, text in enumerate(rows)]
 
     def label_texts(self) -> list[str]:
         """The label of each row as text: a class name, or the names of the classes that it has."""

@@ -12,9 +12,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from comp.counts import mean_of_defined
 from comp.ensemble.cuts import whole_weights
 from comp.ensemble.vote import Vote, ballots, merged_ranks
-from comp.metrics import Metric, mean_of_defined
+from comp.metrics import Metric
 from comp.tasks import Task
 
 Array = np.ndarray[Any, Any]

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from comp import chance
-from comp.config import parse_yaml
 from comp.ensemble.cuts import TIE
 from comp.ensemble.judge import Judge
 from comp.errors import ConfigError, first
+from comp.plain_yaml import parse_yaml
 
 Array = np.ndarray[Any, Any]
 

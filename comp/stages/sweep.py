@@ -19,8 +19,9 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from comp import files
 from comp.chance import derive
-from comp.config import Config, Section, load_config, parse_yaml
+from comp.config import Config, Section, load_config
 from comp.errors import ConfigError, ModelError, TrainError, UsageError
+from comp.plain_yaml import parse_yaml
 from comp.progress import say
 from comp.stages.experiment import check_names, open_experiment
 from comp.stages.train import train

@@ -11,6 +11,7 @@ from comp.metrics import METRICS
 from comp.tasks import TASKS
 
 BINARY, MULTICLASS, MULTILABEL = (TASKS[n] for n in ("binary", "multiclass", "multilabel"))
+TABLE_TASKS = [task for task in TASKS.values() if not task.spatial]
 EVEN3 = np.ones(3)
 
 
@@ -65,7 +66,7 @@ def test_of_tied_classes_the_largest_mean_plus_offset_wins_and_only_of_them() ->
 
 
 @pytest.mark.parametrize("vote", [v for v in VOTES.values() if not v.ranks], ids=lambda v: v.name)
-@pytest.mark.parametrize("task", TASKS.values(), ids=lambda task: task.name)
+@pytest.mark.parametrize("task", TABLE_TASKS, ids=lambda task: task.name)
 def test_one_member_alone_decides_as_the_rule_does(task, vote) -> None:  # type: ignore[no-untyped-def]
     probs = np.random.default_rng(0).dirichlet(np.ones(3), 20)[:, : task.columns(3)]
     rule = task.link.neutral(probs.shape[1]) - 0.1
