@@ -69,8 +69,8 @@ def make_shift(
 
     prior: class -> share, or "auto" to estimate it; target: (N,) of the training set; test: (T, C)
     probabilities of the test images; seen: out-of-fold probabilities (M, C) and their targets (M,),
-    on which those of the test images are calibrated. Raises ConfigError for several labels an image, and for names
-    that are not the classes.
+    on which those of the test images are calibrated. Raises ConfigError for several labels an
+    image, and for names that are not the classes.
     """
     if task.target_ndim != 1 or task.spatial:
         raise ConfigError(
