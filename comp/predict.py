@@ -17,7 +17,7 @@ from comp.config import Config
 from comp.data.dataset import eval_batches
 from comp.device import Device
 from comp.errors import RunError, pick, reason
-from comp.models import Net, build_empty_net
+from comp.models import Net, build_empty_net, look
 from comp.parts import Parts
 from comp.progress import say, track
 from comp.tasks import Task
@@ -62,7 +62,9 @@ def net_of(state: State, config: Config, task: Task, device: Device) -> Net:
     """The network of a checkpoint, ready to predict. RunError when the weights do not fit."""
     outputs = task.columns(len(state["classes"]))
     classes = state["classes"]
-    net = build_empty_net(config.model, outputs, config.image.size, device, classes)
+    net = build_empty_net(
+        config.model, outputs, config.image.size, device, classes, spatial=task.spatial
+    )
     try:
         net.module.load_state_dict(state["model"])
     except RuntimeError as problem:
@@ -71,7 +73,8 @@ def net_of(state: State, config: Config, task: Task, device: Device) -> Net:
             f"{reason(problem)}"
         ) from problem
     net.module.eval()
-    return Net(net.module, device, tuple(state["mean"]), tuple(state["std"]))
+    net = Net(net.module, device, tuple(state["mean"]), tuple(state["std"]))
+    return look(net, config.image)
 
 
 @torch.inference_mode()

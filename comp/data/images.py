@@ -18,6 +18,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from comp.errors import DataError, pick
+from comp.framing import OWN_SIZE
 
 Pixels = np.ndarray[Any, Any]
 
@@ -214,10 +215,15 @@ def _crop(image: Pixels, size: int) -> Pixels:
     return _scale(image[top : top + side, left : left + side], size, size)
 
 
+def _as_it_is(image: Pixels, size: int) -> Pixels:
+    return image
+
+
 RESIZES: dict[str, Callable[[Pixels, int], Pixels]] = {
     "stretch": _stretch,
     "pad": _pad,
     "crop": _crop,
+    **dict.fromkeys(OWN_SIZE, _as_it_is),
 }
 
 
@@ -225,6 +231,7 @@ def fit(image: Pixels, size: int, resize: str) -> Pixels:
     """(H, W, 3) uint8 as (size, size, 3) uint8, by one of `RESIZES`.
 
     `stretch` ignores the aspect; `pad` keeps it and fills with the mirror image; `crop` keeps it
-    and loses the ends. Raises ConfigError for an unknown name.
+    and loses the ends; `none` and `tiles` leave the image at its own size. Raises ConfigError
+    for an unknown name.
     """
     return np.ascontiguousarray(pick(RESIZES, resize, "way to resize (image.resize)")(image, size))

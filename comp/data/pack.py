@@ -30,6 +30,7 @@ from comp.data.index import Index
 from comp.data.packing import Build, Row, ahead, content_digest, cores, stat_of, word_sum
 from comp.data.store import Decoded, Encoded, Files, Images
 from comp.errors import DataError, PackError, first, pick
+from comp.framing import OWN_SIZE
 
 Pixels = np.ndarray[Any, Any]
 
@@ -125,6 +126,8 @@ def open_pack(index: Index, image: ImageConfig, cache: Path, *, verify: bool = F
     the disk is too full.
     """
     pick(RESIZES, image.resize, "way to resize (image.resize)")
+    if image.resize in OWN_SIZE and image.pack == "memmap":
+        image = image.model_copy(update={"pack": "encoded"})  # rows of a map are of one size
     if not len(index):
         raise DataError("there are no images to pack; check data.train_images and data.test_images")
     if image.pack == "none":
