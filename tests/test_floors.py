@@ -10,7 +10,7 @@ import comp
 PACKAGE = Path(comp.__file__).parent
 FLOORS = [
     {"comp", "errors"},
-    {"chance", "files", "progress", "seal", "plain_yaml", "counts", "framing"},
+    {"chance", "files", "progress", "seal", "plain_yaml", "counts", "framing", "rle"},
     {"config", "metrics", "overlap", "device", "lock"},
     {"tasks", "losses", "predictions", "runs", "parts", "heads", "segmenters"},
     {"models", "data"},

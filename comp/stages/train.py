@@ -15,7 +15,8 @@ from comp.data.augment import flips_writing
 from comp.data.folds import FoldPlan
 from comp.data.index import Index
 from comp.data.mask_batches import OwnRegions, PackedRegions, Regions
-from comp.data.pack import Pack, open_masks, open_pack
+from comp.data.mask_pack import open_masks
+from comp.data.pack import Pack, open_pack
 from comp.data.subset import Subset, choose_subset
 from comp.device import Device, choose_device
 from comp.errors import DamagedError, RunError
