@@ -1,8 +1,8 @@
 """The losses. Each takes logits (N, C, ...) and targets in the form of its link and gives a mean.
 
-A target may be soft (mixup): probabilities in the shape of the logits. Every loss but `soft_f1` is
-a mean over images (and pixels, and columns), never over their weights, so that a batch in parts
-has the gradient of the whole.
+A target may be soft (mixup): probabilities in the shape of the logits. Every loss but `soft_f1` and
+those of `comp.overlap` is a mean over images (and pixels, and columns), never over their weights,
+so that a batch in parts has the gradient of the whole. Pixels that are not judged count as right.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from comp.counts import IGNORED
 from comp.errors import ConfigError, pick
+from comp.overlap import OVERLAPS, make_overlap
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,8 +23,6 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 LossFunction = Callable[["Tensor", "Tensor"], "Tensor"]
 Spec = str | Mapping[str, float]
-
-FOCUS = 2.0  # gamma of the focal loss, as in its paper
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,17 @@ class Terms:
     `smoothing`  label smoothing in [0, 1)
     `weights`    None, or float weights that do not depend on the image: (C,) of the classes for
                  softmax, (2, C) of zeros and ones in each column for sigmoid
+    `gamma`      of the focal loss: how much easy cells are forgotten; 2 in its paper
+    `alpha`      of the focal loss: None, or the weight of ones (classes but the first), zeros have
+                 1 - alpha
+    `costs`      of false positives and false negatives, for the Tversky loss
     """
 
     smoothing: float = 0.0
     weights: Tensor | None = None
+    gamma: float = 2.0
+    alpha: float | None = None
+    costs: tuple[float, float] = (0.3, 0.7)
 
 
 @dataclass(frozen=True)
@@ -44,6 +51,7 @@ class Loss:
 
     make: dict[str, Callable[[Terms], LossFunction]]
     weighted: bool = True
+    regions: bool = False  # only for answers a pixel
 
 
 def _along(weights: Tensor, logits: Tensor) -> Tensor:
@@ -54,6 +62,14 @@ def _along(weights: Tensor, logits: Tensor) -> Tensor:
 def _smooth(target: Tensor, smoothing: float) -> Tensor:
     """Zeros and ones moved towards a half."""
     return target.float() * (1 - smoothing) + smoothing / 2
+
+
+def _judged(target: Tensor, logits: Tensor) -> Tensor | float:
+    """One where a pixel is judged and zero elsewhere, in a shape that multiplies the logits."""
+    if logits.ndim < 3:
+        return 1.0
+    judged = target != IGNORED
+    return judged if judged.ndim == logits.ndim else judged.unsqueeze(1)
 
 
 def _cells(weights: Tensor | None, target: Tensor) -> Tensor | float:
@@ -69,13 +85,14 @@ def _bce(terms: Terms) -> LossFunction:
     from torch.nn.functional import binary_cross_entropy_with_logits as bce
 
     def loss(logits: Tensor, target: Tensor) -> Tensor:
-        target = _smooth(target, terms.smoothing)
+        judged = _judged(target, logits)
+        target = _smooth(target * judged, terms.smoothing)
         if terms.weights is None:
-            plain: Tensor = bce(logits.float(), target)
-            return plain
+            plain: Tensor = bce(logits.float(), target, reduction="none") * judged
+            return plain.mean()
         zeros, ones = _along(terms.weights, logits)
         cells: Tensor = bce(logits.float(), target, reduction="none", pos_weight=ones / zeros)
-        weighed: Tensor = cells * zeros
+        weighed: Tensor = cells * zeros * judged
         return weighed.mean()
 
     return loss
@@ -91,6 +108,7 @@ def _ce(terms: Terms) -> LossFunction:
             weight=terms.weights,
             label_smoothing=terms.smoothing,
             reduction="none",
+            ignore_index=IGNORED if logits.ndim > 2 else -100,
         ).mean()
 
     return loss
@@ -100,30 +118,42 @@ def _sigmoid_focal(terms: Terms) -> LossFunction:
     from torchvision.ops import sigmoid_focal_loss
 
     def loss(logits: Tensor, target: Tensor) -> Tensor:
-        target = _smooth(target, terms.smoothing)
-        cells: Tensor = sigmoid_focal_loss(logits.float(), target, alpha=-1, gamma=FOCUS)
-        return (cells * _cells(terms.weights, target)).mean()
+        judged = _judged(target, logits)
+        target = _smooth(target * judged, terms.smoothing)
+        alpha = -1 if terms.alpha is None else terms.alpha
+        cells: Tensor = sigmoid_focal_loss(logits.float(), target, alpha=alpha, gamma=terms.gamma)
+        return (cells * _cells(terms.weights, target) * judged).mean()
 
     return loss
 
 
 def _spread(logits: Tensor, target: Tensor, smoothing: float) -> Tensor:
-    """(N, C, ...) probabilities of a softmax target: class numbers, or soft already; smoothed."""
+    """(N, C, ...) probabilities of a softmax target: class numbers, or soft already; smoothed.
+
+    Zeros where a pixel is not judged."""
     import torch
 
     if not target.is_floating_point():
+        judged = _judged(target, logits)
+        inside = target if isinstance(judged, float) else target * judged[:, 0]
         hot = torch.zeros_like(logits, dtype=torch.float32)
-        target = hot.scatter_(1, target.unsqueeze(1), 1.0)
+        target = hot.scatter_(1, inside.unsqueeze(1), 1.0)
+        return (target * (1 - smoothing) + smoothing / logits.shape[1]) * judged
     return target * (1 - smoothing) + smoothing / logits.shape[1]
 
 
 def _softmax_focal(terms: Terms) -> LossFunction:
     """Lin et al. 2017 over classes: the log of each class times (1 - p) ** gamma."""
+    import torch
 
     def loss(logits: Tensor, target: Tensor) -> Tensor:
         target = _spread(logits, target, terms.smoothing)
         logs = logits.float().log_softmax(dim=1)
-        cells = -target * (1 - logs.exp()) ** FOCUS * logs
+        cells = -target * (1 - logs.exp()) ** terms.gamma * logs
+        if terms.alpha is not None:
+            first = torch.arange(logits.shape[1], device=logits.device) == 0
+            shares = torch.where(first, 1 - terms.alpha, terms.alpha)
+            cells = cells * _along(shares, logits)
         if terms.weights is not None:
             cells = cells * _along(terms.weights, logits)
         return cells.sum(dim=1).mean()
@@ -138,8 +168,10 @@ def _sigmoid_asymmetric(terms: Terms) -> LossFunction:
     cells = AsymmetricLossMultiLabel(smoothing=terms.smoothing, reduction="none")
 
     def loss(logits: Tensor, target: Tensor) -> Tensor:
+        judged = _judged(target, logits)
+        target = target * judged
         found: Tensor = cells(logits, target)
-        return (found * _cells(terms.weights, target)).mean()
+        return (found * _cells(terms.weights, target) * judged).mean()
 
     return loss
 
@@ -176,7 +208,9 @@ def _sigmoid_f1(terms: Terms) -> LossFunction:
     import torch
 
     def loss(logits: Tensor, target: Tensor) -> Tensor:
-        probs, target = logits.float().sigmoid(), _smooth(target, terms.smoothing)
+        judged = _judged(target, logits)
+        probs = logits.float().sigmoid() * judged
+        target = _smooth(target * judged, terms.smoothing) * judged
         if logits.shape[1] == 1:  # two classes in one column: macro F1 counts both
             probs, target = torch.cat([1 - probs, probs], 1), torch.cat([1 - target, target], 1)
         return _soft_f1(probs, target)
@@ -187,9 +221,17 @@ def _sigmoid_f1(terms: Terms) -> LossFunction:
 def _softmax_f1(terms: Terms) -> LossFunction:
     def loss(logits: Tensor, target: Tensor) -> Tensor:
         truth = _spread(logits, target, terms.smoothing)
-        return _soft_f1(logits.float().softmax(dim=1), truth)
+        return _soft_f1(logits.float().softmax(dim=1) * _judged(target, logits), truth)
 
     return loss
+
+
+def _overlap(name: str) -> Loss:
+    def of(link: str) -> Callable[[Terms], LossFunction]:
+        return lambda terms: make_overlap(name, link, terms.costs)
+
+    make = {link: of(link) for link in ("sigmoid", "softmax")}
+    return Loss(make, weighted=False, regions=True)
 
 
 LOSSES = {
@@ -198,18 +240,17 @@ LOSSES = {
     "focal": Loss({"sigmoid": _sigmoid_focal, "softmax": _softmax_focal}),
     "asymmetric": Loss({"sigmoid": _sigmoid_asymmetric, "softmax": _softmax_asymmetric}),
     "soft_f1": Loss({"sigmoid": _sigmoid_f1, "softmax": _softmax_f1}, weighted=False),
+    **{name: _overlap(name) for name in OVERLAPS},
 }
 
 
-def make_loss(
-    spec: Spec, link: str, smoothing: float = 0.0, weights: Tensor | None = None
-) -> LossFunction:
+def make_loss(spec: Spec, link: str, terms: Terms | None = None) -> LossFunction:
     """The loss that `train.loss` means for a task of `link`: a name, or names with their weights.
 
-    weights: see `Terms`. Raises ConfigError for a loss that is unknown or of the other link.
+    Raises ConfigError for a loss that is unknown or of the other link.
     """
-    parts = _parts(spec)
-    made = [(_make(name, link)(Terms(smoothing, weights)), share) for name, share in parts.items()]
+    terms = terms or Terms()
+    made = [(_make(name, link)(terms), share) for name, share in _parts(spec).items()]
     if made[1:] or made[0][1] != 1.0:
         return lambda logits, target: sum(  # type: ignore[return-value]
             share * loss(logits, target) for loss, share in made
@@ -217,11 +258,15 @@ def make_loss(
     return made[0][0]
 
 
-def check_loss(spec: Spec, link: str, how: str = "none", pos_weight: object = None) -> None:
+def check_loss(
+    spec: Spec, link: str, how: str = "none", pos_weight: object = None, *, spatial: bool = False
+) -> None:
     """Raise ConfigError where `train.loss`, `class_weights` and `pos_weight` cannot be together."""
     parts = _parts(spec)
     for name in parts:
         _make(name, link)
+        if LOSSES[name].regions and not spatial:
+            raise ConfigError(f"train.loss: {name!r} is for answers a pixel; use soft_f1")
     if pos_weight is not None and link == "softmax":
         raise ConfigError(
             "train.pos_weight: is for 0/1 columns; with one class an image use "
@@ -269,23 +314,39 @@ def class_weights(counts: Array, how: str) -> Array:
     return np.asarray(weights * counts.sum() / (weights * counts).sum())
 
 
-def link_weights(
-    target: Array, link: str, columns: int, how: str, pos_weight: float | str | None
-) -> Array | None:
-    """The weights that `make_loss` wants, from the target of the training rows, or None for none.
+def count_cells(target: Array, link: str, columns: int) -> Array:
+    """How often each class, (C,), or for a sigmoid zeros and ones in each column, (2, C), occur.
 
-    target: (n,) class numbers or (n, C) zeros and ones. how: `train.class_weights`. pos_weight:
-    None, the weight of a one in a 0/1 column, or "auto": as many times as zeros outnumber ones.
+    target: (n,) class numbers or (n, C) zeros and ones; masks (n, 1, H, W) or (n, C, H, W), whose
+    ignored pixels do not count.
+    """
+    judged = target != IGNORED if target.ndim > 2 else np.ones(target.shape, dtype=bool)
+    if link == "softmax":
+        return np.bincount(target[judged].ravel(), minlength=columns)
+    over = (len(target), columns, -1)
+    ones = ((target > 0) & judged).reshape(over).sum(axis=(0, 2))
+    return np.stack([judged.reshape(over).sum(axis=(0, 2)) - ones, ones])
+
+
+def link_weights(
+    counts: Array, link: str, how: str, pos_weight: float | str | None
+) -> Array | None:
+    """The weights that `make_loss` wants, from what `count_cells` found in the training rows, or
+    None for none.
+
+    how: `train.class_weights`. pos_weight: None, the weight of a one in a 0/1 column, or "auto": as
+    many times as zeros outnumber ones.
     """
     if how == "none" and pos_weight is None:
         return None
     if link == "softmax":
-        return class_weights(np.bincount(target.ravel(), minlength=columns), how)
-    ones = target.reshape(len(target), columns, -1).mean(axis=2).sum(axis=0)
-    counts = np.stack([len(target) - ones, ones])  # (2, C)
+        return class_weights(counts, how)
     if how != "none":
         return np.stack([class_weights(column, how) for column in counts.T], axis=1)
+    columns, total = counts.shape[1], counts.sum(axis=0).max()
     share = (
-        counts[0] / np.maximum(ones, 1) if pos_weight == "auto" else np.full(columns, pos_weight)
+        counts[0] / np.maximum(counts[1], 1)
+        if pos_weight == "auto"
+        else np.full(columns, pos_weight)
     )
-    return np.stack([np.ones(columns), np.maximum(share, 1 / len(target))])
+    return np.stack([np.ones(columns), np.maximum(share, 1 / total)])

@@ -6,7 +6,7 @@ import inspect
 import logging
 import pickle
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,15 @@ import torch
 from timm.data import resolve_data_config
 from torch import Tensor, nn
 
-from comp.config import ModelConfig
+from comp.config import ImageConfig, ModelConfig
 from comp.device import Device
 from comp.errors import ModelError, nearest, reason
+from comp.framing import stitched
 from comp.heads import dress_head, outputs_of
+from comp.segmenters import Segmenter, build_segmenter, channel_norms
 
 _WRAPPERS = ("state_dict_ema", "model_ema", "state_dict", "model")
+_PLACES = ("", "inner.", "inner.encoder.", "inner.encoder.model.")  # in a Segmenter
 _PREFIXES = ("module.", "_orig_mod.", "model.")
 
 
@@ -28,16 +31,23 @@ _PREFIXES = ("module.", "_orig_mod.", "model.")
 class Net:
     """A network on its device, with the normalisation that it was made for.
 
-    `mean`, `std`: three numbers each, in units of [0, 1].
+    `mean`, `std`: three numbers each, in units of [0, 1]. `tiles`: None, or side and overlap of
+    the windows through which larger images are looked at, their logits averaged where they overlap.
     """
 
     module: nn.Module
     device: Device
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    tiles: tuple[int, float] | None = None
 
     def logits(self, images: Tensor) -> Tensor:
-        """(B, C) from uint8 RGB images (B, 3, H, W) on the device."""
+        """(B, C), or (B, C, H, W), from uint8 RGB images (B, 3, H, W) on the device."""
+        if self.tiles is not None and max(images.shape[-2:]) > self.tiles[0]:
+            return stitched(self._logits, images, *self.tiles)
+        return self._logits(images)
+
+    def _logits(self, images: Tensor) -> Tensor:
         with self.device.autocast():
             logits: Tensor = self.module(self.normalize(images))
         return logits
@@ -62,19 +72,19 @@ def build_net(
     image_size: int,
     device: Device,
     classes: Sequence[str] = (),
+    *,
+    spatial: bool = False,
 ) -> Net:
     """A network for training: new, pretrained, or from a local file, as the config says.
 
-    classes: their names; `model.heads: attributes` reads them.
+    classes: their names; `model.heads: attributes` reads them. spatial: an answer for each pixel.
     Raises ModelError for an unknown name (with the nearest), for weights that cannot be had or do
     not fit, and for an image size that the architecture cannot take.
     """
-    outputs = outputs_of(config, outputs, classes)
-    module = _create(config, outputs, image_size, pretrained=config.pretrained)
-    dress_head(module, config, classes)
+    module = _build(config, outputs, image_size, classes, config.pretrained, spatial)
     if config.weights:
         load_weights(module, Path(config.weights))
-    return as_net(module, device)
+    return as_net(module, device, config)
 
 
 def build_empty_net(
@@ -83,19 +93,49 @@ def build_empty_net(
     image_size: int,
     device: Device,
     classes: Sequence[str] = (),
+    *,
+    spatial: bool = False,
 ) -> Net:
     """The same network without its weights, for a checkpoint to fill; needs no network access."""
+    module = _build(config, outputs, image_size, classes, False, spatial)
+    return as_net(module, device, config)
+
+
+def look(net: Net, image: ImageConfig) -> Net:
+    """The same network, which looks at large images through windows where the config says so."""
+    return replace(net, tiles=(image.size, image.overlap) if image.resize == "tiles" else None)
+
+
+def _build(
+    config: ModelConfig,
+    outputs: int,
+    image_size: int,
+    classes: Sequence[str],
+    pretrained: bool,
+    spatial: bool,
+) -> nn.Module:
+    if spatial:
+        return build_segmenter(config, outputs, pretrained=pretrained)
+    if config.encoder is not None:
+        raise ModelError(
+            f"model.encoder: {config.encoder!r} is for answers a pixel; for an answer an image "
+            "write it as model.name"
+        )
     outputs = outputs_of(config, outputs, classes)
-    module = _create(config, outputs, image_size, pretrained=False)
+    module = _create(config, outputs, image_size, pretrained=pretrained)
     dress_head(module, config, classes)
-    return as_net(module, device)
+    return module
 
 
-def as_net(module: nn.Module, device: Device) -> Net:
-    """A timm module on `device`, channels last, with its own mean and spread."""
-    data = resolve_data_config({}, model=module)
+def as_net(module: nn.Module, device: Device, config: ModelConfig) -> Net:
+    """A module on `device`, channels last, with its own mean and spread."""
+    if isinstance(module, Segmenter):
+        mean, std = channel_norms(config)
+    else:
+        data = resolve_data_config({}, model=module)
+        mean, std = tuple(data["mean"]), tuple(data["std"])
     module = module.to(device.torch_device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return Net(module, device, tuple(data["mean"]), tuple(data["std"]))
+    return Net(module, device, mean, std)
 
 
 def _create(config: ModelConfig, outputs: int, size: int, *, pretrained: bool) -> nn.Module:
@@ -153,11 +193,15 @@ def load_weights(module: nn.Module, path: Path) -> tuple[int, list[str]]:
     """
     loaded = _strip(_read_tensors(path))
     own = module.state_dict()
-    fitting = {
-        name: value
-        for name, value in loaded.items()
-        if name in own and own[name].shape == value.shape
-    }
+    fitting: dict[str, Tensor] = {}
+    for before in _PLACES:  # of an encoder alone, where the whole network fits nothing
+        fitting = {
+            before + name: value
+            for name, value in loaded.items()
+            if before + name in own and own[before + name].shape == value.shape
+        }
+        if any(own[name].dim() > 1 for name in fitting):
+            break
     if not any(own[name].dim() > 1 for name in fitting):
         raise ModelError(
             f"model.weights: {path} fits nothing of this network; it holds names like "

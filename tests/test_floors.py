@@ -10,9 +10,9 @@ import comp
 PACKAGE = Path(comp.__file__).parent
 FLOORS = [
     {"comp", "errors"},
-    {"chance", "files", "progress", "seal", "plain_yaml", "counts"},
-    {"config", "metrics", "losses", "device", "lock"},
-    {"tasks", "predictions", "runs", "parts", "heads"},
+    {"chance", "files", "progress", "seal", "plain_yaml", "counts", "framing", "rle"},
+    {"config", "metrics", "overlap", "device", "lock"},
+    {"tasks", "losses", "predictions", "runs", "parts", "heads", "segmenters"},
     {"models", "data"},
     {"train", "predict", "ensemble", "submission", "report"},
     {"stages"},

@@ -8,10 +8,19 @@ from timm.loss import AsymmetricLossSingleLabel
 from torch.nn import functional
 
 from comp.errors import ConfigError
-from comp.losses import LOSSES, check_loss, class_weights, link_weights, make_loss
+from comp.losses import (
+    LOSSES,
+    Terms,
+    check_loss,
+    class_weights,
+    count_cells,
+    link_weights,
+    make_loss,
+)
 from comp.tasks import LINKS
 
-PAIRS = [(name, link) for name, entry in LOSSES.items() for link in entry.make]
+PAIRS = [(n, link) for n, entry in LOSSES.items() if not entry.regions for link in entry.make]
+MEANS = {"bce", "ce", "focal", "asymmetric"}
 GOOD = torch.tensor([[4.0, -4.0, -4.0], [-4.0, -4.0, 4.0]])
 
 
@@ -30,7 +39,7 @@ def weights_of(link: str) -> torch.Tensor:
 def test_every_loss_is_finite_on_sure_logits_and_falls_with_a_better_answer(
     name: str, link: str, weighted: bool
 ) -> None:
-    loss = make_loss(name, link, weights=weights_of(link) if weighted else None)
+    loss = make_loss(name, link, Terms(weights=weights_of(link) if weighted else None))
     values = [
         loss(logits, LINKS[link].loss_target(truth(link), logits))
         for logits in (GOOD, 0 * GOOD, -100 * GOOD)
@@ -45,7 +54,7 @@ def test_every_loss_is_finite_on_sure_logits_and_falls_with_a_better_answer(
 def test_a_soft_target_that_is_sure_costs_what_the_hard_one_does(
     name: str, link: str, weighted: bool, smoothing: float
 ) -> None:
-    loss = make_loss(name, link, smoothing, weights_of(link) if weighted else None)
+    loss = make_loss(name, link, Terms(smoothing, weights_of(link) if weighted else None))
     hard = LINKS[link].loss_target(truth(link), GOOD)
     soft = LINKS[link].soft_target(truth(link), 3)
     assert soft.shape == GOOD.shape
@@ -54,16 +63,16 @@ def test_a_soft_target_that_is_sure_costs_what_the_hard_one_does(
 
 @pytest.mark.parametrize(("name", "link"), [("bce", "sigmoid"), ("ce", "softmax")])
 def test_half_of_each_of_two_images_costs_the_mean_of_both(name: str, link: str) -> None:
-    loss = make_loss(name, link, weights=weights_of(link))
+    loss = make_loss(name, link, Terms(weights=weights_of(link)))
     ends = [LINKS[link].soft_target(t, 3) for t in (truth(link), truth(link).flip(0))]
     torch.testing.assert_close(
         loss(GOOD, sum(ends) / 2), (loss(GOOD, ends[0]) + loss(GOOD, ends[1])) / 2
     )
 
 
-@pytest.mark.parametrize(("name", "link"), [pair for pair in PAIRS if pair[0] != "soft_f1"])
+@pytest.mark.parametrize(("name", "link"), [pair for pair in PAIRS if pair[0] in MEANS])
 def test_a_batch_in_parts_costs_what_the_whole_does(name: str, link: str) -> None:
-    loss = make_loss(name, link, weights=weights_of(link))
+    loss = make_loss(name, link, Terms(weights=weights_of(link)))
     target = LINKS[link].loss_target(truth(link), GOOD)
     logits = GOOD * torch.tensor([[1.0], [0.1]])
     parts = [loss(logits[row : row + 1], target[row : row + 1]) for row in range(2)]
@@ -82,7 +91,9 @@ def test_bce_with_a_weight_of_ones_is_that_of_torch() -> None:
     logits, target = GOOD / 3, truth("sigmoid").float()
     weights = torch.tensor([[1.0, 1, 1], [5, 1, 2]])
     want = functional.binary_cross_entropy_with_logits(logits, target, pos_weight=weights[1])
-    torch.testing.assert_close(make_loss("bce", "sigmoid", weights=weights)(logits, target), want)
+    torch.testing.assert_close(
+        make_loss("bce", "sigmoid", Terms(weights=weights))(logits, target), want
+    )
 
 
 @pytest.mark.parametrize("link", LINKS)
@@ -101,7 +112,9 @@ def test_the_asymmetric_loss_of_classes_is_that_of_timm(smoothing: float) -> Non
         torch.arange(5) % 4,
     )
     want = AsymmetricLossSingleLabel(eps=smoothing)(logits, target)
-    torch.testing.assert_close(make_loss("asymmetric", "softmax", smoothing)(logits, target), want)
+    torch.testing.assert_close(
+        make_loss("asymmetric", "softmax", Terms(smoothing))(logits, target), want
+    )
 
 
 def test_soft_f1_of_sure_answers_is_one_minus_f1() -> None:
@@ -117,7 +130,7 @@ def test_soft_f1_of_sure_answers_is_one_minus_f1() -> None:
 
 def test_label_smoothing_moves_the_target() -> None:
     logits = torch.tensor([[2.0]])
-    smooth = make_loss("bce", "sigmoid", 0.2)(logits, torch.tensor([[1.0]]))
+    smooth = make_loss("bce", "sigmoid", Terms(0.2))(logits, torch.tensor([[1.0]]))
     plain = make_loss("bce", "sigmoid")
     want = 0.9 * plain(logits, torch.ones(1, 1)) + 0.1 * plain(logits, torch.zeros(1, 1))
     torch.testing.assert_close(smooth, want)
@@ -186,8 +199,55 @@ def test_weights_come_from_the_rows_that_are_given(
     link: str, target: Any, how: str, pos_weight: Any, want: Any
 ) -> None:
     columns = 2 if link == "softmax" or isinstance(target[0], list) else 1
-    found = link_weights(np.array(target), link, columns, how, pos_weight)
+    found = link_weights(count_cells(np.array(target), link, columns), link, how, pos_weight)
     if want is None:
         assert found is None
     else:
         np.testing.assert_allclose(found, want)
+
+
+MAPS = [(name, link) for name, entry in LOSSES.items() for link in entry.make]
+
+
+def a_map(link: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits (2, 3, 4, 6), and the masks that they are right about as a loader gives them."""
+    draw = torch.Generator().manual_seed(0)
+    numbers = torch.randint(0, 3, (2, 1, 4, 6), generator=draw, dtype=torch.uint8)
+    cells = torch.cat([numbers == number for number in range(3)], dim=1)
+    masks = numbers if link == "softmax" else cells.to(torch.uint8)
+    return 8.0 * cells - 4, masks
+
+
+@pytest.mark.parametrize(("name", "link"), MAPS)
+def test_every_loss_of_maps_falls_with_a_better_answer(name: str, link: str) -> None:
+    logits, masks = a_map(link)
+    loss = make_loss(name, link, Terms(gamma=1.5, alpha=0.7))
+    values = [
+        loss(answer, LINKS[link].loss_target(masks, answer))
+        for answer in (logits, 0 * logits, -10 * logits)
+    ]
+    assert torch.isfinite(torch.stack(values)).all()
+    assert values[0] < values[1] < values[2]
+
+
+@pytest.mark.parametrize(("name", "link"), MAPS)
+def test_what_is_not_judged_does_not_change_a_loss(name: str, link: str) -> None:
+    logits, masks = a_map(link)
+    masks[:, :, :, 4:] = 255
+    logits, loss = logits / 8, make_loss(name, link)
+    logits.requires_grad_()
+    right = loss(logits, LINKS[link].loss_target(masks, logits))
+    right.backward()
+    assert logits.grad is not None
+    assert (logits.grad[..., 4:] == 0).all()
+    assert (logits.grad[..., :4] != 0).any()
+    wrong = logits.detach().clone()
+    wrong[..., 4:] *= -1
+    torch.testing.assert_close(loss(wrong, LINKS[link].loss_target(masks, wrong)), right.detach())
+
+
+def test_pixels_are_counted_without_those_that_are_not_judged() -> None:
+    masks = np.array([[[[0, 1, 2, 255]]]], dtype=np.uint8)
+    assert count_cells(masks, "softmax", 3).tolist() == [1, 1, 1]
+    cells = np.array([[[[0, 1, 1, 255]], [[0, 0, 1, 255]]]], dtype=np.uint8)
+    assert count_cells(cells, "sigmoid", 2).tolist() == [[1, 2], [2, 1]]

@@ -171,11 +171,23 @@ class Recipe:
         """(H, W, 3) uint8 -> (H, W, 3) uint8; the draws are a function of `seed` (>= 0)."""
         if not self._transforms:
             return image
-        self._python.seed(seed)
-        self._numpy.bit_generator.state = np.random.PCG64(seed).state
+        self._begin(seed)
         for transform in self._transforms:
             image = transform(image=image)["image"]
         return image
+
+    def with_mask(self, image: Pixels, mask: Pixels, seed: int) -> tuple[Pixels, Pixels]:
+        """The image as `__call__` gives it, and its mask (H, W, L) uint8 moved with it: nearest
+        neighbours, the mirror image where the image has its own."""
+        self._begin(seed)
+        for transform in self._transforms:
+            moved = transform(image=image, mask=mask)
+            image, mask = moved["image"], moved["mask"]
+        return image, mask.reshape(*image.shape[:2], -1)
+
+    def _begin(self, seed: int) -> None:
+        self._python.seed(seed)
+        self._numpy.bit_generator.state = np.random.PCG64(seed).state
 
 
 def make_recipe(name: str, size: int) -> Recipe:

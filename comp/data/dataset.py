@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader
 from comp import chance
 from comp.data.augment import Recipe
 from comp.data.cutpaste import CutPaste
+from comp.data.mask_batches import MaskBatches, Regions
 from comp.data.sampler import SAMPLERS
 from comp.data.store import Images, from_state, gather, plain, to_state
 from comp.errors import TrainError, WorkerError, pick
@@ -131,7 +132,7 @@ class Loader:
     Make it with `train_loader`. One epoch at a time: beginning one ends the one before.
     """
 
-    def __init__(self, batches: _Batches, plan: _Plan, workers: int) -> None:
+    def __init__(self, batches: _Batches | MaskBatches, plan: _Plan, workers: int) -> None:
         self._batches = batches
         self._plan = plan
         self._pinned = torch.cuda.is_available()
@@ -142,7 +143,8 @@ class Loader:
 
     def epoch(self, number: int, first_step: int = 0) -> Iterator[Batch]:
         """The batches of epoch `number` from `first_step` on: images (B, H, W, 3) uint8 and
-        target int64, (B,) or (B, C); in pinned memory where there is CUDA.
+        target int64, (B,) or (B, C), or masks (B, L, H, W) uint8; in pinned memory where there is
+        CUDA.
 
         The batches before `first_step` cost nothing. Raises TrainError when `first_step` is not
         in 0..len, WorkerError when a worker dies; an error inside a worker is raised here.
@@ -174,7 +176,9 @@ class Loader:
             ) from problem
 
 
-def _torch_loader(batches: _Batches, plan: _Plan, workers: int, pinned: bool) -> DataLoader[Batch]:
+def _torch_loader(
+    batches: _Batches | MaskBatches, plan: _Plan, workers: int, pinned: bool
+) -> DataLoader[Batch]:
     return DataLoader(
         batches,  # type: ignore[arg-type]
         sampler=plan,
@@ -212,6 +216,8 @@ def train_loader(
     sampler: str = "shuffle",
     strength: float = 1.0,
     paste: CutPaste | None = None,
+    regions: Regions | None = None,
+    side: int | None = None,
 ) -> Loader:
     """Batches to train one fold on.
 
@@ -219,6 +225,8 @@ def train_loader(
     training rows among the N. target: all N, (N,)
     class numbers or (N, C) zeros and ones. The order of an epoch and every augmentation depend on
     (seed, fold, epoch, position) only: any number of workers gives the same batches.
+    regions: the masks of all N; a batch then holds masks (B, L, H, W) uint8 in place of the target,
+    which is what samplers go by. side: see `MaskBatches`.
     The last batch is dropped when it would hold one image (BatchNorm cannot use it).
     Raises TrainError for fewer than two rows, ConfigError for an unknown sampler.
     """
@@ -226,14 +234,24 @@ def train_loader(
     target = np.ascontiguousarray(target, dtype=np.int64)
     if len(rows) < 2:
         raise TrainError(f"fold {fold}: {len(rows)} training images; at least 2 are needed")
-    batches = _Batches(pack_images, target, recipe, seed, fold, paste)
+    batches: _Batches | MaskBatches
+    if regions is None:
+        batches = _Batches(pack_images, target, recipe, seed, fold, paste)
+    else:
+        batches = MaskBatches(pack_images, regions, recipe, seed, fold, side)
     plan = _Plan(rows, target, seed, fold, batch_size, sampler, strength)
     return Loader(batches, plan, workers)
 
 
 def eval_batches(pack_images: Images, rows: Array, batch_size: int) -> Iterator[torch.Tensor]:
-    """The images of `rows`, in that order, as (B, H, W, 3) uint8 batches; no randomness."""
+    """The images of `rows`, in that order, as (B, H, W, 3) uint8 batches; no randomness.
+
+    Images that keep their own size come one by one.
+    """
     images = plain(pack_images)
     rows = np.asarray(rows, dtype=np.int64)
+    if getattr(images, "own_size", False):
+        yield from (torch.from_numpy(np.asarray(images[int(row)]))[None] for row in rows)
+        return
     for start in range(0, len(rows), batch_size):
         yield torch.from_numpy(gather(images, rows[start : start + batch_size]))

@@ -126,6 +126,7 @@ def _plan(index: Index, fold: Array, count: int, scheme: str, seed: int) -> Fold
         classes=index.classes,
         labels=tuple(index.label_texts()),
         groups=index.groups,
+        marks=index.marks,
         warnings=tuple(warnings(fold, count, index)),
     )
 
@@ -178,14 +179,7 @@ def judged_part(index: Index, plan: FoldPlan) -> tuple[Index, Array, Array]:
     """The images that some fold validates on; the fold of each; and parts to cross-fit a rule
     over, which are the folds where there are several."""
     rows = np.flatnonzero(plan.judged)
-    part = replace(
-        index,
-        ids=tuple(index.ids[row] for row in rows),
-        paths=tuple(index.paths[row] for row in rows),
-        target=index.labels[rows],
-        groups=None if index.groups is None else tuple(index.groups[row] for row in rows),
-        masks=None if index.masks is None else tuple(index.masks[row] for row in rows),
-    )
+    part = index.part(rows)
     fold = plan.fold[rows]
     units = len(set(part.groups or part.ids))
     if plan.count > 1 or units < 2:

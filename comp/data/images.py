@@ -18,6 +18,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from comp.errors import DataError, pick
+from comp.framing import OWN_SIZE
 
 Pixels = np.ndarray[Any, Any]
 
@@ -175,6 +176,9 @@ _GREY_DEPTHS: dict[str, Callable[[Image.Image], Pixels]] = {
 }
 
 
+Scale = Callable[[Pixels, int, int], Pixels]
+
+
 def _scale(image: Pixels, width: int, height: int) -> Pixels:
     """The image at another size: averaged along the axes that shrink, interpolated along those
     that grow."""
@@ -187,16 +191,20 @@ def _scale(image: Pixels, width: int, height: int) -> Pixels:
     return image
 
 
-def _stretch(image: Pixels, size: int) -> Pixels:
-    return _scale(image, size, size)
+def _nearest(mask: Pixels, width: int, height: int) -> Pixels:
+    return cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
 
 
-def _pad(image: Pixels, size: int) -> Pixels:
+def _stretch(image: Pixels, size: int, scale: Scale) -> Pixels:
+    return scale(image, size, size)
+
+
+def _pad(image: Pixels, size: int, scale: Scale) -> Pixels:
     """The whole image, centred; the rest is its mirror image. (Bars of one colour would show a
     network how long the image was, and with it perhaps the class.)"""
     height, width = image.shape[:2]
     longer = max(height, width)
-    image = _scale(
+    image = scale(
         image, max(1, round(width * size / longer)), max(1, round(height * size / longer))
     )
     tall, wide = size - image.shape[0], size - image.shape[1]
@@ -206,18 +214,23 @@ def _pad(image: Pixels, size: int) -> Pixels:
     )
 
 
-def _crop(image: Pixels, size: int) -> Pixels:
+def _crop(image: Pixels, size: int, scale: Scale) -> Pixels:
     """The central square. (Cut first: an 8 x 20000 image grown to its short side is 800 MB.)"""
     height, width = image.shape[:2]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
-    return _scale(image[top : top + side, left : left + side], size, size)
+    return scale(image[top : top + side, left : left + side], size, size)
 
 
-RESIZES: dict[str, Callable[[Pixels, int], Pixels]] = {
+def _as_it_is(image: Pixels, size: int, scale: Scale) -> Pixels:
+    return image
+
+
+RESIZES: dict[str, Callable[[Pixels, int, Scale], Pixels]] = {
     "stretch": _stretch,
     "pad": _pad,
     "crop": _crop,
+    **dict.fromkeys(OWN_SIZE, _as_it_is),
 }
 
 
@@ -225,6 +238,64 @@ def fit(image: Pixels, size: int, resize: str) -> Pixels:
     """(H, W, 3) uint8 as (size, size, 3) uint8, by one of `RESIZES`.
 
     `stretch` ignores the aspect; `pad` keeps it and fills with the mirror image; `crop` keeps it
-    and loses the ends. Raises ConfigError for an unknown name.
+    and loses the ends; `none` and `tiles` leave the image at its own size. Raises ConfigError
+    for an unknown name.
     """
-    return np.ascontiguousarray(pick(RESIZES, resize, "way to resize (image.resize)")(image, size))
+    how = pick(RESIZES, resize, "way to resize (image.resize)")
+    return np.ascontiguousarray(how(image, size, _scale))
+
+
+def fit_mask(mask: Pixels, size: int, resize: str) -> Pixels:
+    """(H, W, L) uint8 as (size, size, L) uint8: moved as `fit` moves its image, without new values.
+
+    Each pixel is its nearest one. Raises ConfigError for an unknown name.
+    """
+    how = pick(RESIZES, resize, "way to resize (image.resize)")
+    layers = [how(np.ascontiguousarray(layer), size, _nearest) for layer in np.moveaxis(mask, 2, 0)]
+    return np.stack(layers, axis=2)
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Height and width of the upright image in `path`, from its header.
+
+    Raises DataError where it cannot be read.
+    """
+    (height, width), turned = stored_size(path)
+    return (width, height) if turned > 4 else (height, width)
+
+
+def stored_size(path: Path) -> tuple[tuple[int, int], int]:
+    """Height and width of an image as it is stored, and its EXIF orientation, 1 to 8."""
+    try:
+        with Image.open(path) as image:
+            return (image.height, image.width), int(image.getexif().get(_ORIENTATION, 1) or 1)
+    except Exception as problem:  # Pillow's readers raise whatever a broken header makes them
+        raise DataError(f"{path}: its header cannot be read ({problem})") from problem
+
+
+_ORIENTATION = 0x0112  # in EXIF: 1 upright; 5 to 8 lie on their side
+_UPRIGHT: dict[int, Callable[[Pixels], Pixels]] = {
+    2: lambda mask: mask[:, ::-1],
+    3: lambda mask: mask[::-1, ::-1],
+    4: lambda mask: mask[::-1],
+    5: lambda mask: mask.transpose(1, 0, 2),
+    6: lambda mask: mask.transpose(1, 0, 2)[:, ::-1],
+    7: lambda mask: mask[::-1, ::-1].transpose(1, 0, 2),
+    8: lambda mask: mask.transpose(1, 0, 2)[::-1],
+}
+
+
+def upright_mask(mask: Pixels, path: Path) -> Pixels:
+    """The mask (H, W, L) of an image turned as its EXIF data turn the image.
+
+    A mask of the size that the image is stored in is turned with it; one that has the upright size
+    already is left. Raises DataError, with both sizes, for any other.
+    """
+    stored, orientation = stored_size(path)
+    upright = stored[::-1] if orientation > 4 else stored
+    if mask.shape[:2] == stored and orientation in _UPRIGHT:
+        return np.ascontiguousarray(_UPRIGHT[orientation](mask))
+    if mask.shape[:2] != upright:
+        found, want = (f"{size[1]} x {size[0]}" for size in (mask.shape[:2], upright))
+        raise DataError(f"{path}: the mask is {found} pixels, the image {want}")
+    return mask

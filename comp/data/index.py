@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,23 @@ class Index:
             raise DataError(f"{len(missing)} ids are not in the index: {first(missing)}")
         return np.fromiter((self._place[name] for name in ids), dtype=np.int64, count=len(ids))
 
+    def part(self, rows: Iterable[int]) -> Index:
+        """The index of some rows, which must be sorted."""
+        some = [int(row) for row in rows]
+
+        def cut(values: Sequence[Any] | None) -> Any:
+            return None if values is None else tuple(values[row] for row in some)
+
+        return replace(
+            self,
+            ids=cut(self.ids),
+            paths=cut(self.paths),
+            target=None if self.target is None else self.target[some],
+            groups=cut(self.groups),
+            masks=cut(self.masks),
+            truth=None if self.truth is None else self.truth.of(some),
+        )
+
     @cached_property
     def _place(self) -> dict[str, int]:
         return {name: row for row, name in enumerate(self.ids)}
@@ -91,9 +108,14 @@ class Index:
         labels = self.label_texts()
         groups = self.groups or ("",) * len(self)
         rows = ["\x1f".join(parts) for parts in zip(self.ids, groups, labels, strict=True)]
-        if self.truth is None:
+        if not self.marks:
             return rows
-        return [f"{text}\x1f{self.truth.digest(row)}" for row, text in enumerate(rows)]
+        return [f"{row}\x1f{mark}" for row, mark in zip(rows, self.marks, strict=True)]
+
+    @cached_property
+    def marks(self) -> tuple[str, ...]:
+        """(N,) a digest of each mask; () where there are none."""
+        return () if self.truth is None else tuple(map(self.truth.digest, range(len(self))))
 
     def label_texts(self) -> list[str]:
         """The label of each row as text: a class name, or the names of the classes that it has."""

@@ -10,6 +10,10 @@
 `profiles` `train/train.csv` with a row a person and `train/images/<person>/` with their photos,
            see `comp.data.profiles`; `eval/info.csv`, `eval/images`.
 
+`coco`     images and COCO's json, see `comp.data.coco`: an answer a pixel, as in the next two.
+`masks`    images and mask files, see `comp.data.mask_files`.
+`rle`      images and a table of run lengths, see `comp.data.run_tables`.
+
 Test ids are those of the sample submission, as it writes them; without one, every image of the
 test folder, with its suffix. All that is wrong is told at once, in one DataError.
 """
@@ -24,8 +28,10 @@ from typing import Any
 import numpy as np
 
 from comp.config import AUTO_GROUP, DataConfig
-from comp.data import labels, match, profiles, trees
+from comp.data import coco, labels, mask_files, match, profiles, run_tables, trees
+from comp.data.asked import odd_rows, read_asked
 from comp.data.index import Index
+from comp.data.masks import Masks
 from comp.data.tables import Table, read_table
 from comp.errors import DataError, complain, first, nearest, pick
 from comp.tasks import Task
@@ -44,6 +50,8 @@ class Layout:
     `test_images`  data -> the folder of the test images
     `samples`      where the sample submission may lie besides `data.sample_submission`
     `needs_sample` whether the default sample submission must be there
+    `masks`        whether it gives an answer a pixel
+    `labels`       whether it gives an answer an image
     """
 
     lacks: Callable[[DataConfig], list[str]]
@@ -51,6 +59,8 @@ class Layout:
     test_images: Callable[[DataConfig], Path]
     samples: tuple[str, ...] = ()
     needs_sample: bool = True
+    masks: bool = False
+    labels: bool = True
 
 
 def read_index(data: DataConfig, task: Task) -> Index:
@@ -65,6 +75,13 @@ def read_index(data: DataConfig, task: Task) -> Index:
         fitting = [name for name, other in LAYOUTS.items() if not other.lacks(data)]
         hint = f"layouts that would fit: {', '.join(fitting)}" if fitting else "no layout fits"
         complain(DataError, _heading(data), [*lacking, f"{hint} (data.layout)"])
+    if not (layout.masks if task.spatial else layout.labels):
+        kind = "masks" if task.spatial else "labels"
+        others = [name for name, other in LAYOUTS.items() if getattr(other, kind)]
+        raise DataError(
+            f"data.layout: {data.layout!r} gives no {kind}, which task: {task.name} needs; these "
+            f"do: {', '.join(others)}"
+        )
     return layout.train(data, task)
 
 
@@ -76,7 +93,7 @@ def read_test(data: DataConfig, task: Task, classes: tuple[str, ...]) -> Index:
     folder = _layout(data).test_images(data)
     complain(DataError, _heading(data), match.no_folders(folder))
     listing = match.list_files(folder, Path(data.root))
-    ids, complaints = _test_ids(data, listing)
+    ids, complaints = (_asked_ids if task.spatial else _test_ids)(data, listing)
     found, unfound = match.match(ids, listing)
     complain(DataError, _heading(data), [*complaints, *unfound], shown=30)
     return match.build_index(ids, [found[name] for name in ids], classes)
@@ -187,6 +204,35 @@ def _test_ids(data: DataConfig, listing: match.Listing) -> tuple[list[str], list
     return ids, complaints + [f"{sample}: {line}" for line in match.repeated(ids, table.lines)]
 
 
+def _asked_ids(data: DataConfig, listing: match.Listing) -> tuple[list[str], list[str]]:
+    """The images that a sample of masks asks for, and complaints about them."""
+    sample = sample_path(data)
+    if sample is None:
+        return _test_ids(data, listing)
+    table = read_table(sample)
+    asked = read_asked(table, _id_column(table, data), lambda name: bool(listing.find(name)))
+    ids = list(asked.ids)
+    complaints = [] if ids else [f"{sample}: no rows: no image is asked for"]
+    complaints += match.bad_ids(ids, [str(sample)] * len(ids))
+    return ids, complaints + [f"{sample}: {line}" for line in odd_rows(asked, None)]
+
+
+def read_true_masks(
+    data: DataConfig, task: Task, classes: tuple[str, ...], test_ids: Sequence[str]
+) -> Masks | None:
+    """The true masks of the test ids, in their order, from `data.test_answers`; None without it.
+
+    COCO's json, or a table of run lengths.
+    """
+    if data.test_answers is None:
+        return None
+    path = _root(data) / data.test_answers
+    if path.suffix == ".json":
+        return coco.read_masks(path, data, task, classes, test_ids)
+    listing = match.list_files(_layout(data).test_images(data), Path(data.root))
+    return run_tables.read_masks(path, data, task, classes, test_ids, listing)
+
+
 def _csv_lacks(data: DataConfig) -> list[str]:
     root = Path(data.root)
     table = root / data.train_csv
@@ -269,6 +315,31 @@ LAYOUTS = {
         trees.defects_train,
         lambda data: Path(data.root) / trees.DEFECT_TEST,
         samples=("test/sample_submission.csv",),
+        masks=True,
+    ),
+    "coco": Layout(
+        coco.lacks,
+        coco.train,
+        lambda data: Path(data.root) / data.test_images,
+        needs_sample=False,
+        masks=True,
+        labels=False,
+    ),
+    "masks": Layout(
+        mask_files.lacks,
+        mask_files.train,
+        lambda data: Path(data.root) / data.test_images,
+        needs_sample=False,
+        masks=True,
+        labels=False,
+    ),
+    "rle": Layout(
+        run_tables.lacks,
+        run_tables.train,
+        lambda data: Path(data.root) / data.test_images,
+        needs_sample=False,
+        masks=True,
+        labels=False,
     ),
     "profiles": Layout(
         profiles.lacks,

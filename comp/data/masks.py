@@ -8,9 +8,12 @@ background, 1..K the classes. Regions that may overlap: L = K layers of zeros an
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+
+from comp.errors import DataError
 
 Array = np.ndarray[Any, Any]
 
@@ -26,6 +29,25 @@ class Source(Protocol):
 
     def read(self) -> Array:
         """(H, W, L) uint8. Raises DataError where it cannot be read."""
+
+
+@dataclass(frozen=True)
+class Marked:
+    """A mask of which only the digest is known, as a plan knows it."""
+
+    mark: str
+
+    def digest(self) -> str:
+        """What it was when the plan was made."""
+        return self.mark
+
+    def objects(self) -> Array:
+        """Not known."""
+        raise DataError("a plan does not hold the masks that it was made from")
+
+    def read(self) -> Array:
+        """Not known."""
+        raise DataError("a plan does not hold the masks that it was made from")
 
 
 class Masks:

@@ -17,6 +17,7 @@ import numpy as np
 
 from comp import progress
 from comp.data.index import Index
+from comp.data.masks import Masks
 from comp.errors import first
 
 IMAGE_SUFFIXES = frozenset(
@@ -246,6 +247,8 @@ def build_index(
     target: np.ndarray[Any, Any] | None = None,
     groups: Sequence[str] | None = None,
     masks: Sequence[Path | None] | None = None,
+    truth: Masks | None = None,
+    codes: tuple[str, ...] | None = None,
 ) -> Index:
     """The Index of rows in any order."""
     order = sorted(range(len(ids)), key=ids.__getitem__)
@@ -256,4 +259,6 @@ def build_index(
         target=None if target is None else target[order],
         groups=None if groups is None else tuple(groups[row] for row in order),
         masks=None if masks is None else tuple(masks[row] for row in order),
+        truth=None if truth is None else truth.of(order),
+        codes=codes,
     )

@@ -27,9 +27,10 @@ from comp import files, progress
 from comp.config import ImageConfig
 from comp.data.images import RESIZES, decode_image, fit
 from comp.data.index import Index
-from comp.data.packing import Build, Row, ahead, content_digest, cores, stat_of, word_sum
+from comp.data.packing import Build, Row, ahead, content_digest, cores, of_files, stat_of, word_sum
 from comp.data.store import Decoded, Encoded, Files, Images
 from comp.errors import DataError, PackError, first, pick
+from comp.framing import OWN_SIZE
 
 Pixels = np.ndarray[Any, Any]
 
@@ -68,7 +69,8 @@ class _Kind:
     map: Callable[[Path, Sequence[Row], tuple[str, ...], ImageConfig], Images]
 
 
-def _npy_header(shape: tuple[int, ...]) -> bytes:
+def npy_header(shape: tuple[int, ...]) -> bytes:
+    """How a .npy of uint8 in this shape begins."""
     import io
 
     about = np.lib.format.header_data_from_array_1_0(np.empty((0, *shape[1:]), dtype=np.uint8))
@@ -103,7 +105,7 @@ def _map_bytes(path: Path, rows: Sequence[Row], ids: tuple[str, ...], image: Ima
 
 KINDS: dict[str, _Kind] = {
     "memmap": _Kind(
-        "images.npy", _npy_header, lambda index, shape: int(np.prod(shape)), _fitted, _map_npy
+        "images.npy", npy_header, lambda index, shape: int(np.prod(shape)), _fitted, _map_npy
     ),
     "encoded": _Kind(
         "images.bin",
@@ -125,6 +127,8 @@ def open_pack(index: Index, image: ImageConfig, cache: Path, *, verify: bool = F
     the disk is too full.
     """
     pick(RESIZES, image.resize, "way to resize (image.resize)")
+    if image.resize in OWN_SIZE and image.pack == "memmap":
+        image = image.model_copy(update={"pack": "encoded"})  # rows of a map are of one size
     if not len(index):
         raise DataError("there are no images to pack; check data.train_images and data.test_images")
     if image.pack == "none":
@@ -165,12 +169,12 @@ def _open(folder: Path, index: Index, image: ImageConfig, verify: bool) -> Pack:
     kind = KINDS[image.pack]
     manifest = files.read_json(folder / "manifest.json", PackError)
     path = folder / kind.name
-    rows = _read_rows(folder, manifest, len(index))
+    rows = read_rows(folder, manifest, len(index))
     try:
         images = kind.map(path, rows, index.ids, image)
     except (OSError, ValueError, EOFError) as problem:
         raise PackError(f"{path}: cannot be mapped ({problem})") from problem
-    expected = _manifest(_key(index, image, rows), index.ids, path, rows)
+    expected = describe(_key(index, image, rows), index.ids, path, rows)
     wrong = [name for name in expected if manifest.get(name) != expected[name]]
     if wrong:
         raise PackError(f"{folder}: not the pack of these images ({', '.join(wrong)} differ)")
@@ -180,12 +184,12 @@ def _open(folder: Path, index: Index, image: ImageConfig, verify: bool) -> Pack:
     return Pack(index.ids, images, expected["key"], folder)
 
 
-def _read_rows(folder: Path, manifest: dict[str, Any], count: int) -> list[Row]:
+def read_rows(folder: Path, manifest: dict[str, Any], count: int) -> list[Row]:
     """The rows with the state that their files had; (0, 0) for all where that is not known."""
     try:
         text = (folder / "rows.txt").read_text(encoding="ascii")
         lines = text.splitlines()
-        if len(lines) != count or manifest.get("rows") != _text_digest(text):
+        if len(lines) != count or manifest.get("rows") != text_digest(text):
             raise PackError(f"{folder}/rows.txt: not as it was written")
     except (OSError, ValueError) as problem:
         raise PackError(f"{folder}/rows.txt: cannot be read ({problem})") from problem
@@ -201,11 +205,12 @@ def _read_rows(folder: Path, manifest: dict[str, Any], count: int) -> list[Row]:
     ]
 
 
-def _text_digest(text: str) -> str:
+def text_digest(text: str) -> str:
+    """SHA-256, as hex."""
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
-def _manifest(key: str, ids: Sequence[str], path: Path, rows: Sequence[Row]) -> dict[str, Any]:
+def describe(key: str, ids: Sequence[str], path: Path, rows: Sequence[Row]) -> dict[str, Any]:
     """What must be true of a whole pack: all of it cheap to find out again."""
     size = path.stat().st_size
     header = size - rows[-1].end
@@ -258,6 +263,11 @@ def _refuse_damage(path: Path, index: Index, rows: Sequence[Row]) -> None:
         raise PackError(f"{path}: {len(bad)} rows are damaged: {first(bad)}")
 
 
+def rows_text(rows: Sequence[Row]) -> str:
+    """The table of rows."""
+    return "".join(f"{row.digest} {row.end} {row.total}\n" for row in rows)
+
+
 def _stats_text(stats: Sequence[tuple[int, int]]) -> str:
     return "".join(f"{size} {changed}\n" for size, changed in stats)
 
@@ -271,11 +281,12 @@ def _build(folder: Path, index: Index, image: ImageConfig) -> None:
     kind = KINDS[image.pack]
     shape = (len(index), image.size, image.size, 3)
     needed, final = kind.needed(index, shape), folder / kind.name
-    made, rows = Build(final, index, kind.header(shape), needed, kind.payload(image)).run()
-    text = "".join(f"{row.digest} {row.end} {row.total}\n" for row in rows)
+    origin = of_files(index.paths, kind.payload(image))
+    made, rows = Build(final, index.ids, origin, kind.header(shape), needed).run()
+    text = rows_text(rows)
     files.write_text(folder / "rows.txt", text)
     files.write_text(folder / "stats.txt", _stats_text([row.stat for row in rows]))
-    about = _manifest(_key(index, image, rows), index.ids, made, rows)
+    about = describe(_key(index, image, rows), index.ids, made, rows)
     made.replace(final)
-    files.write_json(folder / "manifest.json", {**about, "rows": _text_digest(text)})
+    files.write_json(folder / "manifest.json", {**about, "rows": text_digest(text)})
     shutil.rmtree(made.parent)

@@ -15,7 +15,7 @@ import hashlib
 import os
 import shutil
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +26,6 @@ import numpy as np
 
 from comp import files, progress
 from comp.data.images import read_content
-from comp.data.index import Index
 from comp.errors import CheckError, CompError, DataError, complain
 
 T = TypeVar("T")
@@ -94,16 +93,43 @@ def stat_of(path: Path) -> Stat:
     return state.st_size, state.st_mtime_ns
 
 
+@dataclass(frozen=True)
+class Origin:
+    """Where rows come from.
+
+    `stat`    row -> what changes when its file does; cheap
+    `digest`  row -> of its content
+    `make`    row -> the digest of its content, and its payload; may raise DataError
+    """
+
+    stat: Callable[[int], Stat]
+    digest: Callable[[int], str]
+    make: Callable[[int], tuple[str, Pixels | bytes]]
+
+
+def of_files(paths: Sequence[Path], payload: Callable[[bytes], Pixels | bytes]) -> Origin:
+    """Rows that are made from the content of files."""
+
+    def make(row: int) -> tuple[str, Pixels | bytes]:
+        content = read_content(paths[row])
+        try:
+            return _digest(content), payload(content)
+        except DataError as problem:
+            raise DataError(f"{paths[row]}: {problem}") from problem
+
+    return Origin(lambda row: stat_of(paths[row]), lambda row: content_digest(paths[row]), make)
+
+
 @dataclass
 class Build:
-    """A pack that is being written, to be moved to `final`. `payload` makes a row's bytes from its
-    file's content."""
+    """A pack of `ids` that is being written, to be moved to `final`; `what` is in it."""
 
     final: Path
-    index: Index
+    ids: Sequence[str]
+    origin: Origin
     header: bytes
     needed: int  # bytes of the whole payload
-    payload: Callable[[bytes], Pixels | bytes]
+    what: str = "images"
     rows: list[Row] = field(default_factory=list)
 
     def run(self) -> tuple[Path, list[Row]]:
@@ -149,7 +175,8 @@ class Build:
                 self.final.replace(part / "rows")
         self.rows = self._sound_rows(part)
         if self.rows:
-            progress.say(f"packing goes on: {len(self.rows)} of {len(self.index)} images are done")
+            done = f"{len(self.rows)} of {len(self.ids)} {self.what}"
+            progress.say(f"packing goes on: {done} are done")
 
     def _sound_rows(self, part: Path) -> list[Row]:
         """The rows of a build, up to the first that is not whole or of another file."""
@@ -162,13 +189,14 @@ class Build:
         with handle:
             if handle.read(len(self.header)) != self.header:
                 return []
-            for line, path in zip(lines, self.index.paths, strict=False):
+            for place, line in enumerate(lines[: len(self.ids)]):
                 with contextlib.suppress(ValueError):
                     row = Row.parse(line)
                     before = sound[-1].end if sound else 0
                     payload = handle.read(row.end - before) if row.end > before else b""
                     whole = len(payload) == row.end - before > 0
-                    same = row.stat == stat_of(path) or row.digest == content_digest(path)
+                    of = self.origin
+                    same = row.stat == of.stat(place) or row.digest == of.digest(place)
                     if whole and word_sum(payload) == row.total and same:
                         sound.append(row)
                         continue
@@ -177,11 +205,11 @@ class Build:
 
     def _write(self, part: Path) -> None:
         complaints: list[str] = []
-        names = self.index.ids[len(self.rows) :]
+        names = self.ids[len(self.rows) :]
         with (part / "rows").open("ab") as payloads, (part / "journal").open("ab") as journal:
             self._rewind(payloads, journal)
-            made = self._made(self.index.paths[len(self.rows) :])
-            made = progress.track(made, len(names), "packing images")
+            made = self._made(range(len(self.rows), len(self.ids)))
+            made = progress.track(made, len(names), f"packing {self.what}")
             since = payloads.tell()
             for name, row in zip(names, made, strict=True):
                 if isinstance(row, CheckError):
@@ -191,7 +219,7 @@ class Build:
                 if payloads.tell() - since >= _COMMIT_BYTES:
                     since = self._commit(payloads, journal)
             self._commit(payloads, journal)
-        heading = f"{len(complaints)} of {len(self.index)} images cannot be read:"
+        heading = f"{len(complaints)} of {len(self.ids)} {self.what} cannot be read:"
         complain(DataError, heading, complaints)
 
     def _rewind(self, payloads: Any, journal: Any) -> None:
@@ -219,15 +247,15 @@ class Build:
         self._committed = len(self.rows)
         return int(payloads.tell())
 
-    def _made(self, paths: tuple[Path, ...]) -> Iterator[Any]:
-        """The payload of every image, in their order; the error of one that cannot be read."""
+    def _made(self, places: range) -> Iterator[Any]:
+        """The payload of every row, in their order; the error of one that cannot be read."""
 
-        def block(some: tuple[Path, ...]) -> list[Any]:
-            return [self._make(path) for path in some]
+        def block(some: range) -> list[Any]:
+            return [self._make(place) for place in some]
 
-        average = max(1, self.needed // max(1, len(self.index)))
+        average = max(1, self.needed // max(1, len(self.ids)))
         count = max(1, min(16, _BLOCK_BYTES // average))
-        blocks = (paths[start : start + count] for start in range(0, len(paths), count))
+        blocks = (places[start : start + count] for start in range(0, len(places), count))
         threads = cv2.getNumThreads()
         cv2.setNumThreads(1)  # our threads are one per core already
         try:
@@ -236,15 +264,13 @@ class Build:
         finally:
             cv2.setNumThreads(threads)
 
-    def _make(self, path: Path) -> tuple[str, Stat, int, Any] | CheckError:
+    def _make(self, place: int) -> tuple[str, Stat, int, Any] | CheckError:
         try:
-            stat = stat_of(path)
-            content = read_content(path)
-            payload = self.payload(content)
+            stat = self.origin.stat(place)
+            digest, payload = self.origin.make(place)
         except CheckError as problem:
-            told = str(problem)
-            return problem if str(path) in told else DataError(f"{path}: {told}")
-        return _digest(content), stat, word_sum(payload), payload
+            return problem
+        return digest, stat, word_sum(payload), payload
 
 
 def sweep_moved(folder: Path) -> None:

@@ -30,6 +30,7 @@ class FoldPlan:
     `index_fingerprint`  of the Index that it was made from
     `classes`, `labels`  the class names, and (N,) the label of each id as text
     `groups`             (N,) text, or None
+    `marks`              (N,) a digest of each mask, or ()
     `warnings`           what its user should know
     `leak`               what it parts although it belongs together, as its user allowed
     `extended`           ids that were added after it was made
@@ -45,6 +46,7 @@ class FoldPlan:
     classes: tuple[str, ...]
     labels: tuple[str, ...]
     groups: tuple[str, ...] | None = None
+    marks: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     path: Path | None = None
     leak: tuple[str, ...] = ()
@@ -119,10 +121,13 @@ class FoldPlan:
         kept = [(name, old[name], row) for row, name in enumerate(index.ids) if name in old]
         pairs = {
             "label": (self.labels, index.label_texts()),
+            "mask": (self.marks, index.marks),
             "group": (self.groups or ("",) * len(self.ids), index.groups or ("",) * len(index)),
         }
         out = []
         for what, (was, now) in pairs.items():
+            if not was or not now:
+                continue
             told = [f"{n!r} {was[a]!r} -> {now[b]!r}" for n, a, b in kept if was[a] != now[b]]
             if told:
                 rest = f" and {len(told) - shown} more" * (len(told) > shown)

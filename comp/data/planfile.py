@@ -17,11 +17,13 @@ import numpy as np
 import comp
 from comp import files
 from comp.data.index import Index
+from comp.data.masks import Marked, Masks
 from comp.data.plan import ALWAYS, FoldPlan, balance
 from comp.data.tables import Table, read_table
 from comp.errors import DataError, PlanError, complain, first
 
 _KEYS = ("id", "fold", "group")  # the first columns; the labels follow
+_MARK = "mask"  # the last column, where there are masks: a digest of each
 
 
 def save_plan(
@@ -78,6 +80,7 @@ def _about(plan: FoldPlan, index: Index) -> dict[str, Any]:
         "classes": list(plan.classes),
         "labels": "one" if index.labels.ndim == 1 else "each",
         "grouped": plan.groups is not None,
+        **({"masks": True} if plan.marks else {}),
         "fingerprint": plan.fingerprint,
         "index_fingerprint": plan.index_fingerprint,
         "balance": balance(plan, index).plain(),
@@ -94,9 +97,12 @@ def _csv_text(plan: FoldPlan, index: Index) -> str:
     groups = plan.groups or ("",) * len(plan.ids)
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\n")
+    names = [*names, _MARK] if plan.marks else names
+    marks = [[mark] for mark in plan.marks] or [[]] * len(plan.ids)
     writer.writerow([*_KEYS, *names])
-    for name, fold, group, cells in zip(plan.ids, plan.fold.tolist(), groups, labels, strict=True):
-        writer.writerow([name, fold, group, *cells])
+    rows = zip(plan.ids, plan.fold.tolist(), groups, labels, marks, strict=True)
+    for name, fold, group, cells, mark in rows:
+        writer.writerow([name, fold, group, *cells, *mark])
     return out.getvalue()
 
 
@@ -105,7 +111,7 @@ def _column_names(classes: Sequence[str]) -> list[str]:
     taken, out = {*_KEYS, *classes}, []
     for name in classes:
         column = name
-        while column in _KEYS or (column != name and column in taken):
+        while column in (*_KEYS, _MARK) or (column != name and column in taken):
             column = f"class {column}"
         taken.add(column)
         out.append(column)
@@ -139,13 +145,16 @@ _MEND = "Bring the plan back as it was written, or make it again with `comp fold
 def _restore(table: Table, about: dict[str, Any], path: Path) -> FoldPlan:
     classes, count, each = tuple(about["classes"]), int(about["count"]), about["labels"] == "each"
     names = (*_KEYS, *(_column_names(classes) if each else ["label"]))
+    if about.get("masks"):
+        names = (*names, _MARK)
     if table.columns != names:
         _refuse(path, [f"its columns are {first(table.columns, 9)}, not {first(names, 9)}"])
     leak = tuple(map(str, about.get("leak", ())))
     wrong = [*_wrong_rows(table, count), *([] if leak else _parted(table))]
-    _refuse(path, [*wrong, *_wrong_labels(table, names[3:], classes, each)])
+    labels = [name for name in names[3:] if name != _MARK]
+    _refuse(path, [*wrong, *_wrong_labels(table, labels, classes, each)])
     order = sorted(range(len(table)), key=table.values["id"].__getitem__)
-    index = _as_index(table, order, classes, names[3:] if each else (), about["grouped"])
+    index = _as_index(table, order, classes, labels if each else (), about["grouped"])
     plan = FoldPlan(
         ids=index.ids,
         fold=np.array([int(table.values["fold"][row]) for row in order], dtype=np.int64),
@@ -156,6 +165,7 @@ def _restore(table: Table, about: dict[str, Any], path: Path) -> FoldPlan:
         classes=classes,
         labels=tuple(index.label_texts()),
         groups=index.groups,
+        marks=index.marks,
         warnings=tuple(about["warnings"]),
         path=path,
         leak=leak,
@@ -224,7 +234,11 @@ def _as_index(
         target = np.array([place[text] for text in table.values["label"]], dtype=np.int64)
     groups = tuple(table.values["group"][row] for row in order) if grouped else None
     ids = tuple(table.values["id"][row] for row in order)
-    return Index(ids, tuple(Path(name) for name in ids), classes, target[order], groups)
+    paths = tuple(Path(name) for name in ids)
+    truth = None
+    if columns and _MARK in table.values and _MARK not in columns:
+        truth = Masks([Marked(table.values[_MARK][row]) for row in order], 1)
+    return Index(ids, paths, classes, target[order], groups, truth=truth)
 
 
 def _wrong_sums(plan: FoldPlan, index: Index, about: dict[str, Any]) -> list[str]:

@@ -229,7 +229,7 @@ def without(index: Index, skipped: Iterable[str], path: Path) -> Index:
     if not away:
         return index
     keep = np.array([name not in away for name in index.ids])
-    left = _rows(index, np.flatnonzero(keep))
+    left = index.part(np.flatnonzero(keep))
     had, has = (part.labels if part.labels.ndim == 2 else _hot(part) for part in (index, left))
     gone = [
         name for name, a, b in zip(index.classes, had.sum(0), has.sum(0), strict=True) if a > b == 0
@@ -245,20 +245,6 @@ def without(index: Index, skipped: Iterable[str], path: Path) -> Index:
 
 def _hot(index: Index) -> np.ndarray[Any, Any]:
     return np.asarray(np.eye(len(index.classes), dtype=np.int64)[index.labels])
-
-
-def _rows(index: Index, rows: np.ndarray[Any, Any]) -> Index:
-    def cut(values: Sequence[Any] | None) -> Any:
-        return None if values is None else tuple(values[row] for row in rows)
-
-    return Index(
-        ids=cut(index.ids),
-        paths=cut(index.paths),
-        classes=index.classes,
-        target=index.labels[rows],
-        groups=cut(index.groups),
-        masks=cut(index.masks),
-    )
 
 
 def grey_image(cache: Path) -> Path:

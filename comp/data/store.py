@@ -16,6 +16,7 @@ import numpy as np
 from comp.config import ImageConfig
 from comp.data.images import decode_image, fit, read_image
 from comp.errors import DataError
+from comp.framing import OWN_SIZE
 
 Pixels = np.ndarray[Any, Any]
 Images = Any  # np.ndarray, or what stands for one
@@ -58,6 +59,7 @@ class Decoded:
 
     def __init__(self, read: Callable[[int], Pixels], ids: tuple[str, ...], image: ImageConfig):
         self.read, self.ids, self.image = read, ids, image
+        self.own_size = image.resize in OWN_SIZE  # then the shape is of no image
         self.shape = (len(ids), image.size, image.size, 3)
         self.dtype = np.dtype(np.uint8)
 

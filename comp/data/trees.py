@@ -9,6 +9,8 @@ from pathlib import Path
 from comp.config import AUTO_GROUP, DataConfig
 from comp.data import labels, match
 from comp.data.index import Index
+from comp.data.mask_files import index_of
+from comp.data.mask_sources import FileSource, Form
 from comp.errors import DataError, complain, first
 from comp.tasks import Task
 
@@ -54,7 +56,7 @@ def folders_train(data: DataConfig, task: Task) -> Index:
 
 def _without_table(data: DataConfig, task: Task) -> list[str]:
     out = []
-    if task.target_ndim != 1:
+    if task.target_ndim != 1 and not task.spatial:
         out.append(f"folders give one class an image; task: {task.name} needs the layout 'csv'")
     if data.group not in (None, AUTO_GROUP):
         out.append(f"data.group: {data.group!r} is a column, and this layout reads no table")
@@ -82,13 +84,20 @@ def defects_train(data: DataConfig, task: Task) -> Index:
     complaints = [*_without_table(data, task), *match.bad_ids(ids, [str(p) for p in paths])]
     complaints += [f"{s.folder}: no images" for s in sides if not s.images]
     classes = data.classes or DEFECTS
-    if sorted(classes) != sorted(DEFECTS):
+    if not task.spatial and sorted(classes) != sorted(DEFECTS):
         complaints.append(f"data.classes: {first(classes)}; here they are {first(DEFECTS)}")
     complain(
         DataError,
         f"{data.root}: not right as data of the layout 'defects':",
         [*complaints, *unclear],
     )
+    if task.spatial:
+        form = Form(1, 1)
+        sources = [
+            FileSource(path, ((1, mask),) if mask else (), form)
+            for path, mask in zip(paths, masks, strict=True)
+        ]
+        return index_of(ids, paths, DEFECTS[1:], ("1",), sources, task)
     read = labels.number(texts, [0] * len(texts), task, classes)
     return match.build_index(ids, paths, read.classes, read.target, masks=masks)
 

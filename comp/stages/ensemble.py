@@ -186,15 +186,7 @@ def _part(index: Index, ids: list[str]) -> Index:
     """The index of some of its ids."""
     if len(ids) == len(index):
         return index
-    rows = index.rows(ids)
-    return replace(
-        index,
-        ids=tuple(ids),
-        paths=tuple(index.paths[row] for row in rows),
-        target=index.labels[rows],
-        groups=None if index.groups is None else tuple(index.groups[row] for row in rows),
-        masks=None if index.masks is None else tuple(index.masks[row] for row in rows),
-    )
+    return index.part(index.rows(ids))
 
 
 def _asked(experiment: Experiment) -> tuple[str, str]:

@@ -9,11 +9,13 @@ from pathlib import Path
 from comp import files
 from comp.config import Config, plain
 from comp.data.folds import SCHEMES, FoldPlan, load_plan, refuse_leaks
+from comp.data.images import RESIZES
 from comp.data.index import Index
 from comp.data.layouts import LAYOUTS, read_index, read_test
 from comp.data.proposals import Copies, accepted, grey_image, read_copies, read_skipped, without
 from comp.data.samples import ensure_sample
 from comp.errors import ConfigError, UsageError, first, pick
+from comp.framing import OWN_SIZE
 from comp.metrics import METRICS, Metric, check_metric
 from comp.progress import say
 from comp.runs import Workspace, workspace_of
@@ -49,7 +51,6 @@ def open_experiment(config: Config) -> Experiment:
 def check_names(experiment: Experiment) -> None:
     """Look up every other name in the config before any work; ConfigError for a wrong one."""
     from comp.data.augment import RECIPES
-    from comp.data.images import RESIZES
     from comp.data.sampler import SAMPLERS
     from comp.ensemble.vote import VOTES
     from comp.heads import HEADS, INITS
@@ -70,7 +71,22 @@ def check_names(experiment: Experiment) -> None:
     train = config.train
     check_mix(config.augment, task)
     loss = task.loss if train.loss == "auto" else train.loss
-    check_loss(loss, task.link.name, train.class_weights, train.pos_weight)
+    check_loss(loss, task.link.name, train.class_weights, train.pos_weight, spatial=task.spatial)
+    _check_spatial(config, task)
+
+
+def _check_spatial(config: Config, task: Task) -> None:
+    """ConfigError for what has no meaning for this task, because of answers a pixel or an image."""
+    image, model = config.image, config.model
+    if not task.spatial:
+        if image.resize in OWN_SIZE:
+            raise ConfigError(
+                f"image.resize: {image.resize} is for answers a pixel; for {task.name} use one of: "
+                f"{', '.join(name for name in RESIZES if name not in OWN_SIZE)}"
+            )
+        return
+    if (model.head, model.init, model.heads) != ("linear", "default", "one"):
+        raise ConfigError("model.head, model.init, model.heads: for answers an image, not a pixel")
 
 
 def read_train(experiment: Experiment) -> Index:

@@ -162,6 +162,13 @@ def find_batch(experiment: Experiment, fold: int, limit: int) -> Batches:
     return Batches(ordered, max(trials), fastest.size, picture)
 
 
+def _truth(job: Job, size: int) -> torch.Tensor:
+    """Targets of the right shape for `size` images of the training size."""
+    if job.regions is None:
+        return torch.from_numpy(np.resize(job.target, (size, *job.target.shape[1:])))
+    return torch.zeros((size, job.regions.layers, *job.images.shape[1:3]), dtype=torch.uint8)
+
+
 def _try(job: Job, size: int) -> BatchTrial | None:
     """Speed and memory of one batch size; None when it does not fit."""
     cuda = job.device.torch_device.type == "cuda"
@@ -172,7 +179,7 @@ def _try(job: Job, size: int) -> BatchTrial | None:
         learner = new_learner(job, 1, size)
         learner.net.module.train()
         pixels = torch.randint(0, 256, (size, *job.images.shape[1:]), dtype=torch.uint8)
-        target = torch.from_numpy(np.resize(job.target, (size, *job.target.shape[1:])))
+        target = _truth(job, size)
         update(job, learner, pixels, target)
         learner.loss_sum.sum().item()  # waits for the device
         started = time.perf_counter()

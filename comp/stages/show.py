@@ -8,7 +8,8 @@ import numpy as np
 
 from comp.chance import derive
 from comp.data.augment import make_recipe
-from comp.data.images import fit, read_image
+from comp.data.images import fit, fit_mask, read_image
+from comp.report.overlay import overlay
 from comp.report.sheet import contact_sheet
 from comp.stages.experiment import Experiment, read_train
 
@@ -27,10 +28,16 @@ def show_augmentation(experiment: Experiment, out: Path, *, images: int, draws: 
     pictures, titles = [], []
     for row in rows:
         image = fit(read_image(index.paths[row]), config.image.size, config.image.resize)
-        pictures.append(image)
+        mask = None
+        if index.truth is not None:
+            mask = fit_mask(index.truth.read(row), config.image.size, config.image.resize)
+        pictures.append(image if mask is None else overlay(image, mask))
         titles.append(f"{index.ids[row]}: {labels[row]}"[:40])
         for draw in range(draws):
             seed = derive(config.seed, "augment", 0, draw, int(row))
-            pictures.append(recipe(image, seed))
+            if mask is None:
+                pictures.append(recipe(image, seed))
+            else:
+                pictures.append(overlay(*recipe.with_mask(image, mask, seed)))
             titles.append("")
     contact_sheet(pictures, titles, out, columns=draws + 1)

@@ -14,10 +14,13 @@ from comp.config import Config, TrainConfig
 from comp.data.augment import flips_writing
 from comp.data.folds import FoldPlan
 from comp.data.index import Index
+from comp.data.mask_batches import OwnRegions, PackedRegions, Regions
+from comp.data.mask_pack import open_masks
 from comp.data.pack import Pack, open_pack
 from comp.data.subset import Subset, choose_subset
 from comp.device import Device, choose_device
 from comp.errors import DamagedError, RunError
+from comp.framing import OWN_SIZE
 from comp.progress import say
 from comp.runs import RunDir
 from comp.seal import read_place
@@ -29,6 +32,7 @@ from comp.stages.experiment import (
     read_train,
     sweep_cache,
 )
+from comp.stages.showing import show_validation
 from comp.train.learner import Job
 from comp.train.loop import train_fold
 from comp.train.stop import Stop
@@ -87,6 +91,7 @@ class _Trainer:
     def __init__(self, experiment: Experiment, index: Index, plan: FoldPlan, stop: Stop) -> None:
         self.experiment, self.index, self.plan, self.stop = experiment, index, plan, stop
         self.pack: Pack | None = None
+        self.regions: Regions | None = None
         self.device: Device | None = None
         self.subset: Subset | None = None
         size = experiment.config.train.subset
@@ -112,6 +117,14 @@ class _Trainer:
                 return Trained(fold, manifest, before=True)
             return Trained(fold, train_fold(self.job(fold, run)), before=False)
 
+    def _regions(self) -> Regions:
+        """The masks of the index: packed like its images, or at their own size."""
+        image, truth = self.experiment.config.image, self.index.truth
+        assert truth is not None, "the layout of a spatial task gives masks"
+        if image.resize in OWN_SIZE:
+            return OwnRegions(truth)
+        return PackedRegions(open_masks(self.index, image, self.experiment.workspace.cache))
+
     def _finished(self, fold: int, run: RunDir) -> dict[str, Any] | None:
         """The manifest of a fold that is whole; a damaged one is made again from the checkpoint."""
         try:
@@ -130,6 +143,8 @@ class _Trainer:
         if self.pack is None:
             sweep_cache(self.experiment.workspace.cache)
             self.pack = open_pack(index, config.image, self.experiment.workspace.cache)
+            if self.experiment.task.spatial:
+                self.regions = self._regions()
         train, valid = index.rows(self.plan.train(fold)), index.rows(self.plan.valid(fold))
         if self.subset is not None:
             train, valid = (np.intersect1d(rows, self.subset.rows) for rows in (train, valid))
@@ -148,6 +163,8 @@ class _Trainer:
             device=self.device,
             workers=count_workers(config.train, self.device),
             masks=index.masks,
+            regions=self.regions,
+            show=show_validation,
             stop=self.stop,
             content=index.file_sizes(),
         )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,14 @@ from timm.utils import ModelEmaV3
 from comp import files
 from comp.chance import seed_torch
 from comp.config import Config, plain
+from comp.data.channels import channel_statistics
+from comp.data.mask_batches import Regions
 from comp.device import Device
 from comp.errors import RunError
 from comp.heads import head_of
-from comp.losses import LossFunction, link_weights, make_loss
+from comp.losses import LossFunction, Terms, count_cells, link_weights, make_loss
 from comp.metrics import Metric
-from comp.models import Net, build_empty_net, build_net
+from comp.models import Net, build_empty_net, build_net, look
 from comp.progress import say
 from comp.runs import RunDir, refuse_changes
 from comp.seal import read_place
@@ -37,7 +40,9 @@ class Job:
     `images` (N, S, S, 3) uint8 and `target` (N, ...) of the whole index; `train_rows` and
     `valid_rows` number its rows; `plan` is the fingerprint of the fold plan, `content` one of the
     image files ("" where nobody looked); `masks` are the mask files of the index, where it has
-    some.
+    some. `regions`, for answers a pixel: the masks; the target then says which classes an image
+    holds. `show` is told the job, the network, what was judged (`comp.train.judging.Judged`) and
+    the epoch, every `train.show_every` epochs.
     """
 
     config: Config
@@ -54,6 +59,8 @@ class Job:
     device: Device
     workers: int
     masks: tuple[Path | None, ...] | None = None
+    regions: Regions | None = None
+    show: Callable[[Job, Net, Any, int], None] | None = None
     stop: Stop = field(default_factory=Stop)
     content: str = ""
 
@@ -90,7 +97,7 @@ class Learner:
         """The network that is validated and kept: the averaged one where there is an average."""
         if self.ema is None:
             return self.net
-        return Net(self.ema.module, self.net.device, self.net.mean, self.net.std)
+        return replace(self.net, module=self.ema.module)
 
     def state(self) -> State:
         """Everything that `restore` needs."""
@@ -152,7 +159,17 @@ def new_learner(job: Job, steps: int, micro: int, *, empty: bool = False) -> Lea
     build = build_empty_net if empty else build_net
     seed_torch(config.seed, "init", job.fold)
     outputs = job.task.columns(len(job.classes))
-    net = build(config.model, outputs, config.image.size, job.device, job.classes)
+    net = build(
+        config.model,
+        outputs,
+        config.image.size,
+        job.device,
+        job.classes,
+        spatial=job.task.spatial,
+    )
+    net = look(net, config.image)
+    if not empty:
+        net.mean, net.std = _norms(job, net)
     apart = train.head_lr is not None or train.freeze_epochs > 0
     optimizer = make_optimizer(net.module, train, head_of(net.module) if apart else None)
     return Learner(
@@ -167,16 +184,40 @@ def new_learner(job: Job, steps: int, micro: int, *, empty: bool = False) -> Lea
     )
 
 
+def _norms(job: Job, net: Net) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and spread of the channels: of the config, of the training rows, or of the network."""
+    image, found = job.config.image, (net.mean, net.std)
+    if "auto" in (image.mean, image.std):
+        found = channel_statistics(job.images, job.train_rows)
+    mean = net.mean if image.mean is None else found[0] if image.mean == "auto" else image.mean
+    std = net.std if image.std is None else found[1] if image.std == "auto" else image.std
+    return tuple(mean), tuple(std)
+
+
+def _count_cells(job: Job, outputs: int) -> np.ndarray[Any, Any]:
+    """How often each class occurs in the training part: among images, or among pixels."""
+    link, target = job.task.link.name, job.target[job.train_rows]
+    if job.regions is None:
+        return count_cells(target, link, outputs)
+    parts = (job.regions[row].transpose(2, 0, 1)[None] for row in job.train_rows)
+    return np.asarray(sum(count_cells(part, link, outputs) for part in parts))
+
+
 def _make_loss(job: Job, outputs: int) -> LossFunction:
     """The loss of the config, with the class weights of the training part of this fold."""
     train, link = job.config.train, job.task.link.name
-    target = job.target[job.train_rows]
-    weights = link_weights(target, link, outputs, train.class_weights, train.pos_weight)
+    weights = None
+    if train.class_weights != "none" or train.pos_weight is not None:
+        counts = _count_cells(job, outputs)
+        weights = link_weights(counts, link, train.class_weights, train.pos_weight)
     on_device = None
     if weights is not None:
         on_device = torch.from_numpy(weights).float().to(job.device.torch_device)
     spec = job.task.loss if train.loss == "auto" else train.loss
-    return make_loss(spec, link, train.label_smoothing, on_device)
+    terms = Terms(
+        train.label_smoothing, on_device, train.focal_gamma, train.focal_alpha, train.tversky
+    )
+    return make_loss(spec, link, terms)
 
 
 def _resume(job: Job, learner: Learner, state: State, damaged: list[str]) -> None:
@@ -185,6 +226,7 @@ def _resume(job: Job, learner: Learner, state: State, damaged: list[str]) -> Non
         _check_best(job)
     before, epochs = state["config"]["train"]["epochs"], job.config.train.epochs
     learner.restore(state, same_epochs=before == epochs)
+    learner.net.mean, learner.net.std = tuple(state["mean"]), tuple(state["std"])
     for line in damaged:
         say(f"fold {job.fold}: {line}; going on from the one before it, {_lost(job, learner)}")
     if damaged:

@@ -7,6 +7,8 @@ to the length of an epoch means that only the validation is missing.
 from __future__ import annotations
 
 import copy
+import csv
+import io
 import math
 import time
 from dataclasses import replace
@@ -19,14 +21,14 @@ from comp import files
 from comp.chance import seed_torch
 from comp.data.augment import make_recipe
 from comp.data.cutpaste import make_cutpaste
-from comp.data.dataset import Loader, eval_batches, train_loader
+from comp.data.dataset import Loader, train_loader
 from comp.data.offline import with_copies
 from comp.errors import TrainError, WorkerError, first
 from comp.metrics import Metric
-from comp.models import Net
 from comp.progress import say, track
 from comp.train import checkpoint
 from comp.train.average import keep_top, mean_weights, measure_norms, top_epochs
+from comp.train.judging import judge
 from comp.train.learner import (
     Job,
     Learner,
@@ -144,7 +146,8 @@ def _average(job: Job, learner: Learner, loader: Loader) -> dict[str, Any] | Non
     net.module.load_state_dict(mean_weights([job.run.top(epoch) for epoch in epochs]))
     seed_torch(job.config.seed, "average", job.fold)
     measure_norms(net, (images for images, _ in loader.epoch(job.config.train.epochs)))
-    loss, score = _validate(job, learner, net)
+    judged = judge(job, learner, net, partial(_leave_if_asked, job, learner))
+    loss, score = judged.loss, judged.score
     state = {**judged_state(job, learner), "model": net.module.state_dict()}
     checkpoint.save(state, job.run.average)
     told = ", ".join(str(epoch + 1) for epoch in sorted(epochs))
@@ -176,6 +179,8 @@ def make_loader(job: Job, workers: int) -> Loader:
             config.image,
             config.augment.cutpaste,
         )
+    if job.regions is not None:
+        return _mask_loader(job, workers)
     images, target, rows = with_copies(
         job.images,
         job.target,
@@ -197,6 +202,24 @@ def make_loader(job: Job, workers: int) -> Loader:
         sampler=config.train.sampler,
         strength=config.train.sampler_strength,
         paste=paste,
+    )
+
+
+def _mask_loader(job: Job, workers: int) -> Loader:
+    config = job.config
+    return train_loader(
+        job.images,
+        job.train_rows,
+        job.target,
+        make_recipe(config.augment.recipe, config.image.size),
+        seed=config.seed,
+        fold=job.fold,
+        batch_size=config.train.batch_size,
+        workers=workers,
+        sampler=config.train.sampler,
+        strength=config.train.sampler_strength,
+        regions=job.regions,
+        side=config.image.size if config.image.resize == "tiles" else None,
     )
 
 
@@ -276,35 +299,25 @@ def _skip(job: Job, learner: Learner, loss: float) -> None:
 
 def _judge(job: Job, learner: Learner) -> dict[str, float]:
     """The row of the history for the epoch that was just trained."""
-    valid_loss, score = _validate(job, learner, learner.judged)
+    found = judge(job, learner, learner.judged, partial(_leave_if_asked, job, learner))
     total, steps = learner.loss_sum.tolist()
+    every = job.config.train.show_every
+    if job.show is not None and every is not None and (learner.epoch + 1) % every == 0:
+        job.show(job, learner.judged, found, learner.epoch)
     return {
         "epoch": learner.epoch,
         "lr": learner.rate,
         "train_loss": total / steps if steps else math.nan,
-        "valid_loss": valid_loss,
-        job.metric.name: score,
+        "valid_loss": found.loss,
+        job.metric.name: found.score,
+        **found.by_class(job),
     }
 
 
-@torch.inference_mode()
-def _validate(job: Job, learner: Learner, net: Net) -> tuple[float, float]:
-    """Loss and score of the validation rows, without augmentation, with the neutral rule."""
-    net.module.eval()
-    size = min(job.config.predict.batch_size or 2 * job.config.train.batch_size, 2 * learner.micro)
-    parts = []
-    for batch in eval_batches(job.images, job.valid_rows, size):
-        parts.append(net.logits(net.to_device(batch)).float())
-        if job.stop.asked:
-            save_last(job, learner)
-            job.stop.leave(f"fold {job.fold} in the validation of epoch {learner.epoch}")
-    logits = torch.cat(parts)
-    target = job.target[job.valid_rows]
-    truth = job.task.link.loss_target(torch.from_numpy(target).to(logits.device), logits)
-    loss = float(learner.loss(logits, truth))
-    probs = job.task.link.probs(logits).cpu().numpy()
-    answer = probs if job.metric.wants == "probs" else job.task.decide(probs)
-    return loss, job.metric.score(target, answer, len(job.classes))
+def _leave_if_asked(job: Job, learner: Learner) -> None:
+    if job.stop.asked:
+        save_last(job, learner)
+        job.stop.leave(f"fold {job.fold} in the validation of epoch {learner.epoch}")
 
 
 def _is_best(row: dict[str, float], best: dict[str, float] | None, metric: Metric) -> bool:
@@ -319,9 +332,11 @@ def _is_best(row: dict[str, float], best: dict[str, float] | None, metric: Metri
 
 
 def _history_csv(history: list[dict[str, float]]) -> str:
-    lines = [",".join(history[0])]
-    lines += [",".join(format(value, ".10g") for value in row.values()) for row in history]
-    return "\n".join(lines) + "\n"
+    table = io.StringIO(newline="")
+    out = csv.writer(table, lineterminator="\n")
+    out.writerow(history[0])
+    out.writerows([format(value, ".10g") for value in row.values()] for row in history)
+    return table.getvalue()
 
 
 def _report(

@@ -61,10 +61,18 @@ class Mixed:
 
 
 def check_mix(augment: AugmentConfig, task: Task) -> None:
-    """Raise ConfigError for a mixture of images where each pixel has an answer of its own."""
-    if task.spatial and (augment.mixup or augment.cutmix):
+    """Raise ConfigError for what changes images but not their masks."""
+    asked = {
+        "mixup": augment.mixup,
+        "cutmix": augment.cutmix,
+        "cutpaste": augment.cutpaste,
+        "copies": augment.copies,
+    }
+    found = [f"augment.{name}" for name, value in asked.items() if value]
+    if task.spatial and found:
         raise ConfigError(
-            f"augment.mixup, augment.cutmix: not for task: {task.name}; set them to 0"
+            f"{', '.join(found)}: for an answer an image, not for task: {task.name}, where each "
+            "pixel has its own; leave it out"
         )
 
 

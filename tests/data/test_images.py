@@ -12,6 +12,7 @@ from PIL import Image, ImageOps
 
 from comp.data.images import MAX_PIXELS, RESIZES, fit, read_image
 from comp.errors import ConfigError, DataError
+from comp.framing import OWN_SIZE
 
 RGB = np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8)
 SHARED = Path(__file__).parents[2] / "../shared/data"
@@ -235,14 +236,14 @@ def test_the_limit_is_ours_and_not_pillows(tmp_path: Path) -> None:
         read(tmp_path, png_header(19_000, 10_000))
 
 
-@pytest.mark.parametrize("resize", RESIZES)
+@pytest.mark.parametrize("resize", [name for name in RESIZES if name not in OWN_SIZE])
 @pytest.mark.parametrize("shape", [(1, 1), (8, 20000), (20000, 8), (5, 7), (40, 30), (16, 16)])
 def test_any_image_fits_a_square(resize: str, shape: tuple[int, int]) -> None:
     image = np.full((*shape, 3), 77, dtype=np.uint8)
     np.testing.assert_array_equal(fit(image, 16, resize), np.full((16, 16, 3), 77, dtype=np.uint8))
 
 
-@pytest.mark.parametrize("resize", RESIZES)
+@pytest.mark.parametrize("resize", [name for name in RESIZES if name not in OWN_SIZE])
 def test_an_image_of_the_right_size_is_not_touched(resize: str) -> None:
     image = smooth(12, 12)
     np.testing.assert_array_equal(fit(image, 12, resize), image)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from toys import toy_tree
+from toys import regions, toy_tree
 
-from comp.config import make_config
+from comp.config import Config, make_config
+from comp.data.mask_batches import PackedRegions
 from comp.device import choose_device
 from comp.errors import RunError, TrainError
+from comp.framing import OWN_SIZE
 from comp.metrics import METRICS
 from comp.models import Net
 from comp.runs import RunDir
@@ -31,6 +34,15 @@ def make_job(path: Path, kind: str = "multiclass", fold: int = 0, **over: Any) -
     workers, content = over.pop("workers", 0), over.pop("content", "")
     device, stop = over.pop("device", None), over.pop("stop", None)
     tree = toy_tree(kind, **{"train__epochs": 3, "model__drop_rate": 0.3, **over})
+    if TASKS[kind].spatial:
+        return replace(
+            mask_job(path, kind, make_config(tree)),
+            fold=fold,
+            workers=workers,
+            content=content,
+            device=device or choose_device("fp32"),
+            stop=stop or Stop(),
+        )
     classes = 2 if kind == "binary" else 3
     number = np.arange(ROWS) // 2 % classes
     noise = np.random.default_rng(0).integers(0, 40, (ROWS, SIZE, SIZE, 3))
@@ -54,6 +66,48 @@ def make_job(path: Path, kind: str = "multiclass", fold: int = 0, **over: Any) -
         stop=stop or Stop(),
         content=content,
     )
+
+
+def mask_job(path: Path, kind: str, config: Config) -> Job:
+    """12 training and 12 validation images with a disc, a box, both or neither."""
+    task, own = TASKS[kind], config.image.resize in OWN_SIZE
+    pairs = [regions(seed, 40, 40 + 4 * (seed % 3) * own) for seed in range(24)]
+    layers = [mask[..., None] if task.layers(2) == 1 else
+              np.stack([mask == 1, mask == 2], axis=-1).astype(np.uint8)
+              for _, mask in pairs]  # fmt: skip
+    images: Any = [image for image, _ in pairs] if own else np.stack([i for i, _ in pairs])
+    store = Own(images, config) if own else images
+    kept: Any = Own(layers, config) if own else PackedRegions(np.stack(layers))
+    there = [[(mask == number).any() for number in (1, 2)] for _, mask in pairs]
+    return Job(
+        config=config,
+        task=task,
+        metric=METRICS["dice"],
+        fold=0,
+        images=store,
+        target=np.array(there, dtype=np.int64),
+        classes=("disc", "box"),
+        train_rows=np.arange(0, 24, 2),
+        valid_rows=np.arange(1, 24, 2),
+        plan="plan" * 16,
+        run=RunDir(path),
+        device=choose_device("fp32"),
+        workers=0,
+        regions=kept,
+    )
+
+
+class Own:
+    """A list of images, or of masks, of several sizes."""
+
+    own_size = True
+
+    def __init__(self, items: list[Any], config: Config) -> None:
+        self.items, self.layers = items, items[0].shape[-1]
+        self.shape = (len(items), config.image.size, config.image.size, 3)
+
+    def __getitem__(self, row: int) -> Any:
+        return self.items[row]
 
 
 def weights(run: RunDir, name: str = "last") -> str:
@@ -87,10 +141,12 @@ def test_every_kind_learns_and_leaves_a_whole_run(tmp_path: Path, kind: str) -> 
     assert len(losses) == state["epoch"] == manifest["epochs"] == 6
     assert (state["plan"], state["fold"], state["classes"]) == (job.plan, 0, list(job.classes))
     history = job.run.history.read_text().splitlines()
-    assert history[0] == "epoch,lr,train_loss,valid_loss,macro_f1,best"
+    name, columns = job.metric.name, job.task.column_names(job.classes)
+    each = "".join(f"{name}[{column}]," for column in columns) if job.task.spatial else ""
+    assert history[0] == f"epoch,lr,train_loss,valid_loss,{name},{each}best"
     assert len(history) == 7
-    best = max(row["macro_f1"] for row in state["history"])
-    assert manifest["best"]["macro_f1"] == state["best"]["macro_f1"] == best
+    best = max(row[name] for row in state["history"])
+    assert manifest["best"][name] == state["best"][name] == best
 
 
 class Killed(BaseException):

@@ -61,15 +61,29 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "both mixed": {"augment__mixup": 0.2, "augment__cutmix": 1.0, "train__micro_batch": 3},
     "erasing": {"augment__erasing": 0.5},
     "cutpaste": {"augment__cutpaste": 0.5},
+    "norms": {"image__mean": "auto", "image__std": "auto"},
+    "tiles": {"image__resize": "tiles", "image__size": 32},
+    "own size": {"image__resize": "none"},
+    "gamma": {"train__loss": "focal", "train__focal_gamma": 1.0, "train__focal_alpha": 0.6},
+    "tversky": {"train__loss": "tversky", "train__tversky": [0.5, 0.5]},
+    "decoder": {"model__name": "unetplusplus"},
+    "vanilla": {"model__name": "unet_vanilla", "model__encoder": None},
 }
+NOT_SPATIAL = ("head", "init", "mixup", "cutmix", "both mixed", "erasing", "cutpaste", "loss soft")
+SPATIAL = ("tiles", "own size", "decoder", "vanilla")
 
 
 def job_of(path: Path, kind: str, name: str, **over: Any) -> Job:
     """A toy fold with the option; skipped where the kind has no such option."""
     option = OPTIONS[name]
     loss, link = option.get("train__loss"), TASKS[kind].link.name
+    spatial = TASKS[kind].spatial
     if isinstance(loss, str) and link not in LOSSES[loss].make:
         pytest.skip(f"{loss} is not for {link}")
+    if isinstance(loss, str) and LOSSES[loss].regions and not spatial:
+        pytest.skip(f"{loss} is for answers a pixel")
+    if name.startswith(NOT_SPATIAL if spatial else SPATIAL) and name != "head_lr":
+        pytest.skip("for answers an image" if spatial else "for answers a pixel")
     if "train__pos_weight" in option and link != "sigmoid":
         pytest.skip("for 0/1 columns")
     if "model__heads" in option and kind != "multiclass":
@@ -109,13 +123,17 @@ def test_the_loss_is_finite_and_falls_on_one_batch(tmp_path: Path, kind: str, na
     assert min(losses[-3:]) < losses[0], losses
 
 
-@pytest.mark.parametrize("name", OPTIONS)
+REGIONS = ["tiles", "own size", "norms", "inverse", "ema", "sampler balanced", "loss lovasz"]
+
+
+@pytest.mark.parametrize("name", [*OPTIONS, *(f"{name}, a pixel" for name in REGIONS)])
 def test_a_run_that_was_killed_and_resumed_ends_with_the_same_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
+    name, _, spatial = name.partition(", ")
     link = OPTIONS[name].get("train__loss")
     sigmoid = "train__pos_weight" in OPTIONS[name] or link == "bce"
-    kind = "multilabel" if sigmoid else "multiclass"
+    kind = "multilabel" if sigmoid else "segmentation" if spatial else "multiclass"
     whole, broken = (job_of(tmp_path / where, kind, name) for where in ("whole", "broken"))
     train_fold(whole)
     broken = replace(broken, masks=whole.masks)

@@ -17,6 +17,7 @@ from comp.device import choose_device
 from comp.errors import CompError, OutOfTime, RunError, TrainError
 from comp.models import Net
 from comp.train import checkpoint, learner, loop
+from comp.train.judging import Judged
 from comp.train.learner import Job
 from comp.train.loop import train_fold
 from comp.train.stop import Stop
@@ -91,7 +92,7 @@ def test_killed_at_the_end_of_an_epoch_it_is_neither_repeated_nor_skipped(
     """F5."""
     whole, broken = (make_job(tmp_path / name, **EVERY_STEP) for name in ("whole", "broken"))
     train_fold(whole)
-    real = loop._validate
+    real = loop.judge
 
     def validate(*given: Any) -> Any:
         if after:
@@ -99,11 +100,11 @@ def test_killed_at_the_end_of_an_epoch_it_is_neither_repeated_nor_skipped(
         raise Killed
 
     with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(loop, "_validate", validate)
+        patch.setattr(loop, "judge", validate)
         train_fold(broken)
     state = checkpoint.load(broken.run.last)
     assert (state["epoch"], state["step"]) == (0, 2)
-    updates, validations = count(monkeypatch, "update"), count(monkeypatch, "_validate")
+    updates, validations = count(monkeypatch, "update"), count(monkeypatch, "judge")
     train_fold(broken)
     assert (len(updates), len(validations)) == (4, 3)
     assert_same_end(broken, whole)
@@ -250,7 +251,7 @@ def test_a_score_that_is_no_number_is_never_the_best(
 ) -> None:
     """F16."""
     left = iter(scores)
-    monkeypatch.setattr(loop, "_validate", lambda *_: (1.0, next(left)))
+    monkeypatch.setattr(loop, "judge", lambda *_: Judged(1.0, next(left)))
     manifest = train_fold(make_job(tmp_path))
     assert manifest["best"]["macro_f1"] == 0.5
     flags = [row["best"] for row in checkpoint.load(make_job(tmp_path).run.last)["history"]]
@@ -260,7 +261,7 @@ def test_a_score_that_is_no_number_is_never_the_best(
 def test_when_no_score_is_a_number_the_last_epoch_is_kept_and_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(loop, "_validate", lambda *_: (1.0, float("nan")))
+    monkeypatch.setattr(loop, "judge", lambda *_: Judged(1.0, float("nan")))
     job = make_job(tmp_path)
     assert train_fold(job)["best"] == {}
     assert "macro_f1 was NaN in every epoch; the last one is kept" in capsys.readouterr().err
@@ -275,7 +276,7 @@ def test_ties_go_to_the_lower_loss_then_to_the_later_epoch_and_are_listed(
     rows = [(1.0, 0.1)] * 11
     rows[3], rows[9], rows[10] = (0.5, 0.9), (0.5, 0.9), (0.4, 0.9)
     left = iter(rows)
-    monkeypatch.setattr(loop, "_validate", lambda *_: next(left))
+    monkeypatch.setattr(loop, "judge", lambda *_: Judged(*next(left)))
     manifest = train_fold(make_job(tmp_path, train__epochs=11))
     assert (manifest["best"]["epoch"], manifest["ties"]) == (10, [3, 9])
     assert "reached in other epochs too: 4, 10" in capsys.readouterr().err
@@ -334,7 +335,8 @@ def test_two_validations_are_equal_to_the_bit(tmp_path: Path) -> None:
     """F32: no transform with chance in it can come between."""
     job = make_job(tmp_path, augment__recipe="heavy")
     taught = learner.new_learner(job, 2, 8)
-    assert loop._validate(job, taught, taught.net) == loop._validate(job, taught, taught.net)
+    one, other = (loop.judge(job, taught, taught.net, lambda: None) for _ in range(2))
+    assert one == other
 
 
 def test_the_hours_end_on_a_checkpoint_in_time(tmp_path: Path) -> None:

@@ -1,0 +1,255 @@
+"""The layout `coco`: images, and what is marked on them in COCO's json.
+
+The json of the training images is `data.annotations`; without it, `_annotations.coco.json` in
+`train/` and `valid/` (as Roboflow exports them; its split is not ours: folds are), or a json that
+is called after the training images. A category 0 without annotations is a heading, not a class.
+The classes are in the order of their ids; an id of an image is its file name, with its folder in
+front where two folders have a file of that name.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from comp import files
+from comp.config import AUTO_GROUP, DataConfig
+from comp.data import match
+from comp.data.index import Index
+from comp.data.mask_sources import ON_TOP, CocoSource, Form, Shape
+from comp.data.masks import Masks
+from comp.errors import DataError, complain, first
+from comp.progress import say
+from comp.tasks import Task
+
+_ROBOFLOW = "_annotations.coco.json"
+
+
+@dataclass(frozen=True)
+class Read:
+    """What the json files say.
+
+    `images`      (file name, its path or None, height, width, key) of each image
+    `marked`      key -> its annotations, in the order of the file
+    `categories`  id -> name
+    """
+
+    images: tuple[tuple[str, Path | None, int, int, tuple[str, int]], ...]
+    marked: dict[tuple[str, int], list[dict[str, Any]]]
+    categories: dict[int, str]
+    complaints: tuple[str, ...]
+
+
+def annotation_files(data: DataConfig) -> list[Path]:
+    """The json files of the training images; none where they cannot be told."""
+    root = Path(data.root)
+    if data.annotations:
+        return [root / name for name in data.annotations]
+    split = [root / name / _ROBOFLOW for name in dict.fromkeys((data.train_images, "valid"))]
+    found = [path for path in split if path.is_file()]
+    if found:
+        return found
+    places = [*sorted(root.glob("*.json")), *sorted(root.glob("annotations/*.json"))]
+    return [path for path in places if "train" in path.name.lower()]
+
+
+def lacks(data: DataConfig) -> list[str]:
+    """What is missing for the layout, as complaints."""
+    paths = annotation_files(data)
+    out = [f"the file {path} is missing (data.annotations)" for path in paths if not path.is_file()]
+    if not paths:
+        out.append(f"{data.root}: no json with 'train' in its name (name it in data.annotations)")
+    return out
+
+
+def train(data: DataConfig, task: Task) -> Index:
+    """The images of the json files, with their masks."""
+    read = _read(tuple(annotation_files(data)), Path(data.root), data.train_images)
+    complaints = list(read.complaints)
+    categories, classes = _classes(read, data, complaints)
+    complaints += [f"no file for the image {name!r}" for name, path, *_ in read.images if not path]
+    complaints += _unlisted(read, data)
+    if data.group not in (None, AUTO_GROUP):
+        complaints.append(f"data.group: {data.group!r} is a column, and this layout has no table")
+    names = _names(read)
+    complain(DataError, f"{data.root}: not right as data of the layout 'coco':", complaints)
+    form = Form(len(classes), task.layers(len(classes)))
+    masks = Masks([_source(row, read, categories, data, form) for row in read.images], form.layers)
+    _tell_odd(read)
+    target = np.stack([masks.objects(row) > 0 for row in range(len(masks))]).astype(np.int64)
+    paths = [path for _, path, *_ in read.images if path is not None]
+    codes = tuple(str(number) for number in categories)
+    return match.build_index(names, paths, classes, target, truth=masks, codes=codes)
+
+
+def read_masks(
+    path: Path, data: DataConfig, task: Task, classes: tuple[str, ...], ids: Sequence[str]
+) -> Masks:
+    """The masks of `ids`, which may be names without suffix, from another json (of the test set).
+
+    Raises DataError for ids that are not in it, and for other categories.
+    """
+    read = _read((path,), Path(data.root), data.test_images)
+    complaints = list(read.complaints)
+    categories, found = _classes(read, data, complaints, classes)
+    rows = {row[0]: row for row in read.images} | {Path(row[0]).stem: row for row in read.images}
+    missing = [name for name in ids if name not in rows]
+    if missing:
+        complaints.append(f"{len(missing)} test ids are not in it: {first(missing)}")
+    if found != classes:
+        complaints.append(f"its classes are {first(found, 12)}, those of training {first(classes)}")
+    complain(DataError, f"{path}: not the answers:", complaints)
+    form = Form(len(classes), task.layers(len(classes)))
+    return Masks([_source(rows[name], read, categories, data, form) for name in ids], form.layers)
+
+
+def _read(paths: tuple[Path, ...], root: Path, folder: str) -> Read:
+    images: list[tuple[str, Path | None, int, int, tuple[str, int]]] = []
+    marked: dict[tuple[str, int], list[dict[str, Any]]] = {}
+    categories: dict[int, str] = {}
+    complaints: list[str] = []
+    for path in paths:
+        tree = files.read_json(path, DataError)
+        try:
+            for item in tree["categories"]:
+                name = categories.setdefault(int(item["id"]), str(item["name"]))
+                if name != str(item["name"]):
+                    complaints.append(f"category {item['id']} is {name!r} and {item['name']!r}")
+            places = (path.parent, root / folder)
+            for item in tree["images"]:
+                name, key = str(item["file_name"]), (str(path), int(item["id"]))
+                there = _find(name, places, root)
+                images.append((name, there, int(item["height"]), int(item["width"]), key))
+                marked[key] = []
+            complaints += list(_attach(tree["annotations"], str(path), marked, categories))
+        except (KeyError, TypeError, ValueError) as problem:
+            raise DataError(f"{path}: not COCO annotations: {problem!r} is missing") from problem
+    complaints += [f"{first([p.name for p in paths])}: lists no images"] if not images else []
+    complaints += match.bad_ids([row[0] for row in images], [row[4][0] for row in images])
+    return Read(tuple(images), marked, categories, tuple(complaints))
+
+
+def _find(name: str, places: Sequence[Path], root: Path) -> Path | None:
+    """The image of a file name that does not lead out of the data."""
+    bare = Path(name.replace("\\", "/")).name
+    for path in (place / part for part in dict.fromkeys((name, bare)) for place in places):
+        if path.is_file() and path.resolve().is_relative_to(root.resolve()):
+            return path
+    return None
+
+
+def _attach(
+    annotations: Sequence[dict[str, Any]],
+    where: str,
+    marked: dict[tuple[str, int], list[dict[str, Any]]],
+    categories: dict[int, str],
+) -> Iterator[str]:
+    """Put each annotation to its image; complaints about those that cannot be."""
+    lost, unknown, shapeless = [], [], []
+    for item in annotations:
+        key, number = (where, int(item["image_id"])), item.get("id", "?")
+        if key not in marked:
+            lost.append(number)
+        elif int(item["category_id"]) not in categories:
+            unknown.append(f"{number} (category {item['category_id']})")
+        elif not isinstance(item.get("segmentation"), (list, dict)):
+            shapeless.append(number)
+        else:
+            marked[key].append(item)
+    for numbers, what in (
+        (lost, "of images that are not listed"),
+        (unknown, "of unknown categories"),
+        (shapeless, "without polygons or run lengths"),
+    ):
+        if numbers:
+            yield f"{Path(where).name}: {len(numbers)} annotations {what}: {first(numbers)}"
+
+
+def _classes(
+    read: Read, data: DataConfig, complaints: list[str], known: tuple[str, ...] = ()
+) -> tuple[list[int], tuple[str, ...]]:
+    """The ids of the categories that are classes, in the order of the classes, and their names."""
+    used = {int(item["category_id"]) for items in read.marked.values() for item in items}
+    ids = [number for number in sorted(read.categories) if number or number in used]
+    names = [read.categories[number] for number in ids]
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        complaints.append(f"several categories are called {first(twice)}")
+    wanted = known or data.classes
+    if not wanted:
+        return ids, tuple(names)
+    if sorted(wanted) != sorted(names):
+        complaints.append(f"data.classes: {first(wanted, 12)}; the json has {first(names, 12)}")
+        return ids, tuple(names)
+    place = {name: number for number, name in zip(ids, names, strict=True)}
+    return [place[name] for name in wanted], tuple(wanted)
+
+
+def _source(
+    row: tuple[str, Path | None, int, int, tuple[str, int]],
+    read: Read,
+    categories: Sequence[int],
+    data: DataConfig,
+    form: Form,
+) -> CocoSource:
+    _, path, height, width, key = row
+    assert path is not None, "complained of before"
+    number_of = {category: place for place, category in enumerate(categories, 1)}
+    items = read.marked[key]
+    if data.on_top == "larger_id":  # of the category, whatever the order of the classes
+        items = sorted(items, key=lambda item: int(item["category_id"]))
+    shapes = [
+        Shape(number_of[int(item["category_id"])], item["segmentation"], float(item.get("area", 0)))
+        for item in items
+    ]
+    shapes = shapes if data.on_top == "larger_id" else ON_TOP[data.on_top](shapes)
+    return CocoSource(path, (height, width), tuple(shapes), form)
+
+
+def _names(read: Read) -> list[str]:
+    """The id of each image."""
+    seen = Counter(name for name, *_ in read.images)
+    return [
+        name if seen[name] == 1 or path is None else f"{path.parent.name}/{name}"
+        for name, path, *_ in read.images
+    ]
+
+
+def _unlisted(read: Read, data: DataConfig) -> list[str]:
+    """A complaint about images that lie beside the listed ones and are in no json."""
+    there = {path.resolve() for _, path, *_ in read.images if path is not None}
+    folders = sorted({path.parent for path in there})
+    test = (Path(data.root) / data.test_images).resolve()
+    extra = [
+        name
+        for folder in folders
+        if folder != test
+        for name, path in match.list_files(folder, Path(data.root)).images
+        if path.resolve() not in there and path.resolve().parent == folder
+    ]
+    if not extra:
+        return []
+    return [f"{len(extra)} images are in no json; remove them, or list them: {first(extra)}"]
+
+
+def _tell_odd(read: Read) -> None:
+    """Say what covers no pixel, or reaches beyond its image: it is left out, or cut."""
+    thin, beyond = [], []
+    for _, _, height, width, key in read.images:
+        for item in read.marked[key]:
+            if not isinstance(item["segmentation"], list):
+                continue
+            points = [np.asarray(p, dtype=float) for p in item["segmentation"] if len(p) >= 6]
+            if len(points) < len(item["segmentation"]) or not points:
+                thin.append(item.get("id", "?"))
+            if any(p.min() < -1 or p[::2].max() > width + 1 or p[1::2].max() > height + 1
+                   for p in points):  # fmt: skip
+                beyond.append(item.get("id", "?"))
+    for ids, what in ((thin, "have fewer than three points"), (beyond, "reach beyond their image")):
+        if ids:
+            say(f"warning: {len(ids)} annotations {what}; what is inside is used: {first(ids)}")

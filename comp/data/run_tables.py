@@ -1,0 +1,161 @@
+"""The layout `rle`: a table of run lengths, and a folder of images.
+
+The table has a row an image (one class), a row an image and class (`data.rle_class` names the
+column of the class, or image and class stand in one column, joined by "_"), or a column of run
+lengths a class. An empty cell is an empty mask; an image without any row has none either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from comp import rle
+from comp.config import AUTO_GROUP, DataConfig
+from comp.data import match
+from comp.data.asked import Asked, odd_rows, read_asked
+from comp.data.images import image_size
+from comp.data.index import Index
+from comp.data.mask_sources import Form, RunsSource
+from comp.data.masks import Masks
+from comp.data.tables import Table, read_table
+from comp.errors import DataError, complain, first
+from comp.tasks import Task
+
+Array = np.ndarray[Any, Any]
+Cells = dict[str, list[tuple[str, str, int]]]  # image -> (code, text, line)
+
+_EMPTY = ("", "nan", "-1")  # -1: how some competitions write an empty mask
+_ONE = "object"  # the class of a table that names none
+
+
+def lacks(data: DataConfig) -> list[str]:
+    """What is missing for the layout, as complaints."""
+    table = Path(data.root) / data.train_csv
+    out = [] if table.is_file() else [f"the table {table} is missing (data.train_csv)"]
+    return out + match.no_folders(Path(data.root) / data.train_images)
+
+
+def train(data: DataConfig, task: Task) -> Index:
+    """The images of the folder, with the masks of the table."""
+    root = Path(data.root)
+    table = read_table(root / data.train_csv)
+    listing = match.list_files(root / data.train_images, root)
+    complaints: list[str] = []
+    if data.group not in (None, AUTO_GROUP):
+        complaints.append("data.group: not for this layout; use auto, or null")
+    cells = _cells(table, data, listing, complaints)
+    codes = tuple(sorted({code for rows in cells.values() for code, _, _ in rows}, key=_natural))
+    classes = data.classes or codes
+    if len(classes) != len(codes):
+        complaints.append(
+            f"data.classes: {len(classes)} names, but the table has the classes {first(codes, 12)}"
+        )
+    found, unfound = match.match(list(cells), listing)
+    complaints += unfound
+    named = {path: name for name, path in found.items()}
+    ids = [named.get(path, name) for name, path in listing.images]
+    paths = [path for _, path in listing.images]
+    complaints += match.bad_ids(ids, [str(listing.folder)] * len(ids))
+    complain(DataError, f"{table.path}: not right as data of the layout 'rle':", complaints)
+    truth = _masks(ids, paths, cells, codes, data, task, table)
+    target = np.stack([truth.objects(row) > 0 for row in range(len(ids))]).astype(np.int64)
+    return match.build_index(ids, paths, tuple(classes), target, truth=truth, codes=codes)
+
+
+def read_masks(
+    path: Path,
+    data: DataConfig,
+    task: Task,
+    classes: tuple[str, ...],
+    ids: Sequence[str],
+    listing: match.Listing,
+) -> Masks:
+    """The masks of `ids`, from a table like that of the training images."""
+    table = read_table(path)
+    complaints: list[str] = []
+    cells = _cells(table, data, listing, complaints)
+    found, unfound = match.match(list(ids), listing)
+    unknown = [name for name in cells if name not in set(ids)]
+    complaints += unfound
+    if unknown:
+        complaints.append(f"{len(unknown)} images are not asked for: {first(unknown)}")
+    complain(DataError, f"{path}: not the answers:", complaints)
+    codes = tuple(sorted({c for rows in cells.values() for c, _, _ in rows}, key=_natural))
+    codes = codes if len(codes) == len(classes) else classes
+    return _masks(ids, [found[name] for name in ids], cells, codes, data, task, table)
+
+
+def _masks(
+    ids: Sequence[str],
+    paths: Sequence[Path],
+    cells: Cells,
+    codes: Sequence[str],
+    data: DataConfig,
+    task: Task,
+    table: Table,
+) -> Masks:
+    form = Form(len(codes), task.layers(len(codes)))
+    number_of = {code: number for number, code in enumerate(codes, 1)}
+    complaints, sources = list[str](), list[RunsSource]()
+    for name, path in zip(ids, paths, strict=True):
+        runs = [(number_of[c], text, line) for c, text, line in cells.get(name, ()) if text]
+        complaints += _wrong(runs, path)
+        kept = tuple(sorted((number, text) for number, text, _ in runs))
+        sources.append(RunsSource(path, kept, form, data.rle_order))
+    complain(DataError, f"{table.path}: not run lengths of these images:", complaints)
+    return Masks(sources, form.layers)
+
+
+def _wrong(runs: Sequence[tuple[int, str, int]], path: Path) -> list[str]:
+    """Complaints about run lengths that do not fit their image."""
+    out = []
+    for _, text, line in runs:
+        try:
+            height, width = image_size(path)
+            rle.runs(text, height * width)
+        except DataError as problem:
+            out.append(f"line {line}: {problem}")
+    return out
+
+
+def _cells(table: Table, data: DataConfig, listing: match.Listing, complaints: list[str]) -> Cells:
+    """The run lengths of each image, by the codes of the classes."""
+    key = data.id if data.id in table.values else table.columns[0]
+    columns = list(data.target) or [table.columns[-1]]
+    missing = [name for name in (*columns, data.rle_class) if name and name not in table.values]
+    complaints += [f"data.target, data.rle_class: {table.no_column(name)}" for name in missing]
+    if missing or key in columns:
+        return {}
+    asked = _asked(table, key, columns, data, listing)
+    complaints += odd_rows(asked, None) if len(columns) == 1 else []
+    out: Cells = {name: [] for name in asked.ids}
+    for column in columns:
+        for row, text in enumerate(table.values[column]):
+            code = asked.codes[row] if len(columns) == 1 else column
+            text = "" if text.strip().lower() in _EMPTY else text
+            out[asked.images[row]].append((code or _ONE, text, table.lines[row]))
+    return out
+
+
+def _asked(
+    table: Table, key: str, columns: Sequence[str], data: DataConfig, listing: match.Listing
+) -> Asked:
+    """Image and class of each row; the class is no column but that of `data.rle_class`."""
+    ids = tuple(table.values[key])
+    if data.rle_class is not None:
+        return Asked(ids, tuple(table.values[data.rle_class]))
+    if len(columns) > 1:
+        return Asked(ids, (None,) * len(ids))
+    two = Table(
+        **{**vars(table), "columns": (key, columns[0])},
+    )
+    return read_asked(two, key, lambda name: bool(listing.find(name)))
+
+
+def _natural(code: str) -> tuple[int, str]:
+    """Numbers by their value, before texts."""
+    return (int(code), "") if code.isascii() and code.isdigit() else (1 << 30, code)
