@@ -33,7 +33,7 @@ import comp.stages.folds  # noqa: E402
 import comp.stages.status  # noqa: E402
 from comp import cli  # noqa: E402
 from comp.data import pack  # noqa: E402
-from comp.train import checkpoint, loop  # noqa: E402
+from comp.train import checkpoint, judging, loop  # noqa: E402
 
 
 def child(request: dict[str, Any], report: int) -> int:
@@ -53,7 +53,7 @@ def child(request: dict[str, Any], report: int) -> int:
 
 PLACES: dict[str, tuple[Any, str]] = {
     "training": (loop, "update"),
-    "validation": (loop, "eval_batches"),
+    "validation": (judging, "eval_batches"),
     "packing": (pack, "fit"),
     "predicting": (comp.predict, "view_probs"),
 }
