@@ -26,7 +26,8 @@ from comp.errors import (
 from comp.predictions import Predictions
 from comp.report.board import draw_board
 from comp.stages.board import enter_score, read_board
-from comp.stages.ensemble import Request, ensemble
+from comp.stages.ensemble import ensemble
+from comp.stages.ensembled import Request
 from comp.stages.experiment import Experiment, open_experiment
 from comp.stages.folds import make_folds
 from comp.stages.gate import check_file, explain, find, send
