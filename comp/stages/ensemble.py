@@ -64,8 +64,8 @@ def ensemble(experiment: Experiment, request: Request | None = None) -> Ensemble
     models = gather(ground, runs, request.added, config.ensemble.combine)
     if task.spatial:
         return ensemble_masks(ground, request, models, gate, paths)
-    shift = _shift(experiment, index, test, models)
     ids = covered_ids(models, index)
+    shift = _shift(experiment, index, test, models, ids)
     judgeable, _, parts = judged_part(index, plan)
     seen, fold = _part(index, ids), parts[judgeable.rows(ids)]
     judged = [replace_ids(model.oof, ids) for model in models if model.oof is not None]
@@ -153,18 +153,24 @@ def _asked(experiment: Experiment) -> tuple[str, str]:
 
 
 def _shift(
-    experiment: Experiment, index: Index, test: Index, models: Sequence[Model]
+    experiment: Experiment, index: Index, test: Index, models: Sequence[Model], ids: list[str]
 ) -> Shift | None:
-    """The shift of `ensemble.prior`; an estimate is made from the mean of all test predictions."""
+    """The shift of `ensemble.prior`; an estimate is made from the mean of all test predictions,
+    calibrated on the mean of the out-of-fold ones."""
     prior = experiment.config.ensemble.prior
     if prior is None:
         return None
-    probs = [t.align(test.ids).probs for model in models for t in model.tests]
-    task = experiment.task
-    neutral = task.link.neutral(probs[0].shape[1])
-    mean = VOTES["soft"].merge(probs, np.ones(len(probs)), task, neutral).probs
-    assert mean is not None
-    return make_shift(prior, experiment.task, index.classes, index.labels, mean)
+
+    def mean(parts: list[Array]) -> Array:
+        neutral = experiment.task.link.neutral(parts[0].shape[1])
+        found = VOTES["soft"].merge(parts, np.ones(len(parts)), experiment.task, neutral).probs
+        assert found is not None
+        return found
+
+    tests = mean([t.align(test.ids).probs for model in models for t in model.tests])
+    oof = mean([model.oof.align(ids).probs for model in models if model.oof is not None])
+    seen = oof, index.labels[index.rows(ids)]
+    return make_shift(prior, experiment.task, index.classes, index.labels, tests, seen)
 
 
 def _table(

@@ -63,6 +63,8 @@ def doubts(
     rows = list(zip(*cells.values(), strict=True))
     if len(rows) > 1 and len(set(rows)) == 1:
         out.append(f"all {len(rows)} rows have the same answer: {', '.join(rows[0])[:80]}")
+    else:
+        out += _everywhere(cells, form)
     if expected is not None:
         out += _far(shares(cells, form), expected, len(rows), judged_on)
     digest = hashlib.sha256(content).hexdigest()
@@ -70,6 +72,20 @@ def doubts(
     if same:
         out.append(f"identical to an earlier submission: {', '.join(same)}")
     return out
+
+
+def _everywhere(cells: Mapping[str, Sequence[str]], form: Form) -> list[str]:
+    """Labels that every row was given, where an answer is a column a label."""
+    if form.allowed is None or len(cells) < 2:
+        return []
+    always = [name for name, column in cells.items() if column and set(column) == {"1"}]
+    if not always:
+        return []
+    more = f" and {len(always) - _SHOWN} more" if len(always) > _SHOWN else ""
+    return [
+        f"{len(always)} of {len(cells)} labels are given to every row: "
+        f"{', '.join(always[:_SHOWN])}{more}"
+    ]
 
 
 def _form(content: bytes, sample: Sample) -> list[str]:

@@ -286,6 +286,21 @@ def test_the_board_keeps_apart_what_cannot_be_compared(toy: Toy, workspace: Path
     assert (fresh.public, math.isnan(fresh.private), fresh.note) == (0.5, True, "")
 
 
+def test_the_board_reads_a_run_on_the_plan_of_another(toy: Toy) -> None:
+    tree = toy("binary")
+    trained(tree)
+    other = {**tree, "name": "other", "folds": {**tree["folds"], "plan": "toy_binary"}}
+    train(open_experiment(make_config(other)), "all")
+    ensemble(open_experiment(make_config(tree)), Request(runs=("toy_binary", "other"), out="both"))
+    tree["ensemble"] = {"prior": {"0": 0.9, "1": 0.1}}
+    ensemble(open_experiment(make_config(tree)), Request(out="shifted"))
+    (group,) = read_board()
+    entries = {e.name: e for e in group.entries}
+    assert not math.isnan(entries["other"].honest)
+    assert (entries["other"].note, entries["both"].note) == ("", "")
+    assert entries["shifted"].note == "at another class balance (ensemble.prior)."
+
+
 def test_doubted_labels_are_listed_and_drawn(toy: Toy) -> None:
     experiment = trained(toy("multilabel"))
     found = find_issues(experiment, (), None, 4)
