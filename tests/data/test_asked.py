@@ -29,6 +29,11 @@ def test_ids_with_an_underscore_that_are_images_are_not_cut(workspace: Path) -> 
     assert found == Asked(("a_1", "a_2"), (None, None))
 
 
+def test_one_missing_image_cuts_no_ids(workspace: Path) -> None:
+    found = asked([["ImageId", "EncodedPixels"], ["a_1", ""], ["b", ""]], {"a_1"})
+    assert found == Asked(("a_1", "b"), (None, None))
+
+
 def test_rows_that_are_there_twice_and_unknown_classes_are_told() -> None:
     rows = Asked(("a", "a", "b"), ("1", "1", "9"))
     assert odd_rows(rows, ("1", "2")) == [
