@@ -261,3 +261,15 @@ def test_nothing_is_written_outside_the_workspace(toy: Toy, workspace: Path) -> 
     assert {p: p.stat().st_mtime_ns for p in (workspace / "input").rglob("*")} == before
     made = {p.name for p in workspace.iterdir()}
     assert made == {"input", "cache", "checks", "folds"}
+
+
+def test_masks_are_counted_and_shown(toy: Toy) -> None:
+    checked = run(toy("segmentation"))
+    assert not checked.bad
+    masks = checked.about["masks"]
+    assert {name: seen["images"] for name, seen in masks["classes"].items()} == {"1": 12, "2": 12}
+    assert masks["images without anything"] == 6
+    assert any("6 training images have nothing marked" in text for text in told(checked, "note"))
+    page = Path("checks/toy_segmentation.html").read_text(encoding="utf-8")
+    assert "<h2>Masks</h2>" in page
+    assert page.split("<h2>Masks</h2>")[1].count('<img src="data:image/jpeg;base64,') >= 10
