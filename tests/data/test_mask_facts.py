@@ -14,7 +14,7 @@ from comp.tasks import TASKS
 
 @pytest.fixture
 def data(workspace: Path) -> DataConfig:
-    """Two rows of class 1 and one of class 2 that is not judged in half; nothing; all of class 1."""
+    """Rows of class 1, of class 2 and not judged; nothing; all of class 1."""
     masks = np.zeros((3, 6, 8), np.uint8)
     masks[0, :2], masks[0, 4, :4], masks[0, 4, 4:], masks[2] = 1, 2, 255, 1
     for name, mask in zip("abc", masks, strict=True):
