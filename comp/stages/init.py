@@ -26,7 +26,7 @@ _OF_LABELS = (
 )
 _OF_MASKS = (
     "model: {name: unet, encoder: efficientnet-b0}",
-    "train: {epochs: 40, batch_size: 16, lr: 1.0e-3, loss: ce+dice}",
+    "train: {epochs: 40, batch_size: 16, lr: 1.0e-3, loss: {ce: 1, dice: 1}}",
 )
 
 

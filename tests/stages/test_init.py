@@ -10,6 +10,7 @@ from toys import lay_masks, paint, toy_rows, write_csv
 
 from comp.config import Config, load_config
 from comp.errors import DataError, UsageError
+from comp.stages.experiment import open_experiment
 from comp.stages.init import Begun, init
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
@@ -117,6 +118,7 @@ def test_a_tree_of_roboflow_is_recognised(workspace: Path) -> None:
         Path(f"input/toy/{part}/_annotations.coco.json").write_text(json.dumps(tree))
     begun, config = begin()
     assert (config.task, config.metric, config.model.name) == ("segmentation", "dice", "unet")
+    assert open_experiment(config).task.spatial
     assert config.data.annotations == (
         "train/_annotations.coco.json",
         "valid/_annotations.coco.json",
