@@ -55,7 +55,7 @@ def test_a_whole_pack_is_not_made_again(toy: Toy, reads: list[str]) -> None:
     assert reads == []
 
 
-def test_a_build_that_was_killed_goes_on(
+def test_a_build_that_was_interrupted_leaves_nothing_wrong(
     toy: Toy, reads: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from comp.data import mask_pack
