@@ -45,16 +45,18 @@ def runs(text: str, pixels: int) -> tuple[Array, Array]:
     words = text.split()
     try:
         numbers = np.array([int(word) for word in words], dtype=np.int64)
-    except ValueError as problem:
+    except (ValueError, OverflowError) as problem:
         raise DataError(f"not run lengths: {_shown(text)}") from problem
     if len(numbers) % 2:
         raise DataError(f"run lengths are pairs, these are {len(numbers)} numbers: {_shown(text)}")
     starts, lengths = numbers[::2] - 1, numbers[1::2]
     if (lengths < 1).any() or (starts < 0).any():
         raise DataError(f"starts and lengths are 1 at least: {_shown(text)}")
+    beyond = lengths > pixels - starts  # their sum might be no number of 64 bits
+    if beyond.any():
+        end = int(starts[beyond][0]) + int(lengths[beyond][0])
+        raise DataError(f"a run ends at pixel {end} of an image of {pixels}: {_shown(text)}")
     ends = starts + lengths
-    if len(ends) and ends.max() > pixels:
-        raise DataError(f"a run ends at pixel {ends.max()} of an image of {pixels}: {_shown(text)}")
     if (starts[1:] < ends[:-1]).any():
         raise DataError(f"runs overlap, or are not in order: {_shown(text)}")
     return starts, lengths

@@ -36,14 +36,14 @@ class Asked:
 def read_asked(table: Table, key: str, known: Callable[[str], bool]) -> Asked:
     """What the rows of a sample ask for. key: the column of ids; known: whether an id has an image.
 
-    The column of the class is one between that of the ids and the last. Ids that have no image are
-    cut at their last "_".
+    The column of the class is one between that of the ids and the last. Ids that all have
+    an "_", and not all an image, are cut at their last one.
     """
     ids = table.values[key]
     rest = [name for name in table.columns if name != key]
     if len(rest) > 1:
         return Asked(tuple(ids), tuple(table.values[rest[0]]))
-    if all(known(name) for name in dict.fromkeys(ids)):
+    if all(known(name) for name in dict.fromkeys(ids)) or not all("_" in name for name in ids):
         return Asked(tuple(ids), (None,) * len(ids))
     parts = [name.rpartition("_") for name in ids]
     return Asked(tuple(p[0] or p[2] for p in parts), tuple(p[2] for p in parts), joined=True)

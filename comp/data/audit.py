@@ -114,7 +114,7 @@ def label_findings(index: Index, folds: int) -> Iterator[Finding]:
 
 def _column_findings(index: Index, marks: Array) -> Iterator[Finding]:
     for column, count in enumerate(marks.sum(axis=0).tolist()):
-        if count in (0, len(marks)):
+        if count == 0 or (count == len(marks) and index.truth is None):
             says = "no image" if count == 0 else "every image"
             yield Finding("warning", f"{says} has the label {index.classes[column]!r}")
     same = [
@@ -123,11 +123,12 @@ def _column_findings(index: Index, marks: Array) -> Iterator[Finding]:
         for a in range(b)
         if marks[:, a].sum() > 0 and (marks[:, a] == marks[:, b]).all()
     ]
-    if same:
+    if same and index.truth is None:
         yield Finding("warning", f"labels that always stand together: {first(same)}")
     none = tuple(name for name, row in zip(index.ids, marks, strict=True) if not row.any())
     if none:
-        yield Finding("note", f"{len(none)} training images have no label: {first(none, 3)}", none)
+        what = "have no label" if index.truth is None else "have nothing marked on them"
+        yield Finding("note", f"{len(none)} training images {what}: {first(none, 3)}", none)
 
 
 def betrayal_findings(index: Index, facts: Facts) -> Iterator[Finding]:

@@ -27,6 +27,7 @@ _HEADERS = 200  # image files whose size is looked at
 _JSON = 300 << 20  # bytes of a COCO file, at most
 _TABLES = (".csv", ".tsv")
 _HOMES = {"defects": "train/normal_images", "profiles": "train/images"}
+_LIKE = 0.8  # of names or cells: more is no chance
 _UNLISTED = 3  # levels of folders in which tables are sought
 
 
@@ -121,25 +122,100 @@ def _profiles(place: Place) -> Guess | None:
 
 
 def _coco(place: Place) -> Guess | None:
-    for path in sorted(place.root.rglob("*.json")):
-        tree = _coco_tree(path)
-        if tree is None:
+    trees_ = {path: _coco_tree(path) for path in sorted(place.root.rglob("*.json"))}
+    found = {path: tree for path, tree in trees_.items() if tree is not None}
+    names = {path: path.relative_to(place.root).as_posix() for path in found}
+    train = [path for path in found if not _tests(names[path])]
+    if not train:
+        return None
+    images = sorted({str(item.get("file_name", "")) for p in train for item in found[p]["images"]})
+    home = next((p for p in train if "train" in names[p].lower()), train[0])
+    listed = sorted(str(item.get("file_name", "")) for item in found[home]["images"])
+    folder, share = _home(place, listed[:200], "train")
+    out = Guess({"layout": "coco"}, {"task": "segmentation"})
+    out.data |= {"annotations": [names[path] for path in train], "train_images": folder}
+    marks = [item for path in train for item in found[path]["annotations"]]
+    used = {item.get("category_id") for item in marks if isinstance(item, dict)}
+    out.notes.append(f"COCO: {len(images)} images, {len(marks)} outlines of {len(used)} classes")
+    if len(train) > 1:
+        out.doubt("annotations", "all of them are trained on; folds are made of them together")
+    if share < 1:
+        out.doubt("train_images", f"{share:.0%} of its images are there")
+    _test(out, place, _sample(place))
+    answers = [names[path] for path in found if path not in train]
+    if answers and out.data["sample_submission"] is None:
+        out.data["test_answers"] = answers[0]
+    return out
+
+
+def _tests(name: str) -> bool:
+    """Whether a json is of the test images; `valid` is trained on."""
+    words = re.split(r"[/_.-]", name.lower())
+    return bool({"test", "testing", "eval"} & {*words})
+
+
+def _masks(place: Place) -> Guess | None:
+    """A folder with masks beside that of the images: of the same names, or a folder a class."""
+    named = [f for f in _homes(place) if {"mask", "masks"} & {*re.split(r"[/_.-]", f.lower())}]
+    named = [f for f in named if not _is_test(f)]
+    others = [
+        f for f in place.folders if f not in named and not any(f.startswith(f"{n}/") for n in named)
+    ]
+    for folder in sorted(named, key=lambda name: (name.count("/"), name)):
+        masks = match.list_files(place.root / folder, place.root).images
+        stems = {Path(name).stem for name, _ in masks}
+        shares = {other: _stems(place, other, stems) for other in others if not _is_test(other)}
+        best = max(shares, key=lambda name: (shares[name], "train" in name), default=None)
+        if best is None or shares[best] < _LIKE:
             continue
-        names = {str(item.get("file_name", "")) for item in tree["images"]}
-        folder, share = _home(place, sorted(names)[:200], "train")
-        out = Guess({"layout": "coco", "train_csv": path.relative_to(place.root).as_posix()})
-        out.data["train_images"] = folder
+        out = Guess({"layout": "masks", "train_images": best, "masks": folder})
         out.top["task"] = "segmentation"
-        out.doubt(
-            "train_csv",
-            f"the COCO file: {len(names)} images, {len(tree['annotations'])} "
-            f"outlines, {len(tree['categories'])} classes",
-        )
-        if share < 1:
-            out.doubt("train_images", f"{share:.0%} of its images are there")
+        out.doubt("masks", "" if shares[best] == 1 else f"{shares[best]:.0%} of the names fit")
+        if all("/" in name for name, _ in masks):
+            out.doubt("task", "multilabel_segmentation where the classes may overlap")
         _test(out, place, _sample(place))
         return out
     return None
+
+
+def _stems(place: Place, folder: str, stems: set[str]) -> float:
+    """The share of the masks' names that are images of the folder."""
+    images = match.list_files(place.root / folder, place.root).images
+    return len(stems & {Path(name).stem for name, _ in images}) / max(1, len(stems))
+
+
+def _rle(place: Place) -> Guess | None:
+    """A table with a column of run lengths."""
+    sample = _sample(place)
+    for name, table in place.tables.items():
+        runs = [column for column in table.columns if _run_lengths(table.values[column])]
+        if name == sample or _is_test(name) or not runs or len(table.columns) < 2:
+            continue
+        rest = [column for column in table.columns if column not in runs]
+        cells = table.values[rest[0]] if rest else []
+        bare = [cell.rpartition("_")[0] or cell for cell in cells]
+        (folder, share), (other, joined) = (
+            _home(place, sorted({*ids})[:200], "train") for ids in (cells, bare)
+        )
+        out = Guess({"layout": "rle", "train_csv": name, "id": rest[0], "target": runs})
+        out.top["task"] = "segmentation"
+        kinds = [c for c in rest[1:] if "class" in c.lower()]
+        if kinds:
+            out.data["rle_class"] = kinds[0]
+        out.data["train_images"] = folder if share >= joined else other
+        out.doubt("target", "the runs go down the columns; else data.rle_order: rows")
+        if max(share, joined) < 1:
+            out.doubt("id", f"{max(share, joined):.0%} of the ids are images there")
+        _test(out, place, sample)
+        return out
+    return None
+
+
+def _run_lengths(cells: Sequence[str]) -> bool:
+    """Whether most cells that are not empty are pairs of numbers."""
+    some = [cell for cell in cells if cell.strip() not in ("", "-1", "nan")][:_HEADERS]
+    pairs = [bool(re.fullmatch(r"\s*\d+ +\d+( +\d+ +\d+)*\s*", cell)) for cell in some]
+    return bool(some) and sum(pairs) > _LIKE * len(some)
 
 
 def _coco_tree(path: Path) -> dict[str, Any] | None:
@@ -287,11 +363,12 @@ def _test(out: Guess, place: Place, sample: str | None) -> None:
     identity = out.data.get("id")
     identity = identity if identity in table.values else table.columns[0]
     ids = table.values[identity]
-    if out.data["layout"] == "coco":  # a row an image and class: the image, "_", the class
-        ids = [name.rpartition("_")[0] or name for name in ids]
     folder, share = _home(place, ids[:200], "test")
+    if out.top["task"] == "segmentation" and share < 1:  # perhaps image and class, joined
+        bare = list(dict.fromkeys(name.rpartition("_")[0] or name for name in ids))
+        folder, share = max((folder, share), _home(place, bare[:200], "test"), key=lambda p: p[1])
     out.data |= {"test_images": folder, "sample_submission": sample}
-    if _asks_probabilities(table, identity):
+    if out.top["task"] != "segmentation" and _asks_probabilities(table, identity):
         out.top["metric"] = {"multiclass": "log_loss"}.get(out.top["task"], "roc_auc")
     if share < 1:
         out.doubt("test_images", f"{share:.0%} of the ids of the sample are images there")
@@ -328,4 +405,12 @@ def _image_size(out: Guess, place: Place) -> None:
     )
 
 
-LOOKS: tuple[Callable[[Place], Guess | None], ...] = (_defects, _profiles, _coco, _csv, _folders)
+LOOKS: tuple[Callable[[Place], Guess | None], ...] = (
+    _defects,
+    _profiles,
+    _coco,
+    _masks,
+    _rle,
+    _csv,
+    _folders,
+)

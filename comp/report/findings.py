@@ -7,11 +7,12 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 if TYPE_CHECKING:
     from comp.data.audit import Finding
 
+_OF_MASKS = ("images", "objects", "of all pixels", "of an image that has it (median)")
 _SHOWN = 12  # findings of one level about single images
 
 
@@ -34,6 +35,8 @@ def print_check(record: dict[str, Any], findings: tuple[Finding, ...], *, as_jso
     Console().print(table)
     if record["classes"]:
         print(f"classes: {_told(record['classes'])}")
+    if record.get("masks"):
+        _print_masks(record["masks"])
     seen: Counter[str] = Counter()
     for finding in findings:
         seen[finding.level] += len(finding.ids) == 1
@@ -42,6 +45,17 @@ def print_check(record: dict[str, Any], findings: tuple[Finding, ...], *, as_jso
     for level, count in seen.items():
         if count > _SHOWN:
             print(f"{level}: ... and {count - _SHOWN} more about single images (on the page)")
+
+
+def _print_masks(masks: dict[str, Any]) -> None:
+    table = Table("class", *(Column(name, justify="right") for name in _OF_MASKS))
+    for name, seen in masks["classes"].items():
+        shares = (f"{100 * seen[key]:.2f} %" for key in ("pixels", "of an image"))
+        table.add_row(name, str(seen["images"]), str(seen["objects"]), *shares)
+    for key in ("background", "not judged"):
+        table.add_row(key, "", "", f"{100 * masks[key]:.2f} %", "")
+    Console().print(table)
+    print(f"images without anything: {masks['images without anything']}")
 
 
 def _told(counts: dict[str, int]) -> str:

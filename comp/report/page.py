@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 
 from comp import files
 from comp.data.images import read_image
 from comp.data.index import Index
-from comp.errors import CheckError
+from comp.errors import CheckError, CompError
+from comp.report.overlay import legend, overlay
 
 _GROUPS, _MEMBERS, _IDS = 120, 14, 300  # shown of each; the JSON has all
 _SIDE = 120  # pixels of a picture
+_MASKED, _WIDE = 16, 300  # images that are shown with their masks, and their longer side
 _KINDS = {
     "exact": "the same bytes",
     "reencoded": "the same frame, saved again",
@@ -56,6 +59,8 @@ def write_page(path: Path, name: str, record: dict[str, Any], train: Index, test
             kinds=_KINDS,
             examples=[_examples(f["ids"], place) for f in record["findings"]],
             max_ids=_IDS,
+            masked=_masked(train) if record.get("masks") else [],
+            legend=_coded(legend(train.classes)) if record.get("masks") else "",
         ),
     )
 
@@ -105,5 +110,34 @@ def _picture(path: Path) -> str:
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     way = cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST
     small = cv2.resize(pixels, size, interpolation=way)
-    coded = cv2.imencode(".jpg", small[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 80])[1]
+    return _coded(small)
+
+
+def _coded(pixels: Any) -> str:
+    """(H, W, 3) uint8 as a JPEG in a data address."""
+    coded = cv2.imencode(".jpg", pixels[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 80])[1]
     return "data:image/jpeg;base64," + base64.b64encode(coded.tobytes()).decode()
+
+
+def _masked(train: Index) -> list[dict[str, str]]:
+    """Images with their masks painted over them: some of each class, and one without anything."""
+    assert train.truth is not None, "there are statistics of masks"
+    marks, rows = train.labels, list[int]()
+    some = max(1, _MASKED // max(1, marks.shape[1]))
+    for column in range(marks.shape[1]):
+        there = np.setdiff1d(np.flatnonzero(marks[:, column]), rows)
+        rows += there[np.linspace(0, len(there) - 1, min(some, len(there))).astype(int)].tolist()
+    rows += np.flatnonzero(~marks.any(axis=1))[:1].tolist()
+    out = []
+    for row in rows:
+        try:
+            pixels, mask = read_image(train.paths[row]), train.truth.read(row)
+        except CompError:  # a finding of its own
+            continue
+        side = _WIDE / max(pixels.shape[:2])
+        size = (max(1, round(pixels.shape[1] * side)), max(1, round(pixels.shape[0] * side)))
+        small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+        layers = [cv2.resize(layer, size, interpolation=cv2.INTER_NEAREST_EXACT)
+                  for layer in np.ascontiguousarray(np.moveaxis(mask, 2, 0))]  # fmt: skip
+        out.append({"id": train.ids[row], "src": _coded(overlay(small, np.stack(layers, axis=2)))})
+    return out

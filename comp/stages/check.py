@@ -17,6 +17,7 @@ from comp.data.copies import Cluster, find_links
 from comp.data.facts import Facts, look
 from comp.data.index import Index
 from comp.data.layouts import read_index, read_test, sample_path, test_folder
+from comp.data.mask_facts import look_at_masks, mask_findings, mask_statistics
 from comp.data.proposals import (
     FORMAT,
     Copies,
@@ -75,6 +76,9 @@ def check(
         audit.pick_rows(facts, np.arange(len(train), len(facts))),
     )
     findings += _findings(experiment, train, test, parts)
+    masks = look_at_masks(train) if train.truth is not None and len(train) else None
+    if masks is not None:
+        findings += mask_findings(train, masks, parts[0].readable)
     if skip:
         findings = _set_aside(findings, paths.skip_csv, _unreadable(train, test, parts))
     links = find_links([*train.ids, *test.ids], facts, paths.cache / "check")
@@ -89,7 +93,11 @@ def check(
     checked = Checked(
         tuple(sorted(findings, key=lambda finding: audit.LEVELS.index(finding.level))),
         copies,
-        {"ids": ids_fingerprint(left), **_about(experiment, train, test, parts)},
+        {
+            "ids": ids_fingerprint(left),
+            **_about(experiment, train, test, parts),
+            "masks": None if masks is None else mask_statistics(train, masks),
+        },
         paths,
     )
     write_page(paths.check_html, experiment.name, record(checked), train, test)
@@ -171,7 +179,8 @@ def _findings(
     yield from audit.file_findings("test", test, parts[1])
     if len(train):
         yield from audit.label_findings(train, experiment.config.folds.count)
-        yield from audit.betrayal_findings(train, parts[0])
+        if train.truth is None:
+            yield from audit.betrayal_findings(train, parts[0])
     both = sorted({*train.ids} & {*test.ids})
     if both:
         told = f"{len(both)} ids are training ids and test ids: {first(both)}"

@@ -20,6 +20,15 @@ from comp.tasks import TASKS
 _OVERLAPS = ("dice", "macro_dice", "mean_dice", "iou", "mean_iou")  # where pixels are answered
 _RECIPES = "flips_rotate where up and down mean nothing; light for letters, digits, traffic signs"
 
+_OF_LABELS = (
+    "model: {name: efficientnet_b0}",
+    "train: {epochs: 25, batch_size: 32, lr: 1.0e-3}",
+)
+_OF_MASKS = (
+    "model: {name: unet, encoder: efficientnet-b0}",
+    "train: {epochs: 40, batch_size: 16, lr: 1.0e-3, loss: {ce: 1, dice: 1}}",
+)
+
 
 @dataclass(frozen=True)
 class Begun:
@@ -83,8 +92,7 @@ def _write(name: str, root: Path, path: Path, found: Guess) -> str:
         ),
         f"image: {_flow(found.top.get('image', {'size': 224}))}  # ? larger is slower and better",
         f"augment: {{recipe: light}}  # ? {_RECIPES}",
-        "model: {name: efficientnet_b0}",
-        "train: {epochs: 25, batch_size: 32, lr: 1.0e-3}",
+        *(_OF_MASKS if task == "segmentation" else _OF_LABELS),
     ]
     return "\n".join(lines) + "\n"
 

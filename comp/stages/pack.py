@@ -1,4 +1,4 @@
-"""`comp pack`: every image decoded once, before any training."""
+"""`comp pack`: every image decoded and every mask made once, before any training."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from comp.data.index import Index
 from comp.data.layouts import read_test
+from comp.data.mask_pack import open_masks
 from comp.data.pack import open_pack
+from comp.framing import OWN_SIZE
 from comp.stages.experiment import Experiment, read_train
 
 
@@ -24,7 +27,7 @@ class Packed:
 
 
 def pack(experiment: Experiment, *, verify: bool = False) -> list[Packed]:
-    """Pack the training and the test images, where they are not packed yet.
+    """Pack the training and the test images, and the masks, where they are not packed yet.
 
     verify: compare every row with its sum; what is damaged is made again. Raises DataError with
     the images of a part that cannot be read.
@@ -39,4 +42,15 @@ def pack(experiment: Experiment, *, verify: bool = False) -> list[Packed]:
         files = [] if made.folder is None else [*made.folder.iterdir()]
         size = sum(path.stat().st_size for path in files)
         out.append(Packed(part, len(index), made.folder, size, time.monotonic() - started))
+    if train.truth is not None and experiment.config.image.resize not in OWN_SIZE:
+        out.append(_masks(experiment, train))
     return out
+
+
+def _masks(experiment: Experiment, train: Index) -> Packed:
+    started = time.monotonic()
+    masks = open_masks(train, experiment.config.image, experiment.workspace.cache)
+    place = getattr(masks, "filename", None)
+    cache = experiment.workspace.cache
+    folder = None if place is None else cache / Path(place).parent.name
+    return Packed("masks", len(train), folder, masks.nbytes, time.monotonic() - started)

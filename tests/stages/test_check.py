@@ -261,3 +261,34 @@ def test_nothing_is_written_outside_the_workspace(toy: Toy, workspace: Path) -> 
     assert {p: p.stat().st_mtime_ns for p in (workspace / "input").rglob("*")} == before
     made = {p.name for p in workspace.iterdir()}
     assert made == {"input", "cache", "checks", "folds"}
+
+
+def test_masks_are_counted_and_shown(toy: Toy) -> None:
+    checked = run(toy("segmentation"))
+    assert not checked.bad
+    masks = checked.about["masks"]
+    assert {name: seen["images"] for name, seen in masks["classes"].items()} == {"1": 12, "2": 12}
+    assert masks["images without anything"] == 6
+    assert any("6 training images have nothing marked" in text for text in told(checked, "note"))
+    page = Path("checks/toy_segmentation.html").read_text(encoding="utf-8")
+    assert "<h2>Masks</h2>" in page
+    assert page.split("<h2>Masks</h2>")[1].count('<img src="data:image/jpeg;base64,') >= 10
+
+
+def test_a_mask_that_no_longer_fits_its_image_is_an_error(toy: Toy) -> None:
+    tree = toy("segmentation")
+    tree["data"] |= {"layout": "coco", "sample_submission": None}
+    images = [
+        {"id": n, "file_name": f"{n:05d}.png", "height": 40 + (n == 5), "width": 48 - (n == 3)}
+        for n in range(24)
+    ]
+    names = [{"id": 1, "name": "disc"}]
+    marks = [{"id": 1, "image_id": 1, "category_id": 1, "segmentation": [[2, 2, 9, 2, 9, 9]]}]
+    text = json.dumps({"images": images, "categories": names, "annotations": marks})
+    Path("input/train_annotations.coco.json").write_text(text)
+    checked = run(tree)
+    assert checked.bad
+    assert told(checked, "error") == [
+        "mask of '00003.png': input/train/00003.png: the mask is 47 x 40 pixels, the image 48 x 40",
+        "mask of '00005.png': input/train/00005.png: the mask is 48 x 41 pixels, the image 48 x 40",
+    ]

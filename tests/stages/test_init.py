@@ -6,10 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
-from toys import paint, toy_rows, write_csv
+from toys import lay_masks, paint, toy_rows, write_csv
 
 from comp.config import Config, load_config
 from comp.errors import DataError, UsageError
+from comp.stages.experiment import open_experiment
 from comp.stages.init import Begun, init
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
@@ -102,7 +103,55 @@ def test_profiles_and_coco_are_recognised(workspace: Path) -> None:
     text = init(Path("input/car"), None, replace=False).text
     assert "layout: coco" in text
     assert "train_images: train\n" in text
-    assert "outlines.json  # ? the COCO file: 2 images, 0 outlines, 1 classes" in text
+    assert "annotations: [outlines.json]\n" in text
+    assert "# COCO: 2 images, 0 outlines of 0 classes" in text
+
+
+def test_a_tree_of_roboflow_is_recognised(workspace: Path) -> None:
+    for number, part in enumerate(("train", "valid", "test")):
+        images(f"input/toy/{part}", [f"{part}.png"])
+        tree = {
+            "images": [{"id": 0, "file_name": f"{part}.png", "height": 8, "width": 8}],
+            "annotations": [{"id": number, "image_id": 0, "category_id": 1, "segmentation": []}],
+            "categories": [{"id": 0, "name": "damage"}, {"id": 1, "name": "dent"}],
+        }
+        Path(f"input/toy/{part}/_annotations.coco.json").write_text(json.dumps(tree))
+    begun, config = begin()
+    assert (config.task, config.metric, config.model.name) == ("segmentation", "dice", "unet")
+    assert open_experiment(config).task.spatial
+    assert config.data.annotations == (
+        "train/_annotations.coco.json",
+        "valid/_annotations.coco.json",
+    )
+    assert config.data.test_answers == "test/_annotations.coco.json"
+    assert begun.problems == ()
+
+
+@pytest.mark.parametrize("layers", [False, True])
+def test_mask_files_are_recognised(workspace: Path, layers: bool) -> None:
+    lay_masks(Path("input/toy"), 4, layers=layers)
+    begun, config = begin()
+    assert (config.data.layout, config.data.masks) == ("masks", "train_masks")
+    assert (config.data.train_images, config.data.test_images) == ("train", "test")
+    assert ("multilabel_segmentation where the classes may overlap" in begun.text) == layers
+    assert begun.problems == ()
+
+
+@pytest.mark.parametrize("joined", [False, True])
+def test_run_lengths_are_recognised(workspace: Path, joined: bool) -> None:
+    images("input/toy/train", ["a.png", "b.png"])
+    images("input/toy/test", ["t.png"])
+    rows = [["a.png_1", "1 2 5 1"], ["b.png_1", ""]] if joined else [["a.png", "1 2"]]
+    write_csv(Path("input/toy/train.csv"), [["ImageId", "EncodedPixels"], *rows])
+    asked = "t.png_1" if joined else "t.png"
+    write_csv(
+        Path("input/toy/sample_submission.csv"), [["ImageId", "EncodedPixels"], [asked, "1 1"]]
+    )
+    begun, config = begin()
+    assert (config.task, config.data.layout) == ("segmentation", "rle")
+    assert (config.data.id, config.data.target) == ("ImageId", ("EncodedPixels",))
+    assert config.data.test_images == "test"
+    assert begun.problems == ()
 
 
 def test_a_layout_that_cannot_be_read_is_said_so(
