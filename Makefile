@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: demo test lint lock clean
+.PHONY: demo test faults lint lock clean
 
 # The main job on the embedded sample: plan, five folds, hard vote, a checked submission.
 demo: $(STAMP)
@@ -12,6 +12,10 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# Every fault there is, hours of it; MINUTES=20 for a part. It goes on where it stopped.
+faults: $(STAMP)
+	$(BIN)/python tests/faults/fault_run.py $(if $(MINUTES),--minutes $(MINUTES))
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -50,7 +50,8 @@ def ensemble_command(
 ) -> None:
     """Predict what is missing, judge votes and weights out of fold, write the submission."""
     from comp.report.answers import print_ensemble
-    from comp.stages.ensemble import Request, ensemble
+    from comp.stages.ensemble import ensemble
+    from comp.stages.ensembled import Request
 
     names = [*(runs or []), *(more or [])]
     given = {"vote": vote, "weights": weights, "tune": None if tune is None else str(tune).lower()}

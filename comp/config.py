@@ -274,7 +274,7 @@ class EnsembleConfig(Section):
 class SubmissionConfig(Section):
     """What the answer file holds."""
 
-    write: Literal["auto", "label", "probability"] = "auto"
+    write: Literal["auto", "label", "probability", "rle", "masks", "coco"] = "auto"
     extra_images: Literal["refuse", "ignore"] = "refuse"  # test images that the sample leaves out
     site: Literal["kaggle", "dacon"] | None = None
     competition: str | None = None  # Kaggle: the name in its address; Dacon: the number

@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import os
+import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from typing import Any
 from comp.errors import CheckError, CompError
 
 _CHUNK = 1 << 20
+_LARGE = 16 << 20  # bytes from which freeing a file is left to a thread
+_freeing: list[threading.Thread] = []
 
 
 @contextlib.contextmanager
@@ -26,16 +29,20 @@ def replacing(path: Path, *, old: Path | None = None) -> Iterator[Path]:
     The content is on the disk (fsync of the file, then of the folder) before this returns. When
     the block raises, `path` is as it was and the temporary file is gone.
     old: where what was `path` is moved, once the new content is safe; for an instant, and after a
-    crash or an error in it, there is `old` and no `path`.
+    crash or an error in it, there is `old` and no `path`. What was `old` is gone or, when large,
+    goes in the background under the name of a temporary file.
     Raises CompError when the folder cannot be written or the disk is full.
     """
     path = Path(path)
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        while _freeing:
+            _freeing.pop().join()  # never more than three generations on the disk
         yield beside
         sync(beside)
         if old is not None and path.exists():
+            _retire(old)
             path.replace(old)
         beside.replace(path)
         _sync_folder(path.parent)
@@ -44,6 +51,21 @@ def replacing(path: Path, *, old: Path | None = None) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             beside.unlink(missing_ok=True)
+
+
+def _retire(old: Path) -> None:
+    """Have a large file out of the way at once: to free 200 MB takes as long as to write them."""
+    if not old.is_file() or old.stat().st_size < _LARGE:
+        return
+    dying = old.with_name(f".{old.name}.{os.getpid()}.tmp")
+    old.replace(dying)
+    _freeing.append(threading.Thread(target=_free, args=(dying,)))
+    _freeing[-1].start()
+
+
+def _free(path: Path) -> None:
+    with contextlib.suppress(OSError):  # the next start sweeps it
+        path.unlink(missing_ok=True)
 
 
 def sync(path: Path) -> None:

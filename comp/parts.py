@@ -45,6 +45,10 @@ class Parts:
         except (OSError, ValueError):
             return None
 
+    def there(self, start: int) -> bool:
+        """Whether a piece begins at row `start`."""
+        return self._file(start).is_file()
+
     def write(self, start: int, piece: Array) -> None:
         """Keep the piece that begins at row `start`."""
         buffer = io.BytesIO()

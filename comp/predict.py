@@ -6,6 +6,7 @@ ttach makes the views and undoes them; its wrappers are not used, because they m
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,10 +14,12 @@ import torch
 import ttach
 from torch import Tensor
 
-from comp.config import Config
+from comp.config import Config, ImageConfig
 from comp.data.dataset import eval_batches
+from comp.data.images import image_size
 from comp.device import Device
-from comp.errors import RunError, pick, reason
+from comp.errors import PredictionsError, RunError, pick, reason
+from comp.framing import unfit
 from comp.models import Net, build_empty_net, look
 from comp.parts import Parts
 from comp.progress import say, track
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from comp.train.checkpoint import State
 
 PIECE_ROWS = 512  # images between two files of a long prediction
+PIECE_BYTES = 64 << 20  # of maps
 
 # name -> the views; each is a chain of ttach transforms, the first leaves the image as it is
 TTAS: dict[str, Callable[[], ttach.Compose]] = {
@@ -90,6 +94,60 @@ def view_probs(net: Net, task: Task, images: Tensor, views: Sequence[Any]) -> Te
         total = probs if total is None else total + probs
     assert total is not None, "a list of views holds the image itself at least"
     return total / len(views)
+
+
+def predict_maps(
+    net: Net,
+    task: Task,
+    images: Any,
+    rows: np.ndarray[Any, Any],
+    paths: Sequence[Path],
+    image: ImageConfig,
+    *,
+    side: int,
+    columns: int,
+    tta: str,
+    batch_size: int,
+    what: str,
+    keep: Parts,
+) -> Iterator[np.ndarray[Any, Any]]:
+    """Pieces (n, C, side, side) uint8 of the probabilities of `rows`, in their order, as 255ths.
+
+    Each covers its whole upright image, stretched to a square. paths: the file of each row of
+    `images`. keep: where pieces are kept until all are there; only one is in memory at a time.
+    """
+    views = views_of(tta)
+    piece = max(1, min(PIECE_ROWS, PIECE_BYTES // (side * side * columns)))
+    starts = range(0, len(rows), piece)
+    missing = [start for start in starts if not keep.there(start)]
+    if len(missing) < len(starts):
+        say(f"{what}: {len(starts) - len(missing)} of {len(starts)} parts were there already")
+    for start in track(missing, len(missing), what):
+        some = rows[start : start + piece]
+        made: list[np.ndarray[Any, Any]] = []
+        for batch in eval_batches(images, some, batch_size):
+            probs = view_probs(net, task, net.to_device(batch), views).cpu().numpy()
+            places = some[len(made) : len(made) + len(probs)]
+            made += [
+                _kept(one, paths[int(row)], image.resize, side)
+                for one, row in zip(probs, places, strict=True)
+            ]
+        keep.write(start, np.stack(made))
+    for start in starts:
+        found = keep.read(start)
+        if found is None:
+            raise PredictionsError(f"{keep.path}: a part is damaged; run the same command again")
+        yield found
+
+
+def _kept(probs: np.ndarray[Any, Any], path: Path, resize: str, side: int) -> np.ndarray[Any, Any]:
+    height, width = image_size(path) if resize in ("pad", "crop") else probs.shape[1:]
+    if not np.isfinite(probs).all():
+        raise PredictionsError(
+            f"{path}: the network gives NaN for this image; was it trained well?"
+        )
+    whole = unfit(probs, height, width, resize, side)
+    return np.asarray((whole * 255).round().clip(0, 255), dtype=np.uint8)
 
 
 def predict_probs(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import hashlib
 import io
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from comp.errors import PredictionsError, first
 _PROBS, _IDS, _MANIFEST = "probs.npy", "ids.txt", "manifest.json"
 _SUM_TOLERANCE = 1e-3
 _STEPS = 255  # of a probability that is kept in a byte
+_MAPS = 16  # rows of maps that are looked at
 _CELLS = 1 << 22  # probabilities checked at once
 
 
@@ -37,7 +39,7 @@ class Predictions:
     """
 
     ids: tuple[str, ...]
-    probs: np.ndarray[Any, Any]
+    probs: Any  # an array, a memory map, or what stands for one
     classes: tuple[str, ...]
     link: str
     source: dict[str, Any] = field(default_factory=dict)
@@ -60,17 +62,16 @@ class Predictions:
         self._check_values(where)
 
     def _check_values(self, where: str) -> None:
-        """Over the rows in chunks: probabilities may be larger than the memory."""
+        """Over the rows in chunks: probabilities may be larger than the memory. Of maps a sample:
+        they were checked when they were made, and their digest is compared when they are read."""
+        if self.probs.ndim > 2:
+            self._check_maps(where)
+            return
         wrong: list[int] = []
         off: list[int] = []
         step = max(1, _CELLS // max(1, int(np.prod(self.probs.shape[1:]))))
         for begin in range(0, len(self.probs), step):
             part = np.asarray(self.probs[begin : begin + step])
-            if part.dtype == np.uint8:
-                miss = np.abs(part.sum(axis=1, dtype=np.int32) - _STEPS)
-                wide = self.link == "softmax" and miss.max(axis=(1, 2), initial=0) > part.shape[1]
-                off += (np.flatnonzero(wide) + begin).tolist()
-                continue
             flat = part.reshape(len(part), -1)
             inside = (flat >= 0).all(axis=1) & (flat <= 1).all(axis=1)  # NaN is neither
             wrong += (np.flatnonzero(~inside) + begin).tolist()
@@ -81,6 +82,19 @@ class Predictions:
             if rows:
                 ids = [self.ids[row] for row in rows[:6]]
                 raise PredictionsError(f"{where}: {len(rows)} rows {what}: {first(ids)}")
+
+    def _check_maps(self, where: str) -> None:
+        rows = np.linspace(0, len(self.ids) - 1, min(_MAPS, len(self.ids))).astype(int)
+        for row in dict.fromkeys(rows.tolist()):
+            one = np.asarray(self.probs[row])
+            steps = _STEPS if one.dtype == np.uint8 else 1
+            inside = bool((one >= 0).all() and (one <= steps).all())  # NaN is neither
+            slack = len(one) if one.dtype == np.uint8 else 1e-2
+            total = one.sum(axis=0, dtype=np.float64)
+            summed = self.link != "softmax" or bool((np.abs(total - steps) <= slack).all())
+            if not inside or not summed:
+                what = "do not sum to 1" if inside else "hold NaN or values outside [0, 1]"
+                raise PredictionsError(f"{where}: the maps of {self.ids[row]!r} {what}")
 
     def align(self, ids: Sequence[str]) -> Predictions:
         """The same probabilities in the order of `ids`; PredictionsError names what is missing."""
@@ -94,24 +108,15 @@ class Predictions:
                 f"{first(missing)}"
             )
         rows = np.fromiter((place[name] for name in ids), dtype=np.int64, count=len(ids))
-        return Predictions(tuple(ids), self.probs[rows], self.classes, self.link, self.source)
+        probs = Stacked([self.probs], rows) if self.probs.ndim > 2 else self.probs[rows]
+        return Predictions(tuple(ids), probs, self.classes, self.link, self.source)
 
     def save(self, folder: Path) -> None:
         """Write the probabilities, the ids, and the manifest last, which makes them whole."""
-        buffer = io.BytesIO()
-        np.save(buffer, np.ascontiguousarray(self.probs, dtype=np.float32), allow_pickle=False)
-        files.remove(folder / _MANIFEST)
-        files.write_bytes(folder / _PROBS, buffer.getvalue())
-        files.write_text(folder / _IDS, "".join(f"{name}\n" for name in self.ids))
-        manifest = {
-            "rows": len(self.ids),
-            "classes": list(self.classes),
-            "link": self.link,
-            "source": {k: v for k, v in self.source.items() if k != "path"},
-            "probs_sha256": hashlib.sha256(buffer.getvalue()).hexdigest(),
-            "ids_sha256": files.digest_lines(self.ids),
-        }
-        files.write_json(folder / _MANIFEST, manifest)
+        kept = self.probs if self.probs.dtype == np.uint8 else self.probs.astype(np.float32)
+        save_pieces(
+            folder, self.ids, kept.shape, iter([kept]), self.classes, self.link, self.source
+        )
 
     @staticmethod
     def load(folder: Path) -> Predictions:
@@ -136,6 +141,69 @@ class Predictions:
         return Predictions(ids, probs, classes, link, source)
 
 
+def save_pieces(
+    folder: Path,
+    ids: Sequence[str],
+    shape: tuple[int, ...],
+    pieces: Iterator[np.ndarray[Any, Any]],
+    classes: Sequence[str],
+    link: str,
+    source: dict[str, Any],
+) -> None:
+    """Write predictions as `Predictions.save` does, of which only a piece is in memory at a time.
+
+    pieces: the rows in their order, all of one dtype; together `shape`.
+    """
+    total, head = hashlib.sha256(), next(pieces)
+    files.remove(folder / _MANIFEST)
+    with files.replacing(folder / _PROBS) as beside, beside.open("wb") as out:
+        header = io.BytesIO()
+        about = np.lib.format.header_data_from_array_1_0(head[:0])
+        np.lib.format.write_array_header_1_0(header, {**about, "shape": tuple(shape)})
+        bodies = (
+            np.ascontiguousarray(piece).tobytes() for piece in itertools.chain([head], pieces)
+        )
+        for chunk in itertools.chain([header.getvalue()], bodies):
+            total.update(chunk)
+            out.write(chunk)
+    files.write_text(folder / _IDS, "".join(f"{name}\n" for name in ids))
+    manifest = {
+        "rows": len(ids),
+        "classes": list(classes),
+        "link": link,
+        "source": {k: v for k, v in source.items() if k != "path"},
+        "probs_sha256": total.hexdigest(),
+        "ids_sha256": files.digest_lines(ids),
+    }
+    files.write_json(folder / _MANIFEST, manifest)
+
+
+class Stacked:
+    """Rows of several arrays, in a given order, read when they are asked for.
+
+    rows: (N,) places in the arrays, counted on from one to the next.
+    """
+
+    def __init__(self, parts: Sequence[Any], rows: np.ndarray[Any, Any]) -> None:
+        self.parts, self.rows = list(parts), np.asarray(rows, dtype=np.int64)
+        self.ends = np.cumsum([len(part) for part in parts])
+        self.shape = (len(self.rows), *parts[0].shape[1:])
+        self.dtype, self.ndim = parts[0].dtype, parts[0].ndim
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, which: Any) -> np.ndarray[Any, Any]:
+        if isinstance(which, (int, np.integer)):
+            row = int(self.rows[which])
+            part = int(np.searchsorted(self.ends, row, side="right"))
+            return np.asarray(self.parts[part][row - (int(self.ends[part - 1]) if part else 0)])
+        places = np.arange(len(self))[which]
+        if not len(places):
+            return np.empty((0, *self.shape[1:]), dtype=self.dtype)
+        return np.stack([self[int(place)] for place in places])
+
+
 @functools.lru_cache(maxsize=4)
 def _shared(ids: tuple[str, ...]) -> tuple[str, ...]:
     """One tuple for all equal ones: the members of an ensemble have the same million test ids."""
@@ -157,8 +225,10 @@ def join(parts: Sequence[Predictions]) -> Predictions:
                 f"({part.link}) do not match {first(head.classes)} ({head.link})"
             )
     ids = [name for part in parts for name in part.ids]
-    probs = np.concatenate([np.asarray(part.probs) for part in parts])
-    order = sorted(range(len(ids)), key=ids.__getitem__)
+    order = np.array(sorted(range(len(ids)), key=ids.__getitem__), dtype=np.int64)
+    probs: Any = Stacked([part.probs for part in parts], order)
+    if head.probs.ndim == 2:
+        probs = np.concatenate([np.asarray(part.probs) for part in parts])[order]
     return Predictions(
-        tuple(ids[row] for row in order), probs[order], head.classes, head.link, head.source
+        tuple(ids[row] for row in order), probs, head.classes, head.link, head.source
     )

@@ -1,4 +1,5 @@
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -81,3 +82,27 @@ def test_the_old_content_is_moved_aside_once_the_new_is_safe(tmp_path: Path) -> 
 def test_what_cannot_be_removed_is_named(tmp_path: Path) -> None:
     with pytest.raises(CompError, match="cannot be removed"):
         files.remove(tmp_path)
+
+
+def test_a_large_old_generation_is_freed_in_the_background_and_before_the_next_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "_LARGE", 4)
+    path, old = tmp_path / "a.pt", tmp_path / "a.1.pt"
+    freed: list[tuple[str, bool]] = []
+    real = files._free
+
+    def free(dying: Path) -> None:
+        freed.append((dying.read_text(), threading.current_thread() is threading.main_thread()))
+        real(dying)
+
+    monkeypatch.setattr(files, "_free", free)
+    for text in ("first", "second", "third", "fourth"):
+        with files.replacing(path, old=old) as beside:
+            assert len(list(tmp_path.iterdir())) <= 2, "nothing is left of what was freed"
+            beside.write_text(text)
+    with files.replacing(tmp_path / "other"):
+        (tmp_path / f".other.{os.getpid()}.tmp").write_text("")
+    assert (path.read_text(), old.read_text()) == ("fourth", "third")
+    assert freed == [("first", False), ("second", False)]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.1.pt", "a.pt", "other"]

@@ -47,7 +47,7 @@ def test_every_kind_ends_in_a_submission_like_its_sample(toy: Toy, kind: str) ->
     sample = read_sample(Path("input/sample_submission.csv"), "id")
     table = read_table(Path(f"submissions/toy_{kind}.csv"))
     assert table.columns == sample.columns
-    assert tuple(table.values["id"]) == sample.ids
+    assert tuple(table.values[sample.id_column]) == sample.ids
     assert text.endswith("\n")
     manifest = json.loads(Path(f"submissions/toy_{kind}.json").read_text())
     assert [member["fold"] for member in manifest["blend"]["members"]] == [0, 1]

@@ -30,6 +30,12 @@ from comp.tasks import Task
 _ROBOFLOW = "_annotations.coco.json"
 
 
+def image_ids(path: Path) -> dict[str, int]:
+    """The number of each image in a json, by its file name; none where it is not COCO's."""
+    images = files.read_json(path, DataError).get("images", ())
+    return {str(item["file_name"]): int(item["id"]) for item in images}
+
+
 @dataclass(frozen=True)
 class Read:
     """What the json files say.

@@ -273,6 +273,14 @@ class Build:
         return digest, stat, word_sum(payload), payload
 
 
+def sweep_moved(folder: Path) -> None:
+    """Remove from `folder`, which holds a whole pack, builds whose rows are that pack: the process
+    died, or could not go on, between the manifest and their removal."""
+    for left in folder.glob(".build.*.part"):
+        if not files.alive(left) and not (left / "rows").exists():
+            shutil.rmtree(left, ignore_errors=True)
+
+
 def _require_space(folder: Path, needed: int, *, full: bool = False) -> None:
     """CompError when the disk of `folder` has too little room, or is known to be `full`."""
     there = next(place for place in (folder, *folder.absolute().parents) if place.is_dir())

@@ -93,14 +93,16 @@ def out_of_fold(
     plan: str,
     *,
     partial: bool = False,
+    columns: Sequence[str] | None = None,
 ) -> Predictions:
     """The validation predictions of the folds as one, in the order of the index.
 
-    fold: (N,) in the order of the index. partial: ids without a row are left out. Raises PlanError,
+    columns: what the columns are called, where it is not the classes of the index. fold: (N,) in
+    the order of the index. partial: ids without a row are left out. Raises PlanError,
     PredictionsError for a part of another plan or other classes, for a part that holds images its
     model was trained on, and for ids that are missing, twice there or unknown.
     """
-    check_members(parts, index.classes, plan)
+    check_members(parts, index.classes if columns is None else columns, plan)
     number_of = dict(zip(index.ids, np.asarray(fold).tolist(), strict=True))
     for part in parts:
         number = part.source.get("fold")

@@ -3,6 +3,11 @@
 M. Saerens, P. Latinne, C. Decaestecker, Adjusting the outputs of a classifier to new a priori
 probabilities, Neural Computation 14 (2002). It holds where only the balance differs: the images of
 a class look in the test set as they did in training.
+
+The estimate takes probabilities at their word, so they are calibrated on the out-of-fold rows
+before: A. Alexandari, A. Kundaje, A. Shrikumar, Maximum likelihood with bias-corrected calibration
+is hard-to-beat at label shift adaptation, ICML 2020. A network that is sure of one class in three
+would otherwise leave classes empty that are there.
 """
 
 from __future__ import annotations
@@ -19,6 +24,7 @@ Array = np.ndarray[Any, Any]
 
 _ROUNDS = 500
 _STILL = 1e-6  # a round that moves no share by more than this is the last
+_TINY = 1e-6  # the least probability that is told from 0
 _LEAST = 1e-4  # share of a class: the estimate never rules a class out
 
 
@@ -52,13 +58,19 @@ def both_columns(probs: Array) -> Array:
 
 
 def make_shift(
-    prior: str | dict[str, float], task: Task, classes: tuple[str, ...], target: Array, test: Array
+    prior: str | dict[str, float],
+    task: Task,
+    classes: tuple[str, ...],
+    target: Array,
+    test: Array,
+    seen: tuple[Array, Array] | None = None,
 ) -> Shift:
     """The shift that `ensemble.prior` asks for.
 
     prior: class -> share, or "auto" to estimate it; target: (N,) of the training set; test: (T, C)
-    probabilities of the test images. Raises ConfigError for several labels an image, and for names
-    that are not the classes.
+    probabilities of the test images; seen: out-of-fold probabilities (M, C) and their targets (M,),
+    on which those of the test images are calibrated. Raises ConfigError for several labels an
+    image, and for names that are not the classes.
     """
     if task.target_ndim != 1 or task.spatial:
         raise ConfigError(
@@ -67,13 +79,41 @@ def make_shift(
         )
     before = np.bincount(target, minlength=len(classes)) / len(target)
     if isinstance(prior, str):
-        return Shift(before, estimate_prior(both_columns(test), before), estimated=True)
+        given = both_columns(test)
+        if seen is not None:
+            given = calibrate(both_columns(seen[0]), seen[1], given)
+        return Shift(before, estimate_prior(given, before), estimated=True)
     if set(prior) != set(classes):
         raise ConfigError(
             f"ensemble.prior: names {first(prior)}; the classes are {first(classes, 12)}"
         )
     after = np.array([prior[name] for name in classes])
     return Shift(before, np.maximum(after, _LEAST) / np.maximum(after, _LEAST).sum(), False)
+
+
+def calibrate(probs: Array, target: Array, given: Array) -> Array:
+    """(T, C): `given` (T, C) as `probs` (M, C) have to be changed for their `target` (M,) to be as
+    likely as can be: one power of all probabilities, and one factor a class."""
+    from scipy.optimize import minimize
+
+    logs = np.log(np.maximum(np.asarray(probs, dtype=np.float64), _TINY))
+    hot = np.eye(logs.shape[1])[target]
+
+    def loss(values: Array) -> tuple[float, Array]:
+        found = _changed(logs, values)
+        error = (found - hot) / len(hot)
+        slope = np.concatenate([[(error * logs).sum()], error.sum(axis=0)])
+        return float(-np.log(np.maximum(found[hot > 0], _TINY)).mean()), slope
+
+    start = np.concatenate([[1.0], np.zeros(logs.shape[1])])
+    best = minimize(loss, start, jac=True, method="L-BFGS-B").x
+    return _changed(np.log(np.maximum(np.asarray(given, dtype=np.float64), _TINY)), best)
+
+
+def _changed(logs: Array, values: Array) -> Array:
+    raised = values[0] * logs + values[1:]
+    raised = np.exp(raised - raised.max(axis=1, keepdims=True))
+    return np.asarray(raised / raised.sum(axis=1, keepdims=True))
 
 
 def estimate_prior(probs: Array, before: Array) -> Array:

@@ -12,7 +12,7 @@ from comp.progress import say
 
 if TYPE_CHECKING:
     from comp.ensemble.views import Judged
-    from comp.stages.ensemble import Ensembled
+    from comp.stages.ensembled import Ensembled
     from comp.stages.labels import Found
     from comp.submission.diff import Diff
 

@@ -103,6 +103,8 @@ def _submission(path: Path, entered: dict[str, Any]) -> tuple[tuple[str, str], E
         key = str(manifest["metric"]), str(manifest["plan"])
         if manifest["covered"] < manifest["of"]:
             note = f"partial: {manifest['covered']} of {manifest['of']} images. {note}".strip()
+        if manifest.get("prior"):
+            note = f"at another class balance (ensemble.prior). {note}".strip()
     except (SubmissionError, KeyError, TypeError):
         values, key, note = {}, ("unknown", "unknown"), f"no manifest. {note}".strip()
     raw, honest, low, high = (
@@ -135,7 +137,7 @@ def _run(name: str, root: Path) -> tuple[tuple[str, str], Entry]:
 
 def _judge(name: str, root: Path, plan_of_run: str) -> tuple[float, float, float, float, str]:
     config, nan = run_config(name, root / "runs"), float("nan")
-    paths = Workspace(name, root)
+    paths = Workspace(name, root, config.folds.plan)
     plan = load_plan(paths.plan_csv, paths.plan_json)
     if plan.fingerprint != plan_of_run:
         return nan, nan, nan, nan, "its plan is no longer there"

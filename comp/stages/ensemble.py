@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from comp import files
-from comp.config import plain
 from comp.data.folds import judged_part
 from comp.data.index import Index
 from comp.data.layouts import read_answers
@@ -21,7 +20,6 @@ from comp.ensemble.compare import (
     all_pairs,
     best_row,
     compare,
-    without_nan,
 )
 from comp.ensemble.prior import Shift, make_shift
 from comp.ensemble.vote import VOTES, check_vote
@@ -29,56 +27,15 @@ from comp.ensemble.weights import WEIGHERS, read_weights
 from comp.errors import ConfigError, UsageError, pick
 from comp.predictions import Predictions
 from comp.runs import Workspace
+from comp.stages.ensembled import Ensembled, Request, manifest_of, plain_row
 from comp.stages.experiment import Experiment, read_plan, read_test_images, read_train
 from comp.stages.gate import Gate, check_counts, open_gate
+from comp.stages.mask_answers import ensemble_masks
 from comp.stages.members import Ground, Model, covered_ids, gather
-from comp.stages.provenance import git_commit, versions
 from comp.submission import write_submission
 from comp.submission.doubt import doubts, earlier, shares
 
 Array = np.ndarray[Any, Any]
-
-
-@dataclass(frozen=True)
-class Request:
-    """What `comp ensemble` is asked for beyond the config.
-
-    `runs`     names of runs; none: that of the config
-    `added`    tables of outside predictions
-    `partial`  whether folds that are not whole are left out
-    `out`      the name of the submission; None: that of the config, or the names of several runs
-    """
-
-    runs: tuple[str, ...] = ()
-    added: tuple[Path, ...] = ()
-    partial: bool = False
-    out: str | None = None
-
-
-@dataclass(frozen=True)
-class Ensembled:
-    """What was written, how it was made, and what to expect of it.
-
-    `rows`        the table of votes and weights; `best` its row with the best honest score
-    `covered`     training images that the scores are measured on, `of` all
-    `true_score`  the score on the test answers where the config knows them, else None
-    `warnings`    what to look at before the file is sent
-    """
-
-    path: Path
-    manifest: Path
-    metric: str
-    blend: Blend
-    models: tuple[Model, ...]
-    table: tuple[Row, ...]
-    best: Row
-    covered: int
-    of: int
-    rows: int
-    shares: dict[str, tuple[float, float]]
-    prior: Shift | None
-    true_score: float | None
-    warnings: tuple[str, ...]
 
 
 def ensemble(experiment: Experiment, request: Request | None = None) -> Ensembled:
@@ -102,11 +59,13 @@ def ensemble(experiment: Experiment, request: Request | None = None) -> Ensemble
     plan = read_plan(experiment, index)
     check_counts(experiment)
     test = read_test_images(experiment, index.classes)
-    gate = open_gate(experiment, test, index.classes)
+    gate = open_gate(experiment, test, index.classes, index.codes)
     ground = Ground(experiment, index, test, plan, request.partial)
     models = gather(ground, runs, request.added, config.ensemble.combine)
-    shift = _shift(experiment, index, test, models)
+    if task.spatial:
+        return ensemble_masks(ground, request, models, gate, paths)
     ids = covered_ids(models, index)
+    shift = _shift(experiment, index, test, models, ids)
     judgeable, _, parts = judged_part(index, plan)
     seen, fold = _part(index, ids), parts[judgeable.rows(ids)]
     judged = [replace_ids(model.oof, ids) for model in models if model.oof is not None]
@@ -136,14 +95,14 @@ def ensemble(experiment: Experiment, request: Request | None = None) -> Ensemble
         labels=final.labels,
         probs=final.probs,
         manifest={
-            **_manifest(experiment, plan.fingerprint, plan.index_fingerprint, blend, models),
+            **manifest_of(experiment, plan.fingerprint, plan.index_fingerprint, blend, models),
             "leak": list(plan.leak),
             "covered": len(ids),
             "of": len(index),
             "prior": None
             if shift is None
             else dict(zip(index.classes, shift.after.tolist(), strict=True)),
-            "table": [_plain_row(r) for r in table],
+            "table": [plain_row(r) for r in table],
             "expected_shares": expected,
         },
     )
@@ -194,18 +153,24 @@ def _asked(experiment: Experiment) -> tuple[str, str]:
 
 
 def _shift(
-    experiment: Experiment, index: Index, test: Index, models: Sequence[Model]
+    experiment: Experiment, index: Index, test: Index, models: Sequence[Model], ids: list[str]
 ) -> Shift | None:
-    """The shift of `ensemble.prior`; an estimate is made from the mean of all test predictions."""
+    """The shift of `ensemble.prior`; an estimate is made from the mean of all test predictions,
+    calibrated on the mean of the out-of-fold ones."""
     prior = experiment.config.ensemble.prior
     if prior is None:
         return None
-    probs = [t.align(test.ids).probs for model in models for t in model.tests]
-    task = experiment.task
-    neutral = task.link.neutral(probs[0].shape[1])
-    mean = VOTES["soft"].merge(probs, np.ones(len(probs)), task, neutral).probs
-    assert mean is not None
-    return make_shift(prior, experiment.task, index.classes, index.labels, mean)
+
+    def mean(parts: list[Array]) -> Array:
+        neutral = experiment.task.link.neutral(parts[0].shape[1])
+        found = VOTES["soft"].merge(parts, np.ones(len(parts)), experiment.task, neutral).probs
+        assert found is not None
+        return found
+
+    tests = mean([t.align(test.ids).probs for model in models for t in model.tests])
+    oof = mean([model.oof.align(ids).probs for model in models if model.oof is not None])
+    seen = oof, index.labels[index.rows(ids)]
+    return make_shift(prior, experiment.task, index.classes, index.labels, tests, seen)
 
 
 def _table(
@@ -292,38 +257,6 @@ def _warnings(path: Path, gate: Gate, expected: dict[str, float], judged_on: int
         judged_on=judged_on,
         others=earlier(path.parent, path),
     )
-
-
-def _plain_row(row: Row) -> dict[str, Any]:
-    return {
-        "vote": row.vote.name,
-        "weigher": row.weigher,
-        "weights": row.fit.weights.tolist(),
-        **without_nan(row.scores),
-        "note": row.note,
-    }
-
-
-def _manifest(
-    experiment: Experiment, plan: str, index: str, blend: Blend, models: Sequence[Model]
-) -> dict[str, Any]:
-    record = blend.record()
-    tests = [(model, test) for model in models for test in model.tests]
-    record["members"] = [
-        {"run": name, "model": model.name, **{k: v for k, v in test.source.items() if k != "path"}}
-        for name, (model, test) in zip(blend.members, tests, strict=True)
-    ]
-    return {
-        "versions": versions(),
-        "commit": git_commit(),
-        "task": experiment.task.name,
-        "metric": experiment.metric.name,
-        "plan": plan,
-        "index": index,
-        "blend": record,
-        "missing_folds": {model.name: list(model.missing) for model in models if model.missing},
-        "config": plain(experiment.config),
-    }
 
 
 def _shares(index: Index, final: Answer) -> dict[str, tuple[float, float]]:

@@ -141,8 +141,12 @@ def read_plan(experiment: Experiment, index: Index) -> FoldPlan:
 
 def sweep_cache(cache: Path) -> None:
     """Remove what packing that died left, of packs that nobody may ask for again, too."""
+    from comp.data.packing import sweep_moved
+
     for folder in cache.iterdir() if cache.is_dir() else ():
         files.sweep(folder)
+        if (folder / "manifest.json").is_file():
+            sweep_moved(folder)
 
 
 def read_found(experiment: Experiment, index: Index) -> Copies:

@@ -7,15 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from comp import files
+from comp.data.asked import Asked, read_asked
 from comp.data.index import Index
 from comp.data.layouts import LAYOUTS, sample_path
 from comp.data.match import list_files
+from comp.data.tables import read_table
 from comp.errors import ConfigError, DataError, SubmissionError, UsageError, first, nearest, pick
 from comp.stages.experiment import Experiment, read_test_images, read_train
 from comp.submission import Form, Sample, check_submission, make_form, make_sample, read_sample
 from comp.submission.diff import Diff, compare_files
 from comp.submission.doubt import doubts, earlier
 from comp.submission.gate import read_bytes
+from comp.submission.masks import mask_form, mask_sample
 from comp.submission.send import SITES, printed, run
 
 FOLDER = Path("submissions")
@@ -27,15 +30,29 @@ class Gate:
 
     sample: Sample
     form: Form
+    asked: Asked | None = None  # of masks: the image and class of each row
 
     def check(self, path: Path) -> dict[str, tuple[str, ...]]:
         """The columns of a submission; SubmissionError with all for which it would be refused."""
         return check_submission(path, self.sample, self.form)
 
 
-def open_gate(experiment: Experiment, test: Index, classes: tuple[str, ...]) -> Gate:
-    """The gate of a competition; without a sample, that of the ids of its test images."""
+def open_gate(
+    experiment: Experiment,
+    test: Index,
+    classes: tuple[str, ...],
+    codes: tuple[str, ...] | None = None,
+) -> Gate:
+    """The gate of a competition; without a sample, that of the ids of its test images.
+
+    codes: what a sample of masks calls each class.
+    """
     config, path = experiment.config, sample_path(experiment.config.data)
+    if experiment.task.spatial:
+        data = config.data
+        key = data.id
+        sample, asked = mask_sample(path, key, test, codes or classes)
+        return Gate(sample, mask_form(sample, asked, test, classes, codes or classes, data), asked)
     if path is not None:
         sample = read_sample(path, config.data.id)
     else:
@@ -64,8 +81,14 @@ def check_counts(experiment: Experiment) -> None:
     folder = LAYOUTS[data.layout].test_images(data)
     if not folder.is_dir():
         return  # read_test says so
-    images = len(list_files(folder, Path(data.root)).images)
-    rows = len(read_sample(path, data.id).ids)
+    listing = list_files(folder, Path(data.root))
+    images = len(listing.images)
+    if experiment.task.spatial:
+        table = read_table(path)
+        key = data.id if data.id in table.columns else table.columns[0]
+        rows = len(read_asked(table, key, lambda name: bool(listing.find(name))).ids)
+    else:
+        rows = len(read_sample(path, data.id).ids)
     if images == rows or (images > rows and experiment.config.submission.extra_images == "ignore"):
         return
     advice = (
@@ -85,7 +108,7 @@ def check_file(experiment: Experiment, path: Path) -> tuple[int, list[str]]:
     index = read_train(experiment)
     check_counts(experiment)
     test = read_test_images(experiment, index.classes)
-    gate = open_gate(experiment, test, index.classes)
+    gate = open_gate(experiment, test, index.classes, index.codes)
     table = gate.check(path)
     beside = path.with_suffix(".json")
     manifest = files.read_json(beside, SubmissionError) if beside.is_file() else {}

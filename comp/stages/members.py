@@ -137,7 +137,8 @@ def run_model(ground: Ground, experiment: Experiment) -> Model:
     kept = {int(part.source["fold"]) for part in parts}
     missing = tuple(n for n in range(plan.count) if n not in kept)
     judged, fold, _ = judged_part(index, plan)
-    oof = out_of_fold(parts, judged, fold, plan.fingerprint, partial=ground.partial)
+    names = experiment.task.column_names(index.classes)
+    oof = out_of_fold(parts, judged, fold, plan.fingerprint, partial=ground.partial, columns=names)
     return Model(experiment.name, oof, tuple(tests), missing)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from comp import files, lock
+from comp.config import Config
 from comp.data.folds import FoldPlan
 from comp.data.index import Index
 from comp.data.pack import Pack, open_pack
@@ -17,8 +18,8 @@ from comp.ensemble.views import Judged, judge_views, read_judged
 from comp.errors import ConfigError, DamagedError, PredictionsError, RunError
 from comp.models import Net
 from comp.parts import Parts, remove_parts
-from comp.predict import AUTO, VIEWS, check_tta, net_of, predict_probs
-from comp.predictions import Predictions
+from comp.predict import AUTO, VIEWS, check_tta, net_of, predict_maps, predict_probs
+from comp.predictions import Predictions, save_pieces
 from comp.progress import say
 from comp.runs import RunDir
 from comp.stages.experiment import (
@@ -89,7 +90,7 @@ class Predictor:
             "checkpoint_sha256": files.digest_file(path),
             "tta": self.tta,
         }
-        missing = {}
+        missing, spatial = {}, self.experiment.task.spatial
         for part, folder in _folders(run).items():
             index = self.index if part == "valid" else self.test
             wanted = {
@@ -97,6 +98,7 @@ class Predictor:
                 "part": part,
                 "ids_sha256": files.digest_lines(self._ids(part, fold)),
                 "content": index.file_sizes(),
+                **({"side": mask_side(self.experiment.config)} if spatial else {}),
             }
             if saved_source(folder) != wanted:
                 missing[part] = wanted
@@ -171,10 +173,52 @@ class Predictor:
         facts = [f"{name} {value}" for name, value in source.items()]
         keep = Parts(folder, files.digest_lines([str(size), *facts]))
         keep.sweep()
-        probs = self._probs(net, part, ids, self.tta, f"fold {fold} {part}", keep)
-        link = self.experiment.task.link.name
-        Predictions(ids, probs, self.index.classes, link, source).save(folder)
+        what, task = f"fold {fold} {part}", self.experiment.task
+        if task.spatial:
+            self._write_maps(net, part, ids, folder, source, keep, what)
+        else:
+            probs = self._probs(net, part, ids, self.tta, what, keep)
+            Predictions(ids, probs, self.index.classes, task.link.name, source).save(folder)
         say(f"fold {fold}: {len(ids)} {part} images predicted -> {folder}")
+
+    def _write_maps(
+        self,
+        net: Net,
+        part: str,
+        ids: tuple[str, ...],
+        folder: Path,
+        source: dict[str, Any],
+        keep: Parts,
+        what: str,
+    ) -> None:
+        """The same for answers a pixel: a piece at a time, in memory and on the disk."""
+        config, task = self.experiment.config, self.experiment.task
+        index = self.index if part == "valid" else self.test
+        side, names = mask_side(config), task.column_names(self.index.classes)
+        pieces = predict_maps(
+            net,
+            task,
+            self._images(part),
+            np.asarray(index.rows(ids)),
+            index.paths,
+            config.image,
+            side=side,
+            columns=len(names),
+            tta=self.tta,
+            batch_size=config.predict.batch_size or 2 * config.train.batch_size,
+            what=what,
+            keep=keep,
+        )
+        shape = (len(ids), len(names), side, side)
+        save_pieces(folder, ids, shape, pieces, names, task.link.name, source)
+
+    def _images(self, part: str) -> Any:
+        """The packed images of a part."""
+        if part not in self.packs:
+            index, paths = self.index if part == "valid" else self.test, self.experiment.workspace
+            sweep_cache(paths.cache)
+            self.packs[part] = open_pack(index, self.experiment.config.image, paths.cache)
+        return self.packs[part].images
 
     def _probs(
         self,
@@ -187,19 +231,21 @@ class Predictor:
     ) -> np.ndarray[Any, Any]:
         config = self.experiment.config
         index = self.index if part == "valid" else self.test
-        if part not in self.packs:
-            sweep_cache(self.experiment.workspace.cache)
-            self.packs[part] = open_pack(index, config.image, self.experiment.workspace.cache)
         return predict_probs(
             net,
             self.experiment.task,
-            self.packs[part].images,
+            self._images(part),
             np.asarray(index.rows(ids)),
             tta=tta,
             batch_size=config.predict.batch_size or 2 * config.train.batch_size,
             what=what,
             keep=keep,
         )
+
+
+def mask_side(config: Config) -> int:
+    """The side of the square of probabilities that is kept of each image."""
+    return config.predict.mask_size or config.image.size
 
 
 def _folders(run: RunDir) -> dict[str, Path]:

@@ -26,6 +26,8 @@ def shares(
     cells: answer column -> cells. A column of probabilities or of 0 and 1 is a class, and its share
     the mean; weights: how much each row counts.
     """
+    if form.tally is not None:
+        return form.tally(next(iter(cells.values())))
     rows = len(next(iter(cells.values()), ()))
     share = np.full(rows, 1 / max(rows, 1)) if weights is None else np.asarray(weights, dtype=float)
     share = share / max(share.sum(), 1e-300)
@@ -61,6 +63,8 @@ def doubts(
     rows = list(zip(*cells.values(), strict=True))
     if len(rows) > 1 and len(set(rows)) == 1:
         out.append(f"all {len(rows)} rows have the same answer: {', '.join(rows[0])[:80]}")
+    else:
+        out += _everywhere(cells, form)
     if expected is not None:
         out += _far(shares(cells, form), expected, len(rows), judged_on)
     digest = hashlib.sha256(content).hexdigest()
@@ -68,6 +72,20 @@ def doubts(
     if same:
         out.append(f"identical to an earlier submission: {', '.join(same)}")
     return out
+
+
+def _everywhere(cells: Mapping[str, Sequence[str]], form: Form) -> list[str]:
+    """Labels that every row was given, where an answer is a column a label."""
+    if form.allowed is None or len(cells) < 2:
+        return []
+    always = [name for name, column in cells.items() if column and set(column) == {"1"}]
+    if not always:
+        return []
+    more = f" and {len(always) - _SHOWN} more" if len(always) > _SHOWN else ""
+    return [
+        f"{len(always)} of {len(cells)} labels are given to every row: "
+        f"{', '.join(always[:_SHOWN])}{more}"
+    ]
 
 
 def _form(content: bytes, sample: Sample) -> list[str]:

@@ -26,12 +26,17 @@ class Form:
     `allowed`      the texts that a cell may be (or, with a separator, be made of); None: a
                    probability, a number from 0 to 1
     `separator`    between the labels in one cell; None: one label a cell
+    `fault`        row, cell -> what is wrong with the cell, or None; in place of `allowed`
+    `tally`        the cells of the one answer column -> the share of each class; where cells are
+                   no labels
     """
 
     classes: tuple[str, ...]
     cells: Callable[[Array, Array | None], list[list[str]]]
     allowed: frozenset[str] | None
     separator: str | None = None
+    fault: Callable[[int, str], str | None] | None = None
+    tally: Callable[[Sequence[str]], dict[str, float]] | None = None
 
 
 def make_form(

@@ -41,6 +41,11 @@ def check_submission(
     if cut.columns is not None:
         table = dict(zip(cut.header, cut.columns, strict=True))
         complaints += _id_complaints(table.get(sample.id_column, sample.ids), sample)
+        complaints += [
+            f"column {name!r} is not as in the sample"
+            for name, cells in sample.fixed.items()
+            if not complaints and table.get(name) != cells
+        ]
         complaints += _cell_complaints(table, sample, form)
     complain(SubmissionError, heading, complaints)
     return table
@@ -134,6 +139,13 @@ def _cell_complaints(table: dict[str, tuple[str, ...]], sample: Sample, form: Fo
     faults: dict[str, list[str]] = {}
     for column in sample.answers:
         cells = table.get(column, ())
+        if form.fault is not None:
+            told = [(row, form.fault(row, cell)) for row, cell in enumerate(cells)]
+            for row, what in told:
+                if what is not None:
+                    name = " ".join((ids[row], *(f[row] for f in sample.fixed.values())))
+                    faults.setdefault(what, []).append(f"{name}: {cells[row][:40]!r}")
+            continue
         if form.allowed is None and _are_probabilities(cells):
             continue
         wrong = {cell: what for cell in set(cells) if (what := _fault(cell, form))}

@@ -5,10 +5,10 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from comp.data.tables import read_table
+from comp.data.tables import Table, read_table
 from comp.errors import DataError, complain, first
 
 
@@ -22,6 +22,7 @@ class Sample:
     `ids`         (N,) text, in the order of the file, each once
     `texts`       answer column -> the different cells that the sample holds there
     `header`      the bytes of its first line, a byte order mark included, without the newline
+    `fixed`       other columns that stay as they are: column -> (N,) cells
     """
 
     path: Path
@@ -34,11 +35,12 @@ class Sample:
     newline: str = "\n"
     final_newline: bool = True
     delimiter: str = ","
+    fixed: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def answers(self) -> tuple[str, ...]:
         """The columns that are to be filled in."""
-        return tuple(name for name in self.columns if name != self.id_column)
+        return tuple(n for n in self.columns if n != self.id_column and n not in self.fixed)
 
 
 def read_sample(path: Path, id_column: str) -> Sample:
@@ -56,11 +58,18 @@ def read_sample(path: Path, id_column: str) -> Sample:
     if len(table.columns) < 2:
         complaints.append(f"only one column, {key!r}; at least one answer column is needed")
     complain(DataError, f"{path}: not a sample submission:", complaints)
+    return sample_of(table, key)
+
+
+def sample_of(table: Table, key: str, fixed: Sequence[str] = ()) -> Sample:
+    """The sample that a table is. key: the column of ids; fixed: columns that stay as they are."""
+    path = table.path
     return Sample(
+        fixed={name: tuple(table.values[name]) for name in fixed},
         path=Path(path),
         columns=tuple(table.columns),
         id_column=key,
-        ids=tuple(ids),
+        ids=tuple(table.values[key]),
         texts={name: frozenset(table.values[name]) for name in table.columns if name != key},
         header=Path(path).read_bytes().split(b"\n", 1)[0].removesuffix(b"\r"),
         encoding=table.encoding,

@@ -27,8 +27,13 @@ def render(
     encoding.
     """
     rows = _rows_of(sample, ids)
-    cells = form.cells(labels[rows], None if probs is None else probs[rows])
+    return render_cells(sample, form.cells(labels[rows], None if probs is None else probs[rows]))
+
+
+def render_cells(sample: Sample, cells: Sequence[Sequence[str]]) -> bytes:
+    """The content of a submission from its answer columns, their cells in the sample's order."""
     filled = dict(zip(sample.answers, cells, strict=True)) | {sample.id_column: list(sample.ids)}
+    filled |= {name: list(fixed) for name, fixed in sample.fixed.items()}
     rows_of_cells = zip(*(filled[name] for name in sample.columns), strict=True)
     text = sample.newline + lines(rows_of_cells, sample.delimiter, sample.newline)
     if not sample.final_newline:
@@ -75,6 +80,18 @@ def write_submission(
     SubmissionError with all complaints; the old file is then still there.
     """
     content = render(sample, form, ids, labels, probs)
+    write_content(csv_path, json_path, sample, form, content, manifest)
+
+
+def write_content(
+    csv_path: Path,
+    json_path: Path,
+    sample: Sample,
+    form: Form,
+    content: bytes,
+    manifest: dict[str, Any],
+) -> None:
+    """Write a table that is ready, as `write_submission` does."""
     check_submission(content, sample, form, where=str(csv_path))
     digest = hashlib.sha256(content).hexdigest()
     _remove(json_path)

@@ -15,6 +15,9 @@ import platform
 import shutil
 import sys
 import warnings
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -28,6 +31,7 @@ from comp.seal import SIZE, is_whole, seal
 
 State = dict[str, Any]
 _RESUMED = ("optimizer", "epoch", "step")  # what a best.pt under the name of a last.pt lacks
+_BESIDE = 1 << 16  # bytes from which a second thread is worth its hand-over
 _MOMENTS = 2  # tensors that most optimizers keep of each parameter
 
 
@@ -42,16 +46,26 @@ def versions() -> dict[str, str]:
 
 
 class _Digesting:
-    """A file that is written through and hashed on the way."""
+    """A file that is written through and hashed on the way: large pieces by the other thread."""
 
-    def __init__(self, handle: IO[bytes]) -> None:
+    def __init__(self, handle: IO[bytes], other: ThreadPoolExecutor) -> None:
         self.handle = handle
+        self.other = other
         self.digest = hashlib.sha256()
         self.problem: OSError | None = None
 
     def write(self, content: Any) -> int:
-        """Write and hash."""
-        self.digest.update(content)
+        """Write and hash; torch takes the memory back when this returns, so both are done then."""
+        if len(content) < _BESIDE:
+            self.digest.update(content)
+            return self._write(content)
+        hashed = self.other.submit(self.digest.update, content)
+        try:
+            return self._write(content)
+        finally:
+            hashed.result()
+
+    def _write(self, content: Any) -> int:
         try:
             return self.handle.write(content)
         except OSError as problem:
@@ -78,13 +92,24 @@ def save(state: State, path: Path, *, old: Path | None = None) -> None:
 
 
 def _write(state: State, path: Path) -> None:
-    with path.open("wb") as handle:
-        digesting = _Digesting(handle)
+    with path.open("wb") as handle, ThreadPoolExecutor(1) as other, _one_checksum():
+        digesting = _Digesting(handle, other)
         try:
             torch.save(state, digesting)  # type: ignore[arg-type]
         except (RuntimeError, OSError) as problem:
             raise digesting.problem or OSError(None, reason(problem)) from problem
         handle.write(seal(digesting.digest, state.get("epoch", 0), state.get("step", 0)))
+
+
+@contextmanager
+def _one_checksum() -> Iterator[None]:
+    """Without the CRC-32 that torch computes for each tensor: the seal covers them all."""
+    before = torch.serialization.get_crc32_options()
+    torch.serialization.set_crc32_options(False)
+    try:
+        yield
+    finally:
+        torch.serialization.set_crc32_options(before)
 
 
 def save_last(state: State, run: RunDir) -> None:

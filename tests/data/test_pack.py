@@ -23,6 +23,7 @@ from comp.data.index import Index
 from comp.data.pack import open_pack
 from comp.data.store import gather
 from comp.errors import CompError, ConfigError, DataError
+from comp.stages.experiment import sweep_cache
 
 SMALL = ImageConfig(size=8)
 PART = f".build.{os.getpid()}.part"
@@ -264,6 +265,19 @@ def test_what_a_killed_process_left_is_removed(index: Index, tmp_path: Path) -> 
         "rows.txt",
         "stats.txt",
     ]
+
+
+def test_what_a_kill_after_the_manifest_left_is_removed_and_a_build_is_not(
+    index: Index, tmp_path: Path
+) -> None:
+    """Found by the loop over all faults: a build that nobody asks for again stayed for ever."""
+    open_pack(index, SMALL, tmp_path)
+    folder = tmp_path / module._place(index, SMALL)[:16]
+    for pid, name in ((999999998, "journal"), (999999999, "rows")):
+        (folder / f".build.{pid}.part").mkdir()
+        (folder / f".build.{pid}.part" / name).write_bytes(b"")
+    sweep_cache(tmp_path)
+    assert [path.name for path in folder.glob(".build*")] == [".build.999999999.part"]
 
 
 def _open_elsewhere(index: Index, cache: Path) -> str:

@@ -26,7 +26,8 @@ from comp.errors import (
 from comp.predictions import Predictions
 from comp.report.board import draw_board
 from comp.stages.board import enter_score, read_board
-from comp.stages.ensemble import Request, ensemble
+from comp.stages.ensemble import ensemble
+from comp.stages.ensembled import Request
 from comp.stages.experiment import Experiment, open_experiment
 from comp.stages.folds import make_folds
 from comp.stages.gate import check_file, explain, find, send
@@ -283,6 +284,21 @@ def test_the_board_keeps_apart_what_cannot_be_compared(toy: Toy, workspace: Path
     entries = {(e.name, e.kind): e for e in read_board()[1].entries}
     fresh = entries["toy_binary", "submission"]
     assert (fresh.public, math.isnan(fresh.private), fresh.note) == (0.5, True, "")
+
+
+def test_the_board_reads_a_run_on_the_plan_of_another(toy: Toy) -> None:
+    tree = toy("binary")
+    trained(tree)
+    other = {**tree, "name": "other", "folds": {**tree["folds"], "plan": "toy_binary"}}
+    train(open_experiment(make_config(other)), "all")
+    ensemble(open_experiment(make_config(tree)), Request(runs=("toy_binary", "other"), out="both"))
+    tree["ensemble"] = {"prior": {"0": 0.9, "1": 0.1}}
+    ensemble(open_experiment(make_config(tree)), Request(out="shifted"))
+    (group,) = read_board()
+    entries = {e.name: e for e in group.entries}
+    assert not math.isnan(entries["other"].honest)
+    assert (entries["other"].note, entries["both"].note) == ("", "")
+    assert entries["shifted"].note == "at another class balance (ensemble.prior)."
 
 
 def test_doubted_labels_are_listed_and_drawn(toy: Toy) -> None:

@@ -55,6 +55,27 @@ def test_a_single_answer_for_all_is_told(tmp_path: Path) -> None:
     assert told(tmp_path, ["dog"] * 5) == ["all 5 rows have the same answer: dog"]
 
 
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        (["1,1,0", "1,0,0"], ["1 of 3 labels are given to every row: a"]),
+        (["1,1,1", "1,1,0"], ["2 of 3 labels are given to every row: a, b"]),
+        (["0,1,0", "1,0,0"], []),
+    ],
+)
+def test_labels_that_every_row_is_given_are_told(
+    tmp_path: Path, rows: list[str], expected: list[str]
+) -> None:
+    """A rare label that no row is given is nothing odd."""
+    path = tmp_path / "sample.csv"
+    path.write_text("id,a,b,c\nx,0,0,0\ny,0,0,0\n")
+    sample = read_sample(path, "id")
+    form = make_form(sample, TASKS["multilabel"], ("a", "b", "c"), F1)
+    content = f"id,a,b,c\nx,{rows[0]}\ny,{rows[1]}\n".encode()
+    table = check_submission(content, sample, form)
+    assert doubts(table, content, sample, form) == expected
+
+
 def test_the_same_bytes_as_an_earlier_submission_are_told(tmp_path: Path) -> None:
     folder = tmp_path / "submissions"
     folder.mkdir()

@@ -1,0 +1,262 @@
+"""What it costs that a run cannot be lost: checkpoints, resuming, determinism.
+
+    python benchmarks/survival.py checkpoints resuming determinism
+
+Measured interleaved, A-B-A-B, after one round that does not count; ratios are taken within a round.
+Results go to survival.json and survival.md beside this file; parts that are not named keep what
+they had.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import timm
+import torch
+
+from comp import chance, files
+from comp.data.augment import make_recipe
+from comp.runs import RunDir
+from comp.train import checkpoint
+
+HERE = Path(__file__).parent
+REPOSITORY = HERE.parent
+ROUNDS = 7
+BATCH, SIZE = 32, 96
+
+# The command, up to the end of its update number `last`; then it dies as by kill -9.
+CHILD = """
+import os, sys
+import comp.train.loop as loop
+from comp.cli import main
+real, count = loop.update, 0
+def update(*given):
+    global count
+    real(*given)
+    count += 1
+    if count == LAST:
+        os.kill(os.getpid(), 9)
+loop.update = update
+sys.argv = ["comp", *sys.argv[1:]]
+main()
+"""
+
+
+def timed(work: Callable[[], Any]) -> float:
+    begin = time.perf_counter()
+    work()
+    return time.perf_counter() - begin
+
+
+def summary(values: list[float], digits: int = 4) -> dict[str, float]:
+    """Minimum, median and maximum."""
+    low, middle, high = np.percentile(values, [0, 50, 100])
+    return {
+        "min": round(low, digits),
+        "median": round(middle, digits),
+        "max": round(high, digits),
+    }
+
+
+def interleaved(
+    works: dict[str, Callable[[], Any]], rounds: int = ROUNDS
+) -> dict[str, list[float]]:
+    """Seconds of each work, a round after the other."""
+    found: dict[str, list[float]] = {name: [] for name in works}
+    for number in range(rounds + 1):
+        for name, work in works.items():
+            os.sync()
+            seconds = timed(work)
+            if number:
+                found[name].append(seconds)
+    return found
+
+
+def ratios(found: dict[str, list[float]], over: str, under: str) -> dict[str, float]:
+    return summary([a / b for a, b in zip(found[over], found[under], strict=True)])
+
+
+def trained_state(name: str) -> dict[str, Any]:
+    """What a run of this network keeps: weights, their average, the two moments of AdamW."""
+    module = timm.create_model(name, num_classes=26)
+    optimizer = torch.optim.AdamW(module.parameters())
+    for parameter in module.parameters():
+        parameter.grad = torch.randn_like(parameter)
+    optimizer.step()
+    ema = {key: value.clone() for key, value in module.state_dict().items()}
+    state = {"model": module.state_dict(), "ema": ema, "optimizer": optimizer.state_dict()}
+    return {**state, "epoch": 1, "step": 2, "history": []}
+
+
+def checkpoints(folder: Path) -> dict[str, Any]:
+    """P6: `save_last` with its two generations, and `torch.save` over one file."""
+    state, run = trained_state("resnet18"), RunDir(folder / "run")
+    run.path.mkdir()
+
+    def synced() -> None:
+        torch.save(state, folder / "synced.pt")
+        files.sync(folder / "synced.pt")
+
+    found = interleaved(
+        {
+            "torch.save": lambda: torch.save(state, folder / "plain.pt"),
+            "ours": lambda: checkpoint.save_last(state, run),
+            "torch.save + fsync": synced,
+        }
+    )
+    return {
+        "MB": round(run.last.stat().st_size / 1e6, 1),
+        "seconds": {name: summary(values) for name, values in found.items()},
+        "ours / torch.save": ratios(found, "ours", "torch.save"),
+        "ours / (torch.save + fsync)": ratios(found, "ours", "torch.save + fsync"),
+    }
+
+
+def start(workspace: Path, last: int = 1) -> None:
+    """`comp train` in a process of its own, killed at the end of its update number `last`."""
+    over = ["model.name=resnet18", "train.checkpoint_minutes=1e-9"]
+    command = [sys.executable, "-c", CHILD.replace("LAST", str(last)), "train", "--fold", "0", "-q"]
+    command += [part for pair in over for part in ("--set", pair)]
+    paths = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run(command, cwd=workspace, env=paths, capture_output=True, text=True)
+    assert done.returncode == -9, done.stderr
+
+
+def resuming(folder: Path) -> dict[str, Any]:
+    """P7: from the start of the command to the end of its first update, packed images there."""
+    command = [sys.executable, "-m", "comp.cli", "folds", "make", "-q"]
+    paths = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    subprocess.run(command, cwd=folder, env=paths, check=True, capture_output=True)
+    start(folder, 21)
+    shutil.move(folder / "runs", folder / "killed")
+
+    def workspace(resumed: bool) -> None:
+        shutil.rmtree(folder / "runs", ignore_errors=True)
+        if resumed:
+            shutil.copytree(folder / "killed", folder / "runs")
+
+    seconds: dict[str, list[float]] = {"fresh": [], "resumed": []}
+    for number in range(ROUNDS + 1):
+        for name, values in seconds.items():
+            workspace(name == "resumed")
+            os.sync()
+            took = timed(lambda: start(folder))
+            if number:
+                values.append(took)
+    return {
+        "what": "resnet18, the digits; killed at update 21 of 36 of the first epoch",
+        "seconds": {name: summary(values) for name, values in seconds.items()},
+        "resumed / fresh": ratios(seconds, "resumed", "fresh"),
+    }
+
+
+def determinism(folder: Path) -> dict[str, Any]:
+    """P17: a step (augmentation, forward, backward, update) with its seeds and without."""
+    del folder
+    images = np.random.default_rng(0).integers(0, 256, (BATCH, SIZE, SIZE, 3), dtype=np.uint8)
+    recipe = make_recipe("light", SIZE)
+    module = timm.create_model("resnet18", num_classes=10)
+    optimizer = torch.optim.AdamW(module.parameters(), lr=1e-4)
+    target = torch.arange(BATCH) % 10
+
+    def step() -> None:
+        batch = [recipe(i, chance.derive(42, "augment", 0, 1, n)) for n, i in enumerate(images)]
+        chance.seed_torch(42, "step", 0, 1, 2)
+        pixels = torch.from_numpy(np.stack(batch)).permute(0, 3, 1, 2).float().div_(255)
+        torch.nn.functional.cross_entropy(module(pixels), target).backward()
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+
+    def seeds() -> None:
+        for position in range(BATCH):
+            seed = chance.derive(42, "augment", 0, 1, position)
+            recipe._python.seed(seed)
+            recipe._numpy.bit_generator.state = np.random.PCG64(seed).state
+        chance.seed_torch(42, "step", 0, 1, 2)
+
+    def unseeded() -> None:
+        with ExitStack() as stack:
+            for name in ("derive", "seed_torch"):
+                stack.enter_context(mock.patch.object(chance, name, return_value=1))
+            stack.enter_context(mock.patch.object(recipe._python, "seed", return_value=None))
+            stack.enter_context(mock.patch.object(np.random, "PCG64", return_value=_Same(recipe)))
+            step()
+
+    found = interleaved({"step": step, "without seeds": unseeded, "seeds": seeds}, 30)
+    return {
+        "what": f"resnet18, {BATCH} images of {SIZE} px, recipe light, on the CPU",
+        "seconds a step": summary(found["step"]),
+        "seeds alone / step": ratios(found, "seeds", "step"),
+        "step without seeds / step": ratios(found, "without seeds", "step"),
+    }
+
+
+class _Same:
+    """Stands for a generator whose state is the one that is there."""
+
+    def __init__(self, recipe: Any) -> None:
+        self.state = recipe._numpy.bit_generator.state
+
+
+PARTS = {"checkpoints": checkpoints, "resuming": resuming, "determinism": determinism}
+
+
+def table(results: dict[str, Any]) -> str:
+    """The results as Markdown."""
+    lines = ["# What it costs that a run cannot be lost", ""]
+    lines += ["Made by `python benchmarks/survival.py`.", ""]
+    for part, measured in results.items():
+        lines += [f"## {part}: {measured['machine']}, load {measured['load before']} before", ""]
+        lines += [", ".join(f"{name} {number}" for name, number in measured["versions"].items())]
+        lines += ["", "| what | result |", "|---|---|"]
+        lines += [f"| {name} | {value} |" for name, value in flat(measured["results"])]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def flat(found: dict[str, Any], above: str = "") -> list[tuple[str, str]]:
+    """Names and values; minimum, median and maximum as one value."""
+    rows = []
+    for name, value in found.items():
+        if isinstance(value, dict) and "median" in value:
+            told = f"{value['median']} ({value['min']} to {value['max']})"
+            rows.append((above + name, told))
+        elif isinstance(value, dict):
+            rows += flat(value, f"{above}{name}: ")
+        else:
+            rows.append((above + name, str(value)))
+    return rows
+
+
+def main() -> None:
+    """Measure the parts that are named."""
+    path = HERE / "survival.json"
+    results = json.loads(path.read_text()) if path.is_file() else {}
+    for part in sys.argv[1:] or PARTS:
+        about = {
+            "machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores",
+            "load before": round(os.getloadavg()[0], 1),
+            "versions": {name: metadata.version(name) for name in ("torch", "timm", "numpy")},
+        }
+        with tempfile.TemporaryDirectory() as folder:
+            results[part] = {**about, "results": PARTS[part](Path(folder))}
+    path.write_text(json.dumps(results, indent=2) + "\n")
+    (HERE / "survival.md").write_text(table(results))
+
+
+if __name__ == "__main__":
+    main()
