@@ -197,7 +197,8 @@ def _soft_f1(probs: Tensor, target: Tensor) -> Tensor:
     """1 - the mean over classes of F1 with probabilities for decisions; probs, target: (N, C, ...).
 
     One is added above and below, so that a class that the batch does not hold asks for low
-    probabilities instead of 0 / 0.
+    probabilities instead of 0 / 0. F1 is of what is on the device at once: with `train.micro_batch`
+    the mean of the parts' losses, which is not the loss of the whole batch.
     """
     over = [axis for axis in range(probs.ndim) if axis != 1]
     both, either = (probs * target).sum(over), (probs + target).sum(over)

@@ -136,8 +136,8 @@ _FLIPS = (A.HorizontalFlip, A.VerticalFlip, A.D4, A.Transpose)
 
 
 def flips_writing(name: str, classes: Sequence[str]) -> bool:
-    """Whether the recipe `name` mirrors images whose classes look like letters, or like all ten
-    digits: mirrored, b is d and p is q."""
+    """Whether the recipe `name` mirrors images whose classes may be letters, or all ten
+    digits: mirrored, b is d and p is q. Names cannot tell: 0-9 may also be hand signs."""
     known = {text.lower() for text in classes}
     letters = len(known) > 2 and all(len(text) == 1 and text.isalpha() for text in known)
     writing = letters or known == set("0123456789")

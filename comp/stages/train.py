@@ -66,8 +66,8 @@ def train(experiment: Experiment, folds: str, *, restart: bool = False) -> list[
                 finished(run, plan.fingerprint)
     if flips_writing(config.augment.recipe, index.classes):
         say(
-            f"augment.recipe: {config.augment.recipe} mirrors images, and the classes look like "
-            "letters or digits: mirrored, b is d and p is q. If they are, use light"
+            f"augment.recipe: {config.augment.recipe} mirrors images, and the classes may be "
+            "letters or digits: a mirrored b is a d. If they are written, use light"
         )
     again = "the same command without --restart" if restart else "the same command"
     trainer = _Trainer(experiment, index, plan, Stop(config.train.max_hours, again))
