@@ -98,8 +98,10 @@ def levels_of(probs: Array, task: Task) -> tuple[Array, Array | None]:
     own = probs[1:]
     best = own.argmax(axis=0)
     top = np.take_along_axis(own, best[None], axis=0)[0]
-    share = top / np.maximum(top + probs[0], 1e-12)
-    return _quantized(share)[None], (best + 1).astype(np.uint8)
+    levels = _quantized(top / np.maximum(top + probs[0], 1e-12))
+    tied = (top <= probs[0]) & (levels >= NEUTRAL)  # to the background, as the largest would be
+    levels[tied] = NEUTRAL - 1
+    return levels[None], (best + 1).astype(np.uint8)
 
 
 def _quantized(scores: Array) -> Array:

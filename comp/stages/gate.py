@@ -18,10 +18,11 @@ from comp.submission import Form, Sample, check_submission, make_form, make_samp
 from comp.submission.diff import Diff, compare_files
 from comp.submission.doubt import doubts, earlier
 from comp.submission.gate import read_bytes
-from comp.submission.masks import mask_form, mask_sample
+from comp.submission.masks import mask_form, mask_sample, overlapping
 from comp.submission.send import SITES, printed, run
 
 FOLDER = Path("submissions")
+_ENDS = (".csv", ".zip", ".coco.json")  # of a submission; its manifest ends in .json
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,8 @@ def check_file(experiment: Experiment, path: Path) -> tuple[int, list[str]]:
         judged_on=int(manifest.get("covered", 0)),
         others=earlier(path.parent, path),
     )
+    if gate.asked is not None and experiment.task.link.normalized:
+        found += overlapping(table, gate.asked, gate.sample.answers[0])
     if manifest and manifest.get("sha256") != files.digest_file(path):
         found.append(f"not the file that {beside} describes: it was changed after it was written")
     return len(gate.sample.ids), found
@@ -133,7 +136,7 @@ def diff_files(one: str, two: str, id_column: str | None) -> Diff:
 
 def find(name: str) -> Path:
     """The file of a submission: a path, or a name in submissions/. UsageError for neither."""
-    places = [Path(name), FOLDER / name, FOLDER / f"{name}.csv"]
+    places = [Path(name), FOLDER / name, *(FOLDER / f"{name}{end}" for end in _ENDS)]
     there = [place for place in places if place.is_file()]
     if there:
         return there[0]
@@ -149,14 +152,15 @@ def explain(name: str) -> tuple[dict[str, Any], bool]:
     Raises UsageError for no such submission, SubmissionError for one without a manifest.
     """
     path = find(name)
-    path = path.with_suffix(".csv") if path.suffix == ".json" else path
-    beside = path.with_suffix(".json")
+    ends = [end for end in (*_ENDS, ".json") if path.name.endswith(end)]
+    beside = path.with_name(path.name.removesuffix(ends[0] if ends else path.suffix) + ".json")
     if not beside.is_file():
         raise SubmissionError(
             f"{path}: has no manifest ({beside}): it was not written by `comp ensemble`, or the "
             "writing was interrupted; make it again"
         )
     manifest = files.read_json(beside, SubmissionError)
+    path = beside.with_name(str(manifest.get("file", path.name)))
     return manifest, path.is_file() and manifest.get("sha256") == files.digest_file(path)
 
 

@@ -28,7 +28,7 @@ from comp.ensemble.region_fit import RegionFit, fit_regions, mean_by_class
 from comp.ensemble.regions import RegionRule, decide, merged
 from comp.ensemble.vote import VOTES, Vote
 from comp.ensemble.weights import WEIGHERS, read_weights
-from comp.errors import ConfigError, pick
+from comp.errors import ConfigError, SubmissionError, pick
 from comp.framing import scaled
 from comp.metrics import METRICS
 from comp.progress import say, track
@@ -362,11 +362,11 @@ def _write(
             runs.add(name, mask)
         content = render_cells(gate.sample, [runs.cells])
         csv, beside = paths.submission_csv, paths.submission_json
-        write_content(csv, beside, gate.sample, gate.form, content, manifest)
-        table = check_submission(csv, gate.sample, gate.form)
+        table = check_submission(content, gate.sample, gate.form, where=str(csv))
         column = gate.sample.answers[0]
         if list(table[column]) != runs.cells:
-            raise ConfigError(f"{csv}: read back it is not what was answered")
+            raise SubmissionError(f"{csv}: read back it is not what was answered")
+        write_content(csv, beside, gate.sample, gate.form, content, manifest)
         found = doubts(
             table,
             content,

@@ -1,0 +1,209 @@
+"""Masks from folds to files: resumed, checked, in every form, refused where they must be."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from comp import rle
+from comp.config import make_config
+from comp.data.tables import read_table
+from comp.errors import ConfigError, DataError, PlanError, SubmissionError
+from comp.predict import view_probs, views_of
+from comp.predictions import Predictions
+from comp.stages import predict as predicting
+from comp.stages.ensemble import ensemble
+from comp.stages.ensembled import Ensembled
+from comp.stages.experiment import Experiment, open_experiment, read_train
+from comp.stages.folds import make_folds
+from comp.stages.gate import check_file, explain
+from comp.stages.predict import predict
+from comp.stages.train import train
+
+Toy = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def trained(toy: Toy) -> Experiment:
+    """A toy of discs and boxes whose two folds are trained."""
+    experiment = open_experiment(make_config(toy("segmentation", train__epochs=6)))
+    make_folds(experiment, replace=False)
+    train(experiment, "all")
+    return experiment
+
+
+def again(experiment: Experiment, **over: Any) -> Ensembled:
+    config = experiment.config
+    for name, values in over.items():
+        part = getattr(config, name).model_copy(update=values)
+        config = config.model_copy(update={name: part})
+    return ensemble(replace(experiment, config=config))
+
+
+def test_every_form_holds_the_same_masks(trained: Experiment) -> None:
+    result = again(trained)
+    assert result.blend.scores.raw > 0.2
+    table = read_table(result.path)
+    cells = dict(zip(table.values["ImageId_ClassId"], table.values["EncodedPixels"], strict=True))
+    zipped = again(trained, submission={"write": "masks"})
+    coco = again(trained, submission={"write": "coco"})
+    regions = json.loads(coco.path.read_text())
+    assert (zipped.path.suffix, coco.path.name) == (".zip", "toy_segmentation.coco.json")
+    with zipfile.ZipFile(zipped.path) as files:
+        for number in range(6):
+            coded = np.frombuffer(files.read(f"t{number:03d}.png"), dtype=np.uint8)
+            mask = cv2.imdecode(coded, cv2.IMREAD_UNCHANGED)
+            assert mask is not None
+            assert mask.shape == (40, 48)
+            name = f"t{number:03d}.png"
+            for code in (1, 2):
+                assert (rle.decode(cells[f"{name}_{code}"], 40, 48) == (mask == code)).all()
+                own = [r for r in regions if (r["image_id"], r["category_id"]) == (name, code)]
+                count = cv2.connectedComponents((mask == code).astype(np.uint8), connectivity=8)[0]
+                assert len(own) == count - 1
+    assert explain("toy_segmentation")[0]["file"] == coco.path.name
+    assert explain("toy_segmentation")[1]
+
+
+def test_the_same_inputs_give_the_same_bytes(trained: Experiment) -> None:
+    first = again(trained, submission={"write": "masks"}).path.read_bytes()
+    assert again(trained, submission={"write": "masks"}).path.read_bytes() == first
+
+
+def test_maps_are_bytes_of_the_stated_size(trained: Experiment) -> None:
+    over = trained.config.predict.model_copy(update={"mask_size": 20})
+    config = trained.config.model_copy(update={"predict": over})
+    (valid, test) = predict(replace(trained, config=config), "0")
+    maps = Predictions.load(test)
+    assert (maps.probs.shape, maps.probs.dtype) == ((6, 3, 20, 20), np.uint8)
+    assert maps.classes == ("background", "1", "2")
+    assert len(Predictions.load(valid).ids) == 12
+
+
+def test_a_killed_prediction_of_maps_goes_on_where_it_was(
+    trained: Experiment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("comp.predict.PIECE_BYTES", 3 * 32 * 32 * 4)  # four images a piece
+    whole = [(path / "probs.npy").read_bytes() for path in predict(trained, "0")]
+    for path in (trained.workspace.fold(0).valid, trained.workspace.fold(0).test):
+        (path / "manifest.json").unlink()
+    calls = []
+
+    def dying(*given: Any) -> Any:
+        calls.append(1)
+        if len(calls) > 2:
+            raise KeyboardInterrupt
+        return view_probs(*given)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("comp.predict.view_probs", dying)
+        predict(trained, "0")
+    capsys.readouterr()
+    assert [(path / "probs.npy").read_bytes() for path in predict(trained, "0")] == whole
+    assert "parts were there already" in capsys.readouterr().err
+
+
+def test_views_are_undone_on_maps_that_are_not_square(trained: Experiment) -> None:
+    import torch
+
+    class Net:
+        """Says of each pixel how bright it is."""
+
+        def logits(self, images: torch.Tensor) -> torch.Tensor:
+            return torch.cat([images[:, :2].float(), 0 * images[:, :1].float()], dim=1) / 50
+
+    image = torch.randint(0, 255, (1, 3, 20, 32), dtype=torch.uint8)
+    one: torch.Tensor = view_probs(Net(), trained.task, image, views_of("none"))  # type: ignore[arg-type]
+    all_views = view_probs(Net(), trained.task, image, views_of("d4"))  # type: ignore[arg-type]
+    torch.testing.assert_close(all_views, one)
+
+
+def test_a_changed_mask_makes_the_plan_stale_and_is_named(trained: Experiment) -> None:
+    cv2.imwrite("input/train_masks/00003.png", np.zeros((40, 48), np.uint8))
+    with pytest.raises(PlanError, match=r"ids have another mask: '00003.png'"):
+        train(trained, "0")
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        ("1 5 3", "run lengths are pairs"),
+        ("0 5", "1 at least"),
+        ("1919 5", "a run ends at pixel 1923"),
+        ("10 5 12 5", "runs overlap"),
+        ("a b", "not run lengths"),
+    ],
+)
+def test_run_lengths_that_cannot_be_are_refused(
+    trained: Experiment, cell: str, message: str
+) -> None:
+    lines = Path("input/sample_submission.csv").read_text().splitlines()
+    lines[1] = lines[1].split(",")[0] + f",{cell}"
+    Path("mine.csv").write_text("\n".join(lines) + "\n")
+    with pytest.raises(SubmissionError, match=message):
+        check_file(trained, Path("mine.csv"))
+
+
+def test_a_foreign_file_that_gives_a_pixel_twice_is_told(trained: Experiment) -> None:
+    lines = Path("input/sample_submission.csv").read_text().splitlines()
+    lines[1], lines[2] = (line + "5 5" for line in lines[1:3])
+    Path("mine.csv").write_text("\n".join(lines) + "\n")
+    rows, warnings = check_file(trained, Path("mine.csv"))
+    assert rows == 12
+    assert any("give a pixel to two classes: 't000.png'" in line for line in warnings)
+
+
+def test_what_masks_cannot_do_is_said(trained: Experiment) -> None:
+    with pytest.raises(ConfigError, match="rank needs all images at once"):
+        again(trained, ensemble={"vote": "rank"})
+    with pytest.raises(ConfigError, match=r"'probability' is not for masks; use rle, masks, coco"):
+        again(trained, submission={"write": "probability"})
+
+
+def test_a_sample_in_three_columns_is_filled(trained: Experiment) -> None:
+    rows = ["ImageId,ClassId,EncodedPixels"]
+    rows += [f"t{n:03d}.png,{code}," for n in range(5, -1, -1) for code in (2, 1)]
+    Path("input/sample_submission.csv").write_text("\n".join(rows) + "\n")
+    table = read_table(again(trained).path)
+    assert table.columns == ("ImageId", "ClassId", "EncodedPixels")
+    assert [f"{a},{b}," for a, b in zip(*(table.values[c] for c in table.columns[:2]),
+                                        strict=True)] == rows[1:]  # fmt: skip
+    assert any(table.values["EncodedPixels"])
+
+
+def test_a_sample_with_an_unknown_class_is_refused(trained: Experiment) -> None:
+    text = Path("input/sample_submission.csv").read_text().replace("_2,", "_7,")
+    Path("input/sample_submission.csv").write_text(text)
+    with pytest.raises(DataError, match=r"classes that are unknown: '7'; known: '1', '2'"):
+        again(trained)
+
+
+def test_several_runs_are_compared_by_votes_and_weights(trained: Experiment) -> None:
+    other = trained.config.model_copy(
+        update={
+            "name": "other",
+            "seed": 7,
+            "folds": trained.config.folds.model_copy(update={"plan": "toy_segmentation"}),
+        }
+    )
+    train(open_experiment(other), "all")
+    from comp.stages.ensembled import Request
+
+    result = ensemble(trained, Request(("toy_segmentation", "other")))
+    assert len(result.table) == 12
+    assert result.path.name == "toy_segmentation+other.csv"
+    for row in result.table:
+        assert row.scores.low <= row.scores.honest <= row.scores.high
+
+
+def test_predictions_of_masks_know_their_size(trained: Experiment) -> None:
+    assert predicting.mask_side(trained.config) == 32
+    assert len(read_train(trained).marks) == 24
