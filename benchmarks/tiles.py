@@ -24,7 +24,7 @@ import numpy as np
 
 HERE = Path(__file__).parent
 NET = {
-    "image.size": 96,
+    "image.size": 64,
     "model.name": "test_resnet",
     "model.pretrained": "false",
     "train.epochs": 12,
@@ -53,7 +53,7 @@ def comp(work: Path, config: Path, words: list[str], sets: dict[str, Any]) -> st
     laid = [word for key, value in sets.items() for word in ("--set", f"{key}={value}")]
     command = [sys.executable, "-m", "comp.cli", *words, "-c", str(config), *laid]
     done = subprocess.run(command, cwd=work, capture_output=True, text=True, env=ENV)
-    if done.returncode not in (0, 3):
+    if done.returncode not in ((0, 3) if words[0] == "check" else (0,)):
         raise SystemExit(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
     return done.stdout
 

@@ -51,20 +51,20 @@ class Workspace:
     @property
     def groups_csv(self) -> Path:
         """The groups that were accepted from `comp check`."""
-        return self.root / "folds" / f"{self.name}.groups.csv"
+        return self.root / "folds" / f"{self.plan or self.name}.groups.csv"
 
     @property
     def skip_csv(self) -> Path:
         """The unreadable images that `comp check --bad skip` set aside."""
-        return self.root / "folds" / f"{self.name}.skip.csv"
+        return self.root / "folds" / f"{self.plan or self.name}.skip.csv"
 
     @property
     def check_json(self) -> Path:
-        return self.root / "checks" / f"{self.name}.json"
+        return self.root / "checks" / f"{self.plan or self.name}.json"
 
     @property
     def check_html(self) -> Path:
-        return self.root / "checks" / f"{self.name}.html"
+        return self.root / "checks" / f"{self.plan or self.name}.html"
 
     @property
     def run(self) -> Path:

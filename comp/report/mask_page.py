@@ -78,7 +78,10 @@ def _scores(index: Index, counts: Array, metric: Metric) -> str:
         rows.append(f"<tr><td>{chip}{escape(name)}</td><td>{held}</td>{cells}</tr>")
     score = metric.score(counts, counts, len(names))
     head = "".join(f"<th>{name}</th>" for name in ("class", "images", *_NAMES))
-    told = f"<p>{escape(metric.name)} <b>{score:.4f}</b>, cross-fitted, on {len(counts)} images; the pictures are of the rule that is used.</p>"
+    told = (
+        f"<p>{escape(metric.name)} <b>{score:.4f}</b>, cross-fitted, on {len(counts)} images; the "
+        "pictures show the rule that is used.</p>"
+    )
     return f"{told}<table><tr>{head}</tr>{''.join(rows)}</table>"
 
 
