@@ -16,9 +16,9 @@ from comp.data.images import fit, read_image
 from comp.data.index import Index
 from comp.ensemble.doubt import Issues, find_doubted
 from comp.ensemble.prior import both_columns
-from comp.errors import ConfigError
 from comp.report.sheet import contact_sheet
 from comp.stages.experiment import Experiment, read_plan, read_test_images, read_train
+from comp.stages.mask_labels import SURE, rank_masks
 from comp.stages.members import Ground, gather
 
 _COLUMNS, _SIZE = 8, 128
@@ -49,11 +49,12 @@ def find_issues(experiment: Experiment, runs: Sequence[str], out: Path | None, s
     """Rank the labels of the training set by out-of-fold probabilities (mean over the runs).
 
     The table goes to `out`, or beside the run as label_issues.csv; with `sheet` images in a picture
-    of the same name. Raises ConfigError for tasks with an answer for each pixel, and what `gather`
-    raises.
+    of the same name. With an answer for each pixel, images and classes are ranked by their Dice.
+    Raises what `gather` raises.
     """
+    table = out or experiment.workspace.run / "label_issues.csv"
     if experiment.task.spatial:
-        raise ConfigError(f"task {experiment.task.name!r} has a label for each pixel, not an image")
+        return _find_masks(experiment, runs, table, sheet)
     index = read_train(experiment)
     plan = read_plan(experiment, index)
     test = read_test_images(experiment, index.classes)
@@ -61,7 +62,6 @@ def find_issues(experiment: Experiment, runs: Sequence[str], out: Path | None, s
     oofs = [model.oof for model in models if model.oof is not None]
     probs = np.mean([np.asarray(oof.probs, dtype=np.float64) for oof in oofs], axis=0)
     doubts = _of_columns(index, probs) if index.labels.ndim == 2 else _of_rows(index, probs)
-    table = out or experiment.workspace.run / "label_issues.csv"
     _write(doubts, table)
     written = [table]
     if sheet and doubts:
@@ -69,6 +69,18 @@ def find_issues(experiment: Experiment, runs: Sequence[str], out: Path | None, s
         _draw(doubts[:sheet], index, experiment.config.image.resize, picture)
         written.append(picture)
     return Found(tuple(doubts), len(index), tuple(written))
+
+
+def _find_masks(experiment: Experiment, runs: Sequence[str], table: Path, sheet: int) -> Found:
+    picture = table.with_suffix(".png")
+    found, count = rank_masks(experiment, runs, picture, sheet)
+    words = {True: "marked", False: "nothing"}
+    doubts = [
+        Doubt(name, label, words[marked], words[said], dice, dice < SURE)
+        for name, label, dice, marked, said in found
+    ]
+    _write(doubts, table)
+    return Found(tuple(doubts), count, (table, *([picture] if sheet and found else [])))
 
 
 def _of_rows(index: Index, probs: np.ndarray[Any, Any]) -> list[Doubt]:

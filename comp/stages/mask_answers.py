@@ -86,7 +86,7 @@ def ensemble_masks(
     writes = "rle" if config.submission.write == "auto" else config.submission.write
     if writes not in WRITES:
         raise ConfigError(f"submission.write: {writes!r} is not for masks; use {', '.join(WRITES)}")
-    scene = _scene(ground, models)
+    scene = scene_of(ground, models)
     table = _table(scene, models, request.partial)
     row, fit = next(
         pair for pair in table if (pair[0].vote.name, pair[0].weigher) == _asked(ground)
@@ -148,7 +148,7 @@ def _asked(ground: Ground) -> tuple[str, str]:
     return config.vote, config.weights
 
 
-def _scene(ground: Ground, models: Sequence[Model]) -> Scene:
+def scene_of(ground: Ground, models: Sequence[Model]) -> Scene:
     """The images that every model has judged, in the order of the index."""
     index, names = ground.index, ground.experiment.task.column_names(ground.index.classes)
     judged, _, parts = judged_part(index, ground.plan)
@@ -162,7 +162,7 @@ def _scene(ground: Ground, models: Sequence[Model]) -> Scene:
     return Scene(ground, part, parts[judged.rows(ids)], members, rows)
 
 
-def _each(function: Callable[[int], Any], count: int, what: str) -> Iterable[Any]:
+def each_row(function: Callable[[int], Any], count: int, what: str) -> Iterable[Any]:
     """`function` of 0..count-1 by a few threads, in order, some ahead of who asks."""
     return track(_ahead(function, range(count)), count, what)
 
@@ -204,7 +204,7 @@ def _judged(
     experiment = scene.ground.experiment
     task, metric, classes = experiment.task, experiment.metric, len(scene.index.classes)
     fit_all = partial(
-        fit_regions, fold=scene.fold, task=task, metric=metric, classes=classes, each=_each
+        fit_regions, fold=scene.fold, task=task, metric=metric, classes=classes, each=each_row
     )
     weights = _weights(weigher, names, vote, scene, sampled, None)
     fit: RegionFit = fit_all(partial(scene.sight, vote, weights), tuned=tuned)
@@ -324,7 +324,7 @@ class _Answers:
             return test.ids[row], decide(probs, self.rule, task), probs
 
         columns = task.columns(len(self.there))
-        for row, found in enumerate(_each(answer, len(test), "answering")):
+        for row, found in enumerate(each_row(answer, len(test), "answering")):
             mask = found[1]
             for c in range(len(self.there)):
                 own = mask[0] == c + 1 if len(mask) < len(self.there) else mask[c] == 1

@@ -25,6 +25,7 @@ from comp.stages.ensembled import Ensembled
 from comp.stages.experiment import Experiment, open_experiment, read_train
 from comp.stages.folds import make_folds
 from comp.stages.gate import check_file, explain
+from comp.stages.labels import find_issues
 from comp.stages.predict import predict
 from comp.stages.train import train
 
@@ -207,3 +208,13 @@ def test_several_runs_are_compared_by_votes_and_weights(trained: Experiment) -> 
 def test_predictions_of_masks_know_their_size(trained: Experiment) -> None:
     assert predicting.mask_side(trained.config) == 32
     assert len(read_train(trained).marks) == 24
+
+
+def test_masks_are_doubted_by_their_dice(trained: Experiment) -> None:
+    found = find_issues(trained, (), None, 4)
+    assert found.rows == 24
+    assert [doubt.margin for doubt in found.doubts] == sorted(d.margin for d in found.doubts)
+    table = read_table(found.written[0])
+    assert table.columns == ("id", "label", "given", "likely", "margin", "sure")
+    assert set(table.values["label"]) == {"1", "2"}
+    assert found.written[1].read_bytes().startswith(b"\x89PNG")
