@@ -187,7 +187,8 @@ def print_explained(manifest: dict[str, Any], *, whole: bool, as_json: bool) -> 
         say("warning: the file is not the one that was written: missing, or changed since")
     print(f"task {manifest['task']}, metric {manifest['metric']}, plan {manifest['plan'][:16]}")
     weigher = blend["weigher"]
-    print(f"{blend['vote']} vote, {weigher} weights, rule {_rule(blend['rule'])}")
+    rule = _rule(blend["rule"], masks="by_class" in manifest)
+    print(f"{blend['vote']} vote, {weigher} weights, rule {rule}")
     shown = {name: "undefined" if v is None else f"{v:.4f}" for name, v in scores.items()}
     print(
         f"raw {shown['raw']}, tuned {shown['tuned']} (flattering), honest {shown['honest']}, "
@@ -215,7 +216,10 @@ def print_explained(manifest: dict[str, Any], *, whole: bool, as_json: bool) -> 
     print(f"commit {manifest['commit'] or 'unknown: not in a git repository'}")
 
 
-def _rule(rule: list[Any]) -> str:
+def _rule(rule: list[Any], *, masks: bool = False) -> str:
+    if rule and isinstance(rule[0], list) and masks:
+        cells = ["/".join(f"{value:g}" for value in (round(t, 3), *rest)) for t, *rest in rule]
+        return f"(threshold/smallest region/least pixels) {', '.join(cells)}"
     if rule and isinstance(rule[0], list):
         return f"one for each of {len(rule)} members"
     text = " ".join(f"{value:.3g}" for value in rule[:10])

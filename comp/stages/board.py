@@ -99,6 +99,8 @@ def _submission(path: Path, entered: dict[str, Any]) -> tuple[tuple[str, str], E
     public, private = _number(entered.get("public")), _number(entered.get("private"))
     try:
         manifest = files.read_json(path.with_suffix(".json"), SubmissionError)
+        if manifest["file"] != path.name:
+            raise KeyError(manifest["file"])  # it is of a zip or json of the same name
         values = {k: _number(v) for k, v in manifest["blend"]["scores"].items()}
         key = str(manifest["metric"]), str(manifest["plan"])
         if manifest["covered"] < manifest["of"]:
@@ -145,6 +147,8 @@ def _judge(name: str, root: Path, plan_of_run: str) -> tuple[float, float, float
     if not all((folder / "manifest.json").is_file() for folder in folders):
         return nan, nan, nan, nan, "not all folds are predicted (`comp predict`)"
     task, metric = pick(TASKS, config.task, "task"), pick(METRICS, config.metric, "metric")
+    if task.spatial:
+        return nan, nan, nan, nan, "masks are judged by `comp ensemble`: see its submission"
     oof = join([Predictions.load(folder) for folder in folders]).align(plan.ids)
     target = _target(plan, task.target_ndim)
     evidence = Evidence(
