@@ -35,16 +35,24 @@ NET = {
     "augment.recipe": "flips_turn",
 }
 RECIPES: dict[str, dict[str, Any]] = {
-    "plain": {"train.loss": "bce"},
-    "weighted": {"train.loss": "bce", "train.class_weights": "inverse"},
-    "oversampled": {"train.loss": "bce", "train.sampler": "balanced"},
+    "plain": {"train.loss": "bce", "train.sampler": "shuffle"},
+    "weighted": {
+        "train.loss": "bce",
+        "train.sampler": "shuffle",
+        "train.class_weights": "inverse",
+    },
+    "oversampled": {
+        "train.loss": "bce",
+        "train.sampler": "balanced",
+        "train.sampler_strength": 1.0,
+    },
     "half oversampled": {
         "train.loss": "bce",
         "train.sampler": "balanced",
         "train.sampler_strength": 0.5,
     },
-    "focal": {"train.loss": "focal"},
-    "cutpaste": {"train.loss": "bce", "augment.cutpaste": 0.3},
+    "focal": {"train.loss": "focal", "train.sampler": "shuffle"},
+    "cutpaste": {"train.loss": "bce", "train.sampler": "shuffle", "augment.cutpaste": 0.3},
 }
 
 
