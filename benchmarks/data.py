@@ -1,6 +1,7 @@
-"""Speed and evenness of plans and packs, beside the unavoidable work and what a user would do.
+"""Speed and evenness of plans, packs and loaders, beside the unavoidable work and what a user
+would do.
 
-    python benchmarks/data.py plans packs
+    python benchmarks/data.py plans packs loader overlap augmentation
 
 Measured interleaved, A-B-A-B, after one round that does not count; ratios are taken within a round.
 Results go to data.json and data.md beside this file; parts that are not named keep what they had.
@@ -8,44 +9,35 @@ Results go to data.json and data.md beside this file; parts that are not named k
 
 from __future__ import annotations
 
-import json
 import os
-import platform
-import subprocess
-import sys
+import pickle
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import albumentations as A
 import cv2
 import numpy as np
+import torch
+from measure import alone, interleaved, keep, ratios, summary, timed
+from torch.utils.data import DataLoader, Dataset
 
 from comp.config import ImageConfig
+from comp.data.augment import RECIPES, make_recipe
+from comp.data.dataset import Loader, train_loader
 from comp.data.images import fit, read_image
 from comp.data.index import Index
 from comp.data.pack import open_pack
 from comp.data.packing import cores
 from comp.data.spread import spread_images
-from comp.data.store import gather
 
-HERE = Path(__file__).parent
 ROUNDS = 5
+SIZE = 331
+BATCH = 64
+RATE = 2500  # images a second of a stand-in for a network
 SHAPES = {"letters": (50_000, 26, 0.46), "wide": (100_000, 100, 0.03), "dense": (100_000, 100, 0.5)}
-
-
-def timed(work: Any) -> float:
-    begin = time.perf_counter()
-    work()
-    return time.perf_counter() - begin
-
-
-def summary(values: list[float]) -> dict[str, float]:
-    """Minimum, median and maximum."""
-    low, middle, high = np.percentile(values, [0, 50, 100])
-    return {"min": round(low, 4), "median": round(middle, 4), "max": round(high, 4)}
 
 
 def evenness(hot: Any, fold: Any) -> dict[str, Any]:
@@ -117,97 +109,199 @@ def decode_all(index: Index, image: ImageConfig) -> None:
         list(pool.map(block, blocks))
 
 
-_ALONE = """
-import resource, sys, time, pickle
+_READY = """
+import pickle
 from pathlib import Path
 from comp.config import ImageConfig
 from comp.data.pack import open_pack
-index = pickle.load(open(sys.argv[1], "rb"))
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-begin = time.perf_counter()
-open_pack(index, ImageConfig(size=int(sys.argv[3])), Path(sys.argv[2]))
-spent = time.perf_counter() - begin
-print(before, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, spent)
+saved, cache, size = sys.argv[3:]
+index = pickle.load(open(saved, "rb"))
 """
+_OPEN = "open_pack(index, ImageConfig(size=int(size)), Path(cache))"
 
 
-def alone(index: Index, cache: Path, size: int) -> dict[str, float]:
+def opened(index: Index, cache: Path, size: int) -> dict[str, float]:
     """Opening (and, where need be, building) a pack in a process of its own: MB and seconds."""
-    import pickle
-
     saved = cache.parent / "index.pickle"
     saved.write_bytes(pickle.dumps(index))
-    words = [sys.executable, "-c", _ALONE, str(saved), str(cache), str(size)]
-    told = subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()
-    before, peak, seconds = map(float, told)
-    return {"MB before": round(before), "MB peak": round(peak), "seconds": round(seconds, 3)}
+    return alone(_READY, _OPEN, str(saved), str(cache), str(size))
 
 
-def packs(work: Path) -> dict[str, Any]:
-    """P5, P4, P2."""
-    image = ImageConfig(size=331)
-    index = photos(work / "large", 1000)
+def packs() -> dict[str, Any]:
+    """P5, P4."""
+    image = ImageConfig(size=SIZE)
     build, limit = [], []
-    for number in range(ROUNDS + 1):
-        build.append(timed(lambda n=number: open_pack(index, image, work / f"cache{n}")))
-        limit.append(timed(lambda: decode_all(index, image)))
-    ratios = [b / a for a, b in zip(build[1:], limit[1:], strict=True)]
-    made = open_pack(index, image, work / "cache1")
-    order = [np.random.default_rng(n).permutation(len(index))[:1024] for n in range(ROUNDS + 1)]
-    loader = [
-        (
-            timed(lambda r=r: np.take(np.asarray(made.images), r, axis=0)),
-            timed(lambda r=r: gather(made.images, r)),
-            timed(lambda r=r: [fit(read_image(index.paths[k]), 331, "stretch") for k in r]),
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        index = photos(work / "large", 1000)
+        for number in range(ROUNDS + 1):
+            build.append(timed(lambda n=number: open_pack(index, image, work / f"cache{n}")))
+            limit.append(timed(lambda: decode_all(index, image)))
+        small = photos(work / "small", 500, 32)
+        many = Index(
+            tuple(f"{n:05d}" for n in range(50_000)),
+            tuple(small.paths[n % len(small)] for n in range(50_000)),
+            ("a", "b"),
         )
-        for r in order
-    ][1:]
-    small = photos(work / "small", 500, 32)
-    many = Index(
-        tuple(f"{n:05d}" for n in range(50_000)),
-        tuple(small.paths[n % len(small)] for n in range(50_000)),
-        ("a", "b"),
-    )
-    alone(many, work / "many", 32)  # what opening costs is by rows, not by pixels
-    return {
-        "packing / (decode + resize)": summary(ratios),
-        "images a second": summary([len(index) / each for each in build[1:]]),
-        "building, alone": alone(index, work / "alone", 331),
-        "opening 50,000 rows, alone": alone(many, work / "many", 32),
-        "gather / memcpy": summary([a / b for a, b, _ in loader]),
-        "files / gather": summary([c / b for _, b, c in loader]),
-    }
-
-
-def main() -> None:
-    """Measure the parts that are named."""
-    path = HERE / "data.json"
-    results = json.loads(path.read_text()) if path.is_file() else {}
-    for part in sys.argv[1:] or ["plans", "packs"]:
-        about = {
-            "machine": f"{platform.processor() or platform.machine()}, {cores()} cores",
-            "load before": round(os.getloadavg()[0], 1),
-            "versions": {
-                name: metadata.version(name) for name in ("numpy", "opencv-python-headless")
-            },
+        built = opened(index, work / "alone", SIZE)
+        opened(many, work / "many", 32)  # what opening costs is by rows, not by pixels
+        return {
+            "packing / (decode + resize)": summary(
+                [b / a for a, b in zip(build[1:], limit[1:], strict=True)]
+            ),
+            "images a second": summary([len(index) / each for each in build[1:]], 0),
+            "building 1,000 images, alone": built,
+            "opening 50,000 rows, alone": opened(many, work / "many", 32),
         }
-        if part == "plans":
-            found = plans()
-        else:
-            with tempfile.TemporaryDirectory() as folder:
-                found = packs(Path(folder))
-        results[part] = {**about, "results": found}
-    path.write_text(json.dumps(results, indent=2) + "\n")
-    lines = ["# Plans and packs", "", "Made by `python benchmarks/data.py`.", ""]
-    for part, measured in results.items():
-        lines += [f"## {part}: {measured['machine']}, load {measured['load before']} before", ""]
-        lines += ["| what | result |", "|---|---|"]
-        lines += [
-            f"| {name} | {json.dumps(value)} |" for name, value in measured["results"].items()
-        ]
-        lines.append("")
-    (HERE / "data.md").write_text("\n".join(lines))
 
+
+def packed(work: Path, count: int) -> tuple[Index, Any]:
+    """Photographs, and them packed."""
+    index = photos(work / "photos", count)
+    return index, open_pack(index, ImageConfig(size=SIZE), work / "cache").images
+
+
+class _Files(Dataset[Any]):
+    """What a user would write: a file, decoded, resized, as a tensor."""
+
+    def __init__(self, index: Index) -> None:
+        self.index = index
+        self.resize = A.Compose([A.Resize(SIZE, SIZE)])
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __getitem__(self, row: int) -> tuple[torch.Tensor, int]:
+        image = cv2.cvtColor(cv2.imread(str(self.index.paths[row])), cv2.COLOR_BGR2RGB)
+        return torch.from_numpy(self.resize(image=image)["image"]), 0
+
+
+def ours(images: Any, rows: np.ndarray[Any, Any], workers: int) -> Loader:
+    """The loader of the trainer, without augmentation."""
+    return train_loader(
+        images,
+        rows,
+        np.zeros(len(images), dtype=np.int64),
+        make_recipe("none", SIZE),
+        seed=1,
+        fold=0,
+        batch_size=BATCH,
+        workers=workers,
+    )
+
+
+def loader() -> dict[str, Any]:
+    """P2."""
+    with tempfile.TemporaryDirectory() as folder:
+        index, images = packed(Path(folder), 1024)
+        rows = np.arange(1024)
+        order = np.random.default_rng(0).permutation(rows)
+        buffer = np.empty((BATCH, SIZE, SIZE, 3), dtype=np.uint8)
+
+        def copies() -> None:
+            for start in range(0, len(order), BATCH):
+                for place, row in enumerate(order[start : start + BATCH]):
+                    buffer[place] = images[row]
+
+        loaders = {n: ours(images, rows, n) for n in (0, 1)}
+        peers = {
+            n: DataLoader(
+                _Files(index), BATCH, shuffle=True, num_workers=n, persistent_workers=n > 0
+            )
+            for n in (0, 2)
+        }
+        works: dict[str, Any] = {"memcpy": copies}
+        for n, one in loaders.items():
+            works[f"ours, {n} workers"] = lambda one=one: [len(x) for x, _ in one.epoch(0)]
+        for n, peer in peers.items():
+            works[f"DataLoader on files, {n} workers"] = lambda peer=peer: [len(x) for x, _ in peer]
+        found = interleaved(works, ROUNDS)
+        own, theirs = "ours, 0 workers", "DataLoader on files, 2 workers"
+        return {
+            "images a second": {k: summary([1024 / s for s in v], 0) for k, v in found.items()},
+            "memcpy / ours, 0 workers": ratios(found, "memcpy", own),
+            "memcpy / ours, 1 workers": ratios(found, "memcpy", "ours, 1 workers"),
+            "DataLoader, 2 workers / ours, 0 workers": ratios(found, theirs, own),
+            "DataLoader, 0 workers / ours, 0 workers": ratios(
+                found, "DataLoader on files, 0 workers", own
+            ),
+        }
+
+
+def overlap() -> dict[str, Any]:
+    """P3: the share of RATE at which a stand-in that takes 1 / RATE an image is fed."""
+    with tempfile.TemporaryDirectory() as folder:
+        _, images = packed(Path(folder), 1024)
+        rows = np.tile(np.arange(1024), 6)
+        found: dict[str, Any] = {}
+        for workers in (0, 1, 2):
+            one, shares = ours(images, rows, workers), []
+            for number in range(ROUNDS + 1):
+                begin, seen = 0.0, 0
+                for batch, _ in one.epoch(number):
+                    begin = begin or time.perf_counter()  # the first batch is P4's and P7's
+                    time.sleep(len(batch) / RATE)
+                    seen += len(batch)
+                shares.append(seen / RATE / (time.perf_counter() - begin))
+            found[f"{workers} workers"] = summary(shares[1:])
+        return found
+
+
+def augmentation() -> dict[str, Any]:
+    """P13: recipes on one core, the OpenCV calls that they end in, and the same on floats."""
+    cv2.setNumThreads(1)
+    image = cv2.resize(
+        np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8), (SIZE, SIZE)
+    )
+    floats = image.astype(np.float32) / 255
+    matrix = cv2.getRotationMatrix2D((SIZE / 2, SIZE / 2), 23.0, 1.05)
+    table = np.arange(256, dtype=np.uint8)[::-1].copy()
+
+    def turned(once: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        size = (SIZE, SIZE)
+        return np.asarray(cv2.warpAffine(once, matrix, size, borderMode=cv2.BORDER_REFLECT_101))
+
+    def flips_rotate() -> None:
+        for n in range(100):
+            once = cv2.flip(image, 1) if n % 2 else image
+            once = cv2.flip(once, 0) if n % 4 > 1 else once
+            if n % 5:
+                turned(once)
+
+    def light() -> None:
+        for n in range(100):
+            once = turned(image) if n % 5 else image
+            if n % 2:
+                cv2.LUT(once, table)
+
+    out: dict[str, Any] = {}
+    for name, bare in {"flips_rotate": flips_rotate, "light": light}.items():
+        recipe = make_recipe(name, SIZE)
+        theirs = A.Compose(RECIPES[name](SIZE))
+        works = {
+            "bare": bare,
+            "ours": lambda recipe=recipe: [recipe(image, n) for n in range(100)],
+            "floats": lambda theirs=theirs: [theirs(image=floats)["image"] for _ in range(100)],
+        }
+        found = interleaved(works, ROUNDS)
+        out[name] = {
+            "images a second and core": {
+                k: summary([100 / s for s in v], 0) for k, v in found.items()
+            },
+            "bare / ours": ratios(found, "bare", "ours"),
+            "floats / ours": ratios(found, "floats", "ours"),
+        }
+    return out
+
+
+PARTS = {
+    "plans": plans,
+    "packs": packs,
+    "loader": loader,
+    "overlap": overlap,
+    "augmentation": augmentation,
+}
 
 if __name__ == "__main__":
-    main()
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    keep("data", "Plans, packs and loaders", PARTS, ["numpy", "opencv-python-headless", "torch"])

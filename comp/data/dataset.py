@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import cv2
@@ -152,28 +153,36 @@ class Loader:
         if not 0 <= first_step <= len(self):
             raise TrainError(f"an epoch has {len(self)} steps; it cannot begin at {first_step}")
         if self._torch is None:
-            return self._alone(number, first_step)
-        return self._with_workers(self._torch, number, first_step)
+            return _ahead(self._alone(number, first_step))
+        self._plan.chosen = (number, first_step)
+        return _with_advice(_ahead((batch[0], batch[1]) for batch in iter(self._torch)))
 
     def _alone(self, number: int, first_step: int) -> Iterator[Batch]:
         for keys in self._plan.keys(number, first_step):
             images, target = self._batches[keys]
             yield (images.pin_memory(), target.pin_memory()) if self._pinned else (images, target)
 
-    def _with_workers(
-        self, loader: DataLoader[Batch], number: int, first_step: int
-    ) -> Iterator[Batch]:
-        self._plan.chosen = (number, first_step)
-        try:
-            for batch in loader:
-                yield batch[0], batch[1]
-        except RuntimeError as problem:
-            if "DataLoader worker" not in str(problem) or "Caught" in str(problem):
-                raise
-            raise WorkerError(
-                f"a process that prepares images died ({str(problem).splitlines()[0]}). Often "
-                "memory or shared memory (/dev/shm) is short: try --set train.workers=0"
-            ) from problem
+
+def _ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """The same batches, each made (or fetched from its worker) while the one before is used."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, batches, None)
+        while (batch := coming.result()) is not None:
+            coming = pool.submit(next, batches, None)
+            yield batch
+
+
+def _with_advice(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """The same; the death of a worker is a WorkerError."""
+    try:
+        yield from batches
+    except RuntimeError as problem:
+        if "DataLoader worker" not in str(problem) or "Caught" in str(problem):
+            raise
+        raise WorkerError(
+            f"a process that prepares images died ({str(problem).splitlines()[0]}). Often "
+            "memory or shared memory (/dev/shm) is short: try --set train.workers=0"
+        ) from problem
 
 
 def _torch_loader(

@@ -1,0 +1,125 @@
+"""What the benchmarks share: rounds, ratios within a round, and the two files of results."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+def timed(work: Callable[[], Any]) -> float:
+    """Seconds."""
+    begin = time.perf_counter()
+    work()
+    return time.perf_counter() - begin
+
+
+def summary(values: Sequence[float], digits: int = 4) -> dict[str, float]:
+    """Minimum, median and maximum."""
+    low, middle, high = np.percentile(values, [0, 50, 100])
+    return {
+        "min": round(low, digits),
+        "median": round(middle, digits),
+        "max": round(high, digits),
+    }
+
+
+def interleaved(works: dict[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
+    """Seconds of each work, A-B-A-B, after one round that does not count."""
+    found: dict[str, list[float]] = {name: [] for name in works}
+    for number in range(rounds + 1):
+        for name, work in works.items():
+            os.sync()
+            seconds = timed(work)
+            if number:
+                found[name].append(seconds)
+    return found
+
+
+def ratios(found: dict[str, list[float]], over: str, under: str) -> dict[str, float]:
+    """Of two works, each within its round."""
+    return summary([a / b for a, b in zip(found[over], found[under], strict=True)])
+
+
+_ALONE = """
+import json, sys, time
+def told(name):
+    with open("/proc/self/status") as file:
+        return next(int(line.split()[1]) / 1024 for line in file if line.startswith(name))
+exec(sys.argv[1])
+before, begin = told("VmRSS"), time.perf_counter()
+exec(sys.argv[2])
+spent = time.perf_counter() - begin
+print(json.dumps({"MB before": before, "MB peak": told("VmHWM"), "seconds": spent}))
+"""
+
+
+def alone(prepare: str, work: str, *arguments: str) -> dict[str, float]:
+    """`work` in a process of its own after `prepare` (Python; `sys.argv[3:]` has the arguments):
+    seconds, resident MB before and at the most. (The peak of `getrusage` would be that of the
+    process that started it.)"""
+    words = [sys.executable, "-c", _ALONE, prepare, work, *arguments]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout.splitlines()[-1])
+    return {name: round(value, 3 if name == "seconds" else 0) for name, value in found.items()}
+
+
+def about(names: Sequence[str]) -> dict[str, Any]:
+    """The machine, its load, and the versions of these distributions."""
+    return {
+        "machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores",
+        "load before": round(os.getloadavg()[0], 1),
+        "versions": {name: metadata.version(name) for name in names},
+    }
+
+
+def _flat(found: dict[str, Any], above: str = "") -> list[tuple[str, str]]:
+    """Names and values; minimum, median and maximum as one value."""
+    rows = []
+    for name, value in found.items():
+        if isinstance(value, dict) and "median" in value:
+            told = f"{value['median']} ({value['min']} to {value['max']})"
+            rows.append((above + name, told))
+        elif isinstance(value, dict):
+            rows += _flat(value, f"{above}{name}: ")
+        else:
+            rows.append((above + name, str(value)))
+    return rows
+
+
+def _table(title: str, script: str, results: dict[str, Any]) -> str:
+    lines = [f"# {title}", "", f"Made by `python benchmarks/{script}.py`.", ""]
+    for part, measured in results.items():
+        lines += [f"## {part}: {measured['machine']}, load {measured['load before']} before", ""]
+        lines += [", ".join(f"{name} {number}" for name, number in measured["versions"].items())]
+        lines += ["", "| what | result |", "|---|---|"]
+        lines += [f"| {name} | {value} |" for name, value in _flat(measured["results"])]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def keep(
+    script: str,
+    title: str,
+    parts: dict[str, Callable[[], dict[str, Any]]],
+    distributions: Sequence[str],
+) -> None:
+    """Measure the parts that the command line names (all, without a name) and write them to
+    `<script>.json` and `<script>.md` beside this file; what is not named keeps its figures."""
+    folder = Path(__file__).parent
+    path = folder / f"{script}.json"
+    results = json.loads(path.read_text()) if path.is_file() else {}
+    for part in sys.argv[1:] or parts:
+        head = about(distributions)
+        results[part] = {**head, "results": parts[part]()}
+        path.write_text(json.dumps(results, indent=2) + "\n")
+    (folder / f"{script}.md").write_text(_table(title, script, results))
