@@ -38,7 +38,7 @@ TTAS: dict[str, Callable[[], ttach.Compose]] = {
     "flips": ttach.aliases.flip_transform,
     "d4": ttach.aliases.d4_transform,
 }
-AUTO = "auto"  # judged on the out-of-fold predictions, see `comp.stages.tta`
+AUTO = "auto"  # judged on the out-of-fold predictions, see `comp.ensemble.views`
 # The eight views of a square, by name, in the order of ttach's d4; `flip` is left to right.
 VIEWS = ("id", "rot90", "rot180", "rot270", "flip", "flip90", "flip180", "flip270")
 
@@ -109,30 +109,36 @@ def predict_maps(
     tta: str,
     batch_size: int,
     what: str,
-    keep: Parts,
+    keep: Parts | None = None,
 ) -> Iterator[np.ndarray[Any, Any]]:
     """Pieces (n, C, side, side) uint8 of the probabilities of `rows`, in their order, as 255ths.
 
     Each covers its whole upright image, stretched to a square. paths: the file of each row of
-    `images`. keep: where pieces are kept until all are there; only one is in memory at a time.
+    `images`. keep: where pieces are kept until all are there. One is in memory at a time.
     """
     views = views_of(tta)
     piece = max(1, min(PIECE_ROWS, PIECE_BYTES // (side * side * columns)))
+
+    def made(start: int) -> np.ndarray[Any, Any]:
+        some, maps = rows[start : start + piece], list[np.ndarray[Any, Any]]()
+        for batch in eval_batches(images, some, batch_size):
+            probs = view_probs(net, task, net.to_device(batch), views).cpu().numpy()
+            places = some[len(maps) : len(maps) + len(probs)]
+            maps += [
+                _kept(one, paths[int(row)], image.resize, side)
+                for one, row in zip(probs, places, strict=True)
+            ]
+        return np.stack(maps)
+
     starts = range(0, len(rows), piece)
+    if keep is None:
+        yield from (made(start) for start in track(starts, len(starts), what))
+        return
     missing = [start for start in starts if not keep.there(start)]
     if len(missing) < len(starts):
         say(f"{what}: {len(starts) - len(missing)} of {len(starts)} parts were there already")
     for start in track(missing, len(missing), what):
-        some = rows[start : start + piece]
-        made: list[np.ndarray[Any, Any]] = []
-        for batch in eval_batches(images, some, batch_size):
-            probs = view_probs(net, task, net.to_device(batch), views).cpu().numpy()
-            places = some[len(made) : len(made) + len(probs)]
-            made += [
-                _kept(one, paths[int(row)], image.resize, side)
-                for one, row in zip(probs, places, strict=True)
-            ]
-        keep.write(start, np.stack(made))
+        keep.write(start, made(start))
     for start in starts:
         found = keep.read(start)
         if found is None:

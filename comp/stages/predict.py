@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,8 @@ from comp.data.folds import FoldPlan
 from comp.data.index import Index
 from comp.data.pack import Pack, open_pack
 from comp.device import Device, choose_device
-from comp.ensemble.views import Judged, judge_views, read_judged
-from comp.errors import ConfigError, DamagedError, PredictionsError, RunError
+from comp.ensemble.views import Judged, judge_maps, judge_probs, read_judged
+from comp.errors import DamagedError, PredictionsError, RunError
 from comp.models import Net
 from comp.parts import Parts, remove_parts
 from comp.predict import AUTO, VIEWS, check_tta, net_of, predict_maps, predict_probs
@@ -32,6 +33,9 @@ from comp.stages.experiment import (
 )
 from comp.stages.train import finished
 from comp.train import checkpoint
+
+JUDGED_SIDE = 256  # of the maps that views are judged on
+JUDGED_BYTES = 2 << 30  # of them, all views of all folds together
 
 
 def predict(experiment: Experiment, folds: str) -> list[Path]:
@@ -124,11 +128,7 @@ class Predictor:
 
     def judge(self) -> Judged:
         """What the views are worth out of fold: from its file, or measured on every fold that is
-        finished and then written there.
-
-        Raises ConfigError for tasks with an answer for each pixel, RunError without a finished
-        fold.
-        """
+        finished and then written there. RunError without a finished fold."""
         paths = [self.experiment.workspace.fold(number) for number in range(self.plan.count)]
         which = self.experiment.config.predict.checkpoint
         done = {n: run for n, run in enumerate(paths) if finished(run, self.plan.fingerprint)}
@@ -142,27 +142,65 @@ class Predictor:
             return read_judged(known)
         if not done:
             raise RunError("predict.tta: auto judges trained folds, there are none: `comp train`")
-        if self.experiment.task.spatial:
-            raise ConfigError("predict.tta: auto is for answers an image, not a pixel; name one")
-        parts = [self._views(n, run.checkpoint(which)) for n, run in done.items()]
-        rows = np.concatenate([np.asarray(self.index.rows(self.plan.valid(n))) for n in done])
-        fold = self.plan.fold[rows]
-        judged = judge_views(
+        nets = {n: run.checkpoint(which) for n, run in done.items()}
+        judged = self._judged_maps(nets) if self.experiment.task.spatial else self._judged(nets)
+        files.write_json(file, {"basis": basis, **judged.plain()})
+        return judged
+
+    def _judged(self, nets: dict[int, Path]) -> Judged:
+        ids = [self.plan.valid(number) for number in nets]
+        parts = []
+        for (number, path), own in zip(nets.items(), ids, strict=True):
+            net = self._net(path, number)
+            probs = [self._probs(net, "valid", own, v, f"fold {number} {v}") for v in VIEWS]
+            parts.append(np.stack(probs))
+        rows = np.concatenate([np.asarray(self.index.rows(own)) for own in ids])
+        return judge_probs(
             VIEWS,
             self.experiment.task,
             self.experiment.metric,
             self.index.labels[rows],
             np.concatenate(parts, axis=1),
-            fold,
+            self.plan.fold[rows],
             len(self.index.classes),
         )
-        files.write_json(file, {"basis": basis, **judged.plain()})
-        return judged
 
-    def _views(self, fold: int, path: Path) -> np.ndarray[Any, Any]:
-        """(V, n, C): the probabilities of the validation images of a fold, by each view alone."""
-        net, ids = self._net(path, fold), self.plan.valid(fold)
-        return np.stack([self._probs(net, "valid", ids, v, f"fold {fold} {v}") for v in VIEWS])
+    def _judged_maps(self, nets: dict[int, Path]) -> Judged:
+        """On as many images of each fold as fit into JUDGED_BYTES, at JUDGED_SIDE at the most."""
+        side = min(JUDGED_SIDE, mask_side(self.experiment.config))
+        columns = self.experiment.task.columns(len(self.index.classes))
+        ids = {n: self.plan.valid(n) for n in nets}
+        room = max(1, JUDGED_BYTES // (len(VIEWS) * columns * side * side * len(nets)))
+        for number, own in ids.items():
+            step = -(-len(own) // room)
+            ids[number] = own[::step]
+        whole = sum(len(self.plan.valid(n)) for n in nets)
+        rows = np.concatenate([np.asarray(self.index.rows(own)) for own in ids.values()])
+        say(f"predict.tta auto: {len(rows)} of {whole} images judged by {len(VIEWS)} views")
+        parts = []
+        for number, path in nets.items():
+            net, what = self._net(path, number), f"fold {number} "
+            views = [self._maps(net, "valid", ids[number], side, v, what + v) for v in VIEWS]
+            parts.append(np.stack([np.concatenate(list(pieces)) for pieces in views]))
+        return judge_maps(
+            VIEWS,
+            self.experiment.task,
+            self.experiment.metric,
+            self._truth(rows, side),
+            np.concatenate(parts, axis=1),
+            self.plan.fold[rows],
+            len(self.index.classes),
+        )
+
+    def _truth(self, rows: np.ndarray[Any, Any], side: int) -> np.ndarray[Any, Any]:
+        """(n, L, side, side) uint8: the masks of training images, the nearest pixel of each."""
+        assert self.index.truth is not None
+        out = []
+        for row in rows:
+            mask = self.index.truth.read(int(row))
+            down, across = (np.linspace(0, n - 1, side).round().astype(int) for n in mask.shape[:2])
+            out.append(mask[down][:, across].transpose(2, 0, 1))
+        return np.stack(out)
 
     def _ids(self, part: str, fold: int) -> tuple[str, ...]:
         return self.plan.valid(fold) if part == "valid" else self.test.ids
@@ -192,10 +230,26 @@ class Predictor:
         what: str,
     ) -> None:
         """The same for answers a pixel: a piece at a time, in memory and on the disk."""
+        side = mask_side(self.experiment.config)
+        names = self.experiment.task.column_names(self.index.classes)
+        pieces = self._maps(net, part, ids, side, self.tta, what, keep)
+        shape = (len(ids), len(names), side, side)
+        link = self.experiment.task.link.name
+        save_pieces(folder, ids, shape, pieces, names, link, source)
+
+    def _maps(
+        self,
+        net: Net,
+        part: str,
+        ids: tuple[str, ...],
+        side: int,
+        tta: str,
+        what: str,
+        keep: Parts | None = None,
+    ) -> Iterator[np.ndarray[Any, Any]]:
         config, task = self.experiment.config, self.experiment.task
         index = self.index if part == "valid" else self.test
-        side, names = mask_side(config), task.column_names(self.index.classes)
-        pieces = predict_maps(
+        return predict_maps(
             net,
             task,
             self._images(part),
@@ -203,14 +257,12 @@ class Predictor:
             index.paths,
             config.image,
             side=side,
-            columns=len(names),
-            tta=self.tta,
+            columns=task.columns(len(self.index.classes)),
+            tta=tta,
             batch_size=config.predict.batch_size or 2 * config.train.batch_size,
             what=what,
             keep=keep,
         )
-        shape = (len(ids), len(names), side, side)
-        save_pieces(folder, ids, shape, pieces, names, task.link.name, source)
 
     def _images(self, part: str) -> Any:
         """The packed images of a part."""

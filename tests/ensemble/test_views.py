@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from comp.ensemble.views import judge_views, read_judged
+from comp.ensemble.views import judge_maps, judge_probs, read_judged
 from comp.metrics import METRICS
 from comp.tasks import TASKS
 
@@ -23,7 +23,7 @@ def case(rows: int = 400) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def test_a_view_that_helps_is_kept_and_one_that_harms_is_not() -> None:
     target, probs, fold = case()
-    judged = judge_views(NAMES, BINARY, METRICS["accuracy"], target, probs, fold, 2)
+    judged = judge_probs(NAMES, BINARY, METRICS["accuracy"], target, probs, fold, 2)
     assert judged.chosen == "id+flip"
     assert judged.honest > judged.plain_score
     assert [row.view for row in judged.rows] == list(NAMES)
@@ -43,6 +43,28 @@ def test_views_that_gain_by_luck_are_not_used() -> None:
     seen = np.stack([right, flip])  # of the true class
     probs = np.where(target == 1, seen, 1 - seen)[..., None]
     fold = np.arange(20) // 10
-    judged = judge_views(("id", "flip"), BINARY, METRICS["accuracy"], target, probs, fold, 2)
+    judged = judge_probs(("id", "flip"), BINARY, METRICS["accuracy"], target, probs, fold, 2)
     assert (judged.plain_score, judged.raw, judged.honest) == (17 / 20, 18 / 20, 15 / 20)
     assert judged.chosen == "id"
+
+
+def test_views_of_masks_are_judged_by_their_pixels() -> None:
+    """Two views err in different images; together they are right. The third is noise."""
+    draw = np.random.default_rng(1)
+    truth = draw.integers(0, 3, (40, 1, 8, 8)).astype(np.uint8)
+    hot = (np.arange(3)[None, :, None, None] == truth).astype(float)
+    noise = draw.dirichlet([1, 1, 1], (3, 40, 8, 8)).transpose(0, 1, 4, 2, 3)
+    share = np.array([0.35, 0.35, 0.0])[:, None, None, None, None]
+    maps = ((share * hot + (1 - share) * noise) * 255).round().astype(np.uint8)
+    metric, task = METRICS["dice"], TASKS["segmentation"]
+    judged = judge_maps(NAMES, task, metric, truth, maps, np.arange(40) % 4, 2)
+    assert judged.chosen == "id+flip"
+    assert judged.honest == judged.raw > judged.plain_score + 0.03
+    assert judged.rows[2].alone < 0.4
+    single = judge_maps(("id",), task, metric, truth, maps[:1], np.arange(40) % 4, 2)
+    labels = maps[0].argmax(axis=1)
+    own = [
+        2 * ((labels == k) & (truth[:, 0] == k)).sum() / ((labels == k).sum() + (truth == k).sum())
+        for k in (1, 2)
+    ]
+    assert single.plain_score == float(np.mean(own))

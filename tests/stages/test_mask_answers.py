@@ -218,3 +218,25 @@ def test_masks_are_doubted_by_their_dice(trained: Experiment) -> None:
     assert table.columns == ("id", "label", "given", "likely", "margin", "sure")
     assert set(table.values["label"]) == {"1", "2"}
     assert found.written[1].read_bytes().startswith(b"\x89PNG")
+
+
+def test_views_of_masks_are_judged_out_of_fold_and_used(trained: Experiment) -> None:
+    config = trained.config
+    auto = config.predict.model_copy(update={"tta": "auto"})
+    experiment = replace(trained, config=config.model_copy(update={"predict": auto}))
+    assert len(predict(experiment, "all")) == 4
+    saved = json.loads(Path("runs/toy_segmentation/tta.json").read_text())
+    assert [row["view"] for row in saved["rows"]] == list(predicting.VIEWS)
+    kept = Predictions.load(Path("runs/toy_segmentation/fold_1/valid"))
+    assert kept.source["tta"] == saved["chosen"]
+    assert predict(experiment, "all") == []
+
+
+def test_views_are_judged_on_no_more_masks_than_memory_allows(
+    trained: Experiment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    judged = predicting.open_predictor(trained)
+    side, columns = trained.config.image.size, 3
+    monkeypatch.setattr(predicting, "JUDGED_BYTES", 8 * columns * side * side * 2 * 4)
+    judged.judge()
+    assert "8 of 24 images judged by 8 views" in capsys.readouterr().err
