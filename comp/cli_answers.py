@@ -96,11 +96,16 @@ def submission_diff(
     id_column: Annotated[str | None, typer.Option("--id", help="The id column.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """The rows in which two submissions differ, by class."""
-    from comp.report.answers import print_diff
+    """The rows in which two submissions differ, by class; of masks, how unlike they are."""
+    from comp.report.answers import print_diff, print_mask_diff
     from comp.stages.gate import diff_files
+    from comp.submission.mask_diff import MaskDiff
 
-    print_diff(diff_files(one, two, id_column), as_json=as_json)
+    found = diff_files(one, two, id_column)
+    if isinstance(found, MaskDiff):
+        print_mask_diff(found, as_json=as_json)
+    else:
+        print_diff(found, as_json=as_json)
 
 
 @submission_app.command("send")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from comp.stages.ensembled import Ensembled
     from comp.stages.labels import Found
     from comp.submission.diff import Diff
+    from comp.submission.mask_diff import MaskDiff
 
 MANY_CLASSES = 40
 _SHOWN = 20
@@ -147,6 +149,24 @@ def _print_shares(result: Ensembled) -> None:
     for name, (train, test) in result.shares.items():
         table.add_row(name, f"{train:.1%}", f"{test:.1%}")
     Console().print(table)
+
+
+def print_mask_diff(diff: MaskDiff, *, as_json: bool) -> None:
+    """How unlike the masks of each class are, and in which images."""
+    if as_json:
+        print_json(asdict(diff))
+        return
+    print(f"{len(diff.unlike)} of {diff.images} images with a mask differ")
+    table = Table()
+    for name in ("class", "in both", "unlike", "only in the first", "only in the second", "Dice"):
+        table.add_column(name, justify="left" if name == "class" else "right")
+    for name, one in list(diff.by_class.items())[:MANY_CLASSES]:
+        numbers = [str(n) for n in (one.both, one.unlike, one.first, one.second)]
+        table.add_row(name, *numbers, f"{one.dice:.4f}")
+    Console().print(table)
+    if diff.unlike:
+        shown = [f"{image} {dice:.3f}" for image, dice in list(diff.unlike.items())[:_SHOWN]]
+        print(f"least alike (Dice): {', '.join(shown)}")
 
 
 def print_diff(diff: Diff, *, as_json: bool) -> None:

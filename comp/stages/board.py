@@ -20,6 +20,7 @@ from comp.predictions import Predictions, join
 from comp.runs import Workspace
 from comp.stages.gate import FOLDER, find
 from comp.stages.members import run_config
+from comp.submission.write import base_name, manifest_path, written_in
 from comp.tasks import TASKS
 
 _SCORES = "scores.json"
@@ -65,8 +66,8 @@ def read_board(root: Path = Path()) -> list[Group]:
     """
     found: dict[tuple[str, str], list[Entry]] = {}
     scores = _scores(root / FOLDER)
-    for path in sorted((root / FOLDER).glob("*.csv")):
-        key, entry = _submission(path, scores.get(path.stem, {}))
+    for path in written_in(root / FOLDER):
+        key, entry = _submission(path, scores.get(base_name(path), {}))
         found.setdefault(key, []).append(entry)
     for folder in sorted(
         {path.parent.parent for path in (root / "runs").glob("*/fold_*/done.json")}
@@ -98,9 +99,9 @@ def _submission(path: Path, entered: dict[str, Any]) -> tuple[tuple[str, str], E
     note = "leaderboard scores are of an older file" if stale else ""
     public, private = _number(entered.get("public")), _number(entered.get("private"))
     try:
-        manifest = files.read_json(path.with_suffix(".json"), SubmissionError)
+        manifest = files.read_json(manifest_path(path), SubmissionError)
         if manifest["file"] != path.name:
-            raise KeyError(manifest["file"])  # it is of a zip or json of the same name
+            raise KeyError(manifest["file"])  # it is of another form of the same name
         values = {k: _number(v) for k, v in manifest["blend"]["scores"].items()}
         key = str(manifest["metric"]), str(manifest["plan"])
         if manifest["covered"] < manifest["of"]:
@@ -113,7 +114,7 @@ def _submission(path: Path, entered: dict[str, Any]) -> tuple[tuple[str, str], E
         values.get(part, float("nan")) for part in ("raw", "honest", "low", "high")
     )
     return key, Entry(
-        path.stem, "submission", raw, honest, low, high, float("nan"), public, private, note
+        base_name(path), "submission", raw, honest, low, high, float("nan"), public, private, note
     )
 
 
@@ -193,9 +194,9 @@ def enter_score(name: str, value: float, *, private: bool) -> Path:
     path = find(name)
     digest = files.digest_file(path)
     known = _scores(path.parent)
-    entry = known.get(path.stem, {})
+    entry = known.get(base_name(path), {})
     entry = entry if entry.get("sha256") == digest else {}
-    known[path.stem] = {**entry, "sha256": digest, "private" if private else "public": value}
+    known[base_name(path)] = {**entry, "sha256": digest, "private" if private else "public": value}
     out = path.parent / _SCORES
     files.write_json(out, dict(sorted(known.items())))
     return out

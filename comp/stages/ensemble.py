@@ -33,7 +33,7 @@ from comp.stages.gate import Gate, check_counts, open_gate
 from comp.stages.mask_answers import ensemble_masks
 from comp.stages.members import Ground, Model, covered_ids, gather
 from comp.submission import write_submission
-from comp.submission.doubt import doubts, earlier, shares
+from comp.submission.doubt import shares
 
 Array = np.ndarray[Any, Any]
 
@@ -59,7 +59,8 @@ def ensemble(experiment: Experiment, request: Request | None = None) -> Ensemble
     plan = read_plan(experiment, index)
     check_counts(experiment)
     test = read_test_images(experiment, index.classes)
-    gate = open_gate(experiment, test, index.classes, index.codes)
+    rows = experiment.config.submission.write not in ("masks", "coco")
+    gate = open_gate(experiment, test, index.classes, index.codes, table=rows)
     ground = Ground(experiment, index, test, plan, request.partial)
     models = gather(ground, runs, request.added, config.ensemble.combine)
     if task.spatial:
@@ -120,7 +121,7 @@ def ensemble(experiment: Experiment, request: Request | None = None) -> Ensemble
         shares=_shares(index, final),
         prior=shift,
         true_score=_true_score(experiment, index.classes, final),
-        warnings=tuple(_warnings(paths.submission_csv, gate, expected, len(ids))),
+        warnings=tuple(gate.judge(paths.submission_csv, expected, len(ids))),
     )
 
 
@@ -243,20 +244,6 @@ def _expected(evidence: Evidence, row: Row, gate: Gate) -> dict[str, float]:
     if evidence.class_weights is not None:
         rows = evidence.class_weights[evidence.target].tolist()
     return shares(dict(zip(gate.sample.answers, cells, strict=True)), gate.form, rows)
-
-
-def _warnings(path: Path, gate: Gate, expected: dict[str, float], judged_on: int) -> list[str]:
-    content = path.read_bytes()
-    table = gate.check(path)
-    return doubts(
-        table,
-        content,
-        gate.sample,
-        gate.form,
-        expected=expected,
-        judged_on=judged_on,
-        others=earlier(path.parent, path),
-    )
 
 
 def _shares(index: Index, final: Answer) -> dict[str, tuple[float, float]]:

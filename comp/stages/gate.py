@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from comp import files
-from comp.data.asked import Asked, read_asked
+from comp.config import DataConfig
+from comp.data.asked import read_asked
+from comp.data.coco import image_ids
+from comp.data.images import image_size
 from comp.data.index import Index
 from comp.data.layouts import LAYOUTS, sample_path
 from comp.data.match import list_files
@@ -16,26 +20,49 @@ from comp.errors import ConfigError, DataError, SubmissionError, UsageError, fir
 from comp.stages.experiment import Experiment, read_test_images, read_train
 from comp.submission import Form, Sample, check_submission, make_form, make_sample, read_sample
 from comp.submission.diff import Diff, compare_files
-from comp.submission.doubt import doubts, earlier
+from comp.submission.doubt import doubts, repeats
 from comp.submission.gate import read_bytes
+from comp.submission.mask_diff import MaskDiff, compare_masks
+from comp.submission.mask_reading import MaskReader, is_table
 from comp.submission.masks import mask_form, mask_sample, overlapping
 from comp.submission.send import SITES, printed, run
+from comp.submission.write import ENDS, base_name, manifest_path, written_in
 
 FOLDER = Path("submissions")
-_ENDS = (".csv", ".zip", ".coco.json")  # of a submission; its manifest ends in .json
 
 
 @dataclass(frozen=True)
 class Gate:
-    """The sample of a competition and how its answers are written."""
+    """The sample of a competition and how its answers are written.
+
+    `masks`  where answers are masks: what each row asks for, and how other forms are read
+    """
 
     sample: Sample
     form: Form
-    asked: Asked | None = None  # of masks: the image and class of each row
+    masks: MaskReader | None = None
 
     def check(self, path: Path) -> dict[str, tuple[str, ...]]:
         """The columns of a submission; SubmissionError with all for which it would be refused."""
-        return check_submission(path, self.sample, self.form)
+        if self.masks is None or is_table(path):
+            return check_submission(path, self.sample, self.form)
+        return {self.sample.answers[0]: tuple(self.masks.cells(path))}
+
+    def judge(
+        self, path: Path, expected: Mapping[str, float] | None = None, judged_on: int = 0
+    ) -> list[str]:
+        """What to look at before a submission is sent, a sentence each; raises as `check` does.
+
+        expected: the share of each class in the out-of-fold answers, of `judged_on` images.
+        """
+        table = self.check(path)
+        content = read_bytes(path) if is_table(path) else None
+        found = doubts(
+            table, content, self.sample, self.form, expected=expected, judged_on=judged_on
+        )
+        if self.masks is not None and self.masks.one:
+            found += overlapping(table, self.masks.asked, self.sample.answers[0])
+        return found + repeats(path)
 
 
 def open_gate(
@@ -43,17 +70,29 @@ def open_gate(
     test: Index,
     classes: tuple[str, ...],
     codes: tuple[str, ...] | None = None,
+    *,
+    table: bool = True,
 ) -> Gate:
     """The gate of a competition; without a sample, that of the ids of its test images.
 
-    codes: what a sample of masks calls each class.
+    codes: what a sample of masks calls each class. table: False for masks that are not written as
+    rows of a sample.
     """
     config, path = experiment.config, sample_path(experiment.config.data)
     if experiment.task.spatial:
-        data = config.data
-        key = data.id
-        sample, asked = mask_sample(path, key, test, codes or classes)
-        return Gate(sample, mask_form(sample, asked, test, classes, codes or classes, data), asked)
+        data, codes = config.data, codes or classes
+        sample, asked = mask_sample(path if table else None, data.id, test, codes)
+        place = {name: row for row, name in enumerate(test.ids)}
+        reader = MaskReader(
+            asked,
+            codes,
+            classes,
+            experiment.task.link.normalized,
+            lambda name: image_size(test.paths[place[name]]),
+            {} if table else coco_numbers(data),
+            data.rle_order,
+        )
+        return Gate(sample, mask_form(sample, asked, test, classes, codes, data), reader)
     if path is not None:
         sample = read_sample(path, config.data.id)
     else:
@@ -109,39 +148,36 @@ def check_file(experiment: Experiment, path: Path) -> tuple[int, list[str]]:
     index = read_train(experiment)
     check_counts(experiment)
     test = read_test_images(experiment, index.classes)
-    gate = open_gate(experiment, test, index.classes, index.codes)
-    table = gate.check(path)
-    beside = path.with_suffix(".json")
+    gate = open_gate(experiment, test, index.classes, index.codes, table=is_table(path))
+    beside = manifest_path(path)
     manifest = files.read_json(beside, SubmissionError) if beside.is_file() else {}
-    found = doubts(
-        table,
-        read_bytes(path),
-        gate.sample,
-        gate.form,
-        expected=manifest.get("expected_shares"),
-        judged_on=int(manifest.get("covered", 0)),
-        others=earlier(path.parent, path),
-    )
-    if gate.asked is not None and experiment.task.link.normalized:
-        found += overlapping(table, gate.asked, gate.sample.answers[0])
+    judged_on = int(manifest.get("covered", 0))
+    found = gate.judge(path, manifest.get("expected_shares"), judged_on)
     if manifest and manifest.get("sha256") != files.digest_file(path):
         found.append(f"not the file that {beside} describes: it was changed after it was written")
     return len(gate.sample.ids), found
 
 
-def diff_files(one: str, two: str, id_column: str | None) -> Diff:
+def coco_numbers(data: DataConfig) -> dict[str, int]:
+    """COCO's number of each test image, where a json of the test set is known."""
+    path = Path(data.root) / data.test_answers if data.test_answers else None
+    return image_ids(path) if path is not None and path.suffix == ".json" else {}
+
+
+def diff_files(one: str, two: str, id_column: str | None) -> Diff | MaskDiff:
     """The differences between two submissions, by name or path."""
-    return compare_files(find(one), find(two), id_column)
+    paths = find(one), find(two)
+    return compare_masks(*paths, id_column) or compare_files(*paths, id_column)
 
 
 def find(name: str) -> Path:
     """The file of a submission: a path, or a name in submissions/. UsageError for neither."""
-    places = [Path(name), FOLDER / name, *(FOLDER / f"{name}{end}" for end in _ENDS)]
+    places = [Path(name), FOLDER / name, *(FOLDER / f"{name}{end}" for end in ENDS)]
     there = [place for place in places if place.is_file()]
     if there:
         return there[0]
-    known = sorted(path.stem for path in FOLDER.glob("*.csv"))
-    close = nearest(Path(name).stem, known)
+    known = sorted({base_name(path) for path in written_in(FOLDER)})
+    close = nearest(base_name(Path(name)), known)
     hint = f" Did you mean {close!r}?" if close else ""
     raise UsageError(f"no submission {name!r}; there are: {first(known, 20) or 'none'}.{hint}")
 
@@ -152,8 +188,7 @@ def explain(name: str) -> tuple[dict[str, Any], bool]:
     Raises UsageError for no such submission, SubmissionError for one without a manifest.
     """
     path = find(name)
-    ends = [end for end in (*_ENDS, ".json") if path.name.endswith(end)]
-    beside = path.with_name(path.name.removesuffix(ends[0] if ends else path.suffix) + ".json")
+    beside = manifest_path(path)
     if not beside.is_file():
         raise SubmissionError(
             f"{path}: has no manifest ({beside}): it was not written by `comp ensemble`, or the "
@@ -179,5 +214,5 @@ def send(experiment: Experiment, name: str, message: str | None, *, yes: bool) -
     site = pick(SITES, settings.site, "submission.site")
     path = find(name)
     check_file(experiment, path)
-    words = site.command(path, settings.competition, settings.team, message or path.stem)
+    words = site.command(path, settings.competition, settings.team, message or base_name(path))
     return printed(words), run(site, words) if yes else ""

@@ -15,7 +15,7 @@ from comp.ensemble.vote import VOTES
 from comp.report.overlay import overlay
 from comp.report.sheet import contact_sheet
 from comp.stages.experiment import Experiment, read_plan, read_test_images, read_train
-from comp.stages.mask_answers import Scene, each_row, scene_of
+from comp.stages.mask_scene import Scene, each_row, scene_of
 from comp.stages.members import Ground, gather
 
 Array = np.ndarray[Any, Any]

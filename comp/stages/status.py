@@ -85,7 +85,8 @@ def read_status(config: Config) -> Status:
         _fold(k, space.fold(k), config, plan)
         for k in range(manifest.get("count", config.folds.parts))
     )
-    submission = space.submission_csv if space.submission_json.is_file() else None
+    name = _json(space.submission_json).get("file")
+    submission = None if name is None else space.submission_json.with_name(str(name))
     current = submission is not None and _is_current(space, folds, config)
     return Status(
         name=space.name,
@@ -222,7 +223,10 @@ def _is_current(space: Workspace, folds: tuple[FoldStatus, ...], config: Config)
     manifest = _json(space.submission_json)
     try:
         made = [member["checkpoint_sha256"] for member in manifest["blend"]["members"]]
-        whole = files.digest_file(space.submission_csv) == manifest["sha256"]
+        whole = (
+            files.digest_file(space.submission_json.with_name(manifest["file"]))
+            == manifest["sha256"]
+        )
     except (KeyError, TypeError, OSError):
         return False
     return whole and made == [_kept(space.fold(fold.fold), config) for fold in folds]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from comp import files
 from comp.submission.form import Form
 from comp.submission.sample import Sample
+from comp.submission.write import written_in
 
 _FAR = 0.05  # a share may differ by this, and by what chance allows
 _SIGMAS = 4.0
@@ -44,34 +45,38 @@ def shares(
 
 def doubts(
     table: Mapping[str, Sequence[str]],
-    content: bytes,
+    content: bytes | None,
     sample: Sample,
     form: Form,
     *,
     expected: Mapping[str, float] | None = None,
     judged_on: int = 0,
-    others: Mapping[str, str] | None = None,
 ) -> list[str]:
     """Warnings, each a sentence; none for a submission that looks as it should.
 
-    table: the columns of the submission, which passed the gate; expected: share of each class in
-    the out-of-fold answers, which were `judged_on` rows; others: name -> SHA-256 of the submissions
-    that were made before.
+    table: the columns of the submission, which passed the gate; content: its bytes, None where it
+    is no table on the disk; expected: share of each class in the out-of-fold answers, which were
+    `judged_on` rows.
     """
     cells = {name: table[name] for name in sample.answers}
-    out = _form(content, sample)
+    out = [] if content is None else _form(content, sample)
     rows = list(zip(*cells.values(), strict=True))
     if len(rows) > 1 and len(set(rows)) == 1:
         out.append(f"all {len(rows)} rows have the same answer: {', '.join(rows[0])[:80]}")
     else:
         out += _everywhere(cells, form)
     if expected is not None:
-        out += _far(shares(cells, form), expected, len(rows), judged_on)
-    digest = hashlib.sha256(content).hexdigest()
-    same = [name for name, other in (others or {}).items() if other == digest]
-    if same:
-        out.append(f"identical to an earlier submission: {', '.join(same)}")
+        advice = "" if form.tally is not None else " (`ensemble.prior`)"
+        out += _far(shares(cells, form), expected, len(rows), judged_on, advice)
     return out
+
+
+def repeats(path: Path) -> list[str]:
+    """A warning where another submission beside `path` is the same to the byte."""
+    own, size = files.digest_file(path), path.stat().st_size
+    others = [other for other in written_in(path.parent) if other.resolve() != path.resolve()]
+    same = [o.name for o in others if o.stat().st_size == size and files.digest_file(o) == own]
+    return [f"identical to an earlier submission: {', '.join(same)}"] if same else []
 
 
 def _everywhere(cells: Mapping[str, Sequence[str]], form: Form) -> list[str]:
@@ -101,7 +106,11 @@ def _form(content: bytes, sample: Sample) -> list[str]:
 
 
 def _far(
-    found: Mapping[str, float], expected: Mapping[str, float], rows: int, judged_on: int
+    found: Mapping[str, float],
+    expected: Mapping[str, float],
+    rows: int,
+    judged_on: int,
+    advice: str,
 ) -> list[str]:
     """Classes whose share is far from the out-of-fold one; the shares of a known prior match."""
     far = []
@@ -116,14 +125,5 @@ def _far(
     more = f" and {len(far) - _SHOWN} more" if len(far) > _SHOWN else ""
     return [
         f"answered far more or less often than out of fold: {', '.join(far[:_SHOWN])}{more}. "
-        "Is the test set balanced otherwise (`ensemble.prior`)?"
+        f"Is the test set balanced otherwise{advice}?"
     ]
-
-
-def earlier(folder: Path, own: Path) -> dict[str, str]:
-    """name -> SHA-256 of every submission in a folder but `own`."""
-    return {
-        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.glob("*.csv"))
-        if path.resolve() != own.resolve()
-    }

@@ -17,6 +17,24 @@ from comp.submission.sample import Sample, lines, repeated
 
 Array = np.ndarray[Any, Any]
 
+ENDS = (".csv", ".zip", ".coco.json")  # of a submission
+
+
+def written_in(folder: Path) -> list[Path]:
+    """The submissions in a folder, without their manifests."""
+    return sorted(path for end in ENDS for path in folder.glob(f"*{end}"))
+
+
+def base_name(path: Path) -> str:
+    """The name of a submission, or of its manifest, without its end."""
+    ends = [end for end in (*ENDS, ".json") if path.name.endswith(end)]
+    return path.name.removesuffix(ends[0]) if ends else path.stem
+
+
+def manifest_path(path: Path) -> Path:
+    """Where the manifest of a submission stands: beside it, `<name>.json`."""
+    return path.with_name(base_name(path) + ".json")
+
 
 def render(
     sample: Sample, form: Form, ids: Sequence[str], labels: Array, probs: Array | None

@@ -19,15 +19,19 @@ from comp.data.tables import read_table
 from comp.errors import ConfigError, DataError, PlanError, SubmissionError
 from comp.predict import view_probs, views_of
 from comp.predictions import Predictions
+from comp.stages import mask_writing
 from comp.stages import predict as predicting
+from comp.stages.board import read_board
 from comp.stages.ensemble import ensemble
 from comp.stages.ensembled import Ensembled
 from comp.stages.experiment import Experiment, open_experiment, read_train
 from comp.stages.folds import make_folds
-from comp.stages.gate import check_file, explain
+from comp.stages.gate import check_file, diff_files, explain
 from comp.stages.labels import find_issues
 from comp.stages.predict import predict
+from comp.stages.status import read_status
 from comp.stages.train import train
+from comp.submission.mask_diff import MaskDiff
 
 Toy = Callable[..., dict[str, Any]]
 
@@ -72,6 +76,47 @@ def test_every_form_holds_the_same_masks(trained: Experiment) -> None:
                 assert len(own) == count - 1
     assert explain("toy_segmentation")[0]["file"] == coco.path.name
     assert explain("toy_segmentation")[1]
+
+
+@pytest.mark.parametrize("form", ["masks", "coco"])
+def test_what_is_no_table_passes_the_same_gate(trained: Experiment, form: str) -> None:
+    result = again(trained, submission={"write": form})
+    rows, warnings = check_file(trained, result.path)
+    assert (rows, warnings) == (12, list(result.warnings))
+    status = read_status(trained.config)
+    assert (status.submission, status.current) == (str(result.path), True)
+    entries = [entry for group in read_board(Path()) for entry in group.entries]
+    kept = next(entry for entry in entries if entry.kind == "submission")
+    assert (kept.name, kept.raw) == ("toy_segmentation", result.blend.scores.raw)
+    copy = result.path.with_name("again" + result.path.name.removeprefix("toy_segmentation"))
+    copy.write_bytes(result.path.read_bytes())
+    assert f"identical to an earlier submission: {result.path.name}" in check_file(trained, copy)[1]
+    same = diff_files("again", "toy_segmentation", None)
+    assert isinstance(same, MaskDiff)
+    assert (same.images > 0, same.unlike) == (True, {})
+    whole = result.path.read_bytes()
+    result.path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(SubmissionError, match="cannot be read"):
+        check_file(trained, result.path)
+
+
+def test_a_file_that_is_not_what_was_answered_replaces_nothing(
+    trained: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = again(trained, submission={"write": "masks"}).path.read_bytes()
+    write = mask_writing.write_zip
+
+    def other(path: Path, masks: Any, classes: Any) -> int:
+        return write(
+            path,
+            ((name, np.where(mask > 0, 3 - mask, 0).astype(np.uint8)) for name, mask in masks),
+            classes,
+        )
+
+    monkeypatch.setattr(mask_writing, "write_zip", other)
+    with pytest.raises(SubmissionError, match="read back it is not what was answered"):
+        again(trained, submission={"write": "masks"})
+    assert Path("submissions/toy_segmentation.zip").read_bytes() == before
 
 
 def test_the_same_inputs_give_the_same_bytes(trained: Experiment) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from comp.metrics import METRICS
 from comp.submission import check_submission, make_form, read_sample
-from comp.submission.doubt import doubts, earlier, shares
+from comp.submission.doubt import doubts, repeats, shares
 from comp.submission.form import Form
 from comp.submission.sample import Sample
 from comp.tasks import TASKS
@@ -82,11 +82,9 @@ def test_the_same_bytes_as_an_earlier_submission_are_told(tmp_path: Path) -> Non
     content = b"id,label\n0,cat\n1,dog\n"
     for name in ("old.csv", "new.csv"):
         (folder / name).write_bytes(content)
-    found = earlier(folder, folder / "new.csv")
-    assert list(found) == ["old.csv"]
-    assert told(tmp_path, ["cat", "dog"], others=found) == [
-        "identical to an earlier submission: old.csv"
-    ]
+    (folder / "other.csv").write_bytes(content.replace(b"dog", b"cat"))
+    assert repeats(folder / "new.csv") == ["identical to an earlier submission: old.csv"]
+    assert repeats(folder / "other.csv") == []
 
 
 def test_other_newlines_and_byte_order_marks_are_told_but_pass(tmp_path: Path) -> None:
