@@ -6,6 +6,7 @@ import functools
 import hashlib
 import io
 import itertools
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,7 @@ _SUM_TOLERANCE = 1e-3
 _STEPS = 255  # of a probability that is kept in a byte
 _MAPS = 16  # rows of maps that are looked at
 _CELLS = 1 << 22  # probabilities checked at once
+_SETTLED = 2_000_000_000  # ns after which a change of a file changes its time
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,7 @@ class Predictions:
         manifest = files.read_json(folder / _MANIFEST, PredictionsError)
         again = f"Remove {folder} and run the command again."
         try:
-            if files.digest_file(folder / _PROBS) != manifest["probs_sha256"]:
+            if _digest(folder / _PROBS) != manifest["probs_sha256"]:
                 raise PredictionsError(f"{folder / _PROBS}: damaged. {again}")
             ids = _shared(tuple((folder / _IDS).read_text(encoding="utf-8").split("\n")[:-1]))
             if files.digest_lines(ids) != manifest["ids_sha256"]:
@@ -202,6 +204,21 @@ class Stacked:
         if not len(places):
             return np.empty((0, *self.shape[1:]), dtype=self.dtype)
         return np.stack([self[int(place)] for place in places])
+
+
+def _digest(path: Path) -> str:
+    """The digest of a file, taken once by a process while it does not change: maps are gigabytes,
+    and a command looks at them more than once. (A file that has just been written may change again
+    without its time being another.)"""
+    state = path.stat()
+    if time.time_ns() - state.st_mtime_ns < _SETTLED:
+        return files.digest_file(path)
+    return _known_digest(path.resolve(), state.st_ino, state.st_size, state.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=1024)
+def _known_digest(path: Path, *_state: int) -> str:
+    return files.digest_file(path)
 
 
 @functools.lru_cache(maxsize=4)

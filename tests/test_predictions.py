@@ -1,8 +1,10 @@
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from comp import files
 from comp.errors import PredictionsError
 from comp.predictions import Predictions, join
 
@@ -88,3 +90,25 @@ def test_parts_join_by_id_whatever_their_order() -> None:
         join([one, make(("q", "r"), classes=("c", "b", "a"))])
     with pytest.raises(PredictionsError, match="nothing to join"):
         join([])
+
+
+def test_an_old_file_is_digested_once_and_again_when_it_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make().save(tmp_path)
+    path, seen = tmp_path / "probs.npy", []
+    digest = files.digest_file
+    monkeypatch.setattr(files, "digest_file", lambda p: seen.append(p) or digest(p))  # type: ignore[func-returns-value]
+    for _ in range(2):
+        Predictions.load(tmp_path)
+    assert len(seen) == 2  # it has just been written
+    os.utime(path, (1e9, 1e9))
+    for _ in range(3):
+        Predictions.load(tmp_path)
+    assert len(seen) == 3
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    os.utime(path, (1e9 + 1, 1e9 + 1))
+    with pytest.raises(PredictionsError, match="damaged"):
+        Predictions.load(tmp_path)
