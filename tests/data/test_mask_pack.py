@@ -1,3 +1,6 @@
+import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -108,3 +111,45 @@ def test_images_without_masks_have_no_pack(toy: Toy) -> None:
     index = read_index(config.data, TASKS["binary"])
     with pytest.raises(DataError, match="these images have no masks"):
         open_masks(index, config.image, CACHE)
+
+
+DYING = """
+import os, sys
+from comp.config import load_config
+from comp.data import mask_pack, packing
+from comp.data.layouts import read_index
+from comp.tasks import TASKS
+from pathlib import Path
+packing._COMMIT_BYTES = 3 * 32 * 32
+add, seen = packing.Build._add, []
+def dying(self, made, payloads):
+    seen.append(1)
+    if len(seen) > int(sys.argv[1]):
+        payloads.write(b"half a row"); payloads.flush()
+        os._exit(137)
+    add(self, made, payloads)
+packing.Build._add = dying
+config = load_config(Path("toy.yaml"))
+mask_pack.open_masks(read_index(config.data, TASKS[config.task]), config.image, Path("cache"))
+"""
+
+
+@pytest.mark.parametrize(("row", "kept"), [(1, 0), (8, 6), (11, 9)])
+def test_a_killed_build_goes_on_from_its_last_good_row(
+    toy: Toy, reads: list[str], row: int, kept: int
+) -> None:
+    tree = toy("segmentation", 12)
+    Path("toy.yaml").write_text(json.dumps(tree))
+    words = [sys.executable, "-c", DYING, str(row)]
+    assert subprocess.run(words, capture_output=True, check=False).returncode == 137
+    _, make = opened(tree)
+    reads.clear()
+    found = make()
+    assert len(reads) == 12 - kept
+    expected = [fit_mask(regions(seed)[1][..., None], 32, "stretch") for seed in range(12)]
+    assert (found == np.stack(expected)).all()
+    assert sorted(p.name for p in next(CACHE.glob("masks-*")).iterdir()) == [
+        "manifest.json",
+        "masks.npy",
+        "rows.txt",
+    ]
