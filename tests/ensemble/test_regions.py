@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from comp.counts import count_pixels
-from comp.ensemble.region_fit import best_levels, collect, counts_at, fit_regions, histogram
+from comp.ensemble.region_fit import fit_regions
+from comp.ensemble.region_levels import best_levels, collect, counts_at, histogram
 from comp.ensemble.regions import LEVELS, RegionRule, decide, merged, neutral_rule
 from comp.ensemble.vote import VOTES
 from comp.metrics import METRICS
