@@ -67,16 +67,21 @@ def _tent(length: int) -> Tensor:
     return torch.minimum(ramp, ramp.flip(0)) / length
 
 
-def unfit(probs: Array, height: int, width: int, resize: str, side: int) -> Array:
+def unfit(
+    probs: Array, height: int, width: int, resize: str, side: int, *, background: bool
+) -> Array:
     """(C, side, side) float32: the maps of a whole image, stretched, from what the network gave.
 
-    probs: (C, h, w) float32 of the fitted image; height, width: of the upright image. What `crop`
-    cut away is given to the first column where it is a background of several, else to none: zeros
-    elsewhere. Raises ConfigError for an unknown way to resize.
+    probs: (C, h, w) float32 of the fitted image; height, width: of the upright image; background:
+    whether the first column is one, which is given what `crop` cut away: zeros elsewhere.
+    Raises ConfigError for an unknown way to resize.
     """
     if resize not in _WHOLE:
         raise ConfigError(f"image.resize: {resize!r} cannot be undone on masks")
-    return _WHOLE[resize](np.asarray(probs, dtype=np.float32), height, width, side)
+    whole = _WHOLE[resize](np.asarray(probs, dtype=np.float32), height, width, side)
+    if background:
+        whole[0] += whole.sum(axis=0) == 0
+    return whole
 
 
 def scaled(maps: Array, height: int, width: int) -> Array:
@@ -104,8 +109,6 @@ def _uncropped(probs: Array, height: int, width: int, side: int) -> Array:
     tall, wide = max(1, round(edge * side / height)), max(1, round(edge * side / width))
     top, left = (side - tall) // 2, (side - wide) // 2
     out = np.zeros((len(probs), side, side), dtype=np.float32)
-    if np.allclose(probs.sum(axis=0), 1, atol=1e-3):
-        out[0] = 1
     out[:, top : top + tall, left : left + wide] = scaled(probs, tall, wide)
     return out
 

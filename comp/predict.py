@@ -125,7 +125,7 @@ def predict_maps(
             probs = view_probs(net, task, net.to_device(batch), views).cpu().numpy()
             places = some[len(maps) : len(maps) + len(probs)]
             maps += [
-                _kept(one, paths[int(row)], image.resize, side)
+                _kept(one, paths[int(row)], image.resize, side, background=task.link.normalized)
                 for one, row in zip(probs, places, strict=True)
             ]
         return np.stack(maps)
@@ -146,13 +146,15 @@ def predict_maps(
         yield found
 
 
-def _kept(probs: np.ndarray[Any, Any], path: Path, resize: str, side: int) -> np.ndarray[Any, Any]:
+def _kept(
+    probs: np.ndarray[Any, Any], path: Path, resize: str, side: int, *, background: bool
+) -> np.ndarray[Any, Any]:
     height, width = image_size(path) if resize in ("pad", "crop") else probs.shape[1:]
     if not np.isfinite(probs).all():
         raise PredictionsError(
             f"{path}: the network gives NaN for this image; was it trained well?"
         )
-    whole = unfit(probs, height, width, resize, side)
+    whole = unfit(probs, height, width, resize, side, background=background)
     return np.asarray((whole * 255).round().clip(0, 255), dtype=np.uint8)
 
 

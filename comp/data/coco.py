@@ -20,6 +20,7 @@ import numpy as np
 from comp import files
 from comp.config import AUTO_GROUP, DataConfig
 from comp.data import match
+from comp.data.coco_shapes import shape_fault
 from comp.data.index import Index
 from comp.data.mask_sources import ON_TOP, CocoSource, Form, Shape
 from comp.data.masks import Masks
@@ -43,12 +44,14 @@ class Read:
     `images`      (file name, its path or None, height, width, key) of each image
     `marked`      key -> its annotations, in the order of the file
     `categories`  id -> name
+    `headed`      whether category 0 is what the others are under, so that it is no class
     """
 
     images: tuple[tuple[str, Path | None, int, int, tuple[str, int]], ...]
     marked: dict[tuple[str, int], list[dict[str, Any]]]
     categories: dict[int, str]
     complaints: tuple[str, ...]
+    headed: bool
 
 
 def annotation_files(data: DataConfig) -> list[Path]:
@@ -75,7 +78,9 @@ def lacks(data: DataConfig) -> list[str]:
 
 def train(data: DataConfig, task: Task) -> Index:
     """The images of the json files, with their masks."""
-    read = _read(tuple(annotation_files(data)), Path(data.root), data.train_images)
+    areas = data.on_top == "smaller"
+    paths = tuple(annotation_files(data))
+    read = _read(paths, Path(data.root), data.train_images, areas=areas)
     complaints = list(read.complaints)
     categories, classes = _classes(read, data, complaints)
     complaints += [f"no file for the image {name!r}" for name, path, *_ in read.images if not path]
@@ -88,9 +93,9 @@ def train(data: DataConfig, task: Task) -> Index:
     masks = Masks([_source(row, read, categories, data, form) for row in read.images], form.layers)
     _tell_odd(read)
     target = np.stack([masks.objects(row) > 0 for row in range(len(masks))]).astype(np.int64)
-    paths = [path for _, path, *_ in read.images if path is not None]
+    there = [path for _, path, *_ in read.images if path is not None]
     codes = tuple(str(number) for number in categories)
-    return match.build_index(names, paths, classes, target, truth=masks, codes=codes)
+    return match.build_index(names, there, classes, target, truth=masks, codes=codes)
 
 
 def read_masks(
@@ -114,30 +119,60 @@ def read_masks(
     return Masks([_source(rows[name], read, categories, data, form) for name in ids], form.layers)
 
 
-def _read(paths: tuple[Path, ...], root: Path, folder: str) -> Read:
+def _read(paths: tuple[Path, ...], root: Path, folder: str, *, areas: bool = False) -> Read:
+    """areas: whether annotations need one."""
     images: list[tuple[str, Path | None, int, int, tuple[str, int]]] = []
     marked: dict[tuple[str, int], list[dict[str, Any]]] = {}
     categories: dict[int, str] = {}
     complaints: list[str] = []
+    above: set[str] = set()
     for path in paths:
         tree = files.read_json(path, DataError)
         try:
             for item in tree["categories"]:
                 name = categories.setdefault(int(item["id"]), str(item["name"]))
+                above.add(str(item.get("supercategory")))
                 if name != str(item["name"]):
                     complaints.append(f"category {item['id']} is {name!r} and {item['name']!r}")
             places = (path.parent, root / folder)
-            for item in tree["images"]:
-                name, key = str(item["file_name"]), (str(path), int(item["id"]))
-                there = _find(name, places, root)
-                images.append((name, there, int(item["height"]), int(item["width"]), key))
-                marked[key] = []
-            complaints += list(_attach(tree["annotations"], str(path), marked, categories))
-        except (KeyError, TypeError, ValueError) as problem:
-            raise DataError(f"{path}: not COCO annotations: {problem!r} is missing") from problem
+            own = [_image(item, places, root, path) for item in tree["images"]]
+            complaints += _twice(own, path)
+            images += own
+            marked |= {row[4]: [] for row in own}
+            sizes = {row[4]: (row[2], row[3]) for row in own}
+            found = _attach(tree["annotations"], str(path), marked, categories, sizes, areas)
+            complaints += list(found)
+        except KeyError as problem:
+            raise DataError(f"{path}: not COCO annotations: {problem} is missing") from problem
+        except (TypeError, ValueError) as problem:
+            raise DataError(f"{path}: not COCO annotations ({problem})") from problem
     complaints += [f"{first([p.name for p in paths])}: lists no images"] if not images else []
     complaints += match.bad_ids([row[0] for row in images], [row[4][0] for row in images])
-    return Read(tuple(images), marked, categories, tuple(complaints))
+    return Read(tuple(images), marked, categories, tuple(complaints), categories.get(0) in above)
+
+
+def _image(
+    item: dict[str, Any], places: Sequence[Path], root: Path, path: Path
+) -> tuple[str, Path | None, int, int, tuple[str, int]]:
+    try:
+        name, key = str(item["file_name"]), (str(path), int(item["id"]))
+        return name, _find(name, places, root), int(item["height"]), int(item["width"]), key
+    except (KeyError, TypeError, ValueError) as problem:
+        told = f"{problem} is missing" if isinstance(problem, KeyError) else str(problem)
+        raise DataError(f"{path}: not COCO annotations: the image {str(item)[:80]}: {told}") from (
+            problem
+        )
+
+
+def _twice(
+    rows: Sequence[tuple[str, Path | None, int, int, tuple[str, int]]], path: Path
+) -> list[str]:
+    """Complaints about numbers that two images have, and about files that are listed twice."""
+    numbers, names = Counter(row[4][1] for row in rows), Counter(row[0] for row in rows)
+    shared = [f"{row[0]} ({row[4][1]})" for row in rows if numbers[row[4][1]] > 1]
+    again = [name for name, count in names.items() if count > 1]
+    out = [f"{path.name}: images with the same id: {first(shared)}"] if shared else []
+    return out + ([f"{path.name}: images listed twice: {first(again)}"] if again else [])
 
 
 def _find(name: str, places: Sequence[Path], root: Path) -> Path | None:
@@ -154,26 +189,40 @@ def _attach(
     where: str,
     marked: dict[tuple[str, int], list[dict[str, Any]]],
     categories: dict[int, str],
+    sizes: dict[tuple[str, int], tuple[int, int]],
+    areas: bool,
 ) -> Iterator[str]:
     """Put each annotation to its image; complaints about those that cannot be."""
-    lost, unknown, shapeless = [], [], []
+    lost, unknown, wrong = [], [], []
     for item in annotations:
-        key, number = (where, int(item["image_id"])), item.get("id", "?")
+        number = item.get("id", "?")
+        image, category = _whole(item.get("image_id")), _whole(item.get("category_id"))
+        key = where, -1 if image is None else image
         if key not in marked:
             lost.append(number)
-        elif int(item["category_id"]) not in categories:
-            unknown.append(f"{number} (category {item['category_id']})")
-        elif not isinstance(item.get("segmentation"), (list, dict)):
-            shapeless.append(number)
+        elif category not in categories:
+            unknown.append(f"{number} (category {item.get('category_id')!r})")
+        elif fault := shape_fault(item.get("segmentation"), sizes[key]):
+            wrong.append(f"{number} {fault}")
+        elif areas and not isinstance(item.get("area"), int | float):
+            wrong.append(f"{number} has no area, which data.on_top: smaller goes by")
         else:
             marked[key].append(item)
     for numbers, what in (
         (lost, "of images that are not listed"),
         (unknown, "of unknown categories"),
-        (shapeless, "without polygons or run lengths"),
+        (wrong, "that mark nothing that can be read"),
     ):
         if numbers:
             yield f"{Path(where).name}: {len(numbers)} annotations {what}: {first(numbers)}"
+
+
+def _whole(value: Any) -> int | None:
+    """A number of COCO's; None for what is none."""
+    try:
+        return int(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 def _classes(
@@ -209,8 +258,13 @@ def _source(
     items = read.marked[key]
     if data.on_top == "larger_id":  # of the category, whatever the order of the classes
         items = sorted(items, key=lambda item: int(item["category_id"]))
+    by_area = data.on_top == "smaller"
     shapes = [
-        Shape(number_of[int(item["category_id"])], item["segmentation"], float(item.get("area", 0)))
+        Shape(
+            number_of[int(item["category_id"])],
+            item["segmentation"],
+            float(item["area"]) if by_area else 0.0,
+        )
         for item in items
     ]
     shapes = shapes if data.on_top == "larger_id" else ON_TOP[data.on_top](shapes)
@@ -244,10 +298,13 @@ def _unlisted(read: Read, data: DataConfig) -> list[str]:
 
 
 def _tell_odd(read: Read) -> None:
-    """Say what covers no pixel, or reaches beyond its image: it is left out, or cut."""
-    thin, beyond = [], []
+    """Say what covers no pixel, or reaches beyond its image: it is left out, or cut. And which
+    annotations make a class of a category 0 that the others are under, which is a heading."""
+    thin, beyond, heading = [], [], []
     for _, _, height, width, key in read.images:
         for item in read.marked[key]:
+            if int(item["category_id"]) == 0 and read.headed:
+                heading.append(item.get("id", "?"))
             if not isinstance(item["segmentation"], list):
                 continue
             points = [np.asarray(p, dtype=float) for p in item["segmentation"] if len(p) >= 6]
@@ -256,6 +313,10 @@ def _tell_odd(read: Read) -> None:
             if any(p.min() < -1 or p[::2].max() > width + 1 or p[1::2].max() > height + 1
                    for p in points):  # fmt: skip
                 beyond.append(item.get("id", "?"))
-    for ids, what in ((thin, "have fewer than three points"), (beyond, "reach beyond their image")):
+    for ids, what in (
+        (thin, "have polygons of fewer than three points; those cover nothing"),
+        (beyond, "reach beyond their image; what is inside is used"),
+        (heading, f"are of category 0, {read.categories.get(0)!r}, the heading of the others"),
+    ):
         if ids:
-            say(f"warning: {len(ids)} annotations {what}; what is inside is used: {first(ids)}")
+            say(f"warning: {len(ids)} annotations {what}: {first(ids)}")

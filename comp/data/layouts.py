@@ -218,11 +218,15 @@ def _asked_ids(data: DataConfig, listing: match.Listing) -> tuple[list[str], lis
 
 
 def read_true_masks(
-    data: DataConfig, task: Task, classes: tuple[str, ...], test_ids: Sequence[str]
+    data: DataConfig,
+    task: Task,
+    classes: tuple[str, ...],
+    test_ids: Sequence[str],
+    codes: tuple[str, ...] | None = None,
 ) -> Masks | None:
     """The true masks of the test ids, in their order, from `data.test_answers`; None without it.
 
-    COCO's json, or a table of run lengths.
+    COCO's json, or a table of run lengths, which calls the classes `codes`.
     """
     if data.test_answers is None:
         return None
@@ -230,7 +234,7 @@ def read_true_masks(
     if path.suffix == ".json":
         return coco.read_masks(path, data, task, classes, test_ids)
     listing = match.list_files(_layout(data).test_images(data), Path(data.root))
-    return run_tables.read_masks(path, data, task, classes, test_ids, listing)
+    return run_tables.read_masks(path, data, task, classes, test_ids, listing, codes)
 
 
 def _csv_lacks(data: DataConfig) -> list[str]:

@@ -32,6 +32,7 @@ from comp.tasks import Task
 Array = np.ndarray[Any, Any]
 
 _MANY = 32  # different values: not numbers of classes, but a photograph of black and white
+_NEAR = 16  # of black or white: what JPEG makes of a mask
 _NOTES = Path("cache/mask_values.json")  # what was found in files that have not changed since
 
 
@@ -93,7 +94,12 @@ def _numbers(
     known = [found[name] for name in ids if name in found]
     values = _values(known, complaints)
     here = sorted({value for one in values.values() for value in one} - {0, data.ignore})
-    single = len(data.classes) <= 1 and bool(here) and (here == [255] or len(here) > _MANY)
+    single = len(data.classes) <= 1 and _black_and_white(here)
+    if not data.classes and len(here) > 1 and here == [*range(1, len(here)), 255]:
+        complaints.append(
+            f"{masks.folder}: the masks hold {first(here, 12)}: is 255 not judged (data.ignore: "
+            "255), or a class? Name the classes in data.classes"
+        )
     names = data.classes or (("object",) if single else tuple(str(value) for value in here))
     numbers = [1] if single else list(range(1, len(names) + 1)) if data.classes else here
     if not here and not data.classes:
@@ -113,6 +119,14 @@ def _numbers(
         for name, path in zip(ids, paths, strict=True)
     ]
     return tuple(names), tuple(str(number) for number in numbers), sources
+
+
+def _black_and_white(values: Sequence[int]) -> bool:
+    """Whether masks mark one class, by bright pixels: all are 0 or 255, nearly so as JPEG leaves
+    them, or shades of grey. 1 and 255 alone are no such noise."""
+    near = all(value <= _NEAR or value >= 255 - _NEAR for value in values)
+    noisy = any(255 - _NEAR <= value < 255 for value in values)
+    return list(values) == [255] or len(values) > _MANY or (near and noisy)
 
 
 def _refuse_values(

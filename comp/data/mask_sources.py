@@ -15,6 +15,7 @@ import numpy as np
 
 from comp import rle
 from comp.counts import IGNORED
+from comp.data.coco_shapes import region_of
 from comp.data.images import image_size, read_content, upright_mask
 from comp.errors import DataError
 
@@ -87,23 +88,6 @@ class CocoSource:
         """Raises DataError where image and annotations are of different sizes."""
         shapes = [(shape.number, region_of(shape.segmentation, self.size)) for shape in self.shapes]
         return upright_mask(self.form.paint(shapes, self.size), self.path)
-
-
-def region_of(segmentation: Any, size: tuple[int, int]) -> Array:
-    """(H, W) bool of a COCO segmentation: polygons, together; or run lengths, packed or not."""
-    from pycocotools import mask as coco
-
-    height, width = size
-    if isinstance(segmentation, list):
-        polygons = [polygon for polygon in segmentation if len(polygon) >= 6]
-        if not polygons:
-            return np.zeros(size, dtype=bool)
-        packed = coco.merge(coco.frPyObjects(polygons, height, width))
-    elif isinstance(segmentation.get("counts"), list):
-        packed = coco.frPyObjects(segmentation, height, width)
-    else:
-        packed = segmentation
-    return np.asarray(coco.decode(packed) > 0)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 The table has a row an image (one class), a row an image and class (`data.rle_class` names the
 column of the class, or image and class stand in one column, joined by "_"), or a column of run
-lengths a class. An empty cell is an empty mask; an image without any row has none either.
+lengths a class. Several rows of an image and class are objects of it. An empty cell is an empty
+mask; an image without any row has none either.
 """
 
 from __future__ import annotations
@@ -16,13 +17,14 @@ import numpy as np
 from comp import rle
 from comp.config import AUTO_GROUP, DataConfig
 from comp.data import match
-from comp.data.asked import Asked, odd_rows, read_asked
+from comp.data.asked import Asked, read_asked
 from comp.data.images import image_size
 from comp.data.index import Index
 from comp.data.mask_sources import Form, RunsSource
 from comp.data.masks import Masks
 from comp.data.tables import Table, read_table
 from comp.errors import DataError, complain, first
+from comp.progress import say
 from comp.tasks import Task
 
 Array = np.ndarray[Any, Any]
@@ -48,12 +50,15 @@ def train(data: DataConfig, task: Task) -> Index:
     if data.group not in (None, AUTO_GROUP):
         complaints.append("data.group: not for this layout; use auto, or null")
     cells = _cells(table, data, listing, complaints)
-    codes = tuple(sorted({code for rows in cells.values() for code, _, _ in rows}, key=_natural))
+    codes = _codes(cells, data)
     classes = data.classes or codes
-    if len(classes) != len(codes):
+    if len(classes) != len(codes) or not (_numbered(codes) or set(classes) == set(codes)):
         complaints.append(
-            f"data.classes: {len(classes)} names, but the table has the classes {first(codes, 12)}"
+            f"data.classes: {first(classes, 12)}; the table has the classes {first(codes, 12)}"
         )
+    elif _numbered(codes) and data.classes:
+        pairs = zip(codes, classes, strict=True)
+        say(f"classes of {table.path}: {', '.join(f'{code} {name}' for code, name in pairs)}")
     found, unfound = match.match(list(cells), listing)
     complaints += unfound
     named = {path: name for name, path in found.items()}
@@ -73,20 +78,42 @@ def read_masks(
     classes: tuple[str, ...],
     ids: Sequence[str],
     listing: match.Listing,
+    codes: tuple[str, ...] | None = None,
 ) -> Masks:
-    """The masks of `ids`, from a table like that of the training images."""
+    """The masks of `ids`, from a table like that of the training images, which calls the classes
+    `codes`; without codes by their names."""
     table = read_table(path)
     complaints: list[str] = []
     cells = _cells(table, data, listing, complaints)
     found, unfound = match.match(list(ids), listing)
+    named = {path: name for name, path in found.items()}
+    there = {name: listing.find(name) for name in cells}
+    cells = {named.get(next(iter(there[name]), Path()), name): own for name, own in cells.items()}
     unknown = [name for name in cells if name not in set(ids)]
     complaints += unfound
     if unknown:
         complaints.append(f"{len(unknown)} images are not asked for: {first(unknown)}")
+    codes = codes or classes
+    others = [code for code in _codes(cells, data) if code not in codes]
+    if others:
+        complaints.append(f"classes that are unknown: {first(others)}; known: {first(codes, 12)}")
     complain(DataError, f"{path}: not the answers:", complaints)
-    codes = tuple(sorted({c for rows in cells.values() for c, _, _ in rows}, key=_natural))
-    codes = codes if len(codes) == len(classes) else classes
     return _masks(ids, [found[name] for name in ids], cells, codes, data, task, table)
+
+
+def _codes(cells: Cells, data: DataConfig) -> tuple[str, ...]:
+    """What the table calls its classes, in their order: that of its columns, or of data.classes,
+    or of their numbers."""
+    found = {code for rows in cells.values() for code, _, _ in rows}
+    for known in (data.classes, data.target):
+        if found == set(known):
+            return known
+    return tuple(sorted(found, key=_natural))
+
+
+def _numbered(codes: Sequence[str]) -> bool:
+    """Whether the codes are no names: numbers, or the one of a table that has none."""
+    return tuple(codes) == (_ONE,) or all(_natural(code)[1] == "" for code in codes)
 
 
 def _masks(
@@ -131,7 +158,7 @@ def _cells(table: Table, data: DataConfig, listing: match.Listing, complaints: l
     if missing or key in columns:
         return {}
     asked = _asked(table, key, columns, data, listing)
-    complaints += odd_rows(asked, None) if len(columns) == 1 else []
+    complaints += _repeated(table, asked, columns)
     out: Cells = {name: [] for name in asked.ids}
     for column in columns:
         for row, text in enumerate(table.values[column]):
@@ -139,6 +166,19 @@ def _cells(table: Table, data: DataConfig, listing: match.Listing, complaints: l
             text = "" if text.strip().lower() in _EMPTY else text
             out[asked.images[row]].append((code or _ONE, text, table.lines[row]))
     return out
+
+
+def _repeated(table: Table, asked: Asked, columns: Sequence[str]) -> list[str]:
+    """A complaint about rows that say the same twice; an object of a class has a row each."""
+    seen: dict[tuple[str, ...], int] = {}
+    twice = []
+    for row, line in enumerate(table.lines):
+        cells = [table.values[column][row].strip() for column in columns]
+        said = (asked.images[row], asked.codes[row] or "", *cells)
+        if said in seen:
+            twice.append(f"{said[0]} (lines {seen[said]} and {line})")
+        seen.setdefault(said, line)
+    return [f"{len(twice)} rows are there twice: {first(twice)}"] if twice else []
 
 
 def _asked(

@@ -53,6 +53,7 @@ class Answers:
             ground.experiment.task,
             ground.index.classes,
             ground.test.ids,
+            ground.index.codes,
         )
         self.counts: list[Array] = []
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from comp import rle
 from comp.data.asked import read_asked
-from comp.data.mask_sources import region_of
+from comp.data.coco_shapes import region_of
 from comp.data.tables import Table, read_table
 from comp.errors import DataError, SubmissionError, complain, first
 from comp.submission.mask_reading import is_table

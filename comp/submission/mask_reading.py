@@ -18,7 +18,7 @@ import numpy as np
 
 from comp import rle
 from comp.data.asked import Asked
-from comp.data.mask_sources import region_of
+from comp.data.coco_shapes import region_of, shape_fault
 from comp.errors import SubmissionError, complain, first
 
 Array = np.ndarray[Any, Any]
@@ -142,15 +142,13 @@ class MaskReader:
         if code not in self.codes:
             return [f"result {row}: category {code!r} is unknown; known: {first(self.codes, 12)}"]
         size, marked = self.size(image), one["segmentation"]
-        if isinstance(marked, dict) and tuple(marked.get("size", ())) != size:
-            return [f"result {row}: of size {marked.get('size')}, {image} is {size}"]
+        fault = shape_fault(marked, size)
+        if fault:
+            return [f"result {row}: {fault}"]
         score = one["score"]
         if not isinstance(score, int | float) or not math.isfinite(score) or not 0 <= score <= 1:
             return [f"result {row}: score {score!r}; it goes from 0 to 1"]
-        try:
-            region = region_of(marked, size)
-        except Exception as problem:  # pycocotools raises whatever broken run lengths make it
-            return [f"result {row}: its segmentation cannot be read ({problem})"]
+        region = region_of(marked, size)
         known = layers.get((image, code))
         layers[image, code] = region if known is None else known | region
         return []

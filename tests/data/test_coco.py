@@ -7,6 +7,7 @@ import pytest
 from toys import save
 
 from comp.config import DataConfig
+from comp.data.coco_shapes import region_of, shape_fault
 from comp.data.layouts import read_index, read_true_masks
 from comp.errors import DataError
 from comp.tasks import TASKS
@@ -119,7 +120,8 @@ def test_all_complaints_are_told_at_once(workspace: Path) -> None:
         "input: not right as data of the layout 'coco':",
         "_annotations.coco.json: 1 annotations of images that are not listed: 7",
         "_annotations.coco.json: 1 annotations of unknown categories: '8 (category 5)'",
-        "_annotations.coco.json: 1 annotations without polygons or run lengths: 9",
+        "_annotations.coco.json: 1 annotations that mark nothing that can be read: "
+        "'9 has neither polygons nor run lengths'",
         "no file for the image 'b.jpg'",
         "1 images are in no json; remove them, or list them: 'e.jpg'",
         "data.group: 'car' is a column, and this layout has no table",
@@ -135,7 +137,7 @@ def test_other_classes_than_those_of_the_config_are_refused(workspace: Path) -> 
 def test_a_json_of_something_else_is_told(workspace: Path) -> None:
     path = lay("train", {"a.jpg": []})
     path.write_text('{"images": []}')
-    with pytest.raises(DataError, match="not COCO annotations: KeyError"):
+    with pytest.raises(DataError, match="not COCO annotations: 'categories' is missing"):
         read()
     path.unlink()
     with pytest.raises(DataError, match="no json with 'train' in its name"):
@@ -149,7 +151,7 @@ def test_odd_shapes_are_told_and_what_is_inside_is_used(
     lay("train", {"a.jpg": [(1, beyond), (2, [0, 0, 3, 3])]})
     assert read().truth.read(0)[0, :, 0].tolist() == [0] * 4 + [1] * 4
     said = "".join(capsys.readouterr())
-    assert "1 annotations have fewer than three points; what is inside is used: 1" in said
+    assert "1 annotations have polygons of fewer than three points; those cover nothing: 1" in said
     assert "1 annotations reach beyond their image; what is inside is used: 0" in said
 
 
@@ -163,3 +165,91 @@ def test_the_true_masks_of_the_test_are_read(workspace: Path) -> None:
     assert [int(masks.read(row).sum()) for row in range(2)] == [0, 24]
     with pytest.raises(DataError, match=r"1 test ids are not in it: 'f\.jpg'"):
         read_true_masks(data, task, ("dent", "scratch"), ["f.jpg"])
+
+
+PACKED = "=24000a0"  # 6 x 8 pixels, six of them marked
+
+
+@pytest.mark.parametrize(
+    ("shape", "told"),
+    [
+        ([1, 2, 3, 4, 5, 6], "is no list of polygons"),
+        ([["a", 2, 3, 4, 5, 6]], "has points that are no numbers"),
+        ([[0, 0, float("nan"), 4, 5, 6]], "has points that are no numbers"),
+        ([[0, 0, 4, 4, 5, 6, 7]], "has a polygon of 7 numbers"),
+        ([[0, 0, 1e9, 4, 5, 6]], "has a point at 1000000000, far outside"),
+        ({"size": [6, 8]}, "has no run lengths"),
+        ({"size": [6, 8], "counts": [100, 50]}, "has run lengths of 150 pixels, its image has 48"),
+        ({"size": [6, 8], "counts": [5, 3]}, "has run lengths of 8 pixels"),
+        ({"size": [6, 8], "counts": [5.5, 42.5]}, "that are no whole numbers"),
+        ({"size": [8, 6], "counts": [48]}, "is of size [8, 6], its image of [6, 8]"),
+        ({"size": [6, 8], "counts": "$$$zzz"}, "has packed run lengths that cannot be read"),
+        ({"size": [6, 8], "counts": PACKED[:3]}, "has run lengths of"),
+        ({"size": [6, 8], "counts": PACKED + "11"}, "has run lengths of"),
+        (None, "has neither polygons nor run lengths"),
+    ],
+)
+def test_what_marks_nothing_is_refused_before_it_is_read(
+    workspace: Path, shape: Any, told: str
+) -> None:
+    path = lay("train", {"a.jpg": [(1, LEFT)]})
+    tree = json.loads(path.read_text())
+    tree["annotations"][0]["segmentation"] = shape
+    path.write_text(json.dumps(tree))
+    with pytest.raises(DataError, match="1 annotations that mark nothing") as caught:
+        read()
+    assert told in str(caught.value)
+    assert told.split(",")[0] in str(shape_fault(shape, (6, 8)))
+
+
+def test_packed_run_lengths_are_those_of_pycocotools() -> None:
+    from pycocotools import mask as coco
+
+    draw = np.random.default_rng(0)
+    for share in (0.0, 0.01, 0.5, 1.0):
+        mask = np.asfortranarray((draw.random((70, 90)) < share).astype(np.uint8))
+        packed = {**coco.encode(mask), "size": [70, 90]}
+        assert shape_fault(packed, (70, 90)) is None
+        assert (region_of(packed, (70, 90)) == mask).all()
+    assert region_of({"size": [6, 8], "counts": PACKED}, (6, 8)).sum() == 6
+
+
+def test_an_area_is_needed_only_where_it_is_gone_by(workspace: Path) -> None:
+    path = lay("train", {"a.jpg": [(1, LEFT), (2, TOP)]})
+    tree = json.loads(path.read_text())
+    tree["annotations"][0]["area"] = None
+    path.write_text(json.dumps(tree))
+    assert read().target.tolist() == [[1, 1]]
+    with pytest.raises(DataError, match="0 has no area, which data.on_top: smaller goes by"):
+        read(on_top="smaller")
+
+
+def test_two_images_of_one_number_are_refused(workspace: Path) -> None:
+    path = lay("train", {"a.jpg": [(1, LEFT)], "b.jpg": []})
+    tree = json.loads(path.read_text())
+    tree["images"][1]["id"] = 0
+    path.write_text(json.dumps(tree))
+    with pytest.raises(DataError, match=r"images with the same id: 'a.jpg \(0\)', 'b.jpg \(0\)'"):
+        read()
+    tree["images"][1] = {**tree["images"][0], "id": 1}
+    path.write_text(json.dumps(tree))
+    with pytest.raises(DataError, match="images listed twice: 'a.jpg'"):
+        read()
+    del tree["images"][1]["width"]
+    path.write_text(json.dumps(tree))
+    with pytest.raises(DataError, match="the image .*a.jpg.*: 'width' is missing"):
+        read()
+
+
+def test_annotations_of_the_heading_are_told(
+    workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = lay("train", {"a.jpg": [(0, LEFT), (1, LEFT)]})
+    tree = json.loads(path.read_text())
+    for category in tree["categories"]:
+        category["supercategory"] = "damage" if category["id"] else "none"
+    path.write_text(json.dumps(tree))
+    read()
+    assert "1 annotations are of category 0, 'damage', the heading of the others: 0" in "".join(
+        capsys.readouterr()
+    )

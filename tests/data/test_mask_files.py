@@ -128,3 +128,24 @@ def test_masks_without_anything_teach_nothing(workspace: Path) -> None:
     lay({"a": [], "b": []})
     with pytest.raises(DataError, match="the masks are empty: there is nothing to learn"):
         read()
+
+
+@pytest.mark.parametrize("classes", [[], ["crack"]])
+@pytest.mark.parametrize("values", [[0, 1, 254, 255], [1, 3, 5, 250, 253], [16, 239]])
+def test_nearly_black_and_white_is_one_class(
+    workspace: Path, values: list[int], classes: list[str]
+) -> None:
+    lay({"a": values, "b": []})
+    index = read(classes=classes)
+    assert index.classes == (tuple(classes) or ("object",))
+    marked = index.truth.read(0)[: len(values), 0, 0].tolist()
+    assert marked == [int(value > 128) for value in values]
+
+
+def test_numbers_and_white_are_not_guessed(workspace: Path) -> None:
+    lay({"a": [1, 2, 255], "b": []})
+    with pytest.raises(DataError, match=r"is 255 not judged \(data.ignore: 255\), or a class"):
+        read()
+    assert read(ignore=255).classes == ("1", "2")
+    with pytest.raises(DataError, match="values that are no class"):
+        read(classes=["crack"])

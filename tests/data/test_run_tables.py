@@ -73,9 +73,9 @@ def test_every_wrong_text_is_told_with_its_line(workspace: Path) -> None:
 
 def test_rows_twice_and_images_that_are_not_there_are_told(workspace: Path) -> None:
     with pytest.raises(DataError) as caught:
-        read([HEAD, ["a.png", "1 6"], ["a.png", "9 6"], ["c.png", "1 1"]], group="car")
+        read([HEAD, ["a.png", "1 6"], ["a.png", "1 6"], ["c.png", "1 1"]], group="car")
     told = str(caught.value)
-    assert "1 rows ask for the same image and class: 'a.png'" in told
+    assert "1 rows are there twice: 'a.png (lines 2 and 3)'" in told
     assert "'c.png'" in told
     assert "data.group: not for this layout; use auto, or null" in told
 
@@ -88,3 +88,43 @@ def test_true_masks_are_read_like_the_training_ones(workspace: Path) -> None:
     masks = read_true_masks(data, TASKS["segmentation"], ("object",), ["t.png"])
     assert masks is not None
     assert masks.read(0).sum() == 9
+
+
+def test_objects_of_a_class_may_have_a_row_each(workspace: Path) -> None:
+    index = read([HEAD, ["a", "1 6"], ["a", "13 6"], ["b_1", ""]])
+    assert index.truth.read(0)[0, :4, 0].tolist() == [1, 0, 1, 0]
+    assert index.truth.objects(0).tolist() == [2]
+
+
+def test_names_of_columns_are_not_paired_with_other_names(workspace: Path) -> None:
+    rows = [["ImageId", "wall", "door"], ["a", "1 6", ""], ["b_1", "", "1 6"]]
+    index = read(rows, target=["wall", "door"])
+    assert (index.classes, index.target.tolist()) == (("wall", "door"), [[1, 0], [0, 1]])
+    turned = read(rows, target=["wall", "door"], classes=["door", "wall"])
+    assert (turned.classes, turned.target.tolist()) == (("door", "wall"), [[0, 1], [1, 0]])
+    with pytest.raises(DataError, match="'Wall', 'Door'; the table has the classes 'wall', 'door'"):
+        read(rows, target=["wall", "door"], classes=["Wall", "Door"])
+
+
+def test_numbers_are_named_in_their_order_and_the_pairs_are_told(
+    workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [["ImageId", "EncodedPixels"], ["a_2", "7 6"], ["a_10", "1 6"]]
+    assert read(rows, classes=["dent", "scratch"]).codes == ("2", "10")
+    assert "2 dent, 10 scratch" in "".join(capsys.readouterr())
+
+
+def test_answers_may_lack_a_class_but_know_no_other(workspace: Path) -> None:
+    for name in ("t", "u"):
+        save(Path(f"input/test/{name}.png"), np.zeros((6, 8, 3), np.uint8))
+    data = DataConfig.model_validate(
+        {"root": "input", "layout": "rle", "id": "ImageId", "test_answers": "true.csv"}
+    )
+    given = data, TASKS["segmentation"], ("dent", "scratch"), ["t.png", "u.png"], ("1", "2")
+    write_csv(Path("input/true.csv"), [HEAD, ["t_2", "1 6"], ["u_2", ""]])
+    masks = read_true_masks(*given)
+    assert masks is not None
+    assert masks.read(0)[0, :2, 0].tolist() == [2, 0]
+    write_csv(Path("input/true.csv"), [HEAD, ["t_3", "1 6"], ["u_2", ""]])
+    with pytest.raises(DataError, match="classes that are unknown: '3'; known: '1', '2'"):
+        read_true_masks(*given)

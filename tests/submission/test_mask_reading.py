@@ -97,7 +97,7 @@ def test_regions_of_coco_are_joined(tmp_path: Path) -> None:
         ({"annotations": []}, "a list of results is wanted, this is a dict"),
         ([result("a", 20, image_id=9)], "result 0: no such image, or no '9'"),
         ([result("a", 20), result("a", 20, category_id=3)], "result 1: category '3' is unknown"),
-        ([result("a", 20, image_id=8)], r"result 0: of size \[5, 8\], b is \(6, 4\)"),
+        ([result("a", 20, image_id=8)], r"result 0: is of size \[5, 8\], its image of \[6, 4\]"),
         ([result("a", 20, score=1.5)], "result 0: score 1.5"),
         ([{"image_id": 7, "category_id": 10}], "no 'segmentation'"),
     ],
