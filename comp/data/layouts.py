@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 
 from comp.config import AUTO_GROUP, DataConfig
-from comp.data import coco, labels, mask_files, match, profiles, run_tables, trees
+from comp.data import both, coco, labels, mask_files, match, profiles, run_tables, trees
 from comp.data.asked import odd_rows, read_asked
 from comp.data.index import Index
 from comp.data.masks import Masks
@@ -67,7 +67,8 @@ def read_index(data: DataConfig, task: Task) -> Index:
     """The training images with their labels.
 
     target: int64, (N,) or (N, C) by `task.target_ndim`. Raises one DataError with all complaints:
-    what is missing, ids that are repeated or have no image, labels that cannot be right.
+    what is missing, ids that are repeated or have no image, labels that cannot be right; another
+    one for files that are test images too.
     """
     layout = _layout(data)
     lacking = layout.lacks(data)
@@ -82,7 +83,10 @@ def read_index(data: DataConfig, task: Task) -> Index:
             f"data.layout: {data.layout!r} gives no {kind}, which task: {task.name} needs; these "
             f"do: {', '.join(others)}"
         )
-    return layout.train(data, task)
+    index = layout.train(data, task)
+    shared = in_both(data, task, index, both.same_files)
+    complain(DataError, f"{data.root}: {len(shared)} training images are test images:", shared)
+    return index
 
 
 def read_test(data: DataConfig, task: Task, classes: tuple[str, ...]) -> Index:
@@ -97,6 +101,28 @@ def read_test(data: DataConfig, task: Task, classes: tuple[str, ...]) -> Index:
     found, unfound = match.match(ids, listing)
     complain(DataError, _heading(data), [*complaints, *unfound], shown=30)
     return match.build_index(ids, [found[name] for name in ids], classes)
+
+
+def in_both(
+    data: DataConfig,
+    task: Task,
+    index: Index,
+    find: Callable[[Index, Sequence[str], match.Listing], list[both.Pair]],
+) -> list[str]:
+    """What `find` of `comp.data.both` says of these training images and the test images.
+
+    Nothing where the test images cannot be told: read_test says why, and training needs none.
+    """
+    folder = _layout(data).test_images(data)
+    if not folder.is_dir():
+        return []
+    try:
+        listing = match.list_files(folder, Path(data.root))
+        ids, _ = (_asked_ids if task.spatial else _test_ids)(data, listing)
+        tables = (Path(data.root) / data.train_csv, data.id), (sample_path(data), data.id)
+        return both.told(find(index, ids, listing), *tables)
+    except DataError:
+        return []
 
 
 def read_answers(
@@ -214,7 +240,7 @@ def _asked_ids(data: DataConfig, listing: match.Listing) -> tuple[list[str], lis
     ids = list(asked.ids)
     complaints = [] if ids else [f"{sample}: no rows: no image is asked for"]
     complaints += match.bad_ids(ids, [str(sample)] * len(ids))
-    return ids, complaints + [f"{sample}: {line}" for line in odd_rows(asked, None)]
+    return ids, complaints + [f"{sample}: {line}" for line in odd_rows(asked, None, table.lines)]
 
 
 def read_true_masks(
@@ -249,7 +275,7 @@ def _csv_train(data: DataConfig, task: Task) -> Index:
     ids, unreadable = _csv_ids(table, data, read.texts)
     listing = match.list_files(root / data.train_images, root)
     found, unfound = match.match(ids, listing)
-    complaints = [*unreadable, *complaints, *ungrouped, *unfound, *_shared(data, found)]
+    complaints = [*unreadable, *complaints, *ungrouped, *unfound]
     complain(DataError, f"{table.path}: not right as training data:", complaints, shown=30)
     return match.build_index(ids, [found[name] for name in ids], read.classes, read.target, groups)
 
@@ -278,28 +304,6 @@ def _groups(table: Table, data: DataConfig) -> tuple[list[str] | None, list[str]
     if not empty:
         return cells, []
     return cells, [f"{len(empty)} rows have no group in {data.group!r}: lines {first(empty)}"]
-
-
-def _shared(data: DataConfig, train: dict[str, Path]) -> list[str]:
-    """A complaint when images to train on are images to answer for; they are then the same files.
-
-    The test folder is read only where the two folders overlap.
-    """
-    root = Path(data.root)
-    folders = [(root / name).resolve() for name in (data.train_images, data.test_images)]
-    overlap = any(a.is_relative_to(b) for a, b in (folders, folders[::-1]))
-    if not overlap or not folders[1].is_dir():
-        return []
-    listing = match.list_files(root / data.test_images, root)
-    try:
-        ids, _ = _test_ids(data, listing)
-    except DataError:  # told by read_test, which needs the sample; training does not
-        return []
-    asked = {path[0].resolve(): name for name in ids if len(path := listing.find(name)) == 1}
-    both = [name for name, path in train.items() if path.resolve() in asked]
-    if not both:
-        return []
-    return [f"{len(both)} training ids are test ids too, with the same image: {first(both)}"]
 
 
 LAYOUTS = {

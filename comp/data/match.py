@@ -18,7 +18,7 @@ import numpy as np
 from comp import progress
 from comp.data.index import Index
 from comp.data.masks import Masks
-from comp.errors import first
+from comp.errors import DataError, first
 
 IMAGE_SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".jp2")
@@ -59,15 +59,17 @@ class Listing:
         differ in it.
         """
         key = nfc(name)
+        stem = key[: -len(_suffix(key))] if _suffix(key) else None
         for table, wanted in (
-            (self._exact, key),
-            (self._names, key),
-            (self._stems, key),
-            (self._numbers, _number(key)),
-            (self._stems, key[: -len(_suffix(key))] if _suffix(key) else None),
+            ("_exact", key),
+            ("_names", key),
+            ("_stems", key),
+            ("_numbers", _number(key)),
+            ("_stems", stem),
         ):
-            if wanted in table:
-                return table[wanted]
+            found: list[Path] = getattr(self, table).get(wanted)
+            if found:
+                return found
         return []
 
     @cached_property
@@ -118,21 +120,30 @@ def _number(text: str) -> str | None:
 def list_files(folder: Path, root: Path | None = None) -> Listing:
     """The files below `folder`, sorted; links that lead out of it and out of `root` are left out.
 
-    The folder must exist. Folders that are links are not entered.
+    Folders that are links are not entered. Raises DataError for a folder that cannot be read.
     """
     homes = [home.resolve() for home in (folder, root) if home is not None]
     found: list[tuple[str, Path]] = []
     outside: list[str] = []
-    for where, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if wanted(name)]
-        for name in filter(wanted, names):
-            path = Path(where, name)
-            relative = nfc(path.relative_to(folder).as_posix())
-            if path.is_symlink() and not any(path.resolve().is_relative_to(h) for h in homes):
-                outside.append(relative)
-                continue
-            found.append((relative, path))
+    for relative, path, link in _walk(str(folder), ""):
+        if link and not any(path.resolve().is_relative_to(home) for home in homes):
+            outside.append(relative)
+            continue
+        found.append((relative, path))
     return Listing(folder, tuple(sorted(found)), tuple(sorted(outside)))
+
+
+def _walk(folder: str, prefix: str) -> Iterator[tuple[str, Path, bool]]:
+    """The relative name of each file below a folder, the file, and whether it is a link."""
+    try:
+        items = [item for item in os.scandir(folder) if wanted(item.name)]
+    except OSError as problem:
+        raise DataError(f"{folder}: cannot be listed ({problem.strerror or problem})") from problem
+    for item in items:
+        if item.is_dir(follow_symlinks=False):
+            yield from _walk(item.path, f"{prefix}{item.name}/")
+        elif not item.is_dir():
+            yield nfc(prefix + item.name), Path(item.path), item.is_symlink()
 
 
 def wanted(name: str) -> bool:

@@ -131,7 +131,7 @@ def _cells(table: Table, data: DataConfig, listing: match.Listing, complaints: l
     if missing or key in columns:
         return {}
     asked = _asked(table, key, columns, data, listing)
-    complaints += odd_rows(asked, None) if len(columns) == 1 else []
+    complaints += odd_rows(asked, None, table.lines)
     out: Cells = {name: [] for name in asked.ids}
     for column in columns:
         for row, text in enumerate(table.values[column]):

@@ -181,10 +181,7 @@ def _findings(
         yield from audit.label_findings(train, experiment.config.folds.count)
         if train.truth is None:
             yield from audit.betrayal_findings(train, parts[0])
-    both = sorted({*train.ids} & {*test.ids})
-    if both:
-        told = f"{len(both)} ids are training ids and test ids: {first(both)}"
-        yield Finding("warning", told, tuple(both))
+    yield from audit.both_findings(train, test, parts[0].digest, parts[1].digest)
 
 
 def _unreadable(train: Index, test: Index, parts: tuple[Facts, Facts]) -> Skipped:

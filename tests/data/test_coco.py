@@ -163,3 +163,14 @@ def test_the_true_masks_of_the_test_are_read(workspace: Path) -> None:
     assert [int(masks.read(row).sum()) for row in range(2)] == [0, 24]
     with pytest.raises(DataError, match=r"1 test ids are not in it: 'f\.jpg'"):
         read_true_masks(data, task, ("dent", "scratch"), ["f.jpg"])
+
+
+def test_an_image_that_is_listed_twice_is_told_with_both_entries(workspace: Path) -> None:
+    path = lay("train", {"a.jpg": [(1, LEFT)], "b.jpg": []})
+    tree = json.loads(path.read_text())
+    tree["images"].append({**tree["images"][0], "id": 7})
+    path.write_text(json.dumps(tree))
+    with pytest.raises(DataError, match="the image 'a.jpg' is listed several times") as caught:
+        read()
+    told = "'_annotations.coco.json, id 0', '_annotations.coco.json, id 7'"
+    assert told in str(caught.value)

@@ -75,7 +75,7 @@ def test_rows_twice_and_images_that_are_not_there_are_told(workspace: Path) -> N
     with pytest.raises(DataError) as caught:
         read([HEAD, ["a.png", "1 6"], ["a.png", "9 6"], ["c.png", "1 1"]], group="car")
     told = str(caught.value)
-    assert "1 rows ask for the same image and class: 'a.png'" in told
+    assert "1 images and classes have several rows: 'a.png on lines 2 and 3'" in told
     assert "'c.png'" in told
     assert "data.group: not for this layout; use auto, or null" in told
 
@@ -88,3 +88,11 @@ def test_true_masks_are_read_like_the_training_ones(workspace: Path) -> None:
     masks = read_true_masks(data, TASKS["segmentation"], ("object",), ["t.png"])
     assert masks is not None
     assert masks.read(0).sum() == 9
+
+
+def test_rows_twice_are_told_where_classes_have_columns(workspace: Path) -> None:
+    rows = [["ImageId", "dent", "scratch"], ["a", "1 6", "7 6"], ["b_1", "", ""], ["a", "", "1 6"]]
+    with pytest.raises(
+        DataError, match="1 images and classes have several rows: 'a on lines 2 and 4'"
+    ):
+        read(rows, target=["dent", "scratch"])
