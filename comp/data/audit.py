@@ -17,6 +17,7 @@ from comp.data.betray import betrayals
 from comp.data.copies import CERTAIN, LIKELY, Cluster, Link, join
 from comp.data.facts import Facts
 from comp.data.index import Index
+from comp.data.match import spelling
 from comp.data.proposals import Copies, Group
 from comp.errors import first
 
@@ -59,6 +60,10 @@ def file_findings(part: str, index: Index, facts: Facts) -> Iterator[Finding]:
     turned = [value not in ("", "1", "0") for value in orientation]
     yield from _odd(
         part, index, good[np.array(turned, dtype=bool)], "are turned upright by EXIF data"
+    )
+    other = [bool(spelling(*pair)) for pair in zip(index.ids, index.paths, strict=True)]
+    yield from _odd(
+        part, index, np.flatnonzero(other), "are called otherwise on the disk than by their id"
     )
     named = [
         _FORMATS.get(index.paths[row].suffix.lower(), form_) != form_

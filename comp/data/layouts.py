@@ -31,7 +31,6 @@ from comp.config import AUTO_GROUP, DataConfig
 from comp.data import both, coco, labels, mask_files, match, profiles, run_tables, trees
 from comp.data.asked import odd_rows, read_asked
 from comp.data.index import Index
-from comp.data.masks import Masks
 from comp.data.tables import Table, read_table
 from comp.errors import DataError, complain, first, nearest, pick
 from comp.tasks import Task
@@ -52,6 +51,7 @@ class Layout:
     `needs_sample` whether the default sample submission must be there
     `masks`        whether it gives an answer a pixel
     `labels`       whether it gives an answer an image
+    `named`        whether a table names its images; others beside them are not trained on
     """
 
     lacks: Callable[[DataConfig], list[str]]
@@ -61,6 +61,7 @@ class Layout:
     needs_sample: bool = True
     masks: bool = False
     labels: bool = True
+    named: bool = False
 
 
 def read_index(data: DataConfig, task: Task) -> Index:
@@ -125,52 +126,13 @@ def in_both(
         return []
 
 
-def read_answers(
-    data: DataConfig, task: Task, classes: tuple[str, ...], test_ids: Sequence[str]
-) -> Array | None:
-    """The true target of the test ids, in their order, from `data.test_answers`; None without it.
-
-    The table has the columns of the training table. Where the layout has no such table: an id
-    column and one answer column, of class names or of class numbers.
-    """
-    if data.test_answers is None:
-        return None
-    table = read_table(_root(data) / data.test_answers)
-    id_column = _id_column(table, data)
-    ids = table.values[id_column]
-    complaints = match.repeated(ids, table.lines)
-    missing = sorted({*test_ids} - {*ids})
-    if missing:
-        complaints.append(f"{len(missing)} test ids have no answer: {first(missing)}")
-    read = _answers(table, id_column, data, task, classes)
-    complain(DataError, f"{table.path}: not the answers:", [*complaints, *read.complaints])
-    assert read.target is not None
-    place = {name: row for row, name in enumerate(ids)}
-    return np.asarray(read.target[[place[name] for name in test_ids]])
-
-
-def _answers(
-    table: Table, id_column: str, data: DataConfig, task: Task, classes: tuple[str, ...]
-) -> labels.Labels:
-    if data.target:
-        return labels.read_labels(table, data, task, classes)
-    rest = [name for name in table.columns if name != id_column]
-    if len(rest) != 1:
-        return labels.Labels((), None, (f"which column is the answer? {first(rest)}",))
-    texts = table.values[rest[0]]
-    numbers = {str(number): name for number, name in enumerate(classes)}
-    if not {*texts} & {*classes}:
-        texts = [numbers.get(text, text) for text in texts]
-    return labels.number(texts, table.lines, task, known=classes)
-
-
 def _layout(data: DataConfig) -> Layout:
     layout = pick(LAYOUTS, data.layout, "data.layout")
-    _root(data)
+    open_root(data)
     return layout
 
 
-def _root(data: DataConfig) -> Path:
+def open_root(data: DataConfig) -> Path:
     """`data.root`, which must be a folder."""
     root = Path(data.root)
     if root.is_dir():
@@ -210,7 +172,7 @@ def sample_path(data: DataConfig) -> Path | None:
     )
 
 
-def _id_column(table: Table, data: DataConfig) -> str:
+def id_column(table: Table, data: DataConfig) -> str:
     """The column `data.id`; the first one in a table that calls it otherwise."""
     return data.id if data.id in table.values else table.columns[0]
 
@@ -223,7 +185,7 @@ def _test_ids(data: DataConfig, listing: match.Listing) -> tuple[list[str], list
         complaints = [] if ids else [f"{listing.folder}: no images"]
         return ids, complaints + match.bad_ids(ids, [str(listing.folder)] * len(ids))
     table = read_table(sample)
-    ids = table.values[_id_column(table, data)]
+    ids = table.values[id_column(table, data)]
     places = [f"{sample}, line {line}" for line in table.lines]
     complaints = [] if ids else [f"{sample}: no rows: no image is asked for"]
     complaints += match.bad_ids(ids, places)
@@ -236,27 +198,11 @@ def _asked_ids(data: DataConfig, listing: match.Listing) -> tuple[list[str], lis
     if sample is None:
         return _test_ids(data, listing)
     table = read_table(sample)
-    asked = read_asked(table, _id_column(table, data), lambda name: bool(listing.find(name)))
+    asked = read_asked(table, id_column(table, data), lambda name: bool(listing.find(name)))
     ids = list(asked.ids)
     complaints = [] if ids else [f"{sample}: no rows: no image is asked for"]
     complaints += match.bad_ids(ids, [str(sample)] * len(ids))
     return ids, complaints + [f"{sample}: {line}" for line in odd_rows(asked, None, table.lines)]
-
-
-def read_true_masks(
-    data: DataConfig, task: Task, classes: tuple[str, ...], test_ids: Sequence[str]
-) -> Masks | None:
-    """The true masks of the test ids, in their order, from `data.test_answers`; None without it.
-
-    COCO's json, or a table of run lengths.
-    """
-    if data.test_answers is None:
-        return None
-    path = _root(data) / data.test_answers
-    if path.suffix == ".json":
-        return coco.read_masks(path, data, task, classes, test_ids)
-    listing = match.list_files(_layout(data).test_images(data), Path(data.root))
-    return run_tables.read_masks(path, data, task, classes, test_ids, listing)
 
 
 def _csv_lacks(data: DataConfig) -> list[str]:
@@ -307,7 +253,9 @@ def _groups(table: Table, data: DataConfig) -> tuple[list[str] | None, list[str]
 
 
 LAYOUTS = {
-    "csv": Layout(_csv_lacks, _csv_train, lambda data: Path(data.root) / data.test_images),
+    "csv": Layout(
+        _csv_lacks, _csv_train, lambda data: Path(data.root) / data.test_images, named=True
+    ),
     "folders": Layout(
         trees.folders_lacks,
         trees.folders_train,

@@ -56,7 +56,7 @@ class Listing:
         The first of these that is there: the file of this relative name; in sub-folders the files
         of this name; the images of this name without their suffix; for digits the images whose
         name is the same number, zeros in front or not; for an id with a suffix the images that
-        differ in it.
+        differ in it; the files, then the images, that differ in letter case too.
         """
         key = nfc(name)
         stem = key[: -len(_suffix(key))] if _suffix(key) else None
@@ -66,6 +66,9 @@ class Listing:
             ("_stems", key),
             ("_numbers", _number(key)),
             ("_stems", stem),
+            ("_any_case", key.casefold()),
+            ("_any_case_stems", key.casefold()),
+            ("_any_case_stems", stem and stem.casefold()),
         ):
             found: list[Path] = getattr(self, table).get(wanted)
             if found:
@@ -88,6 +91,22 @@ class Listing:
     def _numbers(self) -> dict[str | None, list[Path]]:
         keys = ((_number(PurePosixPath(name).stem), path) for name, path in self.images)
         return _table((key, path) for key, path in keys if key is not None)
+
+    @cached_property
+    def _any_case(self) -> dict[str | None, list[Path]]:
+        return _folded(self._exact, self._names)
+
+    @cached_property
+    def _any_case_stems(self) -> dict[str | None, list[Path]]:
+        return _folded(self._stems)
+
+
+def _folded(*tables: dict[str | None, list[Path]]) -> dict[str | None, list[Path]]:
+    """The tables as one, by keys without letter case; each file once a key."""
+    out: dict[str | None, dict[Path, None]] = {}
+    for key, paths in (item for table in tables for item in table.items()):
+        out.setdefault(key and key.casefold(), {}).update(dict.fromkeys(paths))
+    return {key: [*paths] for key, paths in out.items()}
 
 
 def _table(items: Iterable[tuple[str, Path]]) -> dict[str | None, list[Path]]:
@@ -212,7 +231,7 @@ def match(ids: Sequence[str], listing: Listing) -> tuple[dict[str, Path], list[s
             unclear.append(f"the id {name!r} may mean {names} in {listing.folder}")
         else:
             missing.append(name)
-    _tell_suffixes(found, listing.folder)
+    _tell_spellings(found, listing.folder)
     return found, [*_missing(missing, len(ids), listing), *_few(unclear)]
 
 
@@ -232,12 +251,25 @@ def _missing(names: Sequence[str], of: int, listing: Listing) -> list[str]:
     return out
 
 
-def _tell_suffixes(found: dict[str, Path], folder: Path) -> None:
-    """Say it when ids name another suffix than their files have."""
-    other = [name for name, path in found.items() if _suffix(name) not in ("", path.suffix)]
-    if other:
-        example = f"{other[0]!r} is {found[other[0]].name}"
-        progress.say(f"{folder}: {len(other)} ids have another suffix than their file: {example}")
+def _tell_spellings(found: dict[str, Path], folder: Path) -> None:
+    """Say it when ids are written otherwise than their files are called."""
+    odd: dict[str, list[str]] = {}
+    for name, path in found.items():
+        for what in spelling(name, path):
+            odd.setdefault(what, []).append(name)
+    for what, names in odd.items():
+        example = f"{names[0]!r} is {found[names[0]].name}"
+        progress.say(f"{folder}: {len(names)} ids have {what} than their file: {example}")
+
+
+def spelling(name: str, path: Path) -> list[str]:
+    """In what an id differs from the name of its file, besides zeros in front."""
+    bare = name.rpartition("/")[2]
+    stem, file = (text[: len(text) - len(_suffix(text))] for text in (bare, path.name))
+    out = ["another suffix"] if _suffix(bare) not in ("", path.suffix) else []
+    if stem == file or bare == file or _number(nfc(stem)) is not None:
+        return out
+    return [*out, "another Unicode form" if nfc(stem) == nfc(file) else "another letter case"]
 
 
 def _few(lines: Sequence[str], shown: int = 5) -> list[str]:

@@ -14,11 +14,11 @@ import numpy as np
 
 from comp import files
 from comp.counts import IGNORED, count_pixels
+from comp.data.answers import read_true_masks
 from comp.data.coco import image_ids
 from comp.data.folds import judged_part
 from comp.data.images import image_size
 from comp.data.index import Index
-from comp.data.layouts import read_true_masks
 from comp.data.masks import Masks
 from comp.ensemble.blend import Blend, check_members
 from comp.ensemble.compare import Fit, Row, Scores, best_row

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from comp.config import DataConfig
-from comp.data.layouts import read_answers, read_index, read_test
+from comp.data.answers import read_answers
+from comp.data.layouts import read_index, read_test
 from comp.errors import ConfigError, DataError
 from comp.tasks import TASKS
 
@@ -60,6 +61,12 @@ def files_of(index):
         ("x.png", "deep/er/x.png"),
         ("x.jpg", "x.JPG"),
         ("two words", "two words.webp"),
+        ("IMG_1.jpg", "img_1.JPG"),
+        ("IMG_1", "img_1.png"),
+        ("img_1.png", "IMG_1.jpg"),
+        ("S/IMG_1", "s/img_1.png"),
+        ("IMG_1", "s/img_1.png"),
+        ("É", unicodedata.normalize("NFD", "é") + ".png"),
     ],
 )
 def test_an_id_finds_its_file(tmp_path, name, file):
@@ -78,6 +85,9 @@ def test_an_exact_name_wins(tmp_path):
         ("x", ["x.jpg", "x.png"], "the id 'x' may mean x.jpg or x.png"),
         ("x", ["x.jpg", "s/x.jpg"], "the id 'x' may mean"),
         ("007", ["7.jpg", "07.jpg"], "the id '007' may mean"),
+        ("img.jpg", ["IMG.jpg", "Img.jpg"], "the id 'img.jpg' may mean IMG.jpg or Img.jpg"),
+        ("img", ["IMG.jpg", "Img.png"], "the id 'img' may mean"),
+        (unicodedata.normalize("NFC", "é"), ["\u00e9.png", "e\u0301.png"], "may mean"),
         ("a/x", ["x.jpg"], "1 of 2 ids have no image"),
         ("x", [".x.jpg", "__MACOSX/x.jpg"], "1 of 2 ids have no image"),
         ("x", ["x.txt"], "1 of 2 ids have no image"),
@@ -106,9 +116,29 @@ def test_a_link_out_of_the_data_is_not_followed(tmp_path):
     assert "links that lead out of the data are not followed: 'x.png'" in refusal(data)
 
 
-def test_another_suffix_is_told(tmp_path, capsys):
-    read_index(lay(tmp_path, "x.jpg,a\ny.png,b\n", ["x.JPG", "y.png"]), TASKS["binary"])
-    assert "1 ids have another suffix than their file: 'x.jpg' is x.JPG" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("name", "file", "told"),
+    [
+        ("x.jpg", "x.JPG", ["another suffix"]),
+        ("x", "X.png", ["another letter case"]),
+        ("s/x.png", "s/X.png", ["another letter case"]),
+        ("x.jpg", "X.png", ["another suffix", "another letter case"]),
+        ("é", "e\u0301.png", ["another Unicode form"]),
+        ("7", "007.png", []),
+        ("x", "x.png", []),
+    ],
+)
+def test_another_spelling_is_told(tmp_path, capsys, name, file, told):
+    read_index(lay(tmp_path, f"{name},a\ny.png,b\n", [file, "y.png"]), TASKS["binary"])
+    bare = Path(file).name
+    lines = [f"1 ids have {what} than their file: {name!r} is {bare}" for what in told]
+    said = capsys.readouterr().err.splitlines()
+    assert said == [f"{tmp_path / 'train'}: {line}" for line in lines]
+
+
+def test_files_that_differ_in_case_are_two_images(tmp_path):
+    data = lay(tmp_path, "x,a\nX,b\n", ["x.png", "X.png"])
+    assert files_of(read_index(data, TASKS["binary"])) == {"x": "x.png", "X": "X.png"}
 
 
 # labels

@@ -6,7 +6,8 @@ import pytest
 from toys import save, write_csv
 
 from comp.config import DataConfig
-from comp.data.layouts import read_index, read_true_masks
+from comp.data.answers import read_true_masks
+from comp.data.layouts import read_index
 from comp.errors import DataError
 from comp.tasks import TASKS
 

@@ -298,6 +298,19 @@ def test_unreadable_files_of_one_id_are_not_the_same_image(toy: Toy) -> None:
     assert make_folds(experiment(tree))[0].leak == ()
 
 
+def test_names_of_files_that_are_not_the_ids_and_files_of_no_row_are_notes(toy: Toy) -> None:
+    tree = toy("binary")
+    Path("input/train/00003.png").rename("input/train/extra.png")
+    table = Path("input/train.csv")
+    text = table.read_text().replace("00003,1\n", "").replace("00004,", "Ab.jpg,")
+    table.write_text(text)
+    Path("input/train/00004.png").rename("input/train/aB.png")
+    assert told(run(tree), "note") == [
+        "1 images in input/train are in no row of train.csv: 'extra.png'",
+        "1 training images are called otherwise on the disk than by their id: 'Ab.jpg'",
+    ]
+
+
 def test_labels_are_looked_at(workspace: Path, toy: Toy) -> None:
     tree = toy("multilabel")
     rows = [[f"{n:05d}", 0, int(n % 3 == 0)] for n in range(24)]
