@@ -141,6 +141,11 @@ def test_files_that_differ_in_case_are_two_images(tmp_path):
     assert files_of(read_index(data, TASKS["binary"])) == {"x": "x.png", "X": "X.png"}
 
 
+def test_the_suffix_goes_before_the_case(tmp_path):
+    data = lay(tmp_path, "y.jpg,a\nz,b\n", ["Y.jpg", "Y.png", "z.png"])
+    assert files_of(read_index(data, TASKS["binary"])) == {"y.jpg": "Y.jpg", "z": "z.png"}
+
+
 # labels
 
 
