@@ -29,6 +29,7 @@ from comp.errors import DataError, first
 
 _SIZES = (32, 64, 96, 128, 160, 192, 224, 256, 288, 331)
 _HEADERS = 200  # image files whose size is looked at
+_TRUTHS = {"ground_truth", "groundtruth", "gt"}  # folders of masks, whatever they are of
 _HOMES = {"defects": "train/normal_images", "profiles": "train/images"}
 
 
@@ -72,7 +73,7 @@ def _defects(place: Place) -> Guess | None:
     if trees.defects_lacks(DataConfig(root=str(place.root))):
         return None
     out = Guess({"layout": "defects"}, {"task": "binary"})
-    out.doubt("task", "the masks would make it a segmentation; here normal against defect")
+    out.doubt("task", "normal against defect; task: segmentation would use train/defect_masks")
     return out
 
 
@@ -142,7 +143,10 @@ def _folders(place: Place) -> Guess | None:
     able = {
         name: counts
         for name, counts in below.items()
-        if len(counts) > 1 and not {c.lower() for c in counts} & parted and not is_test(name)
+        if len(counts) > 1
+        and not {c.lower() for c in counts} & parted
+        and not is_test(name)
+        and not {*name.lower().split("/")} & _TRUTHS
     }
     if not able:
         return None

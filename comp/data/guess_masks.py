@@ -10,6 +10,7 @@ from typing import Any
 
 from comp.data import match
 from comp.data.survey import Guess, Place, best_home, guess_test, homes, is_test, sample_table
+from comp.errors import first
 
 _SOME = 200  # cells that are looked at
 _JSON = 300 << 20  # bytes of a COCO file, at most
@@ -66,11 +67,27 @@ def mask_files(place: Place) -> Guess | None:
         out = Guess({"layout": "masks", "train_images": best, "masks": folder})
         out.top["task"] = "segmentation"
         out.doubt("masks", "" if shares[best] == 1 else f"{shares[best]:.0%} of the names fit")
+        out.doubt("train_images", _unmasked(best, [o for o in others if not is_test(o)]))
         if all("/" in name for name, _ in masks):
             out.doubt("task", "multilabel_segmentation where the classes may overlap")
         guess_test(out, place, sample_table(place))
         return out
     return None
+
+
+def _unmasked(images: str, folders: Sequence[str]) -> str:
+    """What to say of folders of images beside `images`, of which there are no masks."""
+    beside = [
+        f for f in folders if f.rpartition("/")[0] == images.rpartition("/")[0] and f != images
+    ]
+    if not beside:
+        return ""
+    return (
+        f"{first(beside)} without masks are left out; to train on them too, as images without a "
+        "defect, call the folders as layout: defects does (train/normal_images, "
+        "train/defect_images, train/defect_masks): task: segmentation uses the masks, "
+        "task: binary tells normal from defect"
+    )
 
 
 def _stems(place: Place, folder: str, stems: set[str]) -> float:
