@@ -8,6 +8,7 @@ path of the key, what is allowed and the nearest valid name. Names that are look
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -36,16 +37,33 @@ def _as_tuple(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
+_NAME_BYTES = 200  # of a name in UTF-8; file systems allow 255, and suffixes are added
+_JOINER = "\u200d"  # between the parts of an emoji
+
+
 def _file_name(value: object) -> object:
-    if isinstance(value, str) and not re.fullmatch(r"[^\W_][\w .+-]*", value):
+    """A name in one Unicode form: letters, marks, digits, emoji, and ` _.+-` after the first."""
+    if not isinstance(value, str):
+        return value
+    name = unicodedata.normalize("NFC", value)
+    if not name or name[0] in " _.+-" or not all(map(_may_be_in_a_name, name)):
         raise ValueError(
-            "it names folders and files: begin with a letter or digit, "
-            "then letters, digits, spaces, '_', '.', '+', '-'"
+            "it names folders and files: begin with a letter, a digit or an emoji, "
+            "then letters, digits, emoji, spaces, '_', '.', '+', '-'"
         )
-    return value
+    if len(name.encode()) > _NAME_BYTES:
+        raise ValueError(f"{len(name.encode())} bytes; at most {_NAME_BYTES} fit in file names")
+    return name
 
 
-FileName = Annotated[str, BeforeValidator(_file_name), Field(max_length=100)]
+def _may_be_in_a_name(letter: str) -> bool:
+    kind = unicodedata.category(letter)
+    if letter.isascii():
+        return letter.isalnum() or letter in " _.+-"
+    return kind[0] in "LMN" or kind in ("So", "Sk") or letter == _JOINER
+
+
+FileName = Annotated[str, BeforeValidator(_file_name)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
 Count = Annotated[int, Field(ge=1)]
 Counts = Annotated[tuple[Count, ...], BeforeValidator(_as_tuple)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -44,3 +45,24 @@ def toy(workspace: Path) -> Callable[..., dict[str, Any]]:
         return toy_tree(kind, **over)
 
     return make
+
+
+@pytest.fixture
+def comp(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """`comp("train", "--fold", "0")` gives the exit code, stdout and stderr."""
+
+    from comp import cli
+
+    def run(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["comp", *words])
+        try:
+            cli.main()
+            code: Any = 0
+        except SystemExit as done:
+            code = done.code or 0
+        out = capsys.readouterr()
+        return int(code), out.out, out.err
+
+    return run

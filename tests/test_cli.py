@@ -12,27 +12,6 @@ from typing import Any
 import pytest
 import yaml
 
-from comp import cli
-
-
-@pytest.fixture
-def comp(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., tuple[int, str, str]]:
-    """`comp("train", "--fold", "0")` gives the exit code, stdout and stderr."""
-
-    def run(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["comp", *words])
-        try:
-            cli.main()
-            code: Any = 0
-        except SystemExit as done:
-            code = done.code or 0
-        out = capsys.readouterr()
-        return int(code), out.out, out.err
-
-    return run
-
 
 @pytest.fixture
 def config(toy: Callable[..., dict[str, Any]]) -> str:

@@ -1,3 +1,4 @@
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,11 @@ def test_all_complaints_come_at_once() -> None:
         ({"model": {"pretrained": "yes"}}, "model.pretrained: Input should be a valid boolean"),
         ({"name": "../up"}, "name: it names folders and files"),
         ({"name": "a\x00b"}, "name: it names folders and files"),
+        *(
+            ({"name": n}, "name: it names folders and files")
+            for n in ("", ".x", " x", "a/b", "a:b")
+        ),
+        ({"name": "가" * 67}, "name: 201 bytes; at most 200 fit in file names"),
         ({"data": {}}, "data.root: this key is needed"),
     ],
 )
@@ -79,8 +85,17 @@ def test_impossible_values_are_refused(section: dict[str, Any], message: str) ->
     assert message in refusal({**SMALL, **section})
 
 
-def test_a_name_may_be_korean() -> None:
-    assert make_config({**SMALL, "name": "글자 인식-2"}).name == "글자 인식-2"
+@pytest.mark.parametrize(
+    "name", ["글자 인식-2", "🍎", "사과 🍎 v1.5+x", "👩🏽‍🔬 lab", "🇰🇷", "é_1", "가" * 66]
+)
+def test_a_name_may_be_korean_or_an_emoji(name: str) -> None:
+    assert make_config({**SMALL, "name": name}).name == name
+
+
+def test_a_name_is_one_in_both_unicode_forms() -> None:
+    spelled = [unicodedata.normalize(form, "글자 é") for form in ("NFC", "NFD")]
+    assert len({*spelled}) == 2
+    assert {make_config({**SMALL, "name": name}).name for name in spelled} == {spelled[0]}
 
 
 def test_yaml_scalars_mean_what_they_look_like() -> None:

@@ -27,7 +27,7 @@ Array = np.ndarray[Any, Any]
 THUMB = 64  # pixels of the side of a thumbnail
 _LOW = 9  # cosine coefficients in each direction
 _FRAME = 0.975  # agreement of two frames that deserves a closer look
-_BLOCK = 2048  # rows of a product at a time
+_CELLS = 1 << 24  # of a product at a time
 _ROWS = 512
 _CHUNK = 8192
 _PER_WORD = 5  # descriptors of a word, about
@@ -58,8 +58,9 @@ def same_frame(thumbs: Array) -> list[tuple[int, int]]:
     """
     codes = frame_codes(thumbs)
     found: set[tuple[int, int]] = set()
-    for start in range(0, len(codes), _BLOCK):
-        block = codes[start : start + _BLOCK] @ codes.T
+    rows = max(1, _CELLS // max(1, len(codes)))
+    for start in range(0, len(codes), rows):
+        block = codes[start : start + rows] @ codes.T
         block[np.arange(len(block)), np.arange(start, start + len(block))] = -1
         for row in np.flatnonzero((block >= _FRAME).any(axis=1)):
             others = np.flatnonzero(block[row] >= _FRAME)

@@ -49,12 +49,23 @@ def read_asked(table: Table, key: str, known: Callable[[str], bool]) -> Asked:
     return Asked(tuple(p[0] or p[2] for p in parts), tuple(p[2] for p in parts), joined=True)
 
 
-def odd_rows(asked: Asked, codes: Sequence[str] | None) -> list[str]:
-    """Complaints about rows that are there twice, and about codes of no class."""
-    pairs = list(zip(asked.images, asked.codes, strict=True))
-    seen: set[tuple[str, str | None]] = set()
-    twice = [f"{i} {c or ''}".strip() for i, c in pairs if (i, c) in seen or seen.add((i, c))]  # type: ignore[func-returns-value]
-    out = [f"{len(twice)} rows ask for the same image and class: {first(twice)}"] if twice else []
+def odd_rows(
+    asked: Asked, codes: Sequence[str] | None, lines: Sequence[int] | None = None
+) -> list[str]:
+    """Complaints about rows that are there twice, and about codes of no class.
+
+    lines: (R,) the line of each row, for the message.
+    """
+    rows: dict[tuple[str, str | None], list[int]] = {}
+    for row, pair in enumerate(zip(asked.images, asked.codes, strict=True)):
+        rows.setdefault(pair, []).append(row)
+    twice = [
+        f"{image} {code or ''}".strip()
+        + (f" on lines {' and '.join(str(lines[n]) for n in some[:4])}" if lines else "")
+        for (image, code), some in rows.items()
+        if len(some) > 1
+    ]
+    out = [f"{len(twice)} images and classes have several rows: {first(twice)}"] if twice else []
     unknown = sorted({c for c in asked.codes if c is not None and codes and c not in codes})
     if unknown:
         out.append(f"classes that are unknown: {first(unknown)}; known: {first(codes or (), 12)}")

@@ -6,6 +6,7 @@ would mislead, a `note` where it is good to know.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,6 +17,7 @@ from comp.data.betray import betrayals
 from comp.data.copies import CERTAIN, LIKELY, Cluster, Link, join
 from comp.data.facts import Facts
 from comp.data.index import Index
+from comp.data.match import spelling
 from comp.data.proposals import Copies, Group
 from comp.errors import first
 
@@ -59,6 +61,10 @@ def file_findings(part: str, index: Index, facts: Facts) -> Iterator[Finding]:
     yield from _odd(
         part, index, good[np.array(turned, dtype=bool)], "are turned upright by EXIF data"
     )
+    other = [bool(spelling(*pair)) for pair in zip(index.ids, index.paths, strict=True)]
+    yield from _odd(
+        part, index, np.flatnonzero(other), "are called otherwise on the disk than by their id"
+    )
     named = [
         _FORMATS.get(index.paths[row].suffix.lower(), form_) != form_
         for row, form_ in zip(good, form, strict=True)
@@ -82,6 +88,29 @@ def _odd(part: str, index: Index, rows: Array, what: str) -> Iterator[Finding]:
     ids = tuple(index.ids[row] for row in rows)
     if ids:
         yield Finding("note", f"{len(ids)} {part} images {what}: {first(ids, 3)}", ids)
+
+
+def both_findings(train: Index, test: Index, digests: Array, asked: Array) -> Iterator[Finding]:
+    """Ids of both parts: an error where the files have the same bytes, else a warning.
+
+    digests: (N,) text, of the files of the training images; asked: (M,), of the test images.
+    """
+    row = {name: place for place, name in enumerate(train.ids)}
+    both = [(row[name], place) for place, name in enumerate(test.ids) if name in row]
+    same = [(a, b) for a, b in both if digests[a] == asked[b] not in _NOTHING]
+    other = [pair for pair in both if pair not in {*same}]
+    for level, pairs, what in (
+        ("error", same, "with the same bytes: take them out of the training table"),
+        ("warning", other, "of different files: it is well where each folder has its own names"),
+    ):
+        if pairs:
+            files = [f"{train.paths[a]} = {test.paths[b]}" for a, b in pairs]
+            ids = tuple(train.ids[a] for a, _ in pairs)
+            text = f"{len(ids)} ids are training ids and test ids, {what}: {first(files, 3)}"
+            yield Finding(level, text, ids)
+
+
+_NOTHING = ("", hashlib.sha256(b"").hexdigest())  # of a file that cannot be opened, of an empty one
 
 
 def hot(index: Index) -> Array:

@@ -84,6 +84,7 @@ def train(data: DataConfig, task: Task) -> Index:
     complaints = list(read.complaints)
     categories, classes = _classes(read, data, complaints)
     complaints += [f"no file for the image {name!r}" for name, path, *_ in read.images if not path]
+    complaints += _repeated(read)
     complaints += _unlisted(read, data)
     if data.group not in (None, AUTO_GROUP):
         complaints.append(f"data.group: {data.group!r} is a column, and this layout has no table")
@@ -277,6 +278,19 @@ def _names(read: Read) -> list[str]:
     return [
         name if seen[name] == 1 or path is None else f"{path.parent.name}/{name}"
         for name, path, *_ in read.images
+    ]
+
+
+def _repeated(read: Read) -> list[str]:
+    """A complaint for each file that several entries of the json files are about."""
+    entries: dict[Path, list[str]] = {}
+    for _, path, _, _, (where, number) in read.images:
+        if path is not None:
+            entries.setdefault(path.resolve(), []).append(f"{Path(where).name}, id {number}")
+    return [
+        f"the image {path.name!r} is listed several times: {first(places, 3)}"
+        for path, places in entries.items()
+        if len(places) > 1
     ]
 
 

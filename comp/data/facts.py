@@ -11,9 +11,10 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,8 @@ class Facts:
     `mean`, `std`  (N, 3) float64 in 0..1: of the red, green and blue pixels
     `thumbs`   (N, 64, 64) uint8: grey, upright, stretched
     `counts`   (N,) int64: the local features of each
-    `points`   (K, 2) float32, `words` (K, 128) uint8: the features of all, one image after another
+    `points`   (K, 2) float32, `words` (K, 128) uint8: the features of all, one image after another;
+               the words are mapped from a file
     """
 
     problem: Array
@@ -79,10 +81,9 @@ def look(paths: Sequence[Path], cache: Path) -> Facts:
     cv2.setNumThreads(1)  # our threads are one per core already
     try:
         with ThreadPoolExecutor(cores()) as pool:
-            found = list(_looked(blocks, cache, pool))
+            return _joined(_looked(blocks, cache, pool), cache)
     finally:
         cv2.setNumThreads(threads)
-    return _joined(found)
 
 
 def cores() -> int:
@@ -201,8 +202,23 @@ def _stacked(looks: Sequence[_Look]) -> Facts:
     )
 
 
-def _joined(found: Sequence[Facts]) -> Facts:
-    parts = found or [_stacked([])]
-    return Facts(
-        **{f.name: np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Facts)}
-    )
+def _joined(found: Iterable[Facts], cache: Path) -> Facts:
+    """The facts of all blocks. Their words, which are most of it, go to a file that has no name and
+    is gone with the process: of many images they would not fit in memory."""
+    parts = [_stacked([])]
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=cache) as store:
+            for part in found:
+                store.write(part.words.tobytes())
+                parts.append(replace(part, words=part.words[:0]))
+            store.flush()
+            words = parts[0].words
+            if store.tell():
+                words = np.memmap(store, np.uint8, "r", shape=(store.tell() // WIDTH, WIDTH))
+    except OSError as problem:
+        raise CompError(f"{cache}: cannot be written ({problem.strerror or problem})") from problem
+    joined = {
+        f.name: np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Facts)
+    }
+    return Facts(**{**joined, "words": words})

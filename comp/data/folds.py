@@ -188,11 +188,14 @@ def judged_part(index: Index, plan: FoldPlan) -> tuple[Index, Array, Array]:
     return part, fold, split(scheme, part, min(_CROSS_FIT, units), plan.seed)
 
 
-def refuse_leaks(plan: FoldPlan, copies: Sequence[Together], *, allow: bool) -> FoldPlan:
-    """The plan, with what it parts although it belongs together noted in it where that is allowed.
+def refuse_leaks(
+    plan: FoldPlan, copies: Sequence[Together], shared: Sequence[str] = (), *, allow: bool
+) -> FoldPlan:
+    """The plan, with what leaks by it noted in it where that is allowed.
 
-    That is its own groups, and copies that `comp check` found. A plan that notes a leak already
-    may leak so again. Raises PlanError with all of them otherwise.
+    That is what it parts although it belongs together: its own groups, and copies that `comp check`
+    found; and `shared`: training images that are copies of test images of the same id, in words.
+    A plan that notes a leak already may leak so again. Raises PlanError with all of them otherwise.
     """
     families: dict[str, list[str]] = {}
     for group, name in zip(plan.groups or (), plan.ids, strict=False):
@@ -202,19 +205,27 @@ def refuse_leaks(plan: FoldPlan, copies: Sequence[Together], *, allow: bool) -> 
         f"{what} ({first(ids, 3)}) in the folds {', '.join(map(_fold_name, folds))}"
         for what, ids, folds in _parted(plan, families)
     ]
+    leaks += shared
     if {*leaks} <= {*plan.leak}:
         return plan
     if allow:
         return replace(plan, leak=tuple(leaks))
     complain(
         PlanError,
-        f"{plan.path or 'the fold plan'}: parts what belongs together, so that validation would "
-        "show what was trained on. Hold it together with `comp check --accept-groups` and "
-        "`comp folds make --replace`, or insist with `comp folds make --allow-leak` (it is noted "
-        "in the plan and in the submission's manifest):",
+        f"{plan.path or 'the fold plan'}: {_why(leaks, shared)}, or insist with `comp folds make "
+        "--allow-leak` (it is noted in the plan and in the submission's manifest):",
         leaks,
     )
     return plan
+
+
+def _why(leaks: Sequence[str], shared: Sequence[str]) -> str:
+    if len(leaks) > len(shared):
+        return (
+            "parts what belongs together, so that validation would show what was trained on. Hold "
+            "it together with `comp check --accept-groups` and `comp folds make --replace`"
+        )
+    return "trains on test images. Take them out of the training table (data.train_csv)"
 
 
 def warn_of_proposals(plan: FoldPlan, proposals: Sequence[Together]) -> FoldPlan:

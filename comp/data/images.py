@@ -75,11 +75,12 @@ def decode_image(content: bytes) -> Pixels:
         image = Image.open(io.BytesIO(content))
     except Exception as problem:  # Pillow's readers raise whatever a broken header makes them
         raise DataError(_why_unknown(content)) from problem
-    _refuse_bomb(*image.size)
+    refuse_bomb(*image.size)
     return _decode_opencv(content) if _is_everyday(image) else _decode_pillow(image)
 
 
-def _refuse_bomb(width: int, height: int) -> None:
+def refuse_bomb(width: int, height: int) -> None:
+    """Raise DataError for the size of an image that would not fit in memory."""
     if width * height > MAX_PIXELS:
         raise DataError(
             f"declares {width} x {height} pixels; at most {MAX_PIXELS // 1_000_000} megapixels "
@@ -108,7 +109,7 @@ def _is_everyday_jpeg(content: bytes) -> bool:
             break
         if marker in _FRAMES:
             height, width, channels = struct.unpack_from(">HHB", content, place + 5)
-            _refuse_bomb(width, height)
+            refuse_bomb(width, height)
         length = int.from_bytes(content[place + 2 : place + 4], "big")
         place += 1 if marker == 0xFF else 2 + length  # 0xFF: a fill byte
     # Inside a scan no marker can occur. After the end there may be anything: phones append videos.

@@ -28,10 +28,9 @@ from typing import Any
 import numpy as np
 
 from comp.config import AUTO_GROUP, DataConfig
-from comp.data import coco, labels, mask_files, match, profiles, run_tables, trees
+from comp.data import both, coco, labels, mask_files, match, profiles, run_tables, trees
 from comp.data.asked import odd_rows, read_asked
 from comp.data.index import Index
-from comp.data.masks import Masks
 from comp.data.tables import Table, read_table
 from comp.errors import DataError, complain, first, nearest, pick
 from comp.tasks import Task
@@ -52,6 +51,7 @@ class Layout:
     `needs_sample` whether the default sample submission must be there
     `masks`        whether it gives an answer a pixel
     `labels`       whether it gives an answer an image
+    `named`        whether a table names its images; others beside them are not trained on
     """
 
     lacks: Callable[[DataConfig], list[str]]
@@ -61,13 +61,15 @@ class Layout:
     needs_sample: bool = True
     masks: bool = False
     labels: bool = True
+    named: bool = False
 
 
 def read_index(data: DataConfig, task: Task) -> Index:
     """The training images with their labels.
 
     target: int64, (N,) or (N, C) by `task.target_ndim`. Raises one DataError with all complaints:
-    what is missing, ids that are repeated or have no image, labels that cannot be right.
+    what is missing, ids that are repeated or have no image, labels that cannot be right; another
+    one for files that are test images too.
     """
     layout = _layout(data)
     lacking = layout.lacks(data)
@@ -82,7 +84,10 @@ def read_index(data: DataConfig, task: Task) -> Index:
             f"data.layout: {data.layout!r} gives no {kind}, which task: {task.name} needs; these "
             f"do: {', '.join(others)}"
         )
-    return layout.train(data, task)
+    index = layout.train(data, task)
+    shared = in_both(data, task, index, both.same_files)
+    complain(DataError, f"{data.root}: {len(shared)} training images are test images:", shared)
+    return index
 
 
 def read_test(data: DataConfig, task: Task, classes: tuple[str, ...]) -> Index:
@@ -99,52 +104,35 @@ def read_test(data: DataConfig, task: Task, classes: tuple[str, ...]) -> Index:
     return match.build_index(ids, [found[name] for name in ids], classes)
 
 
-def read_answers(
-    data: DataConfig, task: Task, classes: tuple[str, ...], test_ids: Sequence[str]
-) -> Array | None:
-    """The true target of the test ids, in their order, from `data.test_answers`; None without it.
+def in_both(
+    data: DataConfig,
+    task: Task,
+    index: Index,
+    find: Callable[[Index, Sequence[str], match.Listing], list[both.Pair]],
+) -> list[str]:
+    """What `find` of `comp.data.both` says of these training images and the test images.
 
-    The table has the columns of the training table. Where the layout has no such table: an id
-    column and one answer column, of class names or of class numbers.
+    Nothing where the test images cannot be told: read_test says why, and training needs none.
     """
-    if data.test_answers is None:
-        return None
-    table = read_table(_root(data) / data.test_answers)
-    id_column = _id_column(table, data)
-    ids = table.values[id_column]
-    complaints = match.repeated(ids, table.lines)
-    missing = sorted({*test_ids} - {*ids})
-    if missing:
-        complaints.append(f"{len(missing)} test ids have no answer: {first(missing)}")
-    read = _answers(table, id_column, data, task, classes)
-    complain(DataError, f"{table.path}: not the answers:", [*complaints, *read.complaints])
-    assert read.target is not None
-    place = {name: row for row, name in enumerate(ids)}
-    return np.asarray(read.target[[place[name] for name in test_ids]])
-
-
-def _answers(
-    table: Table, id_column: str, data: DataConfig, task: Task, classes: tuple[str, ...]
-) -> labels.Labels:
-    if data.target:
-        return labels.read_labels(table, data, task, classes)
-    rest = [name for name in table.columns if name != id_column]
-    if len(rest) != 1:
-        return labels.Labels((), None, (f"which column is the answer? {first(rest)}",))
-    texts = table.values[rest[0]]
-    numbers = {str(number): name for number, name in enumerate(classes)}
-    if not {*texts} & {*classes}:
-        texts = [numbers.get(text, text) for text in texts]
-    return labels.number(texts, table.lines, task, known=classes)
+    folder = _layout(data).test_images(data)
+    if not folder.is_dir():
+        return []
+    try:
+        listing = match.list_files(folder, Path(data.root))
+        ids, _ = (_asked_ids if task.spatial else _test_ids)(data, listing)
+        tables = (Path(data.root) / data.train_csv, data.id), (sample_path(data), data.id)
+        return both.told(find(index, ids, listing), *tables)
+    except DataError:
+        return []
 
 
 def _layout(data: DataConfig) -> Layout:
     layout = pick(LAYOUTS, data.layout, "data.layout")
-    _root(data)
+    open_root(data)
     return layout
 
 
-def _root(data: DataConfig) -> Path:
+def open_root(data: DataConfig) -> Path:
     """`data.root`, which must be a folder."""
     root = Path(data.root)
     if root.is_dir():
@@ -184,7 +172,7 @@ def sample_path(data: DataConfig) -> Path | None:
     )
 
 
-def _id_column(table: Table, data: DataConfig) -> str:
+def id_column(table: Table, data: DataConfig) -> str:
     """The column `data.id`; the first one in a table that calls it otherwise."""
     return data.id if data.id in table.values else table.columns[0]
 
@@ -197,7 +185,7 @@ def _test_ids(data: DataConfig, listing: match.Listing) -> tuple[list[str], list
         complaints = [] if ids else [f"{listing.folder}: no images"]
         return ids, complaints + match.bad_ids(ids, [str(listing.folder)] * len(ids))
     table = read_table(sample)
-    ids = table.values[_id_column(table, data)]
+    ids = table.values[id_column(table, data)]
     places = [f"{sample}, line {line}" for line in table.lines]
     complaints = [] if ids else [f"{sample}: no rows: no image is asked for"]
     complaints += match.bad_ids(ids, places)
@@ -210,31 +198,11 @@ def _asked_ids(data: DataConfig, listing: match.Listing) -> tuple[list[str], lis
     if sample is None:
         return _test_ids(data, listing)
     table = read_table(sample)
-    asked = read_asked(table, _id_column(table, data), lambda name: bool(listing.find(name)))
+    asked = read_asked(table, id_column(table, data), lambda name: bool(listing.find(name)))
     ids = list(asked.ids)
     complaints = [] if ids else [f"{sample}: no rows: no image is asked for"]
     complaints += match.bad_ids(ids, [str(sample)] * len(ids))
-    return ids, complaints + [f"{sample}: {line}" for line in odd_rows(asked, None)]
-
-
-def read_true_masks(
-    data: DataConfig,
-    task: Task,
-    classes: tuple[str, ...],
-    test_ids: Sequence[str],
-    codes: tuple[str, ...] | None = None,
-) -> Masks | None:
-    """The true masks of the test ids, in their order, from `data.test_answers`; None without it.
-
-    COCO's json, or a table of run lengths, which calls the classes `codes`.
-    """
-    if data.test_answers is None:
-        return None
-    path = _root(data) / data.test_answers
-    if path.suffix == ".json":
-        return coco.read_masks(path, data, task, classes, test_ids)
-    listing = match.list_files(_layout(data).test_images(data), Path(data.root))
-    return run_tables.read_masks(path, data, task, classes, test_ids, listing, codes)
+    return ids, complaints + [f"{sample}: {line}" for line in odd_rows(asked, None, table.lines)]
 
 
 def _csv_lacks(data: DataConfig) -> list[str]:
@@ -253,7 +221,7 @@ def _csv_train(data: DataConfig, task: Task) -> Index:
     ids, unreadable = _csv_ids(table, data, read.texts)
     listing = match.list_files(root / data.train_images, root)
     found, unfound = match.match(ids, listing)
-    complaints = [*unreadable, *complaints, *ungrouped, *unfound, *_shared(data, found)]
+    complaints = [*unreadable, *complaints, *ungrouped, *unfound]
     complain(DataError, f"{table.path}: not right as training data:", complaints, shown=30)
     return match.build_index(ids, [found[name] for name in ids], read.classes, read.target, groups)
 
@@ -284,30 +252,10 @@ def _groups(table: Table, data: DataConfig) -> tuple[list[str] | None, list[str]
     return cells, [f"{len(empty)} rows have no group in {data.group!r}: lines {first(empty)}"]
 
 
-def _shared(data: DataConfig, train: dict[str, Path]) -> list[str]:
-    """A complaint when images to train on are images to answer for; they are then the same files.
-
-    The test folder is read only where the two folders overlap.
-    """
-    root = Path(data.root)
-    folders = [(root / name).resolve() for name in (data.train_images, data.test_images)]
-    overlap = any(a.is_relative_to(b) for a, b in (folders, folders[::-1]))
-    if not overlap or not folders[1].is_dir():
-        return []
-    listing = match.list_files(root / data.test_images, root)
-    try:
-        ids, _ = _test_ids(data, listing)
-    except DataError:  # told by read_test, which needs the sample; training does not
-        return []
-    asked = {path[0].resolve(): name for name in ids if len(path := listing.find(name)) == 1}
-    both = [name for name, path in train.items() if path.resolve() in asked]
-    if not both:
-        return []
-    return [f"{len(both)} training ids are test ids too, with the same image: {first(both)}"]
-
-
 LAYOUTS = {
-    "csv": Layout(_csv_lacks, _csv_train, lambda data: Path(data.root) / data.test_images),
+    "csv": Layout(
+        _csv_lacks, _csv_train, lambda data: Path(data.root) / data.test_images, named=True
+    ),
     "folders": Layout(
         trees.folders_lacks,
         trees.folders_train,

@@ -16,7 +16,7 @@ import numpy as np
 from comp import rle
 from comp.counts import IGNORED
 from comp.data.coco_shapes import region_of
-from comp.data.images import image_size, read_content, upright_mask
+from comp.data.images import image_size, read_content, refuse_bomb, upright_mask
 from comp.errors import DataError
 
 Array = np.ndarray[Any, Any]
@@ -196,10 +196,11 @@ def read_grey(path: Path) -> Array:
 
     try:
         with Image.open(io.BytesIO(read_content(path))) as image:
+            refuse_bomb(*image.size)
             image.load()
             pixels = np.asarray(image if image.mode != "1" else image.convert("L"))
-    except DataError:
-        raise
+    except DataError as problem:
+        raise DataError(f"{path}: {str(problem).removeprefix(f'{path}: ')}") from problem
     except Exception as problem:  # Pillow's readers raise whatever a broken file makes them
         raise DataError(f"{path}: cannot be decoded ({problem})") from problem
     pixels = pixels if pixels.ndim == 2 else pixels[..., 0]

@@ -18,7 +18,7 @@ import numpy as np
 from comp import progress
 from comp.data.index import Index
 from comp.data.masks import Masks
-from comp.errors import first
+from comp.errors import DataError, first
 
 IMAGE_SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".jp2")
@@ -56,18 +56,23 @@ class Listing:
         The first of these that is there: the file of this relative name; in sub-folders the files
         of this name; the images of this name without their suffix; for digits the images whose
         name is the same number, zeros in front or not; for an id with a suffix the images that
-        differ in it.
+        differ in it; the files, then the images, that differ in letter case too.
         """
         key = nfc(name)
+        stem = key[: -len(_suffix(key))] if _suffix(key) else None
         for table, wanted in (
-            (self._exact, key),
-            (self._names, key),
-            (self._stems, key),
-            (self._numbers, _number(key)),
-            (self._stems, key[: -len(_suffix(key))] if _suffix(key) else None),
+            ("_exact", key),
+            ("_names", key),
+            ("_stems", key),
+            ("_numbers", _number(key)),
+            ("_stems", stem),
+            ("_any_case", key.casefold()),
+            ("_any_case_stems", key.casefold()),
+            ("_any_case_stems", stem and stem.casefold()),
         ):
-            if wanted in table:
-                return table[wanted]
+            found: list[Path] = getattr(self, table).get(wanted)
+            if found:
+                return found
         return []
 
     @cached_property
@@ -86,6 +91,22 @@ class Listing:
     def _numbers(self) -> dict[str | None, list[Path]]:
         keys = ((_number(PurePosixPath(name).stem), path) for name, path in self.images)
         return _table((key, path) for key, path in keys if key is not None)
+
+    @cached_property
+    def _any_case(self) -> dict[str | None, list[Path]]:
+        return _folded(self._exact, self._names)
+
+    @cached_property
+    def _any_case_stems(self) -> dict[str | None, list[Path]]:
+        return _folded(self._stems)
+
+
+def _folded(*tables: dict[str | None, list[Path]]) -> dict[str | None, list[Path]]:
+    """The tables as one, by keys without letter case; each file once a key."""
+    out: dict[str | None, dict[Path, None]] = {}
+    for key, paths in (item for table in tables for item in table.items()):
+        out.setdefault(key and key.casefold(), {}).update(dict.fromkeys(paths))
+    return {key: [*paths] for key, paths in out.items()}
 
 
 def _table(items: Iterable[tuple[str, Path]]) -> dict[str | None, list[Path]]:
@@ -118,21 +139,30 @@ def _number(text: str) -> str | None:
 def list_files(folder: Path, root: Path | None = None) -> Listing:
     """The files below `folder`, sorted; links that lead out of it and out of `root` are left out.
 
-    The folder must exist. Folders that are links are not entered.
+    Folders that are links are not entered. Raises DataError for a folder that cannot be read.
     """
     homes = [home.resolve() for home in (folder, root) if home is not None]
     found: list[tuple[str, Path]] = []
     outside: list[str] = []
-    for where, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if wanted(name)]
-        for name in filter(wanted, names):
-            path = Path(where, name)
-            relative = nfc(path.relative_to(folder).as_posix())
-            if path.is_symlink() and not any(path.resolve().is_relative_to(h) for h in homes):
-                outside.append(relative)
-                continue
-            found.append((relative, path))
+    for relative, path, link in _walk(str(folder), ""):
+        if link and not any(path.resolve().is_relative_to(home) for home in homes):
+            outside.append(relative)
+            continue
+        found.append((relative, path))
     return Listing(folder, tuple(sorted(found)), tuple(sorted(outside)))
+
+
+def _walk(folder: str, prefix: str) -> Iterator[tuple[str, Path, bool]]:
+    """The relative name of each file below a folder, the file, and whether it is a link."""
+    try:
+        items = [item for item in os.scandir(folder) if wanted(item.name)]
+    except OSError as problem:
+        raise DataError(f"{folder}: cannot be listed ({problem.strerror or problem})") from problem
+    for item in items:
+        if item.is_dir(follow_symlinks=False):
+            yield from _walk(item.path, f"{prefix}{item.name}/")
+        elif not item.is_dir():
+            yield nfc(prefix + item.name), Path(item.path), item.is_symlink()
 
 
 def wanted(name: str) -> bool:
@@ -201,7 +231,7 @@ def match(ids: Sequence[str], listing: Listing) -> tuple[dict[str, Path], list[s
             unclear.append(f"the id {name!r} may mean {names} in {listing.folder}")
         else:
             missing.append(name)
-    _tell_suffixes(found, listing.folder)
+    _tell_spellings(found, listing.folder)
     return found, [*_missing(missing, len(ids), listing), *_few(unclear)]
 
 
@@ -221,12 +251,25 @@ def _missing(names: Sequence[str], of: int, listing: Listing) -> list[str]:
     return out
 
 
-def _tell_suffixes(found: dict[str, Path], folder: Path) -> None:
-    """Say it when ids name another suffix than their files have."""
-    other = [name for name, path in found.items() if _suffix(name) not in ("", path.suffix)]
-    if other:
-        example = f"{other[0]!r} is {found[other[0]].name}"
-        progress.say(f"{folder}: {len(other)} ids have another suffix than their file: {example}")
+def _tell_spellings(found: dict[str, Path], folder: Path) -> None:
+    """Say it when ids are written otherwise than their files are called."""
+    odd: dict[str, list[str]] = {}
+    for name, path in found.items():
+        for what in spelling(name, path):
+            odd.setdefault(what, []).append(name)
+    for what, names in odd.items():
+        example = f"{names[0]!r} is {found[names[0]].name}"
+        progress.say(f"{folder}: {len(names)} ids have {what} than their file: {example}")
+
+
+def spelling(name: str, path: Path) -> list[str]:
+    """In what an id differs from the name of its file, besides zeros in front."""
+    bare = name.rpartition("/")[2]
+    stem, file = (text[: len(text) - len(_suffix(text))] for text in (bare, path.name))
+    out = ["another suffix"] if _suffix(bare) not in ("", path.suffix) else []
+    if stem == file or bare == file or _number(nfc(stem)) is not None:
+        return out
+    return [*out, "another Unicode form" if nfc(stem) == nfc(file) else "another letter case"]
 
 
 def _few(lines: Sequence[str], shown: int = 5) -> list[str]:

@@ -17,7 +17,7 @@ import numpy as np
 from comp import rle
 from comp.config import AUTO_GROUP, DataConfig
 from comp.data import match
-from comp.data.asked import Asked, read_asked
+from comp.data.asked import Asked, odd_rows, read_asked
 from comp.data.images import image_size
 from comp.data.index import Index
 from comp.data.mask_sources import Form, RunsSource
@@ -158,7 +158,11 @@ def _cells(table: Table, data: DataConfig, listing: match.Listing, complaints: l
     if missing or key in columns:
         return {}
     asked = _asked(table, key, columns, data, listing)
-    complaints += _repeated(table, asked, columns)
+    complaints += (
+        odd_rows(asked, None, table.lines)
+        if len(columns) > 1
+        else _repeated(table, asked, columns[0])
+    )
     out: Cells = {name: [] for name in asked.ids}
     for column in columns:
         for row, text in enumerate(table.values[column]):
@@ -168,13 +172,12 @@ def _cells(table: Table, data: DataConfig, listing: match.Listing, complaints: l
     return out
 
 
-def _repeated(table: Table, asked: Asked, columns: Sequence[str]) -> list[str]:
+def _repeated(table: Table, asked: Asked, column: str) -> list[str]:
     """A complaint about rows that say the same twice; an object of a class has a row each."""
     seen: dict[tuple[str, ...], int] = {}
     twice = []
     for row, line in enumerate(table.lines):
-        cells = [table.values[column][row].strip() for column in columns]
-        said = (asked.images[row], asked.codes[row] or "", *cells)
+        said = asked.images[row], asked.codes[row] or "", table.values[column][row].strip()
         if said in seen:
             twice.append(f"{said[0]} (lines {seen[said]} and {line})")
         seen.setdefault(said, line)

@@ -82,7 +82,7 @@ def confidence(agreeing: Array, chance: float | None = None) -> Array:
     counts = np.bincount(agreeing, minlength=MATCHES + 2).astype(np.float64)
     counts[:MATCHES] = 0
     if chance is None:
-        chance = max(counts[MATCHES] * _FALL, counts[MATCHES + 1])
+        chance = _by_chance(counts)
     chance = max(chance, len(agreeing) * _CHANCE)
     numbers = np.arange(len(counts))
     half = np.maximum(2, numbers // 5)
@@ -99,4 +99,10 @@ def confidence(agreeing: Array, chance: float | None = None) -> Array:
 def expected_chance(agreeing: Array) -> float:
     """The share of pairs that agree in 7 features by chance, from the agreements of all pairs."""
     counts = np.bincount(agreeing, minlength=MATCHES + 2)
-    return float(max(counts[MATCHES] * _FALL, counts[MATCHES + 1])) / max(1, len(agreeing))
+    return _by_chance(counts) / max(1, len(agreeing))
+
+
+def _by_chance(counts: Array) -> float:
+    """How many pairs agree in 7 features by chance: between what those in 6 say, of which it is
+    three quarters, and those in 7, some of which may be real."""
+    return float((counts[MATCHES] * _FALL + counts[MATCHES + 1]) / 2)

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from comp import files
+from comp.report.fonts import any_script
 
 if TYPE_CHECKING:
     from comp.data.folds import Balance, FoldPlan
 
 Array = np.ndarray[Any, Any]
 
-_HANGUL = ("NanumGothic", "Malgun Gothic", "AppleGothic", "Noto Sans CJK KR", "Noto Sans CJK JP")
 MANY = 40  # classes that are drawn: those that are least even
 
 
@@ -26,7 +25,6 @@ def draw_balance(plan: FoldPlan, made: Balance, path: Path) -> None:
     share that is too few (blue) or too many (red). Of more than 40 classes the least even are
     drawn. Raises CompError when `path` cannot be written.
     """
-    import matplotlib
     from matplotlib.figure import Figure
 
     names, counts = _least_even(made)
@@ -34,8 +32,7 @@ def draw_balance(plan: FoldPlan, made: Balance, path: Path) -> None:
     away = 100 * (counts - even) / even
     height = 2.4 + 0.28 * len(names)
     figure = Figure(figsize=(2.5 + 0.9 * plan.count, height), layout="constrained")
-    with matplotlib.rc_context({"font.family": _fonts()}), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a class name in a script that no font here knows
+    with any_script():
         bars, cells = figure.subplots(2, 1, height_ratios=[1.6, max(0.8, height - 2.4)])
         _draw_sizes(bars, plan, made)
         shown = cells.imshow(away, cmap="RdBu_r", vmin=-50, vmax=50, aspect="auto")
@@ -47,14 +44,6 @@ def draw_balance(plan: FoldPlan, made: Balance, path: Path) -> None:
         figure.colorbar(shown, ax=cells, label="% off an even share", shrink=0.8)
         with files.replacing(Path(path)) as beside:
             figure.savefig(beside, format="png", dpi=110)
-
-
-def _fonts() -> list[str]:
-    """matplotlib's own, then those that know Hangul, as far as they are here."""
-    from matplotlib.font_manager import fontManager
-
-    here = {font.name for font in fontManager.ttflist}
-    return ["DejaVu Sans", *(name for name in _HANGUL if name in here)]
 
 
 def _least_even(made: Balance) -> tuple[list[str], Array]:

@@ -6,7 +6,7 @@ import json
 import math
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -14,6 +14,7 @@ from rich.table import Table
 from comp import files
 from comp.errors import UsageError
 from comp.progress import say
+from comp.report.fonts import any_script
 
 if TYPE_CHECKING:
     from comp.stages.board import Entry, Group
@@ -77,20 +78,24 @@ def draw_board(groups: list[Group], path: Path) -> None:
         )
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(5.5 * len(drawn), 5), layout="constrained")
-    for place, (group, points) in enumerate(drawn, 1):
-        axes = figure.add_subplot(1, len(drawn), place)
-        for entry, board in points:
-            gaps = [[entry.honest - entry.low], [entry.high - entry.honest]]
-            axes.errorbar([entry.honest], [board], xerr=gaps, fmt="o", capsize=3)
-            axes.annotate(entry.name, (entry.honest, board), (5, 5), textcoords="offset points")
-        ends = [v for entry, board in points for v in (entry.low, entry.high, board)]
-        low, high = min(ends), max(ends)
-        axes.plot([low, high], [low, high], color="grey", linestyle=":", linewidth=1)
-        axes.set_xlabel(f"out of fold, honest {group.metric}, with its 95 % interval")
-        axes.set_ylabel(f"public leaderboard (plan {group.plan[:8]})")
-    with files.replacing(path) as beside:
-        figure.savefig(beside, format="png", dpi=120)
+    with any_script():
+        figure = Figure(figsize=(5.5 * len(drawn), 5), layout="constrained")
+        for place, (group, points) in enumerate(drawn, 1):
+            _draw_panel(figure.add_subplot(1, len(drawn), place), group, points)
+        with files.replacing(path) as beside:
+            figure.savefig(beside, format="png", dpi=120)
+
+
+def _draw_panel(axes: Any, group: Group, points: list[tuple[Entry, float]]) -> None:
+    for entry, board in points:
+        gaps = [[entry.honest - entry.low], [entry.high - entry.honest]]
+        axes.errorbar([entry.honest], [board], xerr=gaps, fmt="o", capsize=3)
+        axes.annotate(entry.name, (entry.honest, board), (5, 5), textcoords="offset points")
+    ends = [v for entry, board in points for v in (entry.low, entry.high, board)]
+    low, high = min(ends), max(ends)
+    axes.plot([low, high], [low, high], color="grey", linestyle=":", linewidth=1)
+    axes.set_xlabel(f"out of fold, honest {group.metric}, with its 95 % interval")
+    axes.set_ylabel(f"public leaderboard (plan {group.plan[:8]})")
 
 
 def _points(group: Group) -> list[tuple[Entry, float]]:

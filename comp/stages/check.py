@@ -16,7 +16,7 @@ from comp.data.audit import Finding
 from comp.data.copies import Cluster, find_links
 from comp.data.facts import Facts, look
 from comp.data.index import Index
-from comp.data.layouts import read_index, read_test, sample_path, test_folder
+from comp.data.layouts import LAYOUTS, read_index, read_test, sample_path, test_folder
 from comp.data.mask_facts import look_at_masks, mask_findings, mask_statistics
 from comp.data.proposals import (
     FORMAT,
@@ -70,6 +70,7 @@ def check(
     train, test, findings = _read(experiment)
     if not allow_unasked:
         findings += _unasked(experiment, test)
+    findings += _in_no_row(experiment, train, test)
     facts = look([*train.paths, *test.paths], paths.cache / "check")
     parts = (
         audit.pick_rows(facts, np.arange(len(train))),
@@ -156,6 +157,20 @@ def _unasked(experiment: Experiment, test: Index) -> Iterator[Finding]:
         )
 
 
+def _in_no_row(experiment: Experiment, train: Index, test: Index) -> Iterator[Finding]:
+    """Images beside those of training that no row of the table names."""
+    data = experiment.config.data
+    folder = Path(data.root) / data.train_images
+    if not LAYOUTS[data.layout].named or not len(train):
+        return
+    known = {*train.paths, *test.paths}
+    listing = match.list_files(folder, Path(data.root))
+    extra = tuple(name for name, path in listing.images if path not in known)
+    if extra:
+        text = f"{len(extra)} images in {folder} are in no row of {data.train_csv}: {first(extra)}"
+        yield Finding("note", text, extra)
+
+
 def _forms(experiment: Experiment) -> Iterator[Finding]:
     """Tables that are written in another way than most."""
     data = experiment.config.data
@@ -181,10 +196,7 @@ def _findings(
         yield from audit.label_findings(train, experiment.config.folds.count)
         if train.truth is None:
             yield from audit.betrayal_findings(train, parts[0])
-    both = sorted({*train.ids} & {*test.ids})
-    if both:
-        told = f"{len(both)} ids are training ids and test ids: {first(both)}"
-        yield Finding("warning", told, tuple(both))
+    yield from audit.both_findings(train, test, parts[0].digest, parts[1].digest)
 
 
 def _unreadable(train: Index, test: Index, parts: tuple[Facts, Facts]) -> Skipped:

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from comp import files
+from comp.data.answers import read_answers
 from comp.data.folds import judged_part
 from comp.data.index import Index
-from comp.data.layouts import read_answers
 from comp.ensemble.blend import Answer, Blend, answer, make_blend, make_evidence
 from comp.ensemble.compare import (
     Evidence,

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from comp import files
 from comp.config import Config, plain
+from comp.data.both import same_bytes
 from comp.data.folds import SCHEMES, FoldPlan, load_plan, refuse_leaks
 from comp.data.images import RESIZES
 from comp.data.index import Index
-from comp.data.layouts import LAYOUTS, read_index, read_test
+from comp.data.layouts import LAYOUTS, in_both, read_index, read_test
 from comp.data.proposals import Copies, accepted, grey_image, read_copies, read_skipped, without
 from comp.data.samples import ensure_sample
 from comp.errors import ConfigError, UsageError, first, pick
@@ -121,14 +122,15 @@ def read_test_images(experiment: Experiment, classes: tuple[str, ...]) -> Index:
 def read_plan(experiment: Experiment, index: Index) -> FoldPlan:
     """The plan on the disk, checked against the index and the config.
 
-    Raises PlanError when there is none, when it was made for other data, and when it parts copies
-    that `comp check` found without saying so; ConfigError when the config asks for another number
-    of folds or another scheme than the plan has.
+    Raises PlanError when there is none, when it was made for other data, and when it leaks without
+    saying so: parts copies that `comp check` found, or has test images in it; ConfigError when the
+    config asks for another number of folds or another scheme than the plan has.
     """
     paths = experiment.workspace
     plan = load_plan(paths.plan_csv, paths.plan_json)
     plan.check(index)
-    plan = refuse_leaks(plan, read_found(experiment, index).copies, allow=False)
+    copies = read_found(experiment, index).copies
+    plan = refuse_leaks(plan, copies, in_test(experiment, index), allow=False)
     wanted = experiment.config.folds
     if plan.count != wanted.parts or wanted.scheme not in ("auto", plan.scheme):
         raise ConfigError(
@@ -152,6 +154,11 @@ def sweep_cache(cache: Path) -> None:
 def read_found(experiment: Experiment, index: Index) -> Copies:
     """What `comp check` found about these images; nothing where it did not look at them."""
     return read_copies(experiment.workspace.check_json, index) or Copies()
+
+
+def in_test(experiment: Experiment, index: Index) -> list[str]:
+    """The training images that stand in the test set, under their id with the same bytes."""
+    return in_both(experiment.config.data, experiment.task, index, same_bytes)
 
 
 def parse_folds(text: str, count: int) -> list[int]:

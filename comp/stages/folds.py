@@ -23,7 +23,7 @@ from comp.data.index import Index
 from comp.errors import ConfigError, PlanError, UsageError
 from comp.progress import say
 from comp.runs import Workspace
-from comp.stages.experiment import Experiment, read_found, read_plan, read_train
+from comp.stages.experiment import Experiment, in_test, read_found, read_plan, read_train
 
 Made = tuple[FoldPlan, Balance, bool]
 
@@ -33,8 +33,8 @@ def make_folds(experiment: Experiment, *, replace: bool = False, allow_leak: boo
 
     The folds are those of the column `data.fold` where the config names one. False: the same plan
     was there already, or one that this one was extended to or imported as.
-    Raises PlanError for another one without `replace`, and for one that parts copies found by
-    `comp check` unless `allow_leak`.
+    Raises PlanError for another one without `replace`; and unless `allow_leak` for one that parts
+    copies found by `comp check`, and for test images in the training set.
     """
     index = read_train(experiment)
     kept = None if replace else _kept(experiment, index)
@@ -121,7 +121,7 @@ def _write(
 ) -> Made:
     paths = experiment.workspace
     found = read_found(experiment, index)
-    plan = refuse_leaks(plan, found.copies, allow=allow_leak)
+    plan = refuse_leaks(plan, found.copies, in_test(experiment, index), allow=allow_leak)
     plan = warn_of_proposals(plan, found.proposals)
     files.sweep(paths.plan_csv.parent)
     written = save_plan(plan, index, paths.plan_csv, paths.plan_json, replace=replace)

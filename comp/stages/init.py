@@ -11,8 +11,9 @@ import yaml
 
 from comp import files
 from comp.config import load_config
-from comp.data.guess import Guess, guess
+from comp.data.guess import guess
 from comp.data.layouts import LAYOUTS, read_index, read_test
+from comp.data.survey import Guess
 from comp.errors import CompError, UsageError, pick
 from comp.metrics import METRICS
 from comp.tasks import TASKS

@@ -11,8 +11,8 @@ import numpy as np
 
 from comp import files
 from comp.counts import count_pixels
+from comp.data.answers import read_true_masks
 from comp.data.images import image_size
-from comp.data.layouts import read_true_masks
 from comp.data.masks import Masks
 from comp.ensemble.blend import Blend, check_members
 from comp.ensemble.regions import RegionRule, decide, merged

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -77,6 +78,7 @@ class Ground:
 
 def run_config_path(name: str, runs: Path = Path("runs")) -> Path:
     """The copy of its config in the folder of a run. UsageError for no such run."""
+    name = unicodedata.normalize("NFC", name)
     found = sorted((runs / name).glob("fold_*/config.yaml"))
     if found:
         return found[0]

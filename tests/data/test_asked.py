@@ -37,7 +37,7 @@ def test_one_missing_image_cuts_no_ids(workspace: Path) -> None:
 def test_rows_that_are_there_twice_and_unknown_classes_are_told() -> None:
     rows = Asked(("a", "a", "b"), ("1", "1", "9"))
     assert odd_rows(rows, ("1", "2")) == [
-        "1 rows ask for the same image and class: 'a 1'",
+        "1 images and classes have several rows: 'a 1'",
         "classes that are unknown: '9'; known: '1', '2'",
     ]
     assert odd_rows(Asked(("a", "a"), ("1", "2")), ("1", "2")) == []

@@ -7,8 +7,9 @@ import pytest
 from toys import save
 
 from comp.config import DataConfig
+from comp.data.answers import read_true_masks
 from comp.data.coco_shapes import region_of, shape_fault
-from comp.data.layouts import read_index, read_true_masks
+from comp.data.layouts import read_index
 from comp.errors import DataError
 from comp.tasks import TASKS
 
@@ -253,3 +254,14 @@ def test_annotations_of_the_heading_are_told(
     assert "1 annotations are of category 0, 'damage', the heading of the others: 0" in "".join(
         capsys.readouterr()
     )
+
+
+def test_an_image_that_is_listed_twice_is_told_with_both_entries(workspace: Path) -> None:
+    path = lay("train", {"a.jpg": [(1, LEFT)], "b.jpg": []})
+    tree = json.loads(path.read_text())
+    tree["images"].append({**tree["images"][0], "id": 7})
+    path.write_text(json.dumps(tree))
+    with pytest.raises(DataError, match="the image 'a.jpg' is listed several times") as caught:
+        read()
+    told = "'_annotations.coco.json, id 0', '_annotations.coco.json, id 7'"
+    assert told in str(caught.value)

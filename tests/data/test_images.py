@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import io
 import struct
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from comp.data.facts import look
 from comp.data.images import MAX_PIXELS, RESIZES, fit, read_image
 from comp.errors import ConfigError, DataError
 from comp.framing import OWN_SIZE
@@ -230,6 +233,47 @@ def test_a_bomb_is_refused_from_its_header(
         read(tmp_path, content)
 
 
+_MEASURED = """
+import sys
+from pathlib import Path
+
+from comp.data.facts import look
+from comp.data.images import read_image
+from comp.data.mask_sources import read_grey
+from comp.errors import DataError
+
+def kilobytes(key):
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(key + ":"))
+
+bomb, before = Path(sys.argv[1]), kilobytes("VmRSS")
+told = [str(look([bomb], bomb.parent / "cache").problem[0])]
+for read in (read_image, read_grey):
+    try:
+        read(bomb)
+    except DataError as problem:
+        told.append(str(problem))
+print(kilobytes("VmHWM") - before, len(told), sum("30000 x 30000 pixels" in t for t in told))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="memory is read in /proc")
+def test_a_bomb_costs_no_memory(tmp_path: Path) -> None:
+    row = b"\0" + bytes(30000 // 8)
+    head = struct.pack(">IIBBBBB", 30000, 30000, 1, 0, 0, 0, 0)
+    parts = (b"IHDR" + head, b"IDAT" + zlib.compress(row * 30000), b"IEND")
+    chunks = [struct.pack(">I", len(c) - 4) + c + struct.pack(">I", zlib.crc32(c)) for c in parts]
+    bomb = tmp_path / "bomb.png"
+    bomb.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
+    assert bomb.stat().st_size < 1_000_000
+    done = subprocess.run(
+        [sys.executable, "-c", _MEASURED, str(bomb)], capture_output=True, text=True, check=True
+    )
+    grown, *refused = map(int, done.stdout.split())
+    assert refused == [3, 3]
+    assert grown < 200_000  # kB; decoded it is 2,700,000
+
+
 def test_the_limit_is_ours_and_not_pillows(tmp_path: Path) -> None:
     assert MAX_PIXELS > 19_000 * 10_000
     with pytest.raises(DataError, match="damaged or truncated"):
@@ -241,6 +285,18 @@ def test_the_limit_is_ours_and_not_pillows(tmp_path: Path) -> None:
 def test_any_image_fits_a_square(resize: str, shape: tuple[int, int]) -> None:
     image = np.full((*shape, 3), 77, dtype=np.uint8)
     np.testing.assert_array_equal(fit(image, 16, resize), np.full((16, 16, 3), 77, dtype=np.uint8))
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (8, 20000), (20000, 8)])
+def test_images_of_extreme_shapes_are_read_and_looked_at(
+    tmp_path: Path, shape: tuple[int, int]
+) -> None:
+    path = tmp_path / "odd.png"
+    Image.fromarray(np.full((*shape, 3), 77, dtype=np.uint8)).save(path)
+    assert read_image(path).shape == (*shape, 3)
+    facts = look([path], tmp_path / "cache")
+    assert facts.problem.tolist() == [""]
+    assert facts.size[0, :2].tolist() == [shape[1], shape[0]]
 
 
 @pytest.mark.parametrize("resize", [name for name in RESIZES if name not in OWN_SIZE])

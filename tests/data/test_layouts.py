@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from comp.config import DataConfig
-from comp.data.layouts import read_answers, read_index, read_test
+from comp.data.answers import read_answers
+from comp.data.layouts import read_index, read_test
 from comp.errors import ConfigError, DataError
 from comp.tasks import TASKS
 
@@ -60,6 +61,12 @@ def files_of(index):
         ("x.png", "deep/er/x.png"),
         ("x.jpg", "x.JPG"),
         ("two words", "two words.webp"),
+        ("IMG_1.jpg", "img_1.JPG"),
+        ("IMG_1", "img_1.png"),
+        ("img_1.png", "IMG_1.jpg"),
+        ("S/IMG_1", "s/img_1.png"),
+        ("IMG_1", "s/img_1.png"),
+        ("É", unicodedata.normalize("NFD", "é") + ".png"),
     ],
 )
 def test_an_id_finds_its_file(tmp_path, name, file):
@@ -78,6 +85,9 @@ def test_an_exact_name_wins(tmp_path):
         ("x", ["x.jpg", "x.png"], "the id 'x' may mean x.jpg or x.png"),
         ("x", ["x.jpg", "s/x.jpg"], "the id 'x' may mean"),
         ("007", ["7.jpg", "07.jpg"], "the id '007' may mean"),
+        ("img.jpg", ["IMG.jpg", "Img.jpg"], "the id 'img.jpg' may mean IMG.jpg or Img.jpg"),
+        ("img", ["IMG.jpg", "Img.png"], "the id 'img' may mean"),
+        (unicodedata.normalize("NFC", "é"), ["\u00e9.png", "e\u0301.png"], "may mean"),
         ("a/x", ["x.jpg"], "1 of 2 ids have no image"),
         ("x", [".x.jpg", "__MACOSX/x.jpg"], "1 of 2 ids have no image"),
         ("x", ["x.txt"], "1 of 2 ids have no image"),
@@ -106,9 +116,34 @@ def test_a_link_out_of_the_data_is_not_followed(tmp_path):
     assert "links that lead out of the data are not followed: 'x.png'" in refusal(data)
 
 
-def test_another_suffix_is_told(tmp_path, capsys):
-    read_index(lay(tmp_path, "x.jpg,a\ny.png,b\n", ["x.JPG", "y.png"]), TASKS["binary"])
-    assert "1 ids have another suffix than their file: 'x.jpg' is x.JPG" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("name", "file", "told"),
+    [
+        ("x.jpg", "x.JPG", ["another suffix"]),
+        ("x", "X.png", ["another letter case"]),
+        ("s/x.png", "s/X.png", ["another letter case"]),
+        ("x.jpg", "X.png", ["another suffix", "another letter case"]),
+        ("é", "e\u0301.png", ["another Unicode form"]),
+        ("7", "007.png", []),
+        ("x", "x.png", []),
+    ],
+)
+def test_another_spelling_is_told(tmp_path, capsys, name, file, told):
+    read_index(lay(tmp_path, f"{name},a\ny.png,b\n", [file, "y.png"]), TASKS["binary"])
+    bare = Path(file).name
+    lines = [f"1 ids have {what} than their file: {name!r} is {bare}" for what in told]
+    said = capsys.readouterr().err.splitlines()
+    assert said == [f"{tmp_path / 'train'}: {line}" for line in lines]
+
+
+def test_files_that_differ_in_case_are_two_images(tmp_path):
+    data = lay(tmp_path, "x,a\nX,b\n", ["x.png", "X.png"])
+    assert files_of(read_index(data, TASKS["binary"])) == {"x": "x.png", "X": "X.png"}
+
+
+def test_the_suffix_goes_before_the_case(tmp_path):
+    data = lay(tmp_path, "y.jpg,a\nz,b\n", ["Y.jpg", "Y.png", "z.png"])
+    assert files_of(read_index(data, TASKS["binary"])) == {"y.jpg": "Y.jpg", "z": "z.png"}
 
 
 # labels
@@ -256,8 +291,23 @@ def test_a_training_image_cannot_be_a_test_image(tmp_path):
     data = lay(tmp_path, "x,a\ny,b\n", ["x.png", "y.png", "z.png"], test_images="train")
     (tmp_path / "sample_submission.csv").write_text("id,label\nz,0\n")
     assert len(read_index(data, TASKS["binary"])) == 2
-    (tmp_path / "sample_submission.csv").write_text("id,label\nz,0\ny,0\n")
-    assert "1 training ids are test ids too, with the same image: 'y'" in refusal(data)
+    (tmp_path / "sample_submission.csv").write_text("id,label\nz,0\ny.png,0\n")
+    path = tmp_path / "train/y.png"
+    assert refusal(data).splitlines() == [
+        f"{tmp_path}: 1 training images are test images:",
+        f"  - the training id 'y' ({tmp_path}/train.csv, line 3: {path}) is the test id 'y.png' "
+        f"({tmp_path}/sample_submission.csv, line 3: {path})",
+    ]
+
+
+def test_a_link_to_a_training_image_cannot_be_a_test_image(tmp_path):
+    touch(tmp_path, "train/cat/1.png", "train/dog/2.png")
+    (tmp_path / "test/cat").mkdir(parents=True)
+    data = DataConfig(root=str(tmp_path), layout="folders")
+    assert len(read_index(data, TASKS["binary"])) == 2
+    (tmp_path / "test/cat/1.png").symlink_to(tmp_path / "train/cat/1.png")
+    told = refusal(data, "binary")
+    assert f"'cat/1.png' ({tmp_path}/train/cat/1.png) is the test id 'cat/1.png'" in told
 
 
 def test_equal_ids_in_two_folders_are_two_images(tmp_path):

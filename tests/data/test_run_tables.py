@@ -6,7 +6,8 @@ import pytest
 from toys import save, write_csv
 
 from comp.config import DataConfig
-from comp.data.layouts import read_index, read_true_masks
+from comp.data.answers import read_true_masks
+from comp.data.layouts import read_index
 from comp.errors import DataError
 from comp.tasks import TASKS
 
@@ -128,3 +129,11 @@ def test_answers_may_lack_a_class_but_know_no_other(workspace: Path) -> None:
     write_csv(Path("input/true.csv"), [HEAD, ["t_3", "1 6"], ["u_2", ""]])
     with pytest.raises(DataError, match="classes that are unknown: '3'; known: '1', '2'"):
         read_true_masks(*given)
+
+
+def test_rows_twice_are_told_where_classes_have_columns(workspace: Path) -> None:
+    rows = [["ImageId", "dent", "scratch"], ["a", "1 6", "7 6"], ["b_1", "", ""], ["a", "", "1 6"]]
+    with pytest.raises(
+        DataError, match="1 images and classes have several rows: 'a on lines 2 and 4'"
+    ):
+        read(rows, target=["dent", "scratch"])

@@ -7,7 +7,8 @@ import pytest
 
 from comp.config import DataConfig
 from comp.data import samples
-from comp.data.layouts import read_answers, read_index, read_test
+from comp.data.answers import read_answers
+from comp.data.layouts import read_index, read_test
 from comp.errors import ConfigError
 from comp.tasks import TASKS
 

@@ -30,10 +30,17 @@ def test_one_lonely_small_agreement_among_many_pairs_is_chance() -> None:
     assert confidence(np.array([0] * 50 + [8])).max() == 0.85
 
 
+def test_agreements_that_do_not_fall_off_like_chance_are_real() -> None:
+    cars = np.repeat(np.arange(6, 20), [2, 6, 12, 9, 10, 10, 12, 8, 4, 8, 6, 12, 3, 6])
+    usual = confidence(np.concatenate([np.zeros(11_000, np.int64), cars]))
+    assert usual[11_000 + 29] >= 0.8  # in 10 features
+    assert usual[11_000 + 19] < 0.8  # in 8
+
+
 def test_names_that_say_nothing_are_not_believed() -> None:
-    everywhere = np.array([7] * 100 + [0] * 9900)
+    everywhere = np.array([6] * 133 + [7] * 100 + [0] * 9767)
     rate = expected_chance(everywhere)
-    assert rate == 0.01
+    assert round(rate, 4) == 0.01
     assert confidence(np.array([8] * 5 + [0] * 495), rate * 500).max() < 0.8
     assert confidence(np.array([12] * 200 + [0] * 300), rate * 500).max() == 0.9
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,16 @@ import pytest
 from toys import paint, save, scene, write_csv
 
 from comp.config import make_config
-from comp.errors import DataError
+from comp.errors import DataError, PlanError
 from comp.stages.check import Checked, check
 from comp.stages.ensemble import ensemble
-from comp.stages.experiment import Experiment, open_experiment, read_test_images, read_train
+from comp.stages.experiment import (
+    Experiment,
+    open_experiment,
+    read_plan,
+    read_test_images,
+    read_train,
+)
 from comp.stages.folds import make_folds
 from comp.stages.train import train
 
@@ -236,12 +243,72 @@ def test_how_a_table_is_written_is_told(toy: Toy) -> None:
     ]
 
 
-def test_ids_in_both_parts_are_told(toy: Toy) -> None:
-    tree = toy("binary")
+def name_a_test_image_like_a_training_image() -> None:
     Path("input/test/t003.png").rename("input/test/00003.png")
     sample = Path("input/sample_submission.csv")
     sample.write_text(sample.read_text().replace("t003", "00003"))
-    assert "1 ids are training ids and test ids: '00003'" in told(run(tree), "warning")
+
+
+def test_one_id_of_two_files_is_a_warning(toy: Toy) -> None:
+    tree = toy("binary")
+    name_a_test_image_like_a_training_image()
+    checked = run(tree)
+    assert not checked.bad
+    assert told(checked, "warning") == [
+        "1 ids are training ids and test ids, of different files: it is well where each folder has "
+        "its own names: 'input/train/00003.png = input/test/00003.png'"
+    ]
+    assert make_folds(experiment(tree))[0].leak == ()
+
+
+def test_one_id_of_the_same_bytes_is_refused_and_a_leak_is_noted(toy: Toy) -> None:
+    tree = toy("binary")
+    name_a_test_image_like_a_training_image()
+    shutil.copy("input/train/00003.png", "input/test/00003.png")
+    assert told(run(tree), "error") == [
+        "1 ids are training ids and test ids, with the same bytes: take them out of the training "
+        "table: 'input/train/00003.png = input/test/00003.png'"
+    ]
+    text = (
+        "the training id '00003' (input/train.csv, line 5: input/train/00003.png) is the test id "
+        "'00003' (input/sample_submission.csv, line 5: input/test/00003.png)"
+    )
+    with pytest.raises(PlanError, match=r"trains on test images.*--allow-leak") as caught:
+        make_folds(experiment(tree))
+    assert text in str(caught.value)
+    assert make_folds(experiment(tree), allow_leak=True)[0].leak == (text,)
+    assert read_plan(experiment(tree), read_train(experiment(tree))).leak == (text,)
+
+
+def test_a_plan_made_before_a_test_image_was_found_in_it_is_refused(toy: Toy) -> None:
+    tree = toy("binary")
+    name_a_test_image_like_a_training_image()
+    make_folds(experiment(tree))
+    shutil.copy("input/train/00003.png", "input/test/00003.png")
+    with pytest.raises(PlanError, match="trains on test images"):
+        train(experiment(tree), "0")
+
+
+def test_unreadable_files_of_one_id_are_not_the_same_image(toy: Toy) -> None:
+    tree = toy("binary")
+    name_a_test_image_like_a_training_image()
+    for part in ("train", "test"):
+        Path(f"input/{part}/00003.png").write_bytes(b"")
+    assert [f for f in told(run(tree), "error") if "same bytes" in f] == []
+    assert make_folds(experiment(tree))[0].leak == ()
+
+
+def test_names_of_files_that_are_not_the_ids_and_files_of_no_row_are_notes(toy: Toy) -> None:
+    tree = toy("binary")
+    Path("input/train/00003.png").rename("input/train/extra.png")
+    table = Path("input/train.csv")
+    text = table.read_text().replace("00003,1\n", "").replace("00004,", "Ab.jpg,")
+    table.write_text(text)
+    Path("input/train/00004.png").rename("input/train/aB.png")
+    assert told(run(tree), "note") == [
+        "1 images in input/train are in no row of train.csv: 'extra.png'",
+        "1 training images are called otherwise on the disk than by their id: 'Ab.jpg'",
+    ]
 
 
 def test_labels_are_looked_at(workspace: Path, toy: Toy) -> None:

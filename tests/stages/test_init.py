@@ -9,9 +9,11 @@ import pytest
 from toys import lay_masks, paint, toy_rows, write_csv
 
 from comp.config import Config, load_config
+from comp.data.layouts import read_index
 from comp.errors import DataError, UsageError
 from comp.stages.experiment import open_experiment
 from comp.stages.init import Begun, init
+from comp.tasks import TASKS
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 
@@ -88,6 +90,27 @@ def test_defects_and_their_masks(workspace: Path) -> None:
     begun, config = begin()
     assert (config.task, config.data.layout) == ("binary", "defects")
     assert begun.problems == ()
+    assert "task: binary  # ? normal against defect; task: segmentation would use" in begun.text
+    assert read_index(config.data, TASKS["segmentation"]).truth is not None
+
+
+def test_images_without_masks_beside_those_with_masks_are_told(workspace: Path) -> None:
+    lay_masks(Path("input/toy"), 4)
+    Path("input/toy/train").rename("input/toy/defect")
+    images("input/toy/good", ["g0.png", "g1.png"])
+    begun, config = begin()
+    assert (config.data.layout, config.data.train_images) == ("masks", "defect")
+    assert "train_images: defect  # ? 'good' without masks are left out" in begun.text
+    assert "call the folders as layout: defects does" in begun.text
+
+
+def test_masks_in_folders_are_no_classes(workspace: Path) -> None:
+    images("input/toy/train/good", ["0.png", "1.png"])
+    for kind in ("dent", "scratch"):
+        images(f"input/toy/test/{kind}", ["0.png"])
+        images(f"input/toy/ground_truth/{kind}", ["0_mask.png"])
+    with pytest.raises(DataError, match="no layout is recognised"):
+        init(Path("input/toy"), None, replace=False)
 
 
 def test_profiles_and_coco_are_recognised(workspace: Path) -> None:
