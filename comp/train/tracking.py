@@ -1,7 +1,8 @@
 """The rows of the history, sent to TensorBoard or Weights & Biases as well (`train.track`).
 
-Both are optional packages. The run goes on as the same one after a resume: it has an id that is a
-function of where it lies, and an epoch that is trained again is written over.
+Both are optional packages. The run goes on as the same one after a resume: its id is a function of
+its first start. An epoch is told before its checkpoint is written, so that a kill in between loses
+none; trained again, it is told again. TensorBoard's readers keep the later one, W&B the earlier.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from typing import Any
 
 from comp import files
 from comp.config import Config, plain
-from comp.errors import ConfigError
+from comp.errors import ConfigError, reason
 from comp.runs import RunDir
+from comp.train.sessions import birth_of
 
 Row = dict[str, float]
 
@@ -51,14 +53,20 @@ def _wandb(config: Config, run: RunDir, epoch: int) -> Tracker:
         import wandb
     except ImportError as problem:
         raise _missing("wandb") from problem
-    started: Any = wandb.init(
-        project=config.name,
-        name=f"{config.name} {run.path.name}",
-        id=files.digest_lines([str(run.path.absolute())])[:16],
-        resume="allow",
-        config=plain(config),
-        dir=str(run.path),
-    )
+    try:
+        started: Any = wandb.init(
+            project=config.name,
+            name=f"{config.name} {run.path.name}",
+            id=files.digest_lines([config.name, birth_of(run)])[:16],
+            resume="allow",
+            config=plain(config),
+            dir=str(run.path),
+        )
+    except wandb.errors.Error as problem:
+        raise ConfigError(
+            f"train.track: wandb does not begin: {reason(problem)} Or keep what it hears in files "
+            "(the environment variable WANDB_MODE=offline), or set train.track: none"
+        ) from problem
 
     def log(row: Row, epochs: int) -> None:
         started.log(_values(row), step=epochs)

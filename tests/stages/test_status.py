@@ -77,12 +77,12 @@ def test_a_fold_that_stopped_inside_an_epoch(planned: Toy, monkeypatch: pytest.M
     found = fold(status)
     assert (found["state"], found["epochs"], found["step"], found["of"]) == ("partial", 1, 1, 2)
     assert found["best"] is not None
-    assert found["best_epoch"] == 0
+    assert found["best_epoch"] == 1
     assert found["seconds"] is not None
     assert status.seconds_left == pytest.approx(3 * found["seconds"])
     assert status.next == "comp train --fold 0,1"
     assert describe_left(status, " -c a.yaml") == (
-        "left: fold 0 from epoch 1 step 1 of 2 epochs, fold 1 from epoch 0 step 0 of 2 epochs\n"
+        "left: fold 0 from epoch 2 step 1 of 2 epochs, fold 1 from epoch 1 step 0 of 2 epochs\n"
         "next: comp train --fold 0,1 -c a.yaml"
     )
 
