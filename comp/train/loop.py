@@ -95,7 +95,7 @@ def _run(job: Job, micro: int, workers: int) -> dict[str, Any]:
     if learner.history:  # a crash may have left it behind the checkpoint
         files.write_text(job.run.history, _history_csv(learner.history))
     note_session(job.run, learner.epoch, learner.step, job.device.describe())
-    with job.stop.at_a_step(), open_tracker(job.config, job.run, learner.epoch) as tracker:
+    with job.stop.at_a_step(), open_tracker(job.config, job.run, learner.history) as tracker:
         _train_on(job, learner, loader, tracker)
     return _finish(job, learner, _average(job, learner, loader))
 
