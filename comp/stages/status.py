@@ -69,7 +69,8 @@ class Status:
         known = [fold.seconds for fold in self.folds if fold.seconds is not None]
         if not known:
             return None
-        return max(known) * sum(fold.of - fold.epochs for fold in self.folds)
+        left = [fold.of - fold.epochs for fold in self.folds if fold.state != "done"]
+        return max(known) * sum(left)
 
     def plain(self) -> dict[str, Any]:
         """The same as plain values for JSON."""

@@ -246,7 +246,7 @@ def _resume(job: Job, learner: Learner, state: State, damaged: list[str]) -> Non
 
 
 def tell_place(epoch: int, step: int) -> str:
-    """Where a fold stands, for its user: epochs count from 1; of this one `step` updates are made."""
+    """Where a fold stands, for its user: epochs count from 1; `step` updates of it are made."""
     return f"epoch {epoch + 1} step {step}"
 
 
