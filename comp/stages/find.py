@@ -49,7 +49,7 @@ class BatchTrial:
 
 @dataclass(frozen=True)
 class Batches:
-    """The batch sizes that fit, in order, and the picture; `limited`: larger ones were not tried."""
+    """The batch sizes that fit, in order, and the picture; `limited`: none larger was tried."""
 
     trials: tuple[BatchTrial, ...]
     largest: int

@@ -325,7 +325,7 @@ def _leave_if_asked(job: Job, learner: Learner) -> None:
 def _is_best(row: dict[str, float], best: dict[str, float] | None, metric: Metric) -> bool:
     """Higher score first, then lower validation loss, then the later epoch; NaN is never best."""
     new = row[metric.name]
-    if best is None or math.isnan(new) or math.isnan(best[metric.name]):
+    if best is None or math.isnan(new):
         return not math.isnan(new)
     if new != best[metric.name]:
         return metric.better(new, best[metric.name])
