@@ -363,7 +363,8 @@ def find_batch_command(
     for trial in found.trials:
         memory = "" if trial.memory is None else f"  {trial.memory} MiB"
         print(f"{trial.size:5}  {trial.speed:9.1f} images/s{memory}")
-    say(f"largest {found.largest}, fastest {found.fastest}; see {found.picture}")
+    largest = f"{'all fit up to' if found.limited else 'the largest that fits is'} {found.largest}"
+    say(f"{largest}, the fastest is {found.fastest}; see {found.picture}")
 
 
 @app.command("status")

@@ -265,7 +265,7 @@ def check_loss(
     """Raise ConfigError where `train.loss`, `class_weights` and `pos_weight` cannot be together."""
     parts = _parts(spec)
     for name in parts:
-        _make(name, link)
+        _make(name, link, spatial=spatial)
         if LOSSES[name].regions and not spatial:
             raise ConfigError(f"train.loss: {name!r} is for answers a pixel; use soft_f1")
     if pos_weight is not None and link == "softmax":
@@ -285,10 +285,14 @@ def _parts(spec: Spec) -> dict[str, float]:
     return {spec: 1.0} if isinstance(spec, str) else dict(spec)
 
 
-def _make(name: str, link: str) -> Callable[[Terms], LossFunction]:
+def _make(name: str, link: str, *, spatial: bool = True) -> Callable[[Terms], LossFunction]:
     loss = pick(LOSSES, name, "loss")
     if link not in loss.make:
-        fitting = [other for other, entry in LOSSES.items() if link in entry.make]
+        fitting = [
+            other
+            for other, entry in LOSSES.items()
+            if link in entry.make and (spatial or not entry.regions)
+        ]
         raise ConfigError(
             f"train.loss: {name!r} is for {' and '.join(loss.make)} outputs, this task has {link}; "
             f"use one of: {', '.join(fitting)}"

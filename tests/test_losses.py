@@ -147,6 +147,8 @@ def test_a_sum_of_losses_is_the_sum_of_their_shares() -> None:
 def test_a_loss_of_the_other_link_is_refused_with_those_that_fit() -> None:
     with pytest.raises(ConfigError, match=r"'ce' is for softmax outputs.*use one of: bce, focal"):
         make_loss("ce", "sigmoid")
+    with pytest.raises(ConfigError, match=r"use one of: bce, focal, asymmetric, soft_f1$"):
+        check_loss("ce", "sigmoid")
     with pytest.raises(ConfigError, match=r"unknown loss 'bec'.*Did you mean 'bce'"):
         check_loss("bec", "sigmoid")
 

@@ -20,6 +20,11 @@ from comp.errors import PlanError, UsageError, first
 Array = np.ndarray[Any, Any]
 ALWAYS = -1  # the fold of ids that every fold trains on and none validates on
 
+_OTHER_TARGET = (
+    "Another data.target wants a plan of its own: another `name`, no `folds.plan`, then "
+    "`comp folds make`."
+)
+
 
 @dataclass(frozen=True, eq=False)
 class FoldPlan:
@@ -103,6 +108,7 @@ class FoldPlan:
                     *(f"  - {line}" for line in lines or ["something in how the labels are read"]),
                     f"Bring the old data back, or {mend} "
                     "(what was trained on the old plan is then stale too).",
+                    *([_OTHER_TARGET] if self.classes != index.classes else []),
                 ]
             )
         )

@@ -33,7 +33,8 @@ def print_ensemble(result: Ensembled, *, as_json: bool) -> None:
         print_json(_plain(result))
         return
     blend, scores = result.blend, result.blend.scores
-    fits = f"{len(blend.members)} members, {blend.vote.name} vote, {blend.weigher} weights"
+    count = f"{len(blend.members)} member{'s' if blend.members[1:] else ''}"
+    fits = f"{count}, {blend.vote.name} vote, {blend.weigher} weights"
     print(f"{result.metric}, {fits}")
     if len(result.table) > 1:
         _print_rows(result)
@@ -219,10 +220,9 @@ def print_explained(manifest: dict[str, Any], *, whole: bool, as_json: bool) -> 
     for name in ("member", "weight", "fold", "checkpoint", "sha256", "tta"):
         table.add_column(name)
     for member, weight in zip(blend["members"], blend["weights"], strict=True):
-        digest = str(member.get("checkpoint_sha256") or member.get("sha256") or "")
-        cells = [str(member.get(key, "")) for key in ("fold", "checkpoint")]
-        tta = str(member.get("tta", ""))
-        table.add_row(str(member["run"]), f"{weight:.4f}", *cells, digest[:12], tta)
+        table.add_row(*_member(member, f"{weight:.4f}"))
+        for part in member.get("tests", ()):  # of a product
+            table.add_row(*_member(part, ""))
     Console().print(table)
     for name in ("note",):
         if blend[name]:
@@ -234,6 +234,12 @@ def print_explained(manifest: dict[str, Any], *, whole: bool, as_json: bool) -> 
         print(f"partial: {name} without fold {', '.join(map(str, folds))}")
     print(", ".join(f"{name} {version}" for name, version in manifest["versions"].items()))
     print(f"commit {manifest['commit'] or 'unknown: not in a git repository'}")
+
+
+def _member(member: dict[str, Any], weight: str) -> tuple[str, ...]:
+    digest = str(member.get("checkpoint_sha256") or member.get("sha256") or "")
+    cells = [str(member.get(key, "")) for key in ("fold", "checkpoint")]
+    return str(member.get("run", "")), weight, *cells, digest[:12], str(member.get("tta", ""))
 
 
 def _rule(rule: list[Any], *, masks: bool = False) -> str:

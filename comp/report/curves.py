@@ -46,6 +46,7 @@ def plot_batches(trials: Sequence[tuple[int, float, int | None]], path: Path) ->
     sizes = [size for size, _, _ in trials]
     axes.plot(sizes, [speed for _, speed, _ in trials], marker="o")
     axes.set_xscale("log", base=2)
+    axes.set_xticks(sizes, [str(size) for size in sizes], minor=False)
     axes.set_xlabel("batch size")
     axes.set_ylabel("images a second")
     axes.set_ylim(bottom=0)

@@ -31,7 +31,7 @@ def print_status(status: Status, options: str, as_json: bool) -> None:
 def describe_left(status: Status, options: str) -> str:
     """What is left to train, and the next command."""
     left = [
-        f"fold {fold.fold} from epoch {fold.epochs} step {fold.step} of {fold.of} epochs"
+        f"fold {fold.fold} from epoch {fold.epochs + 1} step {fold.step} of {fold.of} epochs"
         for fold in status.folds
         if fold.state != "done"
     ]

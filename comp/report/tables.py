@@ -122,7 +122,8 @@ def print_sweep(result: Sweep) -> None:
     for name in (*keys, result.metric, "valid loss", "run"):
         table.add_column(name, justify="right", overflow="fold")
     for run in result.runs:
-        score = run.note or "undefined" if run.score is None else f"{run.score:.4f}"
+        missing = "failed" if run.note else "undefined"  # why is in the log and in the table's file
+        score = missing if run.score is None else f"{run.score:.4f}"
         loss = "" if run.loss is None else f"{run.loss:.4f}"
         table.add_row(*(str(run.settings.get(key, "")) for key in keys), score, loss, run.name)
     Console().print(table)

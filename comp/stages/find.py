@@ -49,12 +49,13 @@ class BatchTrial:
 
 @dataclass(frozen=True)
 class Batches:
-    """The batch sizes that fit, in order, and the picture."""
+    """The batch sizes that fit, in order, and the picture; `limited`: none larger was tried."""
 
     trials: tuple[BatchTrial, ...]
     largest: int
     fastest: int
     picture: Path
+    limited: bool
 
 
 def find_rate(experiment: Experiment, fold: int, steps: int) -> Rates:
@@ -159,7 +160,7 @@ def find_batch(experiment: Experiment, fold: int, limit: int) -> Batches:
     fastest = max(ordered, key=lambda trial: trial.speed)
     picture = experiment.workspace.run / "find_batch.png"
     plot_batches([(t.size, t.speed, t.memory) for t in ordered], picture)
-    return Batches(ordered, max(trials), fastest.size, picture)
+    return Batches(ordered, max(trials), fastest.size, picture, limited=failed is None)
 
 
 def _truth(job: Job, size: int) -> torch.Tensor:

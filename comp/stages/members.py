@@ -181,7 +181,9 @@ def product_model(ground: Ground, experiments: Sequence[Experiment]) -> Model:
     source = {
         **source,
         "tests": [
-            {k: v for k, v in t.source.items() if k != "path"} for m in models for t in m.tests
+            {"run": name, **{k: v for k, v in test.source.items() if k != "path"}}
+            for model in models
+            for name, test in zip(model.member_names, model.tests, strict=True)
         ],
     }
     missing = tuple(sorted({fold for model in models for fold in model.missing}))

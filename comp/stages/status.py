@@ -25,7 +25,7 @@ class FoldStatus:
 
     `state`      done, partial, missing, stale (trained with another plan) or damaged
     `epochs`     finished ones of `of`; `step` updates of the next one are in the checkpoint too
-    `best`       the best score so far, in epoch `best_epoch`
+    `best`       the best score so far, in epoch `best_epoch`, counted from 1
     `seconds`    the time of the last whole epoch
     `held`       who is at work in it now
     `predicted`  the parts (valid, test) with predictions of this checkpoint
@@ -69,7 +69,8 @@ class Status:
         known = [fold.seconds for fold in self.folds if fold.seconds is not None]
         if not known:
             return None
-        return max(known) * sum(fold.of - fold.epochs for fold in self.folds)
+        left = [fold.of - fold.epochs for fold in self.folds if fold.state != "done"]
+        return max(known) * sum(left)
 
     def plain(self) -> dict[str, Any]:
         """The same as plain values for JSON."""
@@ -133,7 +134,7 @@ def _fold(number: int, run: RunDir, config: Config, plan: str | None) -> FoldSta
         step=step,
         of=max(config.train.epochs, epochs),
         best=score,
-        best_epoch=None if at is None else int(at),
+        best_epoch=None if at is None else int(at) + 1,
         seconds=_seconds(run),
         held=None if held is None else f"{held.get('pid', '?')} on {held.get('host', '?')}",
         predicted=tuple(_predicted(run, config)),

@@ -123,13 +123,24 @@ def sweep(path: Path, sets: list[str]) -> Sweep:
     else:
         choices = _choices(spec)
         for settings in choices:
-            check_names(open_experiment(_config(spec, base, sets, settings)))
+            _check(path, spec, base, sets, settings)
         runs = [run_one(spec, base, sets, settings) for settings in choices]
     up = open_experiment(base).metric.greater_is_better
     runs.sort(key=lambda run: (run.score is None, -(run.score or 0) if up else run.score or 0))
     table = Path("runs") / f"sweep_{path.stem}.csv"
     _write_table(table, base.metric, runs)
     return Sweep(base.metric, tuple(runs), table)
+
+
+def _check(
+    path: Path, spec: SweepFile, base: Config, sets: list[str], settings: dict[str, Any]
+) -> None:
+    try:
+        check_names(open_experiment(_config(spec, base, sets, settings)))
+    except ConfigError as problem:
+        raise ConfigError(
+            f"{path}: the run {json.dumps(settings, ensure_ascii=False)}: {problem}"
+        ) from problem
 
 
 def _choices(spec: SweepFile) -> list[dict[str, Any]]:

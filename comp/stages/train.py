@@ -19,7 +19,7 @@ from comp.data.mask_pack import open_masks
 from comp.data.pack import Pack, open_pack
 from comp.data.subset import Subset, choose_subset
 from comp.device import Device, choose_device
-from comp.errors import DamagedError, RunError
+from comp.errors import CompError, DamagedError, RunError
 from comp.framing import OWN_SIZE
 from comp.progress import say
 from comp.runs import RunDir
@@ -80,9 +80,16 @@ def train(experiment: Experiment, folds: str, *, restart: bool = False) -> list[
 
 
 def _epochs_left(runs: list[RunDir], config: Config) -> int:
-    """How many epochs these folds still have to go."""
-    places = [read_place(run.last) or read_place(run.before_last) or (0, 0) for run in runs]
+    """How many epochs these folds still have to go; none where patience ended one."""
+    left = [run for run in runs if not _ended_early(run)]
+    places = [read_place(run.last) or read_place(run.before_last) or (0, 0) for run in left]
     return sum(max(0, config.train.epochs - epoch) for epoch, _ in places)
+
+
+def _ended_early(run: RunDir) -> bool:
+    with contextlib.suppress(CompError):  # a damaged manifest is told when its fold's turn comes
+        return run.done.is_file() and bool(files.read_json(run.done).get("early"))
+    return False
 
 
 class _Trainer:

@@ -29,7 +29,7 @@ from comp.seal import read_place
 from comp.tasks import Task
 from comp.train import checkpoint
 from comp.train.checkpoint import State
-from comp.train.optim import make_optimizer, make_schedule
+from comp.train.optim import make_optimizer, make_schedule, take_up
 from comp.train.stop import Stop
 
 
@@ -99,6 +99,12 @@ class Learner:
             return self.net
         return replace(self.net, module=self.ema.module)
 
+    def rate_now(self) -> float:
+        """The learning rate that the schedule says now: that of parameters without a rate of their
+        own (`head_lr`, `layer_decay`)."""
+        group = self.optimizer.param_groups[0]
+        return float(group["lr"] / group.get("lr_scale", 1.0))
+
     def state(self) -> State:
         """Everything that `restore` needs."""
         return {
@@ -125,8 +131,6 @@ class Learner:
         if self.ema:
             self.ema.module.load_state_dict(state["ema"])
         self.optimizer.load_state_dict(state["optimizer"])
-        if same_epochs:
-            self.schedule.load_state_dict(state["schedule"])
         self.scaler.load_state_dict(state["scaler"])
         self.loss_sum.copy_(state["loss_sum"])
         self.micro = min(self.micro, state["micro"])
@@ -134,8 +138,8 @@ class Learner:
         self.updates, self.rate = state["updates"], state["rate"]
         self.skipped = state["skipped"]
         self.best, self.history = state["best"], list(state["history"])
-        if not same_epochs:
-            self.schedule.step_update(self.updates)
+        place = (self.epoch, self.updates)
+        take_up(self.schedule, state["schedule"], place, same_epochs=same_epochs)
 
 
 def make_learner(job: Job, steps: int, micro: int) -> Learner:
@@ -232,12 +236,7 @@ def _resume(job: Job, learner: Learner, state: State, damaged: list[str]) -> Non
     if damaged:
         files.remove(job.run.last)  # else the next save would put it in the place of the whole one
     checkpoint.require_space(learner.state(), job.run, fresh=False)
-    said = f"fold {job.fold}: resumed epoch {learner.epoch} step {learner.step}"
-    said += f", lr {learner.optimizer.param_groups[0]['lr']:.3g}"
-    if learner.best is not None:
-        best = learner.best
-        said += f", best {best[job.metric.name]:.4f} (epoch {best['epoch']})"
-    say(said)
+    _say_resumed(job, learner)
     if before != epochs:
         say(f"fold {job.fold}: {before} -> {epochs} epochs; the schedule is that of {epochs}")
     old, new = state["versions"], checkpoint.versions()
@@ -246,12 +245,27 @@ def _resume(job: Job, learner: Learner, state: State, damaged: list[str]) -> Non
             say(f"fold {job.fold}: {name} was {old.get(name)} and is {new[name]}")
 
 
+def tell_place(epoch: int, step: int) -> str:
+    """Where a fold stands, for its user: epochs count from 1; `step` updates of it are made."""
+    return f"epoch {epoch + 1} step {step}"
+
+
+def _say_resumed(job: Job, learner: Learner) -> None:
+    over = learner.epoch >= job.config.train.epochs
+    where = f"after epoch {learner.epoch}" if over else tell_place(learner.epoch, learner.step)
+    said = f"fold {job.fold}: resumed {where}, lr {learner.rate_now():.3g}"
+    if learner.best is not None:
+        best = learner.best
+        said += f", best {best[job.metric.name]:.4f} (epoch {best['epoch'] + 1})"
+    say(said)
+
+
 def _lost(job: Job, learner: Learner) -> str:
     """What the newest checkpoint held beyond the one that is taken up, where it still tells."""
     place, now = read_place(job.run.last), (learner.epoch, learner.step)
     if place is None or place <= now:
-        return f"epoch {now[0]} step {now[1]}"
-    return f"epoch {now[0]} step {now[1]}; lost: up to epoch {place[0]} step {place[1]}"
+        return tell_place(*now)
+    return f"{tell_place(*now)}; lost: up to {tell_place(*place)}"
 
 
 def _check_best(job: Job) -> None:

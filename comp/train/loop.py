@@ -37,6 +37,7 @@ from comp.train.learner import (
     make_learner,
     save_best,
     save_last,
+    tell_place,
 )
 from comp.train.mix import mix
 from comp.train.modes import learn
@@ -94,7 +95,7 @@ def _run(job: Job, micro: int, workers: int) -> dict[str, Any]:
     if learner.history:  # a crash may have left it behind the checkpoint
         files.write_text(job.run.history, _history_csv(learner.history))
     note_session(job.run, learner.epoch, learner.step, job.device.describe())
-    with job.stop.at_a_step(), open_tracker(job.config, job.run, learner.epoch) as tracker:
+    with job.stop.at_a_step(), open_tracker(job.config, job.run, learner.history) as tracker:
         _train_on(job, learner, loader, tracker)
     return _finish(job, learner, _average(job, learner, loader))
 
@@ -110,6 +111,7 @@ def _train_on(job: Job, learner: Learner, loader: Loader, tracker: Tracker) -> N
         if improved:
             learner.best = row
         learner.history.append({**row, "best": int(improved)})
+        tracker.log(row, learner.epoch + 1)
         learner.epoch, learner.step = learner.epoch + 1, 0
         learner.schedule.step(learner.epoch, row[job.metric.name])
         learner.loss_sum.zero_()
@@ -120,7 +122,6 @@ def _train_on(job: Job, learner: Learner, loader: Loader, tracker: Tracker) -> N
         files.write_text(job.run.history, _history_csv(learner.history))
         seconds = time.monotonic() - started
         _report(job, row, improved, seconds, whole=begun == 0, skipped=learner.skipped)
-        tracker.log(row, learner.epoch)
         _foresee(job, learner, seconds if begun == 0 else trained)
 
 
@@ -246,7 +247,7 @@ def _pause(job: Job, learner: Learner) -> None:
     if job.stop.asked or due:
         save_last(job, learner)
     if job.stop.asked:
-        job.stop.leave(f"fold {job.fold} at epoch {learner.epoch}, step {learner.step}")
+        job.stop.leave(f"fold {job.fold} at {tell_place(learner.epoch, learner.step)}")
 
 
 def update(job: Job, learner: Learner, images: torch.Tensor, target: torch.Tensor) -> None:
@@ -275,7 +276,7 @@ def update(job: Job, learner: Learner, images: torch.Tensor, target: torch.Tenso
     if clip is not None:
         learner.scaler.unscale_(learner.optimizer)
         torch.nn.utils.clip_grad_norm_(learner.net.module.parameters(), clip)
-    learner.rate = learner.optimizer.param_groups[0]["lr"]
+    learner.rate = learner.rate_now()
     learner.scaler.step(learner.optimizer)
     learner.scaler.update()
     learner.optimizer.zero_grad(set_to_none=True)
@@ -288,7 +289,8 @@ def update(job: Job, learner: Learner, images: torch.Tensor, target: torch.Tenso
 def _skip(job: Job, learner: Learner, loss: float) -> None:
     learner.optimizer.zero_grad(set_to_none=True)
     learner.skipped += 1
-    where = f"fold {job.fold}: the loss is {loss} in epoch {learner.epoch}, step {learner.step}"
+    place = tell_place(learner.epoch, learner.step + 1)
+    where = f"fold {job.fold}: the loss is {loss} in {place}"
     if learner.skipped > MAX_SKIPPED:
         raise TrainError(
             f"{where}, for the {learner.skipped}th time. Lower train.lr, set train.clip_grad, or "
@@ -317,7 +319,7 @@ def _judge(job: Job, learner: Learner) -> dict[str, float]:
 def _leave_if_asked(job: Job, learner: Learner) -> None:
     if job.stop.asked:
         save_last(job, learner)
-        job.stop.leave(f"fold {job.fold} in the validation of epoch {learner.epoch}")
+        job.stop.leave(f"fold {job.fold} in the validation of epoch {learner.epoch + 1}")
 
 
 def _is_best(row: dict[str, float], best: dict[str, float] | None, metric: Metric) -> bool:

@@ -261,3 +261,18 @@ def make_schedule(
     schedule.step_update(0)
     schedule.step(0)
     return schedule
+
+
+def take_up(
+    schedule: Schedule, state: dict[str, Any], place: tuple[int, int], *, same_epochs: bool
+) -> None:
+    """Go on from the `state` of a schedule at `place`: epochs and updates made.
+
+    With another number of epochs the rates are those of the new number at that place; what
+    `plateau` has seen stays.
+    """
+    if same_epochs or isinstance(schedule, Plateau):
+        schedule.load_state_dict(state)
+    if not same_epochs:
+        schedule.step_update(place[1])
+        schedule.step(place[0])

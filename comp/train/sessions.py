@@ -49,6 +49,17 @@ def note_session(run: RunDir, epoch: int, step: int, device: str) -> None:
         files.write_json(run.sessions, {"sessions": [*before, entry]})
 
 
+def birth_of(run: RunDir) -> str:
+    """What only this fold's first start can say: fold, time, process and machine; "" where no start
+    is noted. The same after each resume, on another machine too; another after `--restart`."""
+    sessions = _read(run.sessions)
+    if not sessions:
+        return ""
+    return " ".join(
+        [run.path.name, *(str(sessions[0].get(key)) for key in ("started", "pid", "host"))]
+    )
+
+
 def _read(path: Path) -> list[dict[str, Any]]:
     try:
         found = files.read_json(path).get("sessions", [])

@@ -1,20 +1,23 @@
 """The rows of the history, sent to TensorBoard or Weights & Biases as well (`train.track`).
 
-Both are optional packages. The run goes on as the same one after a resume: it has an id that is a
-function of where it lies, and an epoch that is trained again is written over.
+Both are optional packages. The run goes on as the same one after a resume: its id is a function of
+its first start. An epoch is told before its checkpoint is written, so that a kill in between loses
+none; trained again, it is told again, and TensorBoard's readers keep the later one. What W&B was
+told lies in another process for a while and goes with it: it is told all that it does not have.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from comp import files
 from comp.config import Config, plain
-from comp.errors import ConfigError
+from comp.errors import ConfigError, reason
 from comp.runs import RunDir
+from comp.train.sessions import birth_of
 
 Row = dict[str, float]
 
@@ -31,43 +34,59 @@ class Tracker:
     close: Callable[[], None] = field(default=_nothing)
 
 
-def _tensorboard(config: Config, run: RunDir, epoch: int) -> Tracker:
+def _tensorboard(config: Config, run: RunDir, history: Sequence[Row]) -> Tracker:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as problem:
         raise _missing("tensorboard") from problem
-    writer: Any = SummaryWriter(str(run.tensorboard), purge_step=epoch + 1)
+    new = not run.tensorboard.exists()
+    writer: Any = SummaryWriter(str(run.tensorboard), purge_step=len(history) + 1)
 
     def log(row: Row, epochs: int) -> None:
         for name, value in _values(row).items():
             writer.add_scalar(name, value, epochs)
         writer.flush()
 
+    _tell(log, history if new else (), 0)
     return Tracker(log, writer.close)
 
 
-def _wandb(config: Config, run: RunDir, epoch: int) -> Tracker:
+def _wandb(config: Config, run: RunDir, history: Sequence[Row]) -> Tracker:
     try:
         import wandb
     except ImportError as problem:
         raise _missing("wandb") from problem
-    started: Any = wandb.init(
-        project=config.name,
-        name=f"{config.name} {run.path.name}",
-        id=files.digest_lines([str(run.path.absolute())])[:16],
-        resume="allow",
-        config=plain(config),
-        dir=str(run.path),
-    )
+    try:
+        started: Any = wandb.init(
+            project=config.name,
+            name=f"{config.name} {run.path.name}",
+            id=files.digest_lines([config.name, birth_of(run)])[:16],
+            resume="allow",
+            config=plain(config),
+            dir=str(run.path),
+        )
+    except wandb.errors.Error as problem:
+        raise ConfigError(
+            f"train.track: wandb does not begin: {reason(problem)} Or keep what it hears in files "
+            "(the environment variable WANDB_MODE=offline), or set train.track: none"
+        ) from problem
 
     def log(row: Row, epochs: int) -> None:
         started.log(_values(row), step=epochs)
 
+    _tell(log, history, started.step)
     return Tracker(log, started.finish)
 
 
+def _tell(log: Callable[[Row, int], None], history: Sequence[Row], first: int) -> None:
+    """The rows of epochs that are over, from the one that `first` counts on."""
+    for epochs, row in enumerate(history, 1):
+        if epochs >= first:
+            log(row, epochs)
+
+
 def _values(row: Row) -> Row:
-    return {name: value for name, value in row.items() if name != "epoch"}
+    return {name: value for name, value in row.items() if name not in ("epoch", "best")}
 
 
 def _missing(name: str) -> ConfigError:
@@ -76,7 +95,7 @@ def _missing(name: str) -> ConfigError:
     )
 
 
-TRACKERS: dict[str, Callable[[Config, RunDir, int], Tracker]] = {
+TRACKERS: dict[str, Callable[[Config, RunDir, Sequence[Row]], Tracker]] = {
     "none": lambda *_: Tracker(),
     "tensorboard": _tensorboard,
     "wandb": _wandb,
@@ -84,12 +103,12 @@ TRACKERS: dict[str, Callable[[Config, RunDir, int], Tracker]] = {
 
 
 @contextlib.contextmanager
-def open_tracker(config: Config, run: RunDir, epoch: int) -> Iterator[Tracker]:
-    """The tracker of the config for a fold that goes on at `epoch`; closed at the end.
+def open_tracker(config: Config, run: RunDir, history: Sequence[Row]) -> Iterator[Tracker]:
+    """The tracker of the config for a fold; closed at the end. history: its rows so far.
 
-    Raises ConfigError when its package is not installed.
+    Raises ConfigError when its package is not installed or does not begin.
     """
-    tracker = TRACKERS[config.train.track](config, run, epoch)
+    tracker = TRACKERS[config.train.track](config, run, history)
     try:
         yield tracker
     finally:

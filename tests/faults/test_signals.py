@@ -46,7 +46,7 @@ def test_a_signal_ends_the_run_on_a_checkpoint(
     assert f"{name}: stopping at the next step; once more to leave at once" in outcome.text
     assert f"{name}: stopped fold 0" in outcome.text
     assert "the same command goes on there" in outcome.text
-    assert "left: fold 0 from epoch 1 step" in outcome.text
+    assert "left: fold 0 from epoch 2 step" in outcome.text
     assert "next: comp train --fold 0,1 -c toy.yaml" in outcome.text
     assert outcome.saved[0] == {"training": (1, 1), "validation": (1, 2)}[where]
     finish(world, root, same_config=False)

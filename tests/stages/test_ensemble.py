@@ -24,6 +24,7 @@ from comp.errors import (
     UsageError,
 )
 from comp.predictions import Predictions
+from comp.report.answers import print_explained
 from comp.report.board import draw_board
 from comp.stages.board import enter_score, read_board
 from comp.stages.ensemble import ensemble
@@ -168,7 +169,9 @@ def test_outside_predictions_that_do_not_fit_are_refused(
         added_model(ground, Path("outside.csv"))
 
 
-def test_attributes_are_combined_into_their_joint_class(toy: Toy, workspace: Path) -> None:
+def test_attributes_are_combined_into_their_joint_class(
+    toy: Toy, workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     tree = toy("multiclass")
     pairs = [[f"{n:05}", n % 2, "ab"[n // 2 % 2]] for n in range(24)]
     write_csv(workspace / "input/train.csv", [["id", "size", "kind"], *pairs])
@@ -182,6 +185,9 @@ def test_attributes_are_combined_into_their_joint_class(toy: Toy, workspace: Pat
     assert result.covered == 24
     assert set(read_table(result.path).values["label"]) <= {"0", "1", "2", "3"}  # as the sample
     assert [m.name for m in result.models] == ["size x kind"]
+    print_explained(explain("joint")[0], whole=True, as_json=False)
+    shown = capsys.readouterr().out
+    assert all(f"runs/{run}/fold_{k}/test" in shown for run in ("size", "kind") for k in (0, 1))
     with pytest.raises(ConfigError, match=r"give --runs in the order of data\.target"):
         ensemble(experiment, Request(runs=("kind", "size")))
 

@@ -68,6 +68,7 @@ def test_the_largest_batch_that_fits_is_found_between_powers_of_two(
     monkeypatch.setattr(Net, "logits", limited)
     found = find_batch(experiment, 0, limit=1024)
     assert found.largest in (20, 21)
+    assert not found.limited
     assert [trial.size for trial in found.trials][:4] == [2, 4, 8, 16]
     assert all(trial.speed > 0 and trial.memory is None for trial in found.trials)
     assert found.picture.read_bytes()[:4] == b"\x89PNG"
@@ -85,7 +86,8 @@ def test_nothing_fits_is_a_clear_error(
 
 
 def test_a_limit_ends_the_search(experiment: Experiment) -> None:
-    assert find_batch(experiment, 0, limit=8).largest == 8
+    found = find_batch(experiment, 0, limit=8)
+    assert (found.largest, found.limited) == (8, True)
 
 
 def test_a_fold_out_of_range_is_refused(experiment: Experiment) -> None:

@@ -16,6 +16,7 @@ from comp import lock
 from comp.config import Config, make_config
 from comp.errors import Interrupted
 from comp.report.status import describe_left, print_status
+from comp.stages import train as stage
 from comp.stages.experiment import open_experiment
 from comp.stages.folds import make_folds
 from comp.stages.status import Status, read_status
@@ -77,12 +78,12 @@ def test_a_fold_that_stopped_inside_an_epoch(planned: Toy, monkeypatch: pytest.M
     found = fold(status)
     assert (found["state"], found["epochs"], found["step"], found["of"]) == ("partial", 1, 1, 2)
     assert found["best"] is not None
-    assert found["best_epoch"] == 0
+    assert found["best_epoch"] == 1
     assert found["seconds"] is not None
     assert status.seconds_left == pytest.approx(3 * found["seconds"])
     assert status.next == "comp train --fold 0,1"
     assert describe_left(status, " -c a.yaml") == (
-        "left: fold 0 from epoch 1 step 1 of 2 epochs, fold 1 from epoch 0 step 0 of 2 epochs\n"
+        "left: fold 0 from epoch 2 step 1 of 2 epochs, fold 1 from epoch 1 step 0 of 2 epochs\n"
         "next: comp train --fold 0,1 -c a.yaml"
     )
 
@@ -102,6 +103,29 @@ def test_more_epochs_are_not_done_yet(finished: Toy) -> None:
     status = read_status(make_config(finished(train__epochs=3)))
     assert [(f.state, f.epochs, f.of) for f in status.folds] == [("partial", 2, 3)] * 2
     assert status.next == "comp train --fold 0,1"
+
+
+def test_a_fold_that_patience_ended_has_no_time_left(
+    toy: Toy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = make_config(toy("binary", train__epochs=30, train__lr=1e-12, train__patience=1))
+    experiment = open_experiment(config)
+    make_folds(experiment, replace=False)
+    later: list[int] = []
+    real = stage.train_fold
+
+    def train_fold(job: Any) -> Any:
+        later.append(job.stop.later_epochs)
+        return real(job)
+
+    monkeypatch.setattr(stage, "train_fold", train_fold)
+    train(experiment, "1")
+    train(experiment, "0,1")
+    assert later == [0, 0]
+    status = read_status(config)
+    assert [f.state for f in status.folds] == ["done", "done"]
+    assert all(f.epochs < 30 for f in status.folds)
+    assert status.seconds_left == 0
 
 
 def test_predictions_of_another_checkpoint_do_not_count(finished: Toy) -> None:

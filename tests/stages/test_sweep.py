@@ -9,6 +9,7 @@ import yaml
 
 from comp.config import load_config
 from comp.errors import ConfigError, UsageError
+from comp.report.tables import print_sweep
 from comp.stages import sweep as module
 from comp.stages.experiment import open_experiment
 from comp.stages.folds import make_folds
@@ -70,11 +71,17 @@ def test_a_sweep_goes_on_where_it_stopped(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.usefixtures("base")
-def test_a_run_that_cannot_be_built_is_noted_and_the_others_go_on() -> None:
+def test_a_run_that_cannot_be_built_is_noted_and_the_others_go_on(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     result = sweep(write({"runs": [{"model.name": "no_such_net"}, {"train.lr": 1e-3}]}), [])
     good, bad = result.runs
     assert good.score is not None
     assert (bad.score, "has no 'no_such_net'" in bad.note) == (None, True)
+    print_sweep(result)
+    shown = capsys.readouterr().out
+    assert "failed" in shown
+    assert "has no" not in shown
 
 
 @pytest.mark.usefixtures("base")
@@ -113,7 +120,11 @@ def test_a_search_asks_optuna_and_goes_on_where_it_died(monkeypatch: pytest.Monk
         ({"gird": {}}, ConfigError, "gird"),
         ({"grid": {"train.lr": []}}, ConfigError, r"grid\.train\.lr"),
         ({"grid": {"train.lrr": [1]}}, ConfigError, "Did you mean 'lr'"),
-        ({"grid": {"train.sched": ["cosin"]}}, ConfigError, r"unknown train\.sched"),
+        (
+            {"grid": {"train.sched": ["step", "cosin"]}},
+            ConfigError,
+            r'the run \{"train\.sched": "cosin"\}: unknown train\.sched',
+        ),
         ({"runs": [{}], "fold": 9}, UsageError, r"fold 9; the plan has folds 0\.\.1"),
     ],
 )

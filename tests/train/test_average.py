@@ -18,14 +18,14 @@ from comp.train.loop import _is_best, train_fold
 
 
 def test_the_top_follows_the_rule_of_the_best_epoch() -> None:
-    scores = [0.5, 0.9, 0.9, float("nan"), 0.7, 0.9]
-    losses = [1.0, 0.3, 0.4, 0.1, 0.2, 0.3]
+    scores = [float("nan"), 0.9, 0.9, float("nan"), 0.7, 0.9, 0.5]
+    losses = [1.0, 0.3, 0.4, 0.1, 0.2, 0.3, 1.0]
     rows = [
         {"epoch": epoch, "macro_f1": score, "valid_loss": loss}
         for epoch, (score, loss) in enumerate(zip(scores, losses, strict=True))
     ]
     better = partial(_is_best, metric=METRICS["macro_f1"])
-    assert top_epochs(rows, 9, better) == [5, 1, 2, 4, 0, 3]
+    assert top_epochs(rows, 9, better) == [5, 1, 2, 4, 6, 0, 3]
     assert top_epochs(rows, 2, better) == [5, 1]
 
 

@@ -283,7 +283,7 @@ def test_a_bad_step_is_skipped_and_counted_and_leaves_nothing_behind(
     spoil(monkeypatch, {1, 4})
     job = make_job(tmp_path, train__ema=0.9)
     manifest = train_fold(job)
-    assert "the loss is nan in epoch 0, step 1; skipped (1 of 5 allowed)" in capsys.readouterr().err
+    assert "the loss is nan in epoch 1 step 2; skipped (1 of 5 allowed)" in capsys.readouterr().err
     state = checkpoint.load(job.run.last)
     assert (manifest["skipped"], state["skipped"], state["updates"]) == (2, 2, 4)
     for part in ("model", "ema"):
@@ -296,7 +296,7 @@ def test_a_loss_that_stays_bad_stops_the_run_and_keeps_the_last_finite_checkpoin
 ) -> None:
     spoil(monkeypatch, set(range(2, 100)))
     job = make_job(tmp_path, train__epochs=9)
-    with pytest.raises(TrainError, match=r"the loss is nan in epoch 3, step 1, for the 6th time"):
+    with pytest.raises(TrainError, match=r"the loss is nan in epoch 4 step 2, for the 6th time"):
         train_fold(job)
     state = checkpoint.load(job.run.last)
     assert all(torch.isfinite(value).all() for value in state["model"].values())

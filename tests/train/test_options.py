@@ -61,6 +61,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "both mixed": {"augment__mixup": 0.2, "augment__cutmix": 1.0, "train__micro_batch": 3},
     "erasing": {"augment__erasing": 0.5},
     "cutpaste": {"augment__cutpaste": 0.5},
+    "copies": {"augment__copies": {"classes": ["y"], "turns": 4, "ratio": 2.0}},
     "norms": {"image__mean": "auto", "image__std": "auto"},
     "tiles": {"image__resize": "tiles", "image__size": 32},
     "own size": {"image__resize": "none"},
@@ -69,7 +70,10 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "decoder": {"model__name": "unetplusplus"},
     "vanilla": {"model__name": "unet_vanilla", "model__encoder": None},
 }
-NOT_SPATIAL = ("head", "init", "mixup", "cutmix", "both mixed", "erasing", "cutpaste", "loss soft")
+NOT_SPATIAL = (
+    *("head", "init", "mixup", "cutmix", "both mixed", "erasing", "cutpaste", "copies"),
+    "loss soft",
+)
 SPATIAL = ("tiles", "own size", "decoder", "vanilla")
 
 

@@ -131,7 +131,7 @@ def test_a_resumed_run_says_where_it_goes_on(
     killed(monkeypatch, job, 3)
     capsys.readouterr()
     train_fold(job)
-    assert "fold 0: resumed epoch 1 step 1, lr 0.0015, best " in capsys.readouterr().err
+    assert "fold 0: resumed epoch 2 step 1, lr 0.0015, best " in capsys.readouterr().err
 
 
 def test_a_torn_checkpoint_costs_one_interval_and_says_so(
@@ -148,7 +148,7 @@ def test_a_torn_checkpoint_costs_one_interval_and_says_so(
     train_fold(broken)
     said = capsys.readouterr().err
     assert "last.pt: damaged: its content does not match its checksum" in said
-    assert "going on from the one before it, epoch 1 step 0; lost: up to epoch 2 step 0" in said
+    assert "going on from the one before it, epoch 2 step 0; lost: up to epoch 3 step 0" in said
     assert_same_end(broken, whole)
 
 
@@ -220,17 +220,29 @@ def test_replaced_images_are_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyP
     train_fold(make_job(tmp_path, content="a" * 64, **EVERY_STEP))
 
 
+@pytest.mark.parametrize(
+    "over",
+    [
+        {},
+        {"train__sched_by": "epoch"},
+        {"train__sched": "onecycle", "train__sched_by": "epoch"},
+        # no epoch is better than the first: the second is one without a better score, the third two
+        {"train__sched": "plateau", "train__decay_epochs": 2, "train__lr": 1e-7},
+    ],
+)
 def test_more_epochs_go_on_with_their_own_schedule(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], over: dict[str, Any]
 ) -> None:
     """F38."""
-    train_fold(make_job(tmp_path, train__epochs=2))
-    train_fold(make_job(tmp_path, train__epochs=4))
+    train_fold(make_job(tmp_path, **{"train__epochs": 2, **over}))
+    train_fold(make_job(tmp_path, **{"train__epochs": 4, **over}))
     assert "2 -> 4 epochs; the schedule is that of 4" in capsys.readouterr().err
     rates = [row["lr"] for row in checkpoint.load(make_job(tmp_path).run.last)["history"]]
-    straight = make_job(tmp_path / "straight", train__epochs=4)
+    straight = make_job(tmp_path / "straight", **{"train__epochs": 4, **over})
     train_fold(straight)
-    assert rates[2:] == [row["lr"] for row in checkpoint.load(straight.run.last)["history"]][2:]
+    whole = [row["lr"] for row in checkpoint.load(straight.run.last)["history"]]
+    assert rates[2:] == whole[2:]
+    assert whole[3] < whole[2]
 
 
 def test_other_versions_are_told_and_loaded(
@@ -344,7 +356,7 @@ def test_the_hours_end_on_a_checkpoint_in_time(tmp_path: Path) -> None:
     train_fold(whole)
     hurried = make_job(tmp_path / "timed", stop=Stop(1e-9))
     with pytest.raises(
-        OutOfTime, match=r"the 1e-09 hours are over: stopped fold 0 at epoch 0, step 1"
+        OutOfTime, match=r"the 1e-09 hours are over: stopped fold 0 at epoch 1 step 1"
     ):
         train_fold(hurried)
     train_fold(timed)
