@@ -9,7 +9,7 @@ planted  copies made here of 140 of the images (saved again, turned, cropped, ..
          and another image in its group, those with the source, with another copy of it, or with
          what the source was grouped with before.
 --each   photographs of one thing, where that number is known: how many groups are as large.
---seen   a table `image,thing` of a person who looked: pairs of these images.
+--seen   a table `image,thing`, made by looking at the pictures: pairs of these images.
 
 Results go to groups.json and groups.md beside this file, by the name of DATA_DIR.
 """
@@ -192,7 +192,7 @@ def table(results: dict[str, Any]) -> str:
         ]
         if "seen" in result:
             told = ", ".join(f"{key} {value}" for key, value in result["seen"].items())
-            lines.append(f"By a person's eye: {told}.")
+            lines.append(f"By eye: {told}.")
         lines += ["", "| planted copies | found |", "|---|---|"]
         lines += [f"| {kind} | {found} |" for kind, found in planted["recall"].items()]
         lines += [
