@@ -17,8 +17,9 @@ from comp.data.sampler import SAMPLERS
 from comp.heads import HEADS, INITS
 from comp.losses import LOSSES
 from comp.tasks import TASKS
+from comp.train.batches import make_loader
 from comp.train.learner import make_learner
-from comp.train.loop import make_loader, train_fold, update
+from comp.train.loop import train_fold, update
 from comp.train.optim import SCHEDULES
 
 MORE = {
