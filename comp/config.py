@@ -7,9 +7,8 @@ path of the key, what is allowed and the nearest valid name. Names that are look
 
 from __future__ import annotations
 
-import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -25,7 +24,8 @@ from pydantic import (
 )
 
 from comp.errors import ConfigError, nearest
-from comp.plain_yaml import MAX_BYTES, parse_yaml
+from comp.plain_yaml import MAX_BYTES, assign, parse_yaml
+from comp.refusals import explain
 
 JOINT = "|"  # between the columns, or attributes, that are joined into one class
 AUTO_GROUP = "auto"  # data.group: what `comp check` proposes; else the name of a column
@@ -334,7 +334,7 @@ def load_config(path: Path | None = None, sets: Sequence[str] = ()) -> Config:
     if not isinstance(tree, dict):
         raise ConfigError(f"{where}: expected keys and values, found {type(tree).__name__}")
     for assignment in sets:
-        _assign(tree, assignment)
+        assign(tree, assignment)
     return make_config(tree, where)
 
 
@@ -360,56 +360,12 @@ def _default_config() -> Path:
     return found[0] if found else package.parent / "configs" / "default.yaml"
 
 
-def _assign(tree: dict[str, Any], assignment: str) -> None:
-    key, equals, value = assignment.partition("=")
-    if not equals or not key.strip():
-        raise ConfigError(f"--set {assignment}: write it as key.path=value")
-    *parents, last = key.strip().split(".")
-    for parent in parents:
-        if tree.get(parent) is None:
-            tree[parent] = {}
-        tree = tree[parent]
-        if not isinstance(tree, dict):
-            raise ConfigError(f"--set {assignment}: {parent!r} holds a value, not further keys")
-    tree[last] = parse_yaml(value, f"--set {assignment}")
-
-
 def make_config(tree: dict[str, Any], where: str = "config") -> Config:
     """A validated Config from plain values; all complaints in one ConfigError."""
     try:
         return Config.model_validate(tree)
     except ValidationError as problem:
-        lines = [f"  - {_explain(error)}" for error in problem.errors()]
-        raise ConfigError("\n".join([f"{where}:", *lines])) from None
-
-
-def _explain(error: Any) -> str:
-    path = ".".join(str(part) for part in error["loc"] if not str(part).startswith("literal["))
-    path = re.sub(r"\.((constrained-)?(int|float|str)|dict\[.*\])$", "", path)
-    given = repr(error["input"])
-    given = given if len(given) <= 60 else given[:57] + "..."
-    if error["type"] == "missing":
-        return f"{path}: this key is needed"
-    if error["type"] == "extra_forbidden":
-        known = _known_keys(error["loc"][:-1])
-        close = nearest(str(error["loc"][-1]), known)
-        hint = f" Did you mean {close!r}?" if close else ""
-        return f"{path}: unknown key; known here: {', '.join(known)}.{hint}"
-    message = error["msg"].removeprefix("Value error, ")
-    hint = ""
-    if error["type"] == "literal_error" and isinstance(error["input"], str):
-        close = nearest(error["input"], re.findall(r"'([^']+)'", error["ctx"]["expected"]))
-        hint = f" Did you mean {close!r}?" if close else ""
-    given = "" if error["type"] == "value_error" and isinstance(error["input"], dict) else given
-    message = f"{path}: {message}" if path else message
-    return message + (f", found {given}" if given else "") + (f".{hint}" * bool(hint))
-
-
-def _known_keys(loc: tuple[Any, ...]) -> list[str]:
-    model: Any = Config
-    for part in loc:
-        model = model.model_fields[part].annotation
-    return list(model.model_fields)
+        raise ConfigError("\n".join([f"{where}:", *explain(problem, Config)])) from None
 
 
 def dump_config(config: Config) -> str:
@@ -420,21 +376,3 @@ def dump_config(config: Config) -> str:
 def plain(config: Section) -> dict[str, Any]:
     """The config as plain dicts, lists and scalars."""
     return config.model_dump(mode="json")
-
-
-def flatten(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """`key.path` and value of every leaf."""
-    for key, value in tree.items():
-        if isinstance(value, dict):
-            yield from flatten(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
-
-
-def differences(old: dict[str, Any], new: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """The key paths whose values differ, each with its old and new value."""
-    before, after = dict(flatten(old)), dict(flatten(new))
-    keys = [*before, *(key for key in after if key not in before)]
-    return {
-        key: (before.get(key), after.get(key)) for key in keys if before.get(key) != after.get(key)
-    }

@@ -1,8 +1,10 @@
-"""YAML of YAML 1.2's plain scalars only: no tags, no aliases, no repeated keys."""
+"""YAML of YAML 1.2's plain scalars only: no tags, no aliases, no repeated keys; and what is done
+with the trees of plain values that it gives: a value is laid over one, two are compared."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import yaml
@@ -69,3 +71,36 @@ def _refuse_repeats(node: yaml.Node, where: str) -> None:
             raise ConfigError(f"{where}{_line(key)}: the key {key.value!r} stands here twice")
         seen.add(key.value)
         _refuse_repeats(value, where)
+
+
+def assign(tree: dict[str, Any], assignment: str) -> None:
+    """Lay `key.path=value` over `tree`; ConfigError for what is not written so."""
+    key, equals, value = assignment.partition("=")
+    if not equals or not key.strip():
+        raise ConfigError(f"--set {assignment}: write it as key.path=value")
+    *parents, last = key.strip().split(".")
+    for parent in parents:
+        if tree.get(parent) is None:
+            tree[parent] = {}
+        tree = tree[parent]
+        if not isinstance(tree, dict):
+            raise ConfigError(f"--set {assignment}: {parent!r} holds a value, not further keys")
+    tree[last] = parse_yaml(value, f"--set {assignment}")
+
+
+def flatten(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """`key.path` and value of every leaf."""
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            yield from flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def differences(old: dict[str, Any], new: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """The key paths whose values differ, each with its old and new value."""
+    before, after = dict(flatten(old)), dict(flatten(new))
+    keys = [*before, *(key for key in after if key not in before)]
+    return {
+        key: (before.get(key), after.get(key)) for key in keys if before.get(key) != after.get(key)
+    }

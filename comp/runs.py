@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from comp import files
-from comp.config import Config, differences, dump_config, plain
+from comp.config import Config, dump_config, plain
 from comp.errors import ConfigError, RunError
-from comp.plain_yaml import parse_yaml
+from comp.plain_yaml import differences, parse_yaml
 
 # What may differ between the config that began a run and the one that goes on with it: it does
 # not change what the fold is trained on or with. `name` is the folder itself.

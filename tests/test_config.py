@@ -6,14 +6,13 @@ import pytest
 
 from comp.config import (
     Config,
-    differences,
     dump_config,
     load_config,
     make_config,
     plain,
 )
 from comp.errors import ConfigError
-from comp.plain_yaml import parse_yaml
+from comp.plain_yaml import differences, parse_yaml
 
 SMALL: dict[str, Any] = {
     "name": "x",

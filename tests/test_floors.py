@@ -10,14 +10,14 @@ import comp
 PACKAGE = Path(comp.__file__).parent
 FLOORS = [
     {"comp", "errors"},
-    {"chance", "files", "progress", "seal", "plain_yaml", "counts", "framing", "rle"},
+    {"chance", "files", "progress", "seal", "plain_yaml", "refusals", "counts", "framing", "rle"},
     {"config", "metrics", "overlap", "device", "lock"},
     {"tasks", "losses", "predictions", "runs", "parts", "heads", "segmenters"},
     {"models", "data"},
     {"train", "predict", "ensemble", "submission", "report"},
     {"stages"},
     {"options"},
-    {"cli_answers"},
+    {"cli_answers", "cli_folds"},
     {"cli"},
 ]
 FILES = sorted(PACKAGE.rglob("*.py"))

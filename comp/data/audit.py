@@ -186,10 +186,13 @@ def propose(
     """The copies and the proposed groups; and the clusters that are too large to be proposed.
 
     Rows of the links: the training images, then the test images. A group has two training ids.
+    What is certain is proposed even within a background that many share: a plan may not part it.
     """
     count = len(train) + len(test)
     certain, _ = join(links, count, CERTAIN)
     likely, backgrounds = join(links, count, LIKELY)
+    shared = {row for cluster in backgrounds for row in cluster.rows}
+    likely = sorted([*likely, *(c for c in certain if c.rows[0] in shared)], key=lambda c: c.rows)
     return Copies(_groups(certain, train, test), _groups(likely, train, test)), backgrounds
 
 

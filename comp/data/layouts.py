@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -252,14 +253,20 @@ def _groups(table: Table, data: DataConfig) -> tuple[list[str] | None, list[str]
     return cells, [f"{len(empty)} rows have no group in {data.group!r}: lines {first(empty)}"]
 
 
+def _test_images(data: DataConfig) -> Path:
+    return Path(data.root) / data.test_images
+
+
+# A layout whose answers are masks, from what it lacks and its training index
+_of_masks = partial(Layout, test_images=_test_images, needs_sample=False, masks=True, labels=False)
+
+
 LAYOUTS = {
-    "csv": Layout(
-        _csv_lacks, _csv_train, lambda data: Path(data.root) / data.test_images, named=True
-    ),
+    "csv": Layout(_csv_lacks, _csv_train, _test_images, named=True),
     "folders": Layout(
         trees.folders_lacks,
         trees.folders_train,
-        lambda data: Path(data.root) / data.test_images,
+        _test_images,
         needs_sample=False,
     ),
     "defects": Layout(
@@ -269,30 +276,9 @@ LAYOUTS = {
         samples=("test/sample_submission.csv",),
         masks=True,
     ),
-    "coco": Layout(
-        coco.lacks,
-        coco.train,
-        lambda data: Path(data.root) / data.test_images,
-        needs_sample=False,
-        masks=True,
-        labels=False,
-    ),
-    "masks": Layout(
-        mask_files.lacks,
-        mask_files.train,
-        lambda data: Path(data.root) / data.test_images,
-        needs_sample=False,
-        masks=True,
-        labels=False,
-    ),
-    "rle": Layout(
-        run_tables.lacks,
-        run_tables.train,
-        lambda data: Path(data.root) / data.test_images,
-        needs_sample=False,
-        masks=True,
-        labels=False,
-    ),
+    "coco": _of_masks(coco.lacks, coco.train),
+    "masks": _of_masks(mask_files.lacks, mask_files.train),
+    "rle": _of_masks(run_tables.lacks, run_tables.train),
     "profiles": Layout(
         profiles.lacks,
         profiles.train,

@@ -21,8 +21,9 @@ from comp.progress import track
 from comp.report.curves import plot_batches, plot_rates
 from comp.stages.experiment import Experiment
 from comp.stages.train import open_job
+from comp.train.batches import make_loader
 from comp.train.learner import Job, Learner, new_learner
-from comp.train.loop import make_loader, update
+from comp.train.loop import update
 
 LOWEST, HIGHEST = 1e-6, 1.0
 _SMOOTH, _DIVERGED, _LEAST_FALL = 0.9, 4.0, 1e-6

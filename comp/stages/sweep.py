@@ -23,6 +23,7 @@ from comp.config import Config, Section, load_config
 from comp.errors import ConfigError, ModelError, TrainError, UsageError
 from comp.plain_yaml import parse_yaml
 from comp.progress import say
+from comp.refusals import explain
 from comp.stages.experiment import check_names, open_experiment
 from comp.stages.train import train
 
@@ -100,10 +101,8 @@ def read_sweep(path: Path) -> SweepFile:
     try:
         return SweepFile.model_validate(tree)
     except ValidationError as problem:
-        lines = [
-            f"  - {'.'.join(map(str, error['loc']))}: {error['msg']}" for error in problem.errors()
-        ]
         allowed = f"a sweep file has the keys {', '.join(SweepFile.model_fields)}"
+        lines = explain(problem, SweepFile)
         raise ConfigError("\n".join([f"{path}: {allowed}:", *lines])) from None
 
 

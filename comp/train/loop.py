@@ -7,8 +7,6 @@ to the length of an epoch means that only the validation is missing.
 from __future__ import annotations
 
 import copy
-import csv
-import io
 import math
 import time
 from dataclasses import replace
@@ -19,15 +17,13 @@ import torch
 
 from comp import files
 from comp.chance import seed_torch
-from comp.data.augment import make_recipe
-from comp.data.cutpaste import make_cutpaste
-from comp.data.dataset import Loader, train_loader
-from comp.data.offline import with_copies
+from comp.data.dataset import Loader
 from comp.errors import TrainError, WorkerError, first
 from comp.metrics import Metric
 from comp.progress import say, track
 from comp.train import checkpoint
 from comp.train.average import keep_top, mean_weights, measure_norms, top_epochs
+from comp.train.batches import make_loader
 from comp.train.judging import judge
 from comp.train.learner import (
     Job,
@@ -42,6 +38,7 @@ from comp.train.learner import (
 from comp.train.mix import mix
 from comp.train.modes import learn
 from comp.train.sessions import note_session
+from comp.train.telling import foresee, history_csv, report
 from comp.train.tracking import Tracker, open_tracker
 
 MAX_RETRIES = 5
@@ -93,7 +90,7 @@ def _run(job: Job, micro: int, workers: int) -> dict[str, Any]:
     loader = make_loader(job, workers)
     learner = make_learner(job, len(loader), micro)
     if learner.history:  # a crash may have left it behind the checkpoint
-        files.write_text(job.run.history, _history_csv(learner.history))
+        files.write_text(job.run.history, history_csv(learner.history))
     note_session(job.run, learner.epoch, learner.step, job.device.describe())
     with job.stop.at_a_step(), open_tracker(job.config, job.run, learner.history) as tracker:
         _train_on(job, learner, loader, tracker)
@@ -119,10 +116,10 @@ def _train_on(job: Job, learner: Learner, loader: Loader, tracker: Tracker) -> N
             save_best(job, learner)
         _keep_top(job, learner)
         save_last(job, learner)
-        files.write_text(job.run.history, _history_csv(learner.history))
+        files.write_text(job.run.history, history_csv(learner.history))
         seconds = time.monotonic() - started
-        _report(job, row, improved, seconds, whole=begun == 0, skipped=learner.skipped)
-        _foresee(job, learner, seconds if begun == 0 else trained)
+        report(job, row, improved, seconds, whole=begun == 0, skipped=learner.skipped)
+        foresee(job, learner, seconds if begun == 0 else trained)
 
 
 def _top(job: Job, learner: Learner) -> list[int]:
@@ -166,62 +163,6 @@ def _given_up(job: Job, learner: Learner) -> bool:
     if patience is None or learner.best is None:
         return False
     return learner.epoch - 1 - learner.best["epoch"] >= patience
-
-
-def make_loader(job: Job, workers: int) -> Loader:
-    """The batches of the training part of the fold."""
-    config, paste = job.config, None
-    if config.augment.cutpaste:
-        paste = make_cutpaste(
-            job.images,
-            job.target,
-            job.train_rows,
-            job.masks,
-            config.image,
-            config.augment.cutpaste,
-        )
-    if job.regions is not None:
-        return _mask_loader(job, workers)
-    images, target, rows = with_copies(
-        job.images,
-        job.target,
-        job.train_rows,
-        config.augment.copies,
-        job.classes,
-        seed=config.seed,
-        fold=job.fold,
-    )
-    return train_loader(
-        images,
-        rows,
-        target,
-        make_recipe(config.augment.recipe, config.image.size),
-        seed=config.seed,
-        fold=job.fold,
-        batch_size=config.train.batch_size,
-        workers=workers,
-        sampler=config.train.sampler,
-        strength=config.train.sampler_strength,
-        paste=paste,
-    )
-
-
-def _mask_loader(job: Job, workers: int) -> Loader:
-    config = job.config
-    return train_loader(
-        job.images,
-        job.train_rows,
-        job.target,
-        make_recipe(config.augment.recipe, config.image.size),
-        seed=config.seed,
-        fold=job.fold,
-        batch_size=config.train.batch_size,
-        workers=workers,
-        sampler=config.train.sampler,
-        strength=config.train.sampler_strength,
-        regions=job.regions,
-        side=config.image.size if config.image.resize == "tiles" else None,
-    )
 
 
 def _train_epoch(job: Job, learner: Learner, loader: Loader) -> None:
@@ -331,43 +272,6 @@ def _is_best(row: dict[str, float], best: dict[str, float] | None, metric: Metri
         return metric.better(new, best[metric.name])
     losses = [math.inf if math.isnan(r["valid_loss"]) else r["valid_loss"] for r in (row, best)]
     return losses[0] <= losses[1]
-
-
-def _history_csv(history: list[dict[str, float]]) -> str:
-    table = io.StringIO(newline="")
-    out = csv.writer(table, lineterminator="\n")
-    out.writerow(history[0])
-    out.writerows([format(value, ".10g") for value in row.values()] for row in history)
-    return table.getvalue()
-
-
-def _report(
-    job: Job, row: dict[str, float], improved: bool, seconds: float, *, whole: bool, skipped: int
-) -> None:
-    line = (
-        f"fold {job.fold}  epoch {row['epoch'] + 1:.0f}/{job.config.train.epochs}  "
-        f"lr {row['lr']:.2e}  loss {row['train_loss']:.4f}  valid {row['valid_loss']:.4f}  "
-        f"{job.metric.name} {row[job.metric.name]:.4f}{' *' if improved else ''}  {seconds:.1f} s"
-        + (f"  {skipped} skipped" if skipped else "")
-        + ("" if whole else "  (the rest of it)")
-    )
-    say(line)
-    files.append_line(job.run.log, line)
-
-
-def _foresee(job: Job, learner: Learner, seconds: float) -> None:
-    """Say once, after the first epoch of this command, whether all its folds will end in time."""
-    left = job.stop.left
-    if left is None or job.stop.foreseen:
-        return
-    job.stop.foreseen = True
-    rest = job.config.train.epochs - learner.epoch + job.stop.later_epochs
-    fits = int(left // seconds) if seconds > 0 else rest
-    enough = f"enough for {fits} of the" if fits < rest else "enough for the"
-    say(
-        f"about {seconds:.0f} s an epoch and {left / 3600:.2f} h left: {enough} {rest} epochs that "
-        "are left in the folds asked for"
-    )
 
 
 def _finish(job: Job, learner: Learner, average: dict[str, Any] | None) -> dict[str, Any]:

@@ -97,3 +97,13 @@ def test_copies_that_a_group_holds_are_no_finding() -> None:
     texts = [f.text for f in copy_findings(plain, plain, [], links, copies)]
     assert texts[0] == twice
     assert texts[1].startswith("2 training images are copies or near-copies of one another, in 1 ")
+
+
+def test_what_is_certain_is_proposed_within_a_background_that_many_share() -> None:
+    ids = [f"{n:03d}" for n in range(100)]
+    chain = [Link(row, row + 1, "near", 0.8) for row in range(98)]
+    second = [Link(row, row + 2, "near", 0.8) for row in range(98)]
+    copies, backgrounds = propose(ids, [], [Link(7, 8, "exact", 1.0), *chain, *second])
+    assert [len(cluster.rows) for cluster in backgrounds] == [100]
+    assert [group.ids for group in copies.proposals] == [("007", "008")]
+    assert copies.proposals == copies.copies

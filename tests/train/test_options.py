@@ -17,8 +17,9 @@ from comp.data.sampler import SAMPLERS
 from comp.heads import HEADS, INITS
 from comp.losses import LOSSES
 from comp.tasks import TASKS
+from comp.train.batches import make_loader
 from comp.train.learner import make_learner
-from comp.train.loop import make_loader, train_fold, update
+from comp.train.loop import train_fold, update
 from comp.train.optim import SCHEDULES
 
 MORE = {
@@ -170,3 +171,13 @@ def test_patience_ends_a_fold_and_the_fold_is_finished(tmp_path: Path) -> None:
     best = int(manifest["best"]["epoch"])
     assert len(history) - 1 - best == 2
     assert train_fold(job)["epochs"] == manifest["epochs"]
+
+
+@pytest.mark.parametrize("over", [{"train__layer_decay": 0.5}, {"train__head_lr": 1e-2}])
+def test_the_rate_that_is_told_is_that_of_the_schedule(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], over: dict[str, Any]
+) -> None:
+    job = make_job(tmp_path, train__sched="constant", train__lr=1e-3, train__epochs=1, **over)
+    train_fold(job)
+    assert "  lr 1.00e-03  " in capsys.readouterr().err
+    assert job.run.history.read_text().splitlines()[1].split(",")[1] == "0.001"
