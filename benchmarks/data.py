@@ -1,6 +1,6 @@
 """Speed and evenness of plans and packs, beside the unavoidable work and what a user would do.
 
-    python benchmarks/data.py plans packs
+    python benchmarks/data.py plans packs loader
 
 Measured interleaved, A-B-A-B, after one round that does not count; ratios are taken within a round.
 Results go to data.json and data.md beside this file; parts that are not named keep what they had.
@@ -22,8 +22,11 @@ from typing import Any
 
 import cv2
 import numpy as np
+import torch
 
 from comp.config import ImageConfig
+from comp.data.augment import make_recipe
+from comp.data.dataset import train_loader
 from comp.data.images import fit, read_image
 from comp.data.index import Index
 from comp.data.pack import open_pack
@@ -33,6 +36,7 @@ from comp.data.store import gather
 
 HERE = Path(__file__).parent
 ROUNDS = 5
+SIDE, RATE = 331, 2500  # pixels; images a second of a model that is stood in for
 SHAPES = {"letters": (50_000, 26, 0.46), "wide": (100_000, 100, 0.03), "dense": (100_000, 100, 0.5)}
 
 
@@ -179,11 +183,92 @@ def packs(work: Path) -> dict[str, Any]:
     }
 
 
+class JpegFiles(torch.utils.data.Dataset[Any]):
+    """What a user would do: an item is a file, decoded and resized."""
+
+    def __init__(self, paths: tuple[Path, ...]) -> None:
+        self.paths = paths
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, row: int) -> Any:
+        image = cv2.resize(cv2.imread(str(self.paths[row])), (SIDE, SIDE))
+        return torch.from_numpy(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
+
+
+def whole(batches: Any, pause: float = 0.0) -> int:
+    """The images of all batches; `pause` seconds are slept for each, as a model would compute."""
+    seen = 0
+    for batch in batches:
+        images = batch[0] if isinstance(batch, tuple) else batch
+        time.sleep(pause * len(images))
+        seen += len(images)
+    return seen
+
+
+def loader(work: Path) -> dict[str, Any]:
+    """P2, P3, P13, at 331 px."""
+    index = photos(work / "photos", 1024)
+    made = open_pack(index, ImageConfig(size=SIDE), work / "cache")
+    images, rows = made.images, np.arange(len(index))
+    target = np.zeros(len(rows), np.int64)
+    plain, flips = make_recipe("none", SIDE), make_recipe("flips_rotate", SIDE)
+    keys: Any = {"seed": 0, "fold": 0, "batch_size": 64}
+    ours = train_loader(images, rows, target, plain, workers=0, **keys)
+    often = np.tile(rows, 8)
+    fed = train_loader(images, often, target, plain, workers=1, **keys)
+    files = torch.utils.data.DataLoader(JpegFiles(index.paths), 64, num_workers=cores())
+    order = np.random.default_rng(0).permutation(rows)
+    some = [np.asarray(images[row]) for row in rows[:256]]
+    floats = [image.astype(np.float32) / 255 for image in some]
+
+    def memcpy() -> None:
+        for start in range(0, len(order), 64):
+            np.take(np.asarray(images), order[start : start + 64], axis=0)
+
+    def bare(pixels: list[Any]) -> None:
+        draw = np.random.default_rng(0)
+        for image in pixels:
+            for axis in (0, 1):
+                image = cv2.flip(image, axis) if draw.random() < 0.5 else image  # noqa: PLW2901
+            if draw.random() < 0.8:
+                matrix = cv2.getRotationMatrix2D((SIDE / 2, SIDE / 2), draw.uniform(-40, 40), 1)
+                cv2.warpAffine(image, matrix, (SIDE, SIDE), borderMode=cv2.BORDER_REFLECT_101)
+
+    rounds = []
+    for number in range(ROUNDS + 1):
+        cv2.setNumThreads(1)
+        fed_in = timed(lambda n=number: whole(fed.epoch(n), 1 / RATE))
+        recipe = timed(
+            lambda n=number: [flips(image, 1000 * n + k) for k, image in enumerate(some)]
+        )
+        rounds.append(
+            (
+                timed(memcpy) / timed(lambda n=number: whole(ours.epoch(n))),
+                timed(lambda: whole(files)) / timed(lambda n=number: whole(ours.epoch(n))),
+                len(often) / RATE / fed_in,
+                timed(lambda: bare(some)) / recipe,
+                timed(lambda: bare(floats)) / recipe,
+                len(some) / recipe,
+            )
+        )
+    names = (
+        "memcpy / loader",
+        "DataLoader of files / loader",
+        f"share of {RATE} images a second",
+        "OpenCV's calls / recipe",
+        "OpenCV's calls on floats / recipe",
+        "recipe: images a second",
+    )
+    return {name: summary([one[place] for one in rounds[1:]]) for place, name in enumerate(names)}
+
+
 def main() -> None:
     """Measure the parts that are named."""
     path = HERE / "data.json"
     results = json.loads(path.read_text()) if path.is_file() else {}
-    for part in sys.argv[1:] or ["plans", "packs"]:
+    for part in sys.argv[1:] or ["plans", "packs", "loader"]:
         about = {
             "machine": f"{platform.processor() or platform.machine()}, {cores()} cores",
             "load before": round(os.getloadavg()[0], 1),
@@ -195,7 +280,7 @@ def main() -> None:
             found = plans()
         else:
             with tempfile.TemporaryDirectory() as folder:
-                found = packs(Path(folder))
+                found = {"packs": packs, "loader": loader}[part](Path(folder))
         results[part] = {**about, "results": found}
     path.write_text(json.dumps(results, indent=2) + "\n")
     lines = ["# Plans and packs", "", "Made by `python benchmarks/data.py`.", ""]
