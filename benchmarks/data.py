@@ -231,7 +231,7 @@ def loader(work: Path) -> dict[str, Any]:
         draw = np.random.default_rng(0)
         for image in pixels:
             for axis in (0, 1):
-                image = cv2.flip(image, axis) if draw.random() < 0.5 else image  # noqa: PLW2901
+                image = cv2.flip(image, axis) if draw.random() < 0.5 else image
             if draw.random() < 0.8:
                 matrix = cv2.getRotationMatrix2D((SIDE / 2, SIDE / 2), draw.uniform(-40, 40), 1)
                 cv2.warpAffine(image, matrix, (SIDE, SIDE), borderMode=cv2.BORDER_REFLECT_101)
