@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from toys import scene
 
 from comp.data import alike
-from comp.data.alike import shared_words
+from comp.data.alike import same_frame, shared_words
 from comp.data.local import find_features
 
 
@@ -42,3 +43,12 @@ def test_with_few_features_every_pair_is_a_candidate() -> None:
         (i, j, mirrored) for i, j in ((0, 1), (0, 2), (1, 2)) for mirrored in (False, True)
     ]
     assert shared_words(words, owner, 0) == []
+
+
+def test_frames_in_blocks_are_the_same_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures = [cv2.resize(scene(seed % 9), (64, 64))[:, :, 0] for seed in range(20)]
+    thumbs = np.stack(pictures)
+    whole = same_frame(thumbs)
+    assert {(0, 9), (0, 18), (9, 18), (8, 17)} <= {*whole}
+    monkeypatch.setattr(alike, "_CELLS", 60)  # three rows at a time
+    assert same_frame(thumbs) == whole

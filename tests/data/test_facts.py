@@ -121,3 +121,18 @@ def test_torn_memories_are_made_again(tmp_path: Path) -> None:
 
 def test_no_images_have_no_facts(tmp_path: Path) -> None:
     assert len(look([], tmp_path)) == 0
+
+
+def test_words_are_mapped_and_leave_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(facts, "BLOCK", 2)
+    paths = [save(tmp_path / f"{seed}.png", scene(seed, 96 + seed)) for seed in range(5)]
+    cache = tmp_path / "cache"
+    found = look(paths, cache)
+    assert isinstance(found.words, np.memmap)
+    assert [path.suffix for path in cache.iterdir()] == [".npz"] * 3
+    each = [look([path], cache) for path in paths]
+    assert found.counts.tolist() == [len(one.words) for one in each]
+    assert found.size[:, 0].tolist() == [96, 97, 98, 99, 100]
+    np.testing.assert_array_equal(found.words, np.concatenate([one.words for one in each]))
