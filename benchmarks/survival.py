@@ -9,17 +9,13 @@ they had.
 
 from __future__ import annotations
 
-import json
 import os
-import platform
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -27,14 +23,14 @@ from unittest import mock
 import numpy as np
 import timm
 import torch
+from measure import interleaved, keep, ratios, summary, timed
 
 from comp import chance, files
 from comp.data.augment import make_recipe
 from comp.runs import RunDir
 from comp.train import checkpoint
 
-HERE = Path(__file__).parent
-REPOSITORY = HERE.parent
+REPOSITORY = Path(__file__).parent.parent
 ROUNDS = 7
 BATCH, SIZE = 32, 96
 
@@ -54,40 +50,6 @@ loop.update = update
 sys.argv = ["comp", *sys.argv[1:]]
 main()
 """
-
-
-def timed(work: Callable[[], Any]) -> float:
-    begin = time.perf_counter()
-    work()
-    return time.perf_counter() - begin
-
-
-def summary(values: list[float], digits: int = 4) -> dict[str, float]:
-    """Minimum, median and maximum."""
-    low, middle, high = np.percentile(values, [0, 50, 100])
-    return {
-        "min": round(low, digits),
-        "median": round(middle, digits),
-        "max": round(high, digits),
-    }
-
-
-def interleaved(
-    works: dict[str, Callable[[], Any]], rounds: int = ROUNDS
-) -> dict[str, list[float]]:
-    """Seconds of each work, a round after the other."""
-    found: dict[str, list[float]] = {name: [] for name in works}
-    for number in range(rounds + 1):
-        for name, work in works.items():
-            os.sync()
-            seconds = timed(work)
-            if number:
-                found[name].append(seconds)
-    return found
-
-
-def ratios(found: dict[str, list[float]], over: str, under: str) -> dict[str, float]:
-    return summary([a / b for a, b in zip(found[over], found[under], strict=True)])
 
 
 def trained_state(name: str) -> dict[str, Any]:
@@ -116,7 +78,8 @@ def checkpoints(folder: Path) -> dict[str, Any]:
             "torch.save": lambda: torch.save(state, folder / "plain.pt"),
             "ours": lambda: checkpoint.save_last(state, run),
             "torch.save + fsync": synced,
-        }
+        },
+        ROUNDS,
     )
     return {
         "MB": round(run.last.stat().st_size / 1e6, 1),
@@ -164,6 +127,13 @@ def resuming(folder: Path) -> dict[str, Any]:
     }
 
 
+class _Same:
+    """Stands for a generator whose state is the one that is there."""
+
+    def __init__(self, recipe: Any) -> None:
+        self.state = recipe._numpy.bit_generator.state
+
+
 def determinism(folder: Path) -> dict[str, Any]:
     """P17: a step (augmentation, forward, backward, update) with its seeds and without."""
     del folder
@@ -205,58 +175,15 @@ def determinism(folder: Path) -> dict[str, Any]:
     }
 
 
-class _Same:
-    """Stands for a generator whose state is the one that is there."""
-
-    def __init__(self, recipe: Any) -> None:
-        self.state = recipe._numpy.bit_generator.state
-
-
-PARTS = {"checkpoints": checkpoints, "resuming": resuming, "determinism": determinism}
-
-
-def table(results: dict[str, Any]) -> str:
-    """The results as Markdown."""
-    lines = ["# What it costs that a run cannot be lost", ""]
-    lines += ["Made by `python benchmarks/survival.py`.", ""]
-    for part, measured in results.items():
-        lines += [f"## {part}: {measured['machine']}, load {measured['load before']} before", ""]
-        lines += [", ".join(f"{name} {number}" for name, number in measured["versions"].items())]
-        lines += ["", "| what | result |", "|---|---|"]
-        lines += [f"| {name} | {value} |" for name, value in flat(measured["results"])]
-        lines.append("")
-    return "\n".join(lines)
-
-
-def flat(found: dict[str, Any], above: str = "") -> list[tuple[str, str]]:
-    """Names and values; minimum, median and maximum as one value."""
-    rows = []
-    for name, value in found.items():
-        if isinstance(value, dict) and "median" in value:
-            told = f"{value['median']} ({value['min']} to {value['max']})"
-            rows.append((above + name, told))
-        elif isinstance(value, dict):
-            rows += flat(value, f"{above}{name}: ")
-        else:
-            rows.append((above + name, str(value)))
-    return rows
-
-
-def main() -> None:
-    """Measure the parts that are named."""
-    path = HERE / "survival.json"
-    results = json.loads(path.read_text()) if path.is_file() else {}
-    for part in sys.argv[1:] or PARTS:
-        about = {
-            "machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores",
-            "load before": round(os.getloadavg()[0], 1),
-            "versions": {name: metadata.version(name) for name in ("torch", "timm", "numpy")},
-        }
+def _in_folder(part: Callable[[Path], dict[str, Any]]) -> Callable[[], dict[str, Any]]:
+    def run() -> dict[str, Any]:
         with tempfile.TemporaryDirectory() as folder:
-            results[part] = {**about, "results": PARTS[part](Path(folder))}
-    path.write_text(json.dumps(results, indent=2) + "\n")
-    (HERE / "survival.md").write_text(table(results))
+            return part(Path(folder))
 
+    return run
+
+
+PARTS = {part.__name__: _in_folder(part) for part in (checkpoints, resuming, determinism)}
 
 if __name__ == "__main__":
-    main()
+    keep("survival", "What it costs that a run cannot be lost", PARTS, ["torch", "timm", "numpy"])
