@@ -192,7 +192,8 @@ def _pause(job: Job, learner: Learner) -> None:
 
 
 def update(job: Job, learner: Learner, images: torch.Tensor, target: torch.Tensor) -> None:
-    """One update from one batch, `micro` images at a time; left out when the loss is not finite."""
+    """One update from one batch, `micro` images at a time; left out when the loss, or the gradient,
+    is not finite. (With scaled losses, gradients that overflow are the scaler's to leave out.)"""
     device, clip = job.device.torch_device, job.config.train.clip_grad
     total = torch.zeros((), device=device)
     batch = mix(
@@ -210,13 +211,16 @@ def update(job: Job, learner: Learner, images: torch.Tensor, target: torch.Tenso
         loss = loss * (len(part) / len(images))
         learner.scaler.scale(loss).backward()
         total += loss.detach()
-    if not math.isfinite(float(total)):
-        _skip(job, learner, float(total))
+    scaled = learner.scaler.is_enabled()
+    norm = torch.zeros_like(total) if scaled else _norm(learner, clip)
+    loss_now, norm_now = torch.stack([total, norm]).tolist()
+    if not (math.isfinite(loss_now) and math.isfinite(norm_now)):
+        _skip(job, learner, loss_now)
         return
     learner.loss_sum += torch.stack([total, torch.ones_like(total)])
-    if clip is not None:
+    if scaled and clip is not None:
         learner.scaler.unscale_(learner.optimizer)
-        torch.nn.utils.clip_grad_norm_(learner.net.module.parameters(), clip)
+        _norm(learner, clip)
     learner.rate = learner.rate_now()
     learner.scaler.step(learner.optimizer)
     learner.scaler.update()
@@ -227,11 +231,20 @@ def update(job: Job, learner: Learner, images: torch.Tensor, target: torch.Tenso
         learner.ema.update(learner.net.module, step=learner.updates)
 
 
+def _norm(learner: Learner, clip: float | None) -> torch.Tensor:
+    """The norm of the gradient before it is clipped."""
+    found = [p for p in learner.net.module.parameters() if p.grad is not None]
+    if clip is not None:
+        return torch.nn.utils.clip_grad_norm_(found, clip)
+    return torch.nn.utils.get_total_norm([p.grad for p in found if p.grad is not None])
+
+
 def _skip(job: Job, learner: Learner, loss: float) -> None:
+    what = f"the loss is {loss}" if not math.isfinite(loss) else "the gradient is not finite"
     learner.optimizer.zero_grad(set_to_none=True)
     learner.skipped += 1
     place = tell_place(learner.epoch, learner.step + 1)
-    where = f"fold {job.fold}: the loss is {loss} in {place}"
+    where = f"fold {job.fold}: {what} in {place}"
     if learner.skipped > MAX_SKIPPED:
         raise TrainError(
             f"{where}, for the {learner.skipped}th time. Lower train.lr, set train.clip_grad, or "

@@ -291,6 +291,30 @@ def test_a_bad_step_is_skipped_and_counted_and_leaves_nothing_behind(
     assert all(np.isfinite(row["train_loss"]) for row in state["history"])
 
 
+@pytest.mark.parametrize("clip", [None, 1.0])
+def test_a_finite_loss_with_a_gradient_that_is_not_is_skipped_too(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    clip: float | None,
+) -> None:
+    """The root of a zero is finite, its slope is not."""
+    real, calls = Net.logits, iter(range(10**6))
+
+    def logits(self: Net, images: torch.Tensor) -> torch.Tensor:
+        out = real(self, images)
+        if not self.module.training or next(calls) != 1:
+            return out
+        return out + torch.sqrt(out * 0)
+
+    monkeypatch.setattr(Net, "logits", logits)
+    job = make_job(tmp_path, train__clip_grad=clip)
+    assert train_fold(job)["skipped"] == 1
+    assert "the gradient is not finite in epoch 1 step 2; skipped" in capsys.readouterr().err
+    state = checkpoint.load(job.run.last)
+    assert all(torch.isfinite(value).all() for value in state["model"].values())
+
+
 def test_a_loss_that_stays_bad_stops_the_run_and_keeps_the_last_finite_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
