@@ -53,6 +53,12 @@ RECIPES: dict[str, dict[str, Any]] = {
     },
     "focal": {"train.loss": "focal", "train.sampler": "shuffle"},
     "cutpaste": {"train.loss": "bce", "train.sampler": "shuffle", "augment.cutpaste": 0.3},
+    "half oversampled, cutpaste": {
+        "train.loss": "bce",
+        "train.sampler": "balanced",
+        "train.sampler_strength": 0.5,
+        "augment.cutpaste": 0.1,
+    },
 }
 
 
@@ -71,7 +77,7 @@ ENV = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(HERE.parent)}
 
 def run(work: Path, config: Path, recipe: str, seed: int) -> dict[str, float]:
     """Train five folds and ensemble them: the scores at a half, tuned, and honest."""
-    name = f"{recipe.replace(' ', '_')}_{seed}"
+    name = f"{recipe.replace(', ', '_').replace(' ', '_')}_{seed}"
     out = work / f"{name}.json"
     if out.is_file():
         found: dict[str, float] = json.loads(out.read_text())
