@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import cv2
@@ -51,16 +51,23 @@ class _Batches:
         self.fold = fold
         self._plain = plain(images)
 
-    def __getitem__(self, keys: list[Key]) -> Batch:
+    def room(self, count: int) -> Array:
+        """Memory for the images of a batch."""
+        return np.empty((count, *self._plain.shape[1:]), dtype=np.uint8)
+
+    def make(self, keys: list[Key], room: Array) -> Batch:
+        """The batch of these keys, its images in `room`."""
         rows = np.array([row for _, _, row in keys], dtype=np.int64)
         target = self.target[rows]  # a copy: CutPaste changes labels
         if self.recipe.changes or self.paste is not None:
-            images = np.empty((len(rows), *self._plain.shape[1:]), dtype=np.uint8)
             for place, (epoch, position, row) in enumerate(keys):
-                images[place], target[place] = self._one(epoch, position, row)
+                room[place], target[place] = self._one(epoch, position, row)
         else:
-            images = gather(self._plain, rows)
-        return torch.from_numpy(images), torch.from_numpy(target)
+            gather(self._plain, rows, room)
+        return torch.from_numpy(room), torch.from_numpy(target)
+
+    def __getitem__(self, keys: list[Key]) -> Batch:
+        return self.make(keys, self.room(len(keys)))
 
     def _one(self, epoch: int, position: int, row: int) -> tuple[Array, Array]:
         """An image and its label, as training sees them."""
@@ -153,18 +160,30 @@ class Loader:
         if not 0 <= first_step <= len(self):
             raise TrainError(f"an epoch has {len(self)} steps; it cannot begin at {first_step}")
         if self._torch is None:
-            return _ahead(self._alone(number, first_step))
+            return self._alone(number, first_step)
         self._plan.chosen = (number, first_step)
         return _with_advice(_ahead((batch[0], batch[1]) for batch in iter(self._torch)))
 
     def _alone(self, number: int, first_step: int) -> Iterator[Batch]:
-        for keys in self._plan.keys(number, first_step):
-            images, target = self._batches[keys]
-            yield (images.pin_memory(), target.pin_memory()) if self._pinned else (images, target)
+        """Each batch is made by a thread while the one before is used, in memory that is taken
+        here: what a thread takes is given back to the system each time, and costs as much again."""
+        coming: Future[Batch] | None = None
+        with ThreadPoolExecutor(1) as pool:
+            for keys in self._plan.keys(number, first_step):
+                before = coming
+                coming = pool.submit(self._make, keys, self._batches.room(len(keys)))
+                if before is not None:
+                    yield before.result()
+            if coming is not None:
+                yield coming.result()
+
+    def _make(self, keys: list[Key], room: Any) -> Batch:
+        images, target = self._batches.make(keys, room)
+        return (images.pin_memory(), target.pin_memory()) if self._pinned else (images, target)
 
 
 def _ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
-    """The same batches, each made (or fetched from its worker) while the one before is used."""
+    """The same batches, each fetched from its worker while the one before is used."""
     with ThreadPoolExecutor(1) as pool:
         coming = pool.submit(next, batches, None)
         while (batch := coming.result()) is not None:

@@ -81,13 +81,20 @@ class MaskBatches:
         self.seed, self.fold, self.side = seed, fold, side
         self._plain = plain(images)
 
-    def __getitem__(self, keys: list[Key]) -> tuple[torch.Tensor, torch.Tensor]:
+    def room(self, count: int) -> None:
+        """Nothing: how large a batch gets is known when it is made."""
+
+    def make(self, keys: list[Key], room: None = None) -> tuple[torch.Tensor, torch.Tensor]:
+        """The batch of these keys."""
         pairs = [self._one(*key) for key in keys]
         tall = max(image.shape[0] for image, _ in pairs)
         wide = max(image.shape[1] for image, _ in pairs)
         images = np.stack([mirrored(image, tall, wide) for image, _ in pairs])
         masks = np.stack([padded(mask, tall, wide) for _, mask in pairs])
         return torch.from_numpy(images), torch.from_numpy(masks).permute(0, 3, 1, 2).contiguous()
+
+    def __getitem__(self, keys: list[Key]) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.make(keys)
 
     def _one(self, epoch: int, position: int, row: int) -> tuple[Array, Array]:
         image, mask = np.asarray(self._plain[row]), self.regions[row]

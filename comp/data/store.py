@@ -22,11 +22,19 @@ Pixels = np.ndarray[Any, Any]
 Images = Any  # np.ndarray, or what stands for one
 
 
-def gather(images: Images, rows: Pixels) -> Pixels:
-    """(n, S, S, 3) uint8: the images of `rows`, in their order."""
+def gather(images: Images, rows: Pixels, out: Pixels | None = None) -> Pixels:
+    """(n, S, S, 3) uint8: the images of `rows`, in their order; in `out`, where it is given."""
     if isinstance(images, np.ndarray):
-        return np.take(np.asarray(images), rows, axis=0)
-    return np.asarray(images.take(rows))
+        if out is None:
+            return np.take(np.asarray(images), rows, axis=0)
+        if rows.min() < 0 or rows.max() >= len(images):
+            raise IndexError(f"rows beyond the {len(images)} images")
+        return np.take(images, rows, axis=0, out=out, mode="clip")  # "raise" copies once more
+    found = np.asarray(images.take(rows))
+    if out is None:
+        return found
+    out[:] = found
+    return out
 
 
 def plain(images: Images) -> Images:
