@@ -24,7 +24,7 @@ from comp.stages.gate import Gate
 from comp.stages.mask_scene import each_row
 from comp.stages.members import Ground, Model
 from comp.submission.masks import RunWriter, coco_results, write_zip
-from comp.submission.write import render_cells, write_content
+from comp.submission.write import finish, other_form, render_cells, write_content
 
 Array = np.ndarray[Any, Any]
 Answered = Iterator[tuple[str, Array, Array]]  # id, mask (L, H, W), probabilities (C, H, W)
@@ -106,12 +106,12 @@ def write_masks(
         write_content(path, paths.submission_json, gate.sample, gate.form, content, manifest)
         _compare(list(gate.check(path)[gate.sample.answers[0]]), runs, path)
         return path, len(runs.cells)
+    old = other_form(paths.submission_json, path)
     with files.replacing(path) as beside:
         count = _FORMS[writes](beside, _noted(answers, runs), gate)
         _compare(gate.masks.cells(beside, zipped=writes == "masks"), runs, path)
         files.remove(paths.submission_json)
-    facts = {"file": path.name, "rows": count, "sha256": files.digest_file(path)}
-    files.write_json(paths.submission_json, manifest | facts)
+    finish(paths.submission_json, path, count, manifest, old)
     return path, count
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from comp import files
 from comp.errors import CompError, SubmissionError, complain, first
+from comp.progress import say
 from comp.submission.form import Form
 from comp.submission.gate import check_submission
 from comp.submission.sample import Sample, lines, repeated
@@ -112,11 +113,33 @@ def write_content(
     """Write a table that is ready, as `write_submission` does."""
     check_submission(content, sample, form, where=str(csv_path))
     digest = hashlib.sha256(content).hexdigest()
+    old = other_form(json_path, csv_path)
     _remove(json_path)
     files.write_bytes(csv_path, content)
     if files.digest_file(csv_path) != digest:
         raise SubmissionError(f"{csv_path}: not what was written; is the disk failing?")
-    facts = {"file": csv_path.name, "rows": len(sample.ids), "sha256": digest}
+    finish(json_path, csv_path, len(sample.ids), manifest, old)
+
+
+def other_form(json_path: Path, path: Path) -> Path | None:
+    """The file of another form that a submission of the name of `path` has now, by its manifest."""
+    try:
+        old = json_path.with_name(str(files.read_json(json_path, SubmissionError)["file"]))
+    except (SubmissionError, KeyError, TypeError, ValueError):  # none, or torn: nothing is known
+        return None
+    same_name = base_name(old) == base_name(path)
+    return old if same_name and old.name != path.name and old.is_file() else None
+
+
+def finish(
+    json_path: Path, path: Path, rows: int, manifest: dict[str, Any], old: Path | None
+) -> None:
+    """Write the manifest of a file that is in its place; `old`, of another form, goes before: a
+    submission has one file."""
+    if old is not None:
+        _remove(old)
+        say(f"{old} is replaced by {path}")
+    facts = {"file": path.name, "rows": rows, "sha256": files.digest_file(path)}
     files.write_json(json_path, manifest | facts)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import zipfile
 from collections.abc import Callable
@@ -59,10 +60,11 @@ def test_every_form_holds_the_same_masks(trained: Experiment) -> None:
     table = read_table(result.path)
     cells = dict(zip(table.values["ImageId_ClassId"], table.values["EncodedPixels"], strict=True))
     zipped = again(trained, submission={"write": "masks"})
+    packed = io.BytesIO(zipped.path.read_bytes())
     coco = again(trained, submission={"write": "coco"})
     regions = json.loads(coco.path.read_text())
     assert (zipped.path.suffix, coco.path.name) == (".zip", "toy_segmentation.coco.json")
-    with zipfile.ZipFile(zipped.path) as files:
+    with zipfile.ZipFile(packed) as files:
         for number in range(6):
             coded = np.frombuffer(files.read(f"t{number:03d}.png"), dtype=np.uint8)
             mask = cv2.imdecode(coded, cv2.IMREAD_UNCHANGED)
@@ -98,6 +100,19 @@ def test_what_is_no_table_passes_the_same_gate(trained: Experiment, form: str) -
     result.path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(SubmissionError, match="cannot be read"):
         check_file(trained, result.path)
+
+
+def test_another_form_of_the_same_name_takes_the_place_of_the_first(
+    trained: Experiment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    again(trained)
+    again(trained, submission={"write": "coco"})
+    names = [path.name for path in sorted(Path("submissions").iterdir())]
+    assert names == ["toy_segmentation.coco.json", "toy_segmentation.json"]
+    assert "toy_segmentation.csv is replaced by" in capsys.readouterr().err
+    again(trained)
+    names = [path.name for path in sorted(Path("submissions").iterdir())]
+    assert names == ["toy_segmentation.csv", "toy_segmentation.json"]
 
 
 def test_a_file_that_is_not_what_was_answered_replaces_nothing(
