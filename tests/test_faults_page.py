@@ -7,12 +7,12 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 PAGE = (HERE.parent / "docs/faults.md").read_text(encoding="utf-8")
-GUARDED = [*range(1, 44), 45, 46, 48, 50]
+GUARDED = range(1, 51)
 
 
 def test_every_fault_is_guarded_by_tests_that_exist() -> None:
     rows = re.findall(r"^\| F(\d+) \|[^|]*\|([^|]*)\|$", PAGE, re.MULTILINE)
-    assert [int(number) for number, _ in rows] == GUARDED
+    assert [int(number) for number, _ in rows] == [*GUARDED]
     found = set()
     for path in HERE.rglob("test_*.py"):
         found |= set(re.findall(r"^def (test_\w+)\(", path.read_text(encoding="utf-8"), re.M))

@@ -328,6 +328,20 @@ def test_a_loss_that_stays_bad_stops_the_run_and_keeps_the_last_finite_checkpoin
     assert all(torch.isfinite(value).all() for value in best["model"].values())
 
 
+def test_going_on_needs_no_pretrained_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train_fold(make_job(tmp_path, train__epochs=1))
+
+    def unreachable(*_: object, **__: object) -> Net:
+        raise AssertionError("the weights were asked for again")
+
+    monkeypatch.setattr("comp.train.learner.build_net", unreachable)
+    train_fold(make_job(tmp_path, train__epochs=2))
+    with pytest.raises(AssertionError, match="asked for again"):
+        train_fold(make_job(tmp_path / "other"))
+
+
 def test_a_checkpoint_of_another_fold_or_plan_is_refused(tmp_path: Path) -> None:
     train_fold(make_job(tmp_path))
     with pytest.raises(RunError, match="made for fold 0 of plan planplan, this is fold 1"):
