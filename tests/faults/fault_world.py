@@ -89,6 +89,7 @@ class World:
     def run(self, root: Path, commands: Any = None, **fault: Any) -> Outcome:
         """Run the commands in a workspace, under a fault if one is given."""
         out, report = self.folder / f"{root.name}.out", self.folder / f"{root.name}.report"
+        report.unlink(missing_ok=True)  # a worker of a run that was killed may still hold it
         request = {
             "root": str(root),
             "out": str(out),
