@@ -25,7 +25,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from comp.data.facts import cores
+from comp.check.image_stats import cores
 
 HERE = Path(__file__).parent
 SIDE, KILL_AFTER = 64, 60.0
@@ -72,7 +72,7 @@ def make(folder: Path, count: int) -> None:
 def run(folder: Path, kill_after: float | None = None) -> dict[str, Any]:
     """One `comp check`: seconds, the most memory, and the blocks of images that are remembered."""
     begin, most = time.perf_counter(), 0
-    command = [sys.executable, "-m", "comp.cli", "check", "-c", "many.yaml"]
+    command = [sys.executable, "-m", "comp", "check", "-c", "many.yaml"]
     with (folder / "log.txt").open("wb") as log:
         child = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
         while child.poll() is None:

@@ -24,14 +24,14 @@ import torch
 from measure import alone, interleaved, keep, ratios, summary, timed
 from torch.utils.data import DataLoader, Dataset
 
-from comp.config import ImageConfig
-from comp.data.augment import RECIPES, make_recipe
-from comp.data.dataset import Loader, train_loader
-from comp.data.images import fit, read_image
-from comp.data.index import Index
-from comp.data.pack import open_pack
-from comp.data.packing import cores
-from comp.data.spread import spread_images
+from comp.config.schema import ImageConfig
+from comp.data.cache.build import cores
+from comp.data.cache.pack import open_pack
+from comp.data.folds.stratify import spread_images
+from comp.data.images.decode import fit, read_image
+from comp.data.index.index import Index
+from comp.data.loader.loader import Loader, train_loader
+from comp.data.loader.recipes import RECIPES, make_recipe
 
 ROUNDS = 5
 SIZE = 331
@@ -112,8 +112,8 @@ def decode_all(index: Index, image: ImageConfig) -> None:
 _READY = """
 import pickle
 from pathlib import Path
-from comp.config import ImageConfig
-from comp.data.pack import open_pack
+from comp.config.schema import ImageConfig
+from comp.data.cache.pack import open_pack
 saved, cache, size = sys.argv[3:]
 index = pickle.load(open(saved, "rb"))
 """

@@ -26,14 +26,14 @@ from typing import Any
 import numpy as np
 
 from comp.ensemble.blend import answer, make_blend
+from comp.ensemble.blend_scores import make_judge
 from comp.ensemble.compare import Evidence, Fit, Row, Scores, answer_of, judge_row
-from comp.ensemble.judge import make_judge
-from comp.ensemble.thresholds import tune
-from comp.ensemble.vote import VOTES
+from comp.ensemble.rules.thresholds import tune
+from comp.ensemble.votes import VOTES
 from comp.ensemble.weights import greedy_picks
-from comp.metrics import METRICS
-from comp.predictions import Predictions
-from comp.tasks import TASKS
+from comp.inference.predictions import Predictions
+from comp.tasks.kinds import TASKS
+from comp.tasks.metrics import METRICS
 
 HERE = Path(__file__).parent
 ROWS, COLUMNS, MEMBERS, ROUNDS = 50_000, 26, 20, 5
@@ -373,10 +373,10 @@ def tta(images: int = 192, size: int = 96) -> dict[str, Any]:
     import ttach
     from torch.utils.data import DataLoader
 
-    from comp.config import ModelConfig
-    from comp.device import choose_device
-    from comp.models import build_empty_net
-    from comp.predict import predict_probs
+    from comp.config.schema import ModelConfig
+    from comp.inference.predict import predict_probs
+    from comp.models.device import choose_device
+    from comp.models.networks import build_empty_net
 
     device = choose_device()
     config = ModelConfig(name="resnet18", pretrained=False)

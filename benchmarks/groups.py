@@ -32,11 +32,11 @@ from typing import Any
 import cv2
 import numpy as np
 
-from comp.data import audit
-from comp.data.copies import find_links
-from comp.data.facts import cores, look
-from comp.data.images import read_image
-from comp.data.match import list_files
+from comp.check import audit
+from comp.check.duplicates.clusters import find_links
+from comp.check.image_stats import cores, look
+from comp.data.images.decode import read_image
+from comp.data.index.file_match import list_files
 
 HERE = Path(__file__).parent
 COPIES = 20  # of each kind

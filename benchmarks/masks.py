@@ -92,7 +92,7 @@ class Watched:
 
 def comp(work: Path, words: list[str]) -> dict[str, float]:
     """Seconds and memory of a command."""
-    command = [sys.executable, "-m", "comp.cli", *words, "-c", "masks.yaml", "-q"]
+    command = [sys.executable, "-m", "comp", *words, "-c", "masks.yaml", "-q"]
     paths = {**os.environ, "PYTHONPATH": str(HERE.parent)}
     begin = time.perf_counter()
     with (work / "log").open("a") as log:

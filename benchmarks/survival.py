@@ -25,9 +25,9 @@ import timm
 import torch
 from measure import interleaved, keep, ratios, summary, timed
 
-from comp import chance, files
-from comp.data.augment import make_recipe
-from comp.runs import RunDir
+from comp.config.workspace import RunDir
+from comp.core import files, rng
+from comp.data.loader.recipes import make_recipe
 from comp.train import checkpoint
 
 REPOSITORY = Path(__file__).parent.parent
@@ -38,7 +38,7 @@ BATCH, SIZE = 32, 96
 CHILD = """
 import os, sys
 import comp.train.loop as loop
-from comp.cli import main
+from comp.cli.main import main
 real, count = loop.update, 0
 def update(*given):
     global count
@@ -101,7 +101,7 @@ def start(workspace: Path, last: int = 1) -> None:
 
 def resuming(folder: Path) -> dict[str, Any]:
     """P7: from the start of the command to the end of its first update, packed images there."""
-    command = [sys.executable, "-m", "comp.cli", "folds", "make", "-q"]
+    command = [sys.executable, "-m", "comp", "folds", "make", "-q"]
     paths = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     subprocess.run(command, cwd=folder, env=paths, check=True, capture_output=True)
     start(folder, 21)
@@ -144,8 +144,8 @@ def determinism(folder: Path) -> dict[str, Any]:
     target = torch.arange(BATCH) % 10
 
     def step() -> None:
-        batch = [recipe(i, chance.derive(42, "augment", 0, 1, n)) for n, i in enumerate(images)]
-        chance.seed_torch(42, "step", 0, 1, 2)
+        batch = [recipe(i, rng.derive(42, "augment", 0, 1, n)) for n, i in enumerate(images)]
+        rng.seed_torch(42, "step", 0, 1, 2)
         pixels = torch.from_numpy(np.stack(batch)).permute(0, 3, 1, 2).float().div_(255)
         torch.nn.functional.cross_entropy(module(pixels), target).backward()
         optimizer.step()
@@ -153,15 +153,15 @@ def determinism(folder: Path) -> dict[str, Any]:
 
     def seeds() -> None:
         for position in range(BATCH):
-            seed = chance.derive(42, "augment", 0, 1, position)
+            seed = rng.derive(42, "augment", 0, 1, position)
             recipe._python.seed(seed)
             recipe._numpy.bit_generator.state = np.random.PCG64(seed).state
-        chance.seed_torch(42, "step", 0, 1, 2)
+        rng.seed_torch(42, "step", 0, 1, 2)
 
     def unseeded() -> None:
         with ExitStack() as stack:
             for name in ("derive", "seed_torch"):
-                stack.enter_context(mock.patch.object(chance, name, return_value=1))
+                stack.enter_context(mock.patch.object(rng, name, return_value=1))
             stack.enter_context(mock.patch.object(recipe._python, "seed", return_value=None))
             stack.enter_context(mock.patch.object(np.random, "PCG64", return_value=_Same(recipe)))
             step()

@@ -65,7 +65,7 @@ RECIPES: dict[str, dict[str, Any]] = {
 def comp(work: Path, config: Path, words: list[str], sets: dict[str, Any]) -> str:
     """What a command of comp prints."""
     laid = [word for key, value in sets.items() for word in ("--set", f"{key}={value}")]
-    command = [sys.executable, "-m", "comp.cli", *words, "-c", str(config), *laid]
+    command = [sys.executable, "-m", "comp", *words, "-c", str(config), *laid]
     done = subprocess.run(command, cwd=work, capture_output=True, text=True, env=ENV)
     if done.returncode not in ((0, 3) if words[0] == "check" else (0,)):
         raise SystemExit(f"{' '.join(command)}\n{done.stdout}{done.stderr}")

@@ -53,12 +53,12 @@ def comp(
 ) -> Callable[..., tuple[int, str, str]]:
     """`comp("train", "--fold", "0")` gives the exit code, stdout and stderr."""
 
-    from comp import cli
+    from comp.cli import main
 
     def run(*words: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["comp", *words])
         try:
-            cli.main()
+            main.main()
             code: Any = 0
         except SystemExit as done:
             code = done.code or 0

@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 import yaml
 
-from comp.config import load_config
-from comp.data.augment import RECIPES
-from comp.data.layouts import LAYOUTS
-from comp.data.schemes import SCHEMES
-from comp.ensemble.vote import VOTES
-from comp.metrics import METRICS
-from comp.predict import TTAS
+from comp.config.loading import load_config
+from comp.data.folds.schemes import SCHEMES
+from comp.data.layouts.layouts import LAYOUTS
+from comp.data.loader.recipes import RECIPES
+from comp.ensemble.votes import VOTES
+from comp.inference.predict import TTAS
 from comp.stages.experiment import check_names, open_experiment
-from comp.tasks import TASKS
+from comp.tasks.kinds import TASKS
+from comp.tasks.metrics import METRICS
 from comp.train.optim import SCHEDULES
 
 ROOT = Path(__file__).parents[1]
@@ -43,7 +43,7 @@ def test_the_demo_ends_with_both_scores_at_least_0_97(tmp_path: Path) -> None:
     environment = {**os.environ, "COLUMNS": "100", "OMP_NUM_THREADS": "1"}
     for words in demo_commands():
         done = subprocess.run(
-            [sys.executable, "-m", "comp.cli", *words],
+            [sys.executable, "-m", "comp", *words],
             cwd=tmp_path,
             env=environment,
             capture_output=True,

@@ -12,17 +12,18 @@ import numpy as np
 import pytest
 from toys import paint, write_csv
 
-from comp.config import Config, make_config
-from comp.data.tables import read_table
-from comp.errors import CheckError, PlanError, RunError
-from comp.predictions import Predictions
+from comp.config.loading import make_config
+from comp.config.schema import Config
+from comp.core.errors import CheckError, PlanError, RunError
+from comp.data.index.tables import read_table
+from comp.inference.predictions import Predictions
 from comp.stages.ensemble import ensemble
 from comp.stages.experiment import open_experiment
 from comp.stages.folds import make_folds
 from comp.stages.predict import predict
 from comp.stages.train import train
 from comp.submission import read_sample
-from comp.tasks import TASKS
+from comp.tasks.kinds import TASKS
 
 Toy = Callable[..., dict[str, Any]]
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from toys import paint, toy_tree, write_csv
 
-from comp.config import make_config
-from comp.data.planfile import load_plan
-from comp.predictions import Predictions
+from comp.config.loading import make_config
+from comp.data.folds.plan_file import load_plan
+from comp.inference.predictions import Predictions
 from comp.report.board import draw_board
 from comp.stages.board import Entry, Group
 from comp.stages.check import check

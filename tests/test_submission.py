@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from comp.errors import ConfigError, DataError, SubmissionError
-from comp.metrics import METRICS
+from comp.core.errors import ConfigError, DataError, SubmissionError
 from comp.submission import (
     Form,
     Sample,
@@ -22,7 +21,8 @@ from comp.submission import (
     render,
     write_submission,
 )
-from comp.tasks import TASKS
+from comp.tasks.kinds import TASKS
+from comp.tasks.metrics import METRICS
 
 BINARY, MULTICLASS, MULTILABEL = (TASKS[n] for n in ("binary", "multiclass", "multilabel"))
 F1, AUC = METRICS["macro_f1"], METRICS["roc_auc"]

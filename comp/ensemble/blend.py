@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from comp.data.index import Index
+from comp.core.errors import PlanError, PredictionsError, first
+from comp.data.index.index import Index
 from comp.ensemble.compare import Evidence, Row, Scores, without_nan
 from comp.ensemble.prior import Shift, Shifted
-from comp.ensemble.vote import Vote, check_vote
-from comp.errors import PlanError, PredictionsError, first
-from comp.metrics import Metric
-from comp.predictions import Predictions, join
-from comp.tasks import Task
+from comp.ensemble.votes import Vote, check_vote
+from comp.inference.predictions import Predictions, join
+from comp.tasks.kinds import Task
+from comp.tasks.metrics import Metric
 
 Array = np.ndarray[Any, Any]
 

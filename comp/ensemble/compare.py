@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from comp.ensemble.honest import bootstrap, check_folds, fit_rule, score_of
-from comp.ensemble.judge import make_judge
-from comp.ensemble.thresholds import tune
-from comp.ensemble.vote import VOTES, Vote
+from comp.core.errors import ConfigError
+from comp.ensemble.blend_scores import make_judge
+from comp.ensemble.cross_fit import bootstrap, check_folds, fit_rule, score_of
+from comp.ensemble.rules.thresholds import tune
+from comp.ensemble.votes import VOTES, Vote
 from comp.ensemble.weights import WEIGHERS
-from comp.errors import ConfigError
-from comp.metrics import Metric
-from comp.tasks import Task
+from comp.tasks.kinds import Task
+from comp.tasks.metrics import Metric
 
 Array = np.ndarray[Any, Any]
 

@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from comp.errors import ConfigError, first
-from comp.tasks import Task
+from comp.core.errors import ConfigError, first
+from comp.tasks.kinds import Task
 
 Array = np.ndarray[Any, Any]
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from comp.config import JOINT
+from comp.config.schema import JOINT
+from comp.core.errors import ConfigError, first
 from comp.ensemble.prior import both_columns
-from comp.errors import ConfigError, first
-from comp.predictions import Predictions
+from comp.inference.predictions import Predictions
 
 Array = np.ndarray[Any, Any]
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from comp import chance
-from comp.ensemble.cuts import TIE
-from comp.ensemble.judge import Judge
-from comp.errors import ConfigError, first
-from comp.plain_yaml import parse_yaml
+from comp.config.plain_yaml import parse_yaml
+from comp.core import rng
+from comp.core.errors import ConfigError, first
+from comp.ensemble.blend_scores import Judge
+from comp.ensemble.rules.cuts import TIE
 
 Array = np.ndarray[Any, Any]
 
@@ -48,7 +48,7 @@ def _greedy(judge: Judge, seed: int) -> Array:
     members = len(judge.spread)
     bags = [np.arange(members)]
     if members >= _BAGGED_FROM:
-        draw = chance.generator(seed, "bags")
+        draw = rng.generator(seed, "bags")
         half = (members + 1) // 2
         bags += [np.sort(draw.choice(members, half, replace=False)) for _ in range(_BAGS)]
     total = np.zeros(members)

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from comp import files
-from comp.errors import UsageError
-from comp.progress import say
+from comp.core import files
+from comp.core.errors import UsageError
+from comp.core.progress import say
 from comp.report.fonts import any_script
 
 if TYPE_CHECKING:

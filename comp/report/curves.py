@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from comp import files
+from comp.core import files
 
 
 def _figure() -> tuple[Any, Any]:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 if TYPE_CHECKING:
-    from comp.data.audit import Finding
+    from comp.check.audit import Finding
 
 _OF_MASKS = ("images", "objects", "of all pixels", "of an image that has it (median)")
 _SHOWN = 12  # findings of one level about single images

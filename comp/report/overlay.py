@@ -8,7 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from comp.counts import IGNORED
+from comp.tasks.counts import IGNORED
 
 Pixels = np.ndarray[Any, Any]
 

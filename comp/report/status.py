@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from comp.progress import say
+from comp.core.progress import say
 
 if TYPE_CHECKING:
     from comp.stages.status import FoldStatus, Status

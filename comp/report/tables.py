@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from comp.progress import say
+from comp.core.progress import say
 
 if TYPE_CHECKING:
-    from comp.data.folds import Balance, FoldPlan
+    from comp.data.folds.make import Balance, FoldPlan
     from comp.stages.pack import Packed
     from comp.stages.sweep import Sweep
     from comp.stages.train import Trained

@@ -9,19 +9,19 @@ from typing import Any
 
 import numpy as np
 
-from comp import files
-from comp.data.plan import FoldPlan
-from comp.data.planfile import load_plan
+from comp.config.workspace import Workspace
+from comp.core import files
+from comp.core.errors import CheckError, CompError, RunError, SubmissionError, UsageError, pick
+from comp.data.folds.plan import FoldPlan
+from comp.data.folds.plan_file import load_plan
 from comp.ensemble.compare import Evidence, judge_row
-from comp.ensemble.vote import VOTES
-from comp.errors import CheckError, CompError, RunError, SubmissionError, UsageError, pick
-from comp.metrics import METRICS
-from comp.predictions import Predictions, join
-from comp.runs import Workspace
-from comp.stages.gate import FOLDER, find
+from comp.ensemble.votes import VOTES
+from comp.inference.predictions import Predictions, join
 from comp.stages.members import run_config
+from comp.stages.submission import FOLDER, find
 from comp.submission.write import base_name, manifest_path, written_in
-from comp.tasks import TASKS
+from comp.tasks.kinds import TASKS
+from comp.tasks.metrics import METRICS
 
 _SCORES = "scores.json"
 

@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 
 import comp
-from comp import files, progress
-from comp.data import audit, match
-from comp.data.audit import Finding
-from comp.data.copies import Cluster, find_links
-from comp.data.facts import Facts, look
-from comp.data.index import Index
-from comp.data.layouts import LAYOUTS, read_index, read_test, sample_path, test_folder
-from comp.data.mask_facts import look_at_masks, mask_findings, mask_statistics
-from comp.data.proposals import (
+from comp.check import audit
+from comp.check.audit import Finding
+from comp.check.duplicates.clusters import Cluster, find_links
+from comp.check.image_stats import Facts, look
+from comp.check.mask_stats import look_at_masks, mask_findings, mask_statistics
+from comp.config.workspace import Workspace
+from comp.core import files, progress
+from comp.core.errors import DataError, first
+from comp.data.folds.groups import (
     FORMAT,
     Copies,
     Skipped,
@@ -30,10 +30,11 @@ from comp.data.proposals import (
     write_groups,
     write_skipped,
 )
-from comp.data.samples import ensure_sample
-from comp.data.tables import read_table
-from comp.errors import DataError, first
-from comp.runs import Workspace
+from comp.data.index import file_match
+from comp.data.index.index import Index
+from comp.data.index.tables import read_table
+from comp.data.layouts.embedded_sample import ensure_sample
+from comp.data.layouts.layouts import LAYOUTS, read_index, read_test, sample_path, test_folder
 from comp.stages.experiment import Experiment
 
 Array = np.ndarray[Any, Any]
@@ -63,7 +64,7 @@ def check(
     aside: training goes without them, a test image is answered as a grey one. allow_unasked: test
     images that the sample submission does not ask for are meant to be there.
     """
-    from comp.report.page import write_page
+    from comp.report.check_page import write_page
 
     paths = experiment.workspace
     ensure_sample(experiment.config.data)
@@ -146,7 +147,7 @@ def _unasked(experiment: Experiment, test: Index) -> Iterator[Finding]:
     if overlap or not len(test) or sample_path(data) is None:
         return
     asked = {path.resolve() for path in test.paths}
-    listing = match.list_files(folder, Path(data.root))
+    listing = file_match.list_files(folder, Path(data.root))
     extra = [name for name, path in listing.images if path.resolve() not in asked]
     if extra:
         yield Finding(
@@ -164,7 +165,7 @@ def _in_no_row(experiment: Experiment, train: Index, test: Index) -> Iterator[Fi
     if not LAYOUTS[data.layout].named or not len(train):
         return
     known = {*train.paths, *test.paths}
-    listing = match.list_files(folder, Path(data.root))
+    listing = file_match.list_files(folder, Path(data.root))
     extra = tuple(name for name, path in listing.images if path not in known)
     if extra:
         text = f"{len(extra)} images in {folder} are in no row of {data.train_csv}: {first(extra)}"

@@ -9,31 +9,25 @@ from typing import Any
 
 import numpy as np
 
-from comp import files
-from comp.data.answers import read_answers
-from comp.data.folds import judged_part
-from comp.data.index import Index
+from comp.config.workspace import Workspace
+from comp.core import files
+from comp.core.errors import ConfigError, UsageError, pick
+from comp.data.folds.make import judged_part
+from comp.data.index.index import Index
+from comp.data.layouts.test_answers import read_answers
 from comp.ensemble.blend import Answer, Blend, answer, make_blend, make_evidence
-from comp.ensemble.compare import (
-    Evidence,
-    Row,
-    all_pairs,
-    best_row,
-    compare,
-)
+from comp.ensemble.compare import Evidence, Row, all_pairs, best_row, compare
 from comp.ensemble.prior import Shift, make_shift
-from comp.ensemble.vote import VOTES, check_vote
+from comp.ensemble.votes import VOTES, check_vote
 from comp.ensemble.weights import WEIGHERS, read_weights
-from comp.errors import ConfigError, UsageError, pick
-from comp.predictions import Predictions
-from comp.runs import Workspace
-from comp.stages.ensembled import Ensembled, Request, manifest_of, plain_row
+from comp.inference.predictions import Predictions
+from comp.stages.ensemble_result import Ensembled, Request, manifest_of, plain_row
 from comp.stages.experiment import Experiment, read_plan, read_test_images, read_train
-from comp.stages.gate import Gate, check_counts, open_gate
 from comp.stages.mask_answers import ensemble_masks
 from comp.stages.members import Ground, Model, covered_ids, gather
+from comp.stages.submission import Gate, check_counts, open_gate
 from comp.submission import write_submission
-from comp.submission.doubt import shares
+from comp.submission.submission_warnings import shares
 
 Array = np.ndarray[Any, Any]
 

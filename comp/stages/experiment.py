@@ -6,21 +6,22 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from comp import files
-from comp.config import Config, plain
-from comp.data.both import same_bytes
-from comp.data.folds import SCHEMES, FoldPlan, load_plan, refuse_leaks
-from comp.data.images import RESIZES
-from comp.data.index import Index
-from comp.data.layouts import LAYOUTS, in_both, read_index, read_test
-from comp.data.proposals import Copies, accepted, grey_image, read_copies, read_skipped, without
-from comp.data.samples import ensure_sample
-from comp.errors import ConfigError, UsageError, first, pick
-from comp.framing import OWN_SIZE
-from comp.metrics import METRICS, Metric, check_metric
-from comp.progress import say
-from comp.runs import Workspace, workspace_of
-from comp.tasks import TASKS, Task
+from comp.config.loading import plain
+from comp.config.schema import Config
+from comp.config.workspace import Workspace, workspace_of
+from comp.core import files
+from comp.core.errors import ConfigError, UsageError, first, pick
+from comp.core.progress import say
+from comp.data.folds.groups import Copies, accepted, grey_image, read_copies, read_skipped, without
+from comp.data.folds.make import SCHEMES, FoldPlan, load_plan, refuse_leaks
+from comp.data.images.decode import RESIZES
+from comp.data.images.geometry import OWN_SIZE
+from comp.data.index.index import Index
+from comp.data.layouts.embedded_sample import ensure_sample
+from comp.data.layouts.layouts import LAYOUTS, in_both, read_index, read_test
+from comp.data.layouts.train_test_overlap import same_bytes
+from comp.tasks.kinds import TASKS, Task
+from comp.tasks.metrics import METRICS, Metric, check_metric
 
 
 @dataclass(frozen=True)
@@ -51,13 +52,13 @@ def open_experiment(config: Config) -> Experiment:
 
 def check_names(experiment: Experiment) -> None:
     """Look up every other name in the config before any work; ConfigError for a wrong one."""
-    from comp.data.augment import RECIPES
-    from comp.data.sampler import SAMPLERS
-    from comp.ensemble.vote import VOTES
-    from comp.heads import HEADS, INITS
-    from comp.losses import check_loss
-    from comp.predict import check_tta
-    from comp.train.mix import check_mix
+    from comp.data.loader.recipes import RECIPES
+    from comp.data.loader.sampler import SAMPLERS
+    from comp.ensemble.votes import VOTES
+    from comp.inference.predict import check_tta
+    from comp.models.heads import HEADS, INITS
+    from comp.tasks.losses import check_loss
+    from comp.train.mixing import check_mix
     from comp.train.optim import SCHEDULES
 
     config, task = experiment.config, experiment.task
@@ -143,7 +144,7 @@ def read_plan(experiment: Experiment, index: Index) -> FoldPlan:
 
 def sweep_cache(cache: Path) -> None:
     """Remove what packing that died left, of packs that nobody may ask for again, too."""
-    from comp.data.packing import sweep_moved
+    from comp.data.cache.build import sweep_moved
 
     for folder in cache.iterdir() if cache.is_dir() else ():
         files.sweep(folder)

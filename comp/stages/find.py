@@ -14,16 +14,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from comp import files
-from comp.chance import seed_torch
-from comp.errors import TrainError
-from comp.progress import track
+from comp.core import files
+from comp.core.errors import TrainError
+from comp.core.progress import track
+from comp.core.rng import seed_torch
 from comp.report.curves import plot_batches, plot_rates
 from comp.stages.experiment import Experiment
 from comp.stages.train import open_job
 from comp.train.batches import make_loader
-from comp.train.learner import Job, Learner, new_learner
 from comp.train.loop import update
+from comp.train.train_state import Job, Learner, new_learner
 
 LOWEST, HIGHEST = 1e-6, 1.0
 _SMOOTH, _DIVERGED, _LEAST_FALL = 0.9, 4.0, 1e-6

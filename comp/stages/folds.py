@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import replace as but
 from pathlib import Path
 
-from comp import files
-from comp.data.folds import (
+from comp.config.workspace import Workspace
+from comp.core import files
+from comp.core.errors import ConfigError, PlanError, UsageError
+from comp.core.progress import say
+from comp.data.folds.external_folds import column_folds, read_splits, splits_text
+from comp.data.folds.make import (
     Balance,
     FoldPlan,
     balance,
@@ -18,11 +22,7 @@ from comp.data.folds import (
     save_plan,
     warn_of_proposals,
 )
-from comp.data.foreign import column_folds, read_splits, splits_text
-from comp.data.index import Index
-from comp.errors import ConfigError, PlanError, UsageError
-from comp.progress import say
-from comp.runs import Workspace
+from comp.data.index.index import Index
 from comp.stages.experiment import Experiment, in_test, read_found, read_plan, read_train
 
 Made = tuple[FoldPlan, Balance, bool]
@@ -110,7 +110,7 @@ def show_folds(experiment: Experiment, picture: Path | None = None) -> tuple[Fol
     plan = read_plan(experiment, index)
     made = balance(plan, index)
     if picture is not None:
-        from comp.report.balance import draw_balance
+        from comp.report.balance_picture import draw_balance
 
         draw_balance(plan, made, picture)
     return plan, made

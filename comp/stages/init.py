@@ -9,14 +9,14 @@ from typing import Any
 
 import yaml
 
-from comp import files
-from comp.config import load_config
-from comp.data.guess import guess
-from comp.data.layouts import LAYOUTS, read_index, read_test
-from comp.data.survey import Guess
-from comp.errors import CompError, UsageError, pick
-from comp.metrics import METRICS
-from comp.tasks import TASKS
+from comp.config.loading import load_config
+from comp.core import files
+from comp.core.errors import CompError, UsageError, pick
+from comp.data.layouts.layouts import LAYOUTS, read_index, read_test
+from comp.scaffold.folder import Guess
+from comp.scaffold.guess import guess
+from comp.tasks.kinds import TASKS
+from comp.tasks.metrics import METRICS
 
 _OVERLAPS = ("dice", "macro_dice", "mean_dice", "iou", "mean_iou")  # where pixels are answered
 _RECIPES = "flips_rotate where up and down mean nothing; light for letters, digits, traffic signs"

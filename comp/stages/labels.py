@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from comp import files
-from comp.data.images import fit, read_image
-from comp.data.index import Index
-from comp.ensemble.doubt import Issues, find_doubted
+from comp.core import files
+from comp.data.images.decode import fit, read_image
+from comp.data.index.index import Index
+from comp.ensemble.label_issues import Issues, find_doubted
 from comp.ensemble.prior import both_columns
-from comp.report.sheet import contact_sheet
+from comp.report.contact_sheet import contact_sheet
 from comp.stages.experiment import Experiment, read_plan, read_test_images, read_train
 from comp.stages.mask_labels import SURE, rank_masks
 from comp.stages.members import Ground, gather

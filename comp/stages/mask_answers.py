@@ -10,24 +10,24 @@ from typing import Any
 
 import numpy as np
 
-from comp import files
-from comp.data.index import Index
+from comp.config.workspace import Workspace
+from comp.core import files
+from comp.core.errors import ConfigError, pick
+from comp.core.progress import say
+from comp.data.index.index import Index
 from comp.ensemble.blend import Blend
 from comp.ensemble.compare import Fit, Row, Scores, best_row
-from comp.ensemble.honest import bootstrap
-from comp.ensemble.region_fit import RegionFit, fit_regions, mean_by_class
-from comp.ensemble.regions import RegionRule, decide
-from comp.ensemble.vote import VOTES, Vote
+from comp.ensemble.cross_fit import bootstrap
+from comp.ensemble.rules.region_fit import RegionFit, fit_regions, mean_by_class
+from comp.ensemble.rules.regions import RegionRule, decide
+from comp.ensemble.votes import VOTES, Vote
 from comp.ensemble.weights import WEIGHERS
-from comp.errors import ConfigError, pick
-from comp.progress import say
-from comp.report.mask_page import write_mask_page
-from comp.runs import Workspace
-from comp.stages.ensembled import Ensembled, Request, manifest_of, plain_row
-from comp.stages.gate import Gate
+from comp.report.validation_page import write_mask_page
+from comp.stages.ensemble_result import Ensembled, Request, manifest_of, plain_row
 from comp.stages.mask_scene import Sampled, Scene, each_row, sample_pixels, scene_of, search_weights
 from comp.stages.mask_writing import WRITES, Answers, write_masks
 from comp.stages.members import Ground, Model
+from comp.stages.submission import Gate
 
 Array = np.ndarray[Any, Any]
 

@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from comp.counts import RATIOS, count_pixels, image_scores
-from comp.data.images import read_image
-from comp.ensemble.regions import decide, neutral_rule
-from comp.ensemble.vote import VOTES
+from comp.data.images.decode import read_image
+from comp.ensemble.rules.regions import decide, neutral_rule
+from comp.ensemble.votes import VOTES
+from comp.report.contact_sheet import contact_sheet
 from comp.report.overlay import overlay
-from comp.report.sheet import contact_sheet
 from comp.stages.experiment import Experiment, read_plan, read_test_images, read_train
 from comp.stages.mask_scene import Scene, each_row, scene_of
 from comp.stages.members import Ground, gather
+from comp.tasks.counts import RATIOS, count_pixels, image_scores
 
 Array = np.ndarray[Any, Any]
 

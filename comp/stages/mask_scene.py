@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from comp.counts import IGNORED
-from comp.data.folds import judged_part
-from comp.data.index import Index
+from comp.core.parallel import read_ahead
+from comp.core.progress import track
+from comp.data.folds.make import judged_part
+from comp.data.images.geometry import scaled
+from comp.data.index.index import Index
 from comp.ensemble.blend import check_members
-from comp.ensemble.judge import make_judge
-from comp.ensemble.regions import merged
-from comp.ensemble.vote import Vote
+from comp.ensemble.blend_scores import make_judge
+from comp.ensemble.rules.regions import merged
+from comp.ensemble.votes import Vote
 from comp.ensemble.weights import WEIGHERS, read_weights
-from comp.framing import scaled
-from comp.metrics import METRICS
-from comp.progress import track
 from comp.stages.members import Ground, Model, covered_ids
-from comp.tasks import TASKS
+from comp.tasks.counts import IGNORED
+from comp.tasks.kinds import TASKS
+from comp.tasks.metrics import METRICS
 
 Array = np.ndarray[Any, Any]
 Sampled = tuple[Array, list[Array], Array]  # what pixels are, what each member says, their fold
@@ -69,16 +68,7 @@ def scene_of(ground: Ground, models: Sequence[Model]) -> Scene:
 
 def each_row(function: Callable[[int], Any], count: int, what: str) -> Iterable[Any]:
     """`function` of 0..count-1 by a few threads, in order, some ahead of who asks."""
-    return track(_ahead(function, range(count)), count, what)
-
-
-def _ahead(function: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
-    items = iter(items)
-    with ThreadPoolExecutor(_THREADS) as pool:
-        waiting = [pool.submit(function, item) for item in islice(items, 2 * _THREADS)]
-        while waiting:
-            yield waiting.pop(0).result()
-            waiting += [pool.submit(function, item) for item in islice(items, 1)]
+    return track(read_ahead(function, range(count), _THREADS), count, what)
 
 
 def search_weights(

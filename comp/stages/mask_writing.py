@@ -9,22 +9,22 @@ from typing import Any
 
 import numpy as np
 
-from comp import files
-from comp.counts import count_pixels
-from comp.data.answers import read_true_masks
-from comp.data.images import image_size
-from comp.data.masks import Masks
+from comp.config.workspace import Workspace
+from comp.core import files
+from comp.core.errors import SubmissionError
+from comp.data.images.decode import image_size
+from comp.data.images.geometry import scaled
+from comp.data.index.truth import Masks
+from comp.data.layouts.test_answers import read_true_masks
 from comp.ensemble.blend import Blend, check_members
-from comp.ensemble.regions import RegionRule, decide, merged
-from comp.ensemble.vote import Vote
-from comp.errors import SubmissionError
-from comp.framing import scaled
-from comp.runs import Workspace
-from comp.stages.gate import Gate
+from comp.ensemble.rules.regions import RegionRule, decide, merged
+from comp.ensemble.votes import Vote
 from comp.stages.mask_scene import each_row
 from comp.stages.members import Ground, Model
+from comp.stages.submission import Gate
 from comp.submission.masks import RunWriter, coco_results, write_zip
 from comp.submission.write import finish, other_form, render_cells, write_content
+from comp.tasks.counts import count_pixels
 
 Array = np.ndarray[Any, Any]
 Answered = Iterator[tuple[str, Array, Array]]  # id, mask (L, H, W), probabilities (C, H, W)

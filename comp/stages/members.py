@@ -10,14 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from comp import files
-from comp.config import Config, load_config
-from comp.data.folds import FoldPlan, judged_part
-from comp.data.index import Index
-from comp.data.tables import Table, read_table
-from comp.ensemble.blend import aligned, out_of_fold
-from comp.ensemble.product import check_attributes, product
-from comp.errors import (
+from comp.config.loading import load_config
+from comp.config.schema import Config
+from comp.config.workspace import RunDir
+from comp.core import files
+from comp.core.errors import (
     ConfigError,
     DamagedError,
     DataError,
@@ -28,9 +25,13 @@ from comp.errors import (
     first,
     nearest,
 )
-from comp.predictions import Predictions
-from comp.progress import say
-from comp.runs import RunDir
+from comp.core.progress import say
+from comp.data.folds.make import FoldPlan, judged_part
+from comp.data.index.index import Index
+from comp.data.index.tables import Table, read_table
+from comp.ensemble.blend import aligned, out_of_fold
+from comp.ensemble.product import check_attributes, product
+from comp.inference.predictions import Predictions
 from comp.stages.experiment import (
     Experiment,
     open_experiment,

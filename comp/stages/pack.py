@@ -6,11 +6,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from comp.data.index import Index
-from comp.data.layouts import read_test
-from comp.data.mask_pack import open_masks
-from comp.data.pack import open_pack
-from comp.framing import OWN_SIZE
+from comp.data.cache.mask_pack import open_masks
+from comp.data.cache.pack import open_pack
+from comp.data.images.geometry import OWN_SIZE
+from comp.data.index.index import Index
+from comp.data.layouts.layouts import read_test
 from comp.stages.experiment import Experiment, read_train
 
 

@@ -9,20 +9,20 @@ from typing import Any
 
 import numpy as np
 
-from comp import files, lock
-from comp.config import Config
-from comp.data.folds import FoldPlan
-from comp.data.index import Index
-from comp.data.pack import Pack, open_pack
-from comp.device import Device, choose_device
-from comp.ensemble.views import Judged, judge_maps, judge_probs, read_judged
-from comp.errors import DamagedError, PredictionsError, RunError
-from comp.models import Net
-from comp.parts import Parts, remove_parts
-from comp.predict import AUTO, VIEWS, check_tta, net_of, predict_maps, predict_probs
-from comp.predictions import Predictions, save_pieces
-from comp.progress import say
-from comp.runs import RunDir
+from comp.config.schema import Config
+from comp.config.workspace import RunDir
+from comp.core import files, locks
+from comp.core.errors import DamagedError, PredictionsError, RunError
+from comp.core.progress import say
+from comp.data.cache.pack import Pack, open_pack
+from comp.data.folds.make import FoldPlan
+from comp.data.index.index import Index
+from comp.ensemble.tta_choice import Judged, judge_maps, judge_probs, read_judged
+from comp.inference.pieces import Parts, remove_parts
+from comp.inference.predict import AUTO, VIEWS, check_tta, net_of, predict_maps, predict_probs
+from comp.inference.predictions import Predictions, save_pieces
+from comp.models.device import Device, choose_device
+from comp.models.networks import Net
 from comp.stages.experiment import (
     Experiment,
     parse_folds,
@@ -75,7 +75,7 @@ class Predictor:
 
     def _fold(self, fold: int, run: RunDir) -> list[Path]:
         if self._missing(fold, run):
-            with lock.writing(run.path):
+            with locks.writing(run.path):
                 missing = self._missing(fold, run)  # again: now nobody else writes
                 self._predict(fold, run, missing)
         else:

@@ -12,11 +12,11 @@ import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from comp import files, lock
-from comp.config import Config
-from comp.errors import CompError
-from comp.runs import RunDir, Workspace, workspace_of
-from comp.seal import read_place
+from comp.config.schema import Config
+from comp.config.workspace import RunDir, Workspace, workspace_of
+from comp.core import files, locks
+from comp.core.errors import CompError
+from comp.core.footer import read_place
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def _fold(number: int, run: RunDir, config: Config, plan: str | None) -> FoldSta
     rows = _history(run)
     best = next((row for row in reversed(rows) if row.get("best") == "1"), {})
     score, at = _number(best.get(config.metric)), _number(best.get("epoch"))
-    held = lock.holder(run.path) if run.path.is_dir() else None
+    held = locks.holder(run.path) if run.path.is_dir() else None
     return FoldStatus(
         fold=number,
         state="damaged" if note and state == "missing" else state,

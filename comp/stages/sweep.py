@@ -17,13 +17,14 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
-from comp import files
-from comp.chance import derive
-from comp.config import Config, Section, load_config
-from comp.errors import ConfigError, ModelError, TrainError, UsageError
-from comp.plain_yaml import parse_yaml
-from comp.progress import say
-from comp.refusals import explain
+from comp.config.loading import load_config
+from comp.config.messages import explain
+from comp.config.plain_yaml import parse_yaml
+from comp.config.schema import Config, Section
+from comp.core import files
+from comp.core.errors import ConfigError, ModelError, TrainError, UsageError
+from comp.core.progress import say
+from comp.core.rng import derive
 from comp.stages.experiment import check_names, open_experiment
 from comp.stages.train import train
 

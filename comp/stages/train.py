@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from comp import files, lock
-from comp.config import Config, TrainConfig
-from comp.data.augment import flips_writing
-from comp.data.folds import FoldPlan
-from comp.data.index import Index
-from comp.data.mask_batches import OwnRegions, PackedRegions, Regions
-from comp.data.mask_pack import open_masks
-from comp.data.pack import Pack, open_pack
-from comp.data.subset import Subset, choose_subset
-from comp.device import Device, choose_device
-from comp.errors import CompError, DamagedError, RunError
-from comp.framing import OWN_SIZE
-from comp.progress import say
-from comp.runs import RunDir
-from comp.seal import read_place
+from comp.config.schema import Config, TrainConfig
+from comp.config.workspace import RunDir
+from comp.core import files, locks
+from comp.core.errors import CompError, DamagedError, RunError
+from comp.core.footer import read_place
+from comp.core.parallel import cores
+from comp.core.progress import say
+from comp.data.cache.mask_pack import open_masks
+from comp.data.cache.pack import Pack, open_pack
+from comp.data.folds.make import FoldPlan
+from comp.data.folds.subset import Subset, choose_subset
+from comp.data.images.geometry import OWN_SIZE
+from comp.data.index.index import Index
+from comp.data.loader.mask_batches import OwnRegions, PackedRegions, Regions
+from comp.data.loader.recipes import flips_writing
+from comp.models.device import Device, choose_device
 from comp.stages.experiment import (
     Experiment,
     check_names,
@@ -32,10 +32,10 @@ from comp.stages.experiment import (
     read_train,
     sweep_cache,
 )
-from comp.stages.showing import show_validation
-from comp.train.learner import Job
+from comp.stages.fold_pictures import show_validation
 from comp.train.loop import train_fold
 from comp.train.stop import Stop
+from comp.train.train_state import Job
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ class _Trainer:
         config = self.experiment.config
         if self.stop.asked:
             self.stop.leave(f"before fold {fold}")
-        with lock.writing(run.path):
+        with locks.writing(run.path):
             if restart:
                 run.clear()
             run.claim(config)
@@ -221,4 +221,4 @@ def count_workers(config: TrainConfig, device: Device) -> int:
         return config.workers
     if device.torch_device.type != "cuda":
         return 0
-    return min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4)
+    return cores(8)

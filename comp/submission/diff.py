@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from comp.data.tables import Table, read_table
-from comp.errors import SubmissionError, complain, first
+from comp.core.errors import SubmissionError, complain, first
+from comp.data.index.tables import Table, read_table
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from comp.errors import ConfigError, SubmissionError, complain, first, nearest
-from comp.metrics import Metric
+from comp.core.errors import ConfigError, SubmissionError, complain, first, nearest
 from comp.submission.sample import Sample
-from comp.tasks import Task
+from comp.tasks.kinds import Task
+from comp.tasks.metrics import Metric
 
 Array = np.ndarray[Any, Any]
 _YES_NO = ("0", "1")

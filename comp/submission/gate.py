@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from comp.errors import SubmissionError, complain, first
+from comp.core.errors import SubmissionError, complain, first
 from comp.submission.form import Form
 from comp.submission.sample import Sample, repeated
 

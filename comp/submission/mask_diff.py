@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from comp import rle
-from comp.data.asked import read_asked
-from comp.data.coco_shapes import region_of
-from comp.data.tables import Table, read_table
-from comp.errors import DataError, SubmissionError, complain, first
+from comp.core.errors import DataError, SubmissionError, complain, first
+from comp.data.index.sample_rows import read_asked
+from comp.data.index.tables import Table, read_table
+from comp.data.masks import rle
+from comp.data.masks.coco_shapes import region_of
 from comp.submission.mask_reading import is_table
 
 Array = np.ndarray[Any, Any]

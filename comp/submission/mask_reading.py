@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from comp import rle
-from comp.data.asked import Asked
-from comp.data.coco_shapes import region_of, shape_fault
-from comp.errors import SubmissionError, complain, first
+from comp.core.errors import SubmissionError, complain, first
+from comp.data.index.sample_rows import Asked
+from comp.data.masks import rle
+from comp.data.masks.coco_shapes import region_of, shape_fault
 
 Array = np.ndarray[Any, Any]
 

@@ -11,13 +11,13 @@ from typing import Any
 import cv2
 import numpy as np
 
-from comp import rle
-from comp.config import DataConfig
-from comp.data.asked import Asked, odd_rows, read_asked
-from comp.data.images import image_size
-from comp.data.index import Index
-from comp.data.tables import read_table
-from comp.errors import DataError, SubmissionError, complain, first
+from comp.config.schema import DataConfig
+from comp.core.errors import DataError, SubmissionError, complain, first
+from comp.data.images.decode import image_size
+from comp.data.index.index import Index
+from comp.data.index.sample_rows import Asked, odd_rows, read_asked
+from comp.data.index.tables import read_table
+from comp.data.masks import rle
 from comp.submission.form import Form
 from comp.submission.mask_reading import picture_names
 from comp.submission.sample import Sample, make_sample, sample_of

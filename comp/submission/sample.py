@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from comp.data.tables import Table, read_table
-from comp.errors import DataError, complain, first
+from comp.core.errors import DataError, complain, first
+from comp.data.index.tables import Table, read_table
 
 
 @dataclass(frozen=True)

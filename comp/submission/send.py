@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from comp.errors import CompError, ConfigError
+from comp.core.errors import CompError, ConfigError
 
 _DACON = (
     "import os, sys; from dacon_submit_api import dacon_submit_api as api; "

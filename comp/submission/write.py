@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from comp import files
-from comp.errors import CompError, SubmissionError, complain, first
-from comp.progress import say
+from comp.core import files
+from comp.core.errors import CompError, SubmissionError, complain, first
+from comp.core.progress import say
 from comp.submission.form import Form
 from comp.submission.gate import check_submission
 from comp.submission.sample import Sample, lines, repeated

@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from comp.models import Net
-from comp.runs import RunDir
+from comp.config.workspace import RunDir
+from comp.models.networks import Net
 from comp.train import checkpoint
 from comp.train.checkpoint import State
 

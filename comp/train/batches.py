@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from comp.data.augment import make_recipe
-from comp.data.cutpaste import CutPaste, make_cutpaste
-from comp.data.dataset import Loader, train_loader
-from comp.data.offline import with_copies
-from comp.train.learner import Job
+from comp.data.loader.cutpaste import CutPaste, make_cutpaste
+from comp.data.loader.loader import Loader, train_loader
+from comp.data.loader.oversample import with_copies
+from comp.data.loader.recipes import make_recipe
+from comp.train.train_state import Job
 
 
 def make_loader(job: Job, workers: int) -> Loader:

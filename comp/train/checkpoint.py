@@ -1,9 +1,9 @@
 """Checkpoints that cannot be lost: written beside, checked by a digest, two generations of `last`.
 
-A checkpoint is `torch.save` of one named dict of plain values and tensors, followed by a seal with
-its SHA-256 (`comp.seal`). (`torch.load` by itself reads such a file too: what follows a zip is
-skipped.) `last.pt` is the newest; the one before it is kept as `last.1.pt`. In between, for an
-instant, there may be only `last.1.pt`; a loadable one always exists.
+A checkpoint is `torch.save` of one named dict of plain values and tensors, followed by a footer
+with its SHA-256 (`comp.core.footer`). (`torch.load` by itself reads such a file too: what follows a
+zip is skipped.) `last.pt` is the newest; the one before it is kept as `last.1.pt`. In between, for
+an instant, there may be only `last.1.pt`; a loadable one always exists.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import io
-import platform
 import shutil
 import sys
 import warnings
@@ -21,28 +20,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-import timm
 import torch
 
-from comp import __version__, files
-from comp.errors import CompError, RunError, reason
-from comp.runs import RunDir
-from comp.seal import SIZE, is_whole, seal
+from comp.config.workspace import RunDir
+from comp.core import files
+from comp.core.errors import CompError, RunError, reason
+from comp.core.footer import SIZE, is_whole, seal
 
 State = dict[str, Any]
 _RESUMED = ("optimizer", "epoch", "step")  # what a best.pt under the name of a last.pt lacks
 _BESIDE = 1 << 16  # bytes from which a second thread is worth its hand-over
 _MOMENTS = 2  # tensors that most optimizers keep of each parameter
-
-
-def versions() -> dict[str, str]:
-    """The versions that a result may depend on."""
-    return {
-        "comp": __version__,
-        "python": platform.python_version(),
-        "torch": str(torch.__version__),
-        "timm": timm.__version__,
-    }
 
 
 class _Digesting:

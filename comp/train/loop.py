@@ -15,17 +15,22 @@ from typing import Any
 
 import torch
 
-from comp import files
-from comp.chance import seed_torch
-from comp.data.dataset import Loader
-from comp.errors import TrainError, WorkerError, first
-from comp.metrics import Metric
-from comp.progress import say, track
+from comp.core import files
+from comp.core.errors import TrainError, WorkerError, first
+from comp.core.progress import say, track
+from comp.core.provenance import versions
+from comp.core.rng import seed_torch
+from comp.data.loader.loader import Loader
+from comp.models.freezing import learn
+from comp.tasks.metrics import Metric
 from comp.train import checkpoint
 from comp.train.average import keep_top, mean_weights, measure_norms, top_epochs
 from comp.train.batches import make_loader
-from comp.train.judging import judge
-from comp.train.learner import (
+from comp.train.logging import foresee, history_csv, report
+from comp.train.mixing import mix
+from comp.train.sessions import note_session
+from comp.train.tracking import Tracker, open_tracker
+from comp.train.train_state import (
     Job,
     Learner,
     check_best,
@@ -35,11 +40,7 @@ from comp.train.learner import (
     save_last,
     tell_place,
 )
-from comp.train.mix import mix
-from comp.train.modes import learn
-from comp.train.sessions import note_session
-from comp.train.telling import foresee, history_csv, report
-from comp.train.tracking import Tracker, open_tracker
+from comp.train.validate import judge
 
 MAX_RETRIES = 5
 MAX_SKIPPED = 5
@@ -313,7 +314,7 @@ def _finish(job: Job, learner: Learner, average: dict[str, Any] | None) -> dict[
         "best_sha256": files.digest_file(job.run.best),
         "last_sha256": files.digest_file(job.run.last),
         "average_sha256": None if average is None else files.digest_file(job.run.average),
-        "versions": checkpoint.versions(),
+        "versions": versions(),
     }
     files.write_json(job.run.done, manifest)
     return manifest

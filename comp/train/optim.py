@@ -17,8 +17,8 @@ from timm.scheduler import create_scheduler_v2
 from torch import nn
 from torch.optim.lr_scheduler import OneCycleLR, ReduceLROnPlateau
 
-from comp.config import TrainConfig
-from comp.errors import ConfigError, nearest, pick
+from comp.config.schema import TrainConfig
+from comp.core.errors import ConfigError, nearest, pick
 
 _FUSED = ("adam", "adamw", "sgd", "momentum", "nesterov")
 

@@ -4,23 +4,19 @@ machine in `sessions.json`."""
 from __future__ import annotations
 
 import functools
-import importlib.metadata
 import os
 import platform
 import shlex
-import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import comp
-from comp import files
-from comp.errors import CompError
-from comp.runs import RunDir
-from comp.train.checkpoint import versions
-
-_PACKAGES = ("torchvision", "numpy", "albumentations", "opencv-python-headless", "scikit-learn")
+from comp.config.workspace import RunDir
+from comp.core import files
+from comp.core.errors import CompError
+from comp.core.provenance import git_commit, versions
 
 
 def note_session(run: RunDir, epoch: int, step: int, device: str) -> None:
@@ -38,7 +34,7 @@ def note_session(run: RunDir, epoch: int, step: int, device: str) -> None:
         "folder": str(Path.cwd()),
         "device": device,
         "platform": platform.platform(),
-        "versions": {**versions(), **_others()},
+        "versions": versions(),
         "git": _commits(),
     }
     before = _read(run.sessions)
@@ -68,34 +64,6 @@ def _read(path: Path) -> list[dict[str, Any]]:
     return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
 
 
-def _others() -> dict[str, str]:
-    out = {}
-    for name in _PACKAGES:
-        try:
-            out[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return out
-
-
 @functools.cache  # of a process: its code is what it was when it began
 def _commits() -> dict[str, str | None]:
-    return {"comp": _commit(Path(comp.__file__).parent), "here": _commit(Path.cwd())}
-
-
-def _commit(folder: Path) -> str | None:
-    """The commit of the repository that holds `folder`, with "+" where files differ from it; None
-    outside a repository and without git."""
-    try:
-        head = _git(folder, "rev-parse", "HEAD")
-        changed = _git(folder, "status", "--porcelain", "--untracked-files=no")
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return head.strip() + ("+" if changed.strip() else "")
-
-
-def _git(folder: Path, *words: str) -> str:
-    done = subprocess.run(
-        ["git", "-C", str(folder), *words], capture_output=True, text=True, timeout=10, check=True
-    )
-    return done.stdout
+    return {"comp": git_commit(Path(comp.__file__).parent), "here": git_commit(Path.cwd())}

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from comp.errors import Interrupted, OutOfTime
-from comp.progress import say
+from comp.core.errors import Interrupted, OutOfTime
+from comp.core.progress import say
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _SHARE, _AT_MOST = 0.02, 60.0

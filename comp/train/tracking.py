@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from comp import files
-from comp.config import Config, plain
-from comp.errors import ConfigError, reason
-from comp.runs import RunDir
+from comp.config.loading import plain
+from comp.config.schema import Config
+from comp.config.workspace import RunDir
+from comp.core import files
+from comp.core.errors import ConfigError, reason
 from comp.train.sessions import birth_of
 
 Row = dict[str, float]

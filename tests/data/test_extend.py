@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from comp.config import FoldsConfig
-from comp.data.folds import (
+from comp.config.schema import FoldsConfig
+from comp.core.errors import PlanError
+from comp.data.folds.make import (
     extend_plan,
     given_plan,
     judged_part,
@@ -21,8 +22,7 @@ from comp.data.folds import (
     save_plan,
     warn_of_proposals,
 )
-from comp.data.index import Index
-from comp.errors import PlanError
+from comp.data.index.index import Index
 
 
 def index_of(target: Any, groups: Any = None, first: int = 0) -> Index:

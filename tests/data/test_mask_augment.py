@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from comp.counts import IGNORED
-from comp.data.augment import RECIPES, make_recipe
+from comp.data.loader.recipes import RECIPES, make_recipe
+from comp.tasks.counts import IGNORED
 
 
 def spot(seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from comp.data.index import Index
+from comp.core.errors import ConfigError, PlanError, PredictionsError
+from comp.data.index.index import Index
 from comp.ensemble.blend import Blend, answer, make_blend, make_evidence, out_of_fold
 from comp.ensemble.compare import judge_row
-from comp.ensemble.honest import honest_score
-from comp.ensemble.vote import VOTES, check_vote
-from comp.errors import ConfigError, PlanError, PredictionsError
-from comp.metrics import METRICS
-from comp.predictions import Predictions
-from comp.tasks import TASKS
+from comp.ensemble.cross_fit import honest_score
+from comp.ensemble.votes import VOTES, check_vote
+from comp.inference.predictions import Predictions
+from comp.tasks.kinds import TASKS
+from comp.tasks.metrics import METRICS
 
 PLAN, OTHER = "a" * 64, "b" * 64
 CLASSES = ("no", "yes")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from comp.core.errors import TuneError
 from comp.ensemble.compare import Evidence, all_pairs, answer_of, best_row, compare, judge_row
-from comp.ensemble.honest import fit_rule
-from comp.ensemble.thresholds import shrunk
-from comp.ensemble.vote import VOTES
-from comp.errors import TuneError
-from comp.metrics import METRICS
-from comp.tasks import TASKS
+from comp.ensemble.cross_fit import fit_rule
+from comp.ensemble.rules.thresholds import shrunk
+from comp.ensemble.votes import VOTES
+from comp.tasks.kinds import TASKS
+from comp.tasks.metrics import METRICS
 
 MULTILABEL = TASKS["multilabel"]
 F1 = METRICS["macro_f1"]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from comp.ensemble.honest import score_of
+from comp.core.errors import ConfigError
+from comp.ensemble.cross_fit import score_of
 from comp.ensemble.prior import Shift, Shifted, estimate_prior, make_shift
-from comp.ensemble.thresholds import tune
-from comp.errors import ConfigError
-from comp.metrics import METRICS
-from comp.tasks import TASKS
+from comp.ensemble.rules.thresholds import tune
+from comp.tasks.kinds import TASKS
+from comp.tasks.metrics import METRICS
 
 BINARY, MULTICLASS = TASKS["binary"], TASKS["multiclass"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from comp.core.errors import ConfigError
 from comp.ensemble.product import check_attributes, product
-from comp.errors import ConfigError
-from comp.predictions import Predictions
+from comp.inference.predictions import Predictions
 
 JOINT = ("mask|old", "mask|young", "none|young")
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from comp.core.errors import ConfigError
+from comp.ensemble.blend_scores import ClassJudge, CountJudge, PlainJudge, make_judge
 from comp.ensemble.compare import Evidence, fit
-from comp.ensemble.judge import ClassJudge, CountJudge, PlainJudge, make_judge
-from comp.ensemble.vote import VOTES
+from comp.ensemble.votes import VOTES
 from comp.ensemble.weights import WEIGHERS, greedy_picks, read_weights
-from comp.errors import ConfigError
-from comp.metrics import METRICS
-from comp.tasks import TASKS
+from comp.tasks.kinds import TASKS
+from comp.tasks.metrics import METRICS
 
 MULTILABEL, MULTICLASS = TASKS["multilabel"], TASKS["multiclass"]
 SOFT = VOTES["soft"]

@@ -25,8 +25,8 @@ from typing import Any
 
 from fault_toy import write_config, write_input
 
-from comp.errors import RunError
-from comp.runs import RunDir
+from comp.config.workspace import RunDir
+from comp.core.errors import RunError
 from comp.train import checkpoint
 
 COMMANDS = [

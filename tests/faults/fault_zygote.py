@@ -25,15 +25,15 @@ import fault_toy  # noqa: E402, F401 - registers the network
 import torch  # noqa: E402
 from fault_shim import Shim, install  # noqa: E402
 
-import comp.predict  # noqa: E402
+import comp.inference.predict  # noqa: E402
 import comp.report.status  # noqa: E402
 import comp.report.tables  # noqa: E402
 import comp.stages.ensemble  # noqa: E402
 import comp.stages.folds  # noqa: E402
 import comp.stages.status  # noqa: E402
-from comp import cli  # noqa: E402
-from comp.data import pack  # noqa: E402
-from comp.train import checkpoint, judging, loop  # noqa: E402
+from comp.cli import main  # noqa: E402
+from comp.data.cache import pack  # noqa: E402
+from comp.train import checkpoint, loop, validate  # noqa: E402
 
 
 def child(request: dict[str, Any], report: int) -> int:
@@ -42,7 +42,7 @@ def child(request: dict[str, Any], report: int) -> int:
     out = os.open(request["out"], os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
     os.dup2(out, 1)
     os.dup2(out, 2)
-    comp.predict.PIECE_ROWS = 4
+    comp.inference.predict.PIECE_ROWS = 4
     shim = Shim(Path(request["root"]), report, request.get("kind"), request.get("at", 0))
     _tell_saves(shim)
     if "signal" in request:
@@ -53,9 +53,9 @@ def child(request: dict[str, Any], report: int) -> int:
 
 PLACES: dict[str, tuple[Any, str]] = {
     "training": (loop, "update"),
-    "validation": (judging, "eval_batches"),
+    "validation": (validate, "eval_batches"),
     "packing": (pack, "fit"),
-    "predicting": (comp.predict, "view_probs"),
+    "predicting": (comp.inference.predict, "view_probs"),
 }
 
 
@@ -78,7 +78,7 @@ def _run(commands: list[list[str]]) -> int:
     for words in commands:
         sys.argv = ["comp", *words]
         try:
-            cli.main()
+            main()
         except SystemExit as done:
             if done.code:
                 return int(done.code)
@@ -132,7 +132,7 @@ def _warm_up(root: Path) -> None:
         _run(json.loads(sys.argv[2]))
 
 
-def main() -> None:
+def serve() -> None:
     """Answer requests until stdin ends."""
     torch.set_num_threads(1)
     _warm_up(Path(sys.argv[1]))
@@ -142,4 +142,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    serve()

@@ -1,7 +1,7 @@
 import numpy as np
 
-from comp.counts import IGNORED
 from comp.report.overlay import COLOURS, colour_of, legend, overlay
+from comp.tasks.counts import IGNORED
 
 GREY = np.full((9, 9, 3), 100, np.uint8)
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from toys import paint, toy_rows, toy_tree, write_csv
 
-from comp.config import make_config
+from comp.config.loading import make_config
 from comp.stages.ensemble import ensemble
 from comp.stages.experiment import open_experiment
 from comp.stages.folds import make_folds

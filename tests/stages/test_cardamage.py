@@ -11,7 +11,7 @@ import pytest
 from toys import regions, save
 
 import comp
-from comp.config import load_config
+from comp.config.loading import load_config
 from comp.stages.check import check
 from comp.stages.experiment import Experiment, open_experiment, read_train
 from comp.stages.folds import make_folds

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from toys import paint, save, scene, write_csv
 
-from comp.config import make_config
-from comp.errors import DataError, PlanError
+from comp.config.loading import make_config
+from comp.core.errors import DataError, PlanError
 from comp.stages.check import Checked, check
 from comp.stages.ensemble import ensemble
 from comp.stages.experiment import (

@@ -15,9 +15,9 @@ import pytest
 import torch
 from toys import paint
 
-from comp.config import make_config
-from comp.errors import CheckError, CompError, RunError
-from comp.seal import seal
+from comp.config.loading import make_config
+from comp.core.errors import CheckError, CompError, RunError
+from comp.core.footer import seal
 from comp.stages.ensemble import ensemble
 from comp.stages.experiment import open_experiment
 from comp.stages.predict import predict
@@ -135,7 +135,8 @@ def test_prediction_and_training_do_not_write_one_fold_at_once(finished: Toy) ->
     """F42."""
     config = make_config(finished())
     flipped = open_experiment(make_config(finished(predict__tta="hflip")))
-    hold = "import sys, pathlib, comp.lock as lock\nwith lock.writing(pathlib.Path(sys.argv[1])):\n"
+    hold = "import sys, pathlib, comp.core.locks as locks\n"
+    hold += "with locks.writing(pathlib.Path(sys.argv[1])):\n"
     hold += "    print('held', flush=True)\n    sys.stdin.read()"
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen([sys.executable, "-c", hold, str(FOLD)], **pipes) as process:

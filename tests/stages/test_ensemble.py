@@ -13,9 +13,8 @@ import numpy as np
 import pytest
 from toys import paint, write_csv
 
-from comp.config import make_config
-from comp.data.tables import read_table
-from comp.errors import (
+from comp.config.loading import make_config
+from comp.core.errors import (
     ConfigError,
     DataError,
     PredictionsError,
@@ -23,17 +22,18 @@ from comp.errors import (
     SubmissionError,
     UsageError,
 )
-from comp.predictions import Predictions
-from comp.report.answers import print_explained
+from comp.data.index.tables import read_table
+from comp.inference.predictions import Predictions
 from comp.report.board import draw_board
+from comp.report.ensemble_tables import print_explained
 from comp.stages.board import enter_score, read_board
 from comp.stages.ensemble import ensemble
-from comp.stages.ensembled import Request
+from comp.stages.ensemble_result import Request
 from comp.stages.experiment import Experiment, open_experiment
 from comp.stages.folds import make_folds
-from comp.stages.gate import check_file, explain, find, send
 from comp.stages.labels import find_issues
 from comp.stages.predict import open_predictor, predict
+from comp.stages.submission import check_file, explain, find, send
 from comp.stages.train import train
 
 Toy = Callable[..., dict[str, Any]]
@@ -155,7 +155,7 @@ def test_outside_predictions_are_joined_by_id(toy: Toy, workspace: Path) -> None
 def test_outside_predictions_that_do_not_fit_are_refused(
     toy: Toy, workspace: Path, rows: list[list[Any]], error: type[Exception], message: str
 ) -> None:
-    from comp.data.layouts import read_test
+    from comp.data.layouts.layouts import read_test
     from comp.stages.experiment import read_plan, read_train
     from comp.stages.members import Ground, added_model
 

@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
-from comp.config import make_config
-from comp.errors import ConfigError, UsageError
+from comp.config.loading import make_config
+from comp.core.errors import ConfigError, UsageError
 from comp.stages.experiment import check_names, open_experiment, parse_folds
 
 TREE: dict[str, Any] = {"name": "x", "task": "binary", "metric": "macro_f1", "data": {"root": "i"}}

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from comp.config import make_config
-from comp.errors import TrainError, UsageError
-from comp.models import Net
+from comp.config.loading import make_config
+from comp.core.errors import TrainError, UsageError
+from comp.models.networks import Net
 from comp.stages import find
 from comp.stages.experiment import Experiment, open_experiment
 from comp.stages.find import find_batch, find_rate

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from toys import paint, write_csv
 
-from comp.config import make_config
-from comp.data.plan import FoldPlan
-from comp.errors import ConfigError, PlanError
+from comp.config.loading import make_config
+from comp.core.errors import ConfigError, PlanError
+from comp.data.folds.plan import FoldPlan
 from comp.stages.experiment import Experiment, open_experiment, read_plan, read_train
 from comp.stages.folds import (
     export_folds,
@@ -44,7 +44,7 @@ def rows(count: int, labels: int = 3) -> None:
 
 def checked(experiment: Experiment, *ids: str) -> None:
     """A file like that of `comp check`, with one group of copies."""
-    from comp.data.proposals import ids_fingerprint
+    from comp.data.folds.groups import ids_fingerprint
 
     group = {"name": "g0001", "ids": list(ids), "test_ids": [], "kinds": ["exact"]}
     found = {"format": 1, "ids": ids_fingerprint(read_train(experiment)), "proposals": []}

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 from toys import lay_masks, paint, toy_rows, write_csv
 
-from comp.config import Config, load_config
-from comp.data.layouts import read_index
-from comp.errors import DataError, UsageError
+from comp.config.loading import load_config
+from comp.config.schema import Config
+from comp.core.errors import DataError, UsageError
+from comp.data.layouts.layouts import read_index
 from comp.stages.experiment import open_experiment
 from comp.stages.init import Begun, init
-from comp.tasks import TASKS
+from comp.tasks.kinds import TASKS
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 
@@ -180,8 +181,8 @@ def test_run_lengths_are_recognised(workspace: Path, joined: bool) -> None:
 def test_a_layout_that_cannot_be_read_is_said_so(
     workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from comp.data import guess
-    from comp.data.layouts import LAYOUTS
+    from comp.data.layouts.layouts import LAYOUTS
+    from comp.scaffold import guess
 
     images("input/toy/good", ["1.png"])
     images("input/toy/bad", ["3.png"])

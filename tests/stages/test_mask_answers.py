@@ -14,23 +14,23 @@ import cv2
 import numpy as np
 import pytest
 
-from comp import rle
-from comp.config import make_config
-from comp.data.tables import read_table
-from comp.errors import ConfigError, DataError, PlanError, SubmissionError
-from comp.predict import view_probs, views_of
-from comp.predictions import Predictions
+from comp.config.loading import make_config
+from comp.core.errors import ConfigError, DataError, PlanError, SubmissionError
+from comp.data.index.tables import read_table
+from comp.data.masks import rle
+from comp.inference.predict import view_probs, views_of
+from comp.inference.predictions import Predictions
 from comp.stages import mask_writing
 from comp.stages import predict as predicting
 from comp.stages.board import read_board
 from comp.stages.ensemble import ensemble
-from comp.stages.ensembled import Ensembled
+from comp.stages.ensemble_result import Ensembled
 from comp.stages.experiment import Experiment, open_experiment, read_train
 from comp.stages.folds import make_folds
-from comp.stages.gate import check_file, diff_files, explain
 from comp.stages.labels import find_issues
 from comp.stages.predict import predict
 from comp.stages.status import read_status
+from comp.stages.submission import check_file, diff_files, explain
 from comp.stages.train import train
 from comp.submission.mask_diff import MaskDiff
 
@@ -152,7 +152,9 @@ def test_maps_are_bytes_of_the_stated_size(trained: Experiment) -> None:
 def test_a_killed_prediction_of_maps_goes_on_where_it_was(
     trained: Experiment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("comp.predict.PIECE_BYTES", 3 * 32 * 32 * 4)  # four images a piece
+    monkeypatch.setattr(
+        "comp.inference.predict.PIECE_BYTES", 3 * 32 * 32 * 4
+    )  # four images a piece
     whole = [(path / "probs.npy").read_bytes() for path in predict(trained, "0")]
     for path in (trained.workspace.fold(0).valid, trained.workspace.fold(0).test):
         (path / "manifest.json").unlink()
@@ -165,7 +167,7 @@ def test_a_killed_prediction_of_maps_goes_on_where_it_was(
         return view_probs(*given)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("comp.predict.view_probs", dying)
+        patch.setattr("comp.inference.predict.view_probs", dying)
         predict(trained, "0")
     capsys.readouterr()
     assert [(path / "probs.npy").read_bytes() for path in predict(trained, "0")] == whole
@@ -256,7 +258,7 @@ def test_several_runs_are_compared_by_votes_and_weights(trained: Experiment) -> 
         }
     )
     train(open_experiment(other), "all")
-    from comp.stages.ensembled import Request
+    from comp.stages.ensemble_result import Request
 
     result = ensemble(trained, Request(("toy_segmentation", "other")))
     assert len(result.table) == 12

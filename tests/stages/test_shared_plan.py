@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from comp.config import make_config
+from comp.config.loading import make_config
 from comp.stages.experiment import open_experiment, read_plan, read_train
 from comp.stages.folds import make_folds
 

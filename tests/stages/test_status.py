@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from comp import lock
-from comp.config import Config, make_config
-from comp.errors import Interrupted
+from comp.config.loading import make_config
+from comp.config.schema import Config
+from comp.core import locks
+from comp.core.errors import Interrupted
 from comp.report.status import describe_left, print_status
 from comp.stages import train as stage
 from comp.stages.experiment import open_experiment
@@ -151,7 +152,8 @@ def test_a_submission_that_was_edited_is_out_of_date(
 def test_who_holds_a_fold(finished: Toy) -> None:
     config = make_config(finished())
     shutil.rmtree(FOLD)
-    hold = "import sys, pathlib, comp.lock as lock\nwith lock.writing(pathlib.Path(sys.argv[1])):\n"
+    hold = "import sys, pathlib, comp.core.locks as locks\n"
+    hold += "with locks.writing(pathlib.Path(sys.argv[1])):\n"
     hold += "    print('held', flush=True)\n    sys.stdin.read()"
     command = [sys.executable, "-c", hold, str(FOLD)]
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
@@ -230,5 +232,5 @@ def test_status_is_there_without_torch() -> None:
 
 def test_looking_does_not_take_the_lock(finished: Toy) -> None:
     read_status(make_config(finished()))
-    with lock.writing(FOLD):
+    with locks.writing(FOLD):
         pass

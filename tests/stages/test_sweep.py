@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from comp.config import load_config
-from comp.errors import ConfigError, UsageError
+from comp.config.loading import load_config
+from comp.core.errors import ConfigError, UsageError
 from comp.report.tables import print_sweep
 from comp.stages import sweep as module
 from comp.stages.experiment import open_experiment

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from comp.errors import SubmissionError
+from comp.core.errors import SubmissionError
 from comp.submission.diff import compare_files
 
 

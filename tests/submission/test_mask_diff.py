@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco
 
-from comp import rle
-from comp.errors import SubmissionError
+from comp.core.errors import SubmissionError
+from comp.data.masks import rle
 from comp.submission.mask_diff import ClassDiff, MaskDiff, compare_masks
 
 SIZE = (9, 14)

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco
 
-from comp import rle
-from comp.data.asked import Asked
-from comp.errors import SubmissionError
+from comp.core.errors import SubmissionError
+from comp.data.index.sample_rows import Asked
+from comp.data.masks import rle
 from comp.submission.mask_reading import MaskReader
 
 SIZES = {"a": (5, 8), "b": (6, 4)}

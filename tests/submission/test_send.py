@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from comp.errors import CompError, ConfigError
+from comp.core.errors import CompError, ConfigError
 from comp.submission.send import SITES, printed, run
 
 FILE = Path("submissions/a b.csv")

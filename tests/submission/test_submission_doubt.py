@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from comp.metrics import METRICS
 from comp.submission import check_submission, make_form, read_sample
-from comp.submission.doubt import doubts, repeats, shares
 from comp.submission.form import Form
 from comp.submission.sample import Sample
-from comp.tasks import TASKS
+from comp.submission.submission_warnings import doubts, repeats, shares
+from comp.tasks.kinds import TASKS
+from comp.tasks.metrics import METRICS
 
 F1 = METRICS["macro_f1"]
 

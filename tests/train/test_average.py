@@ -8,10 +8,10 @@ import torch
 from test_loop import make_job
 from torch import nn
 
-from comp.device import choose_device
-from comp.metrics import METRICS
-from comp.models import Net
-from comp.runs import RunDir
+from comp.config.workspace import RunDir
+from comp.models.device import choose_device
+from comp.models.networks import Net
+from comp.tasks.metrics import METRICS
 from comp.train import checkpoint
 from comp.train.average import keep_top, mean_weights, measure_norms, top_epochs
 from comp.train.loop import _is_best, train_fold

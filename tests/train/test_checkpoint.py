@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 import torch
 
-from comp.errors import RunError
+from comp.core.errors import RunError
 from comp.train import checkpoint
 
 

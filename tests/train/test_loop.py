@@ -12,19 +12,20 @@ import pytest
 import torch
 from toys import regions, toy_tree
 
-from comp.config import Config, make_config
-from comp.data.mask_batches import PackedRegions
-from comp.device import choose_device
-from comp.errors import RunError, TrainError
-from comp.framing import OWN_SIZE
-from comp.metrics import METRICS
-from comp.models import Net
-from comp.runs import RunDir
-from comp.tasks import TASKS
+from comp.config.loading import make_config
+from comp.config.schema import Config
+from comp.config.workspace import RunDir
+from comp.core.errors import RunError, TrainError
+from comp.data.images.geometry import OWN_SIZE
+from comp.data.loader.mask_batches import PackedRegions
+from comp.models.device import choose_device
+from comp.models.networks import Net
+from comp.tasks.kinds import TASKS
+from comp.tasks.metrics import METRICS
 from comp.train import checkpoint, loop
-from comp.train.learner import Job
 from comp.train.loop import train_fold
 from comp.train.stop import Stop
+from comp.train.train_state import Job
 
 ROWS, SIZE = 26, 24
 
@@ -336,7 +337,7 @@ def test_going_on_needs_no_pretrained_weights(
     def unreachable(*_: object, **__: object) -> Net:
         raise AssertionError("the weights were asked for again")
 
-    monkeypatch.setattr("comp.train.learner.build_net", unreachable)
+    monkeypatch.setattr("comp.train.train_state.build_net", unreachable)
     train_fold(make_job(tmp_path, train__epochs=2))
     with pytest.raises(AssertionError, match="asked for again"):
         train_fold(make_job(tmp_path / "other"))

@@ -4,8 +4,8 @@ import pytest
 import timm
 import torch
 
-from comp.config import TrainConfig
-from comp.errors import ConfigError
+from comp.config.schema import TrainConfig
+from comp.core.errors import ConfigError
 from comp.train.optim import SCHEDULES, make_optimizer, make_schedule
 
 MORE = {"multistep": {"milestones": (1, 2)}, "plateau": {"decay_epochs": 1}}

@@ -13,14 +13,14 @@ import pytest
 import torch
 from test_loop import Job, Killed, kill_at, make_job, weights
 
-from comp.data.sampler import SAMPLERS
-from comp.heads import HEADS, INITS
-from comp.losses import LOSSES
-from comp.tasks import TASKS
+from comp.data.loader.sampler import SAMPLERS
+from comp.models.heads import HEADS, INITS
+from comp.tasks.kinds import TASKS
+from comp.tasks.losses import LOSSES
 from comp.train.batches import make_loader
-from comp.train.learner import make_learner
 from comp.train.loop import train_fold, update
 from comp.train.optim import SCHEDULES
+from comp.train.train_state import make_learner
 
 MORE = {
     "multistep": {"train__milestones": [1, 2]},

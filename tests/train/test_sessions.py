@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from comp.runs import RunDir
+from comp.config.workspace import RunDir
 from comp.train import sessions
 from comp.train.sessions import note_session
 
@@ -30,7 +30,7 @@ def test_each_process_leaves_one_entry(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_the_commit_is_told_with_a_sign_of_changes(tmp_path: Path) -> None:
-    assert sessions._commit(tmp_path) is None
+    assert sessions.git_commit(tmp_path) is None
     who = ["-c", "user.name=a", "-c", "user.email=a@b"]
 
     def git(*words: str) -> str:
@@ -43,9 +43,9 @@ def test_the_commit_is_told_with_a_sign_of_changes(tmp_path: Path) -> None:
     git("add", "a")
     git(*who, "commit", "-m", "a")
     head = git("rev-parse", "HEAD")
-    assert sessions._commit(tmp_path) == head
+    assert sessions.git_commit(tmp_path) == head
     (tmp_path / "a").write_text("2")
-    assert sessions._commit(tmp_path) == head + "+"
+    assert sessions.git_commit(tmp_path) == head + "+changes"
 
 
 def test_a_list_that_cannot_be_read_stops_nothing(tmp_path: Path) -> None:

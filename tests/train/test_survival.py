@@ -12,15 +12,15 @@ import torch
 from test_loop import Killed, kill_at, make_job, weights
 from test_options import OPTIONS
 
-from comp.data import dataset
-from comp.device import choose_device
-from comp.errors import CompError, OutOfTime, RunError, TrainError
-from comp.models import Net
-from comp.train import checkpoint, learner, loop
-from comp.train.judging import Judged
-from comp.train.learner import Job
+from comp.core.errors import CompError, OutOfTime, RunError, TrainError
+from comp.data.loader import loader
+from comp.models.device import choose_device
+from comp.models.networks import Net
+from comp.train import checkpoint, loop, train_state
 from comp.train.loop import train_fold
 from comp.train.stop import Stop
+from comp.train.train_state import Job
+from comp.train.validate import Judged
 
 EVERY_STEP: dict[str, Any] = {"train__checkpoint_minutes": 1e-9}
 RICH: dict[str, Any] = {"train__ema": 0.9, "train__micro_batch": 3, "train__clip_grad": 1.0}
@@ -251,8 +251,8 @@ def test_other_versions_are_told_and_loaded(
     """F50."""
     job = make_job(tmp_path, **EVERY_STEP)
     killed(monkeypatch, job, 3)
-    now = checkpoint.versions()
-    monkeypatch.setattr(learner.checkpoint, "versions", lambda: {**now, "torch": "9.9"})
+    now = train_state.versions()
+    monkeypatch.setattr(train_state, "versions", lambda: {**now, "torch": "9.9"})
     train_fold(job)
     assert f"fold 0: torch was {now['torch']} and is 9.9" in capsys.readouterr().err
 
@@ -327,14 +327,14 @@ def test_a_killed_worker_costs_nothing(
     """F35."""
     whole, hurt = make_job(tmp_path / "whole"), make_job(tmp_path / "hurt", workers=2)
     train_fold(whole)
-    mother, real = os.getpid(), dataset._Batches.__getitem__
+    mother, real = os.getpid(), loader._Batches.__getitem__
 
     def deadly(self: Any, keys: Any) -> Any:
         if os.getpid() != mother and keys[0][0] == 1:
             os.kill(os.getpid(), signal.SIGKILL)
         return real(self, keys)
 
-    monkeypatch.setattr(dataset._Batches, "__getitem__", deadly)
+    monkeypatch.setattr(loader._Batches, "__getitem__", deadly)
     train_fold(hurt)
     said = capsys.readouterr().err
     assert "a process that prepares images died" in said
@@ -346,7 +346,7 @@ def test_a_killed_worker_costs_nothing(
 def test_two_validations_are_equal_to_the_bit(tmp_path: Path) -> None:
     """F32: no transform with chance in it can come between."""
     job = make_job(tmp_path, augment__recipe="heavy")
-    taught = learner.new_learner(job, 2, 8)
+    taught = train_state.new_learner(job, 2, 8)
     one, other = (loop.judge(job, taught, taught.net, lambda: None) for _ in range(2))
     assert one == other
 

@@ -9,9 +9,9 @@ import pytest
 from test_loop import Killed, kill_at, make_job
 from toys import toy_tree
 
-from comp.config import make_config
-from comp.errors import ConfigError
-from comp.runs import RunDir
+from comp.config.loading import make_config
+from comp.config.workspace import RunDir
+from comp.core.errors import ConfigError
 from comp.train import loop
 from comp.train.loop import train_fold
 from comp.train.sessions import note_session

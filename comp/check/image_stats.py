@@ -1,0 +1,219 @@
+"""What one look at every image file finds out: decoded once, on all cores, and remembered.
+
+    cache/check/<digest>.npz    the findings of some images, by their names, sizes and times
+
+A block of images that was looked at is not looked at again until one of its files changes, so a
+check that was killed goes on with the block it was in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from comp.check.duplicates.candidate_pairs import THUMB
+from comp.check.duplicates.sift import WIDTH, find_features
+from comp.core import files, progress
+from comp.core.errors import CheckError, CompError
+from comp.core.parallel import cores
+from comp.data.images.decode import decode_image, read_content
+
+Array = np.ndarray[Any, Any]
+
+FORMAT = 2  # of the findings; a new number makes them anew
+BLOCK = 128  # images that are remembered together
+_ORIENTATION, _MAKER, _MODEL = 0x0112, 0x010F, 0x0110  # EXIF tags
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of N images, in one order.
+
+    `problem`  (N,) text: why an image cannot be read, "" where it can
+    `digest`   (N,) text: SHA-256 of the file, "" where it cannot be opened
+    `size`     (N, 3) int64: width and height as shown (upright), bytes of the file
+    `header`   (N, 4) text: format, mode, orientation in the EXIF data, camera
+    `mean`, `std`  (N, 3) float64 in 0..1: of the red, green and blue pixels
+    `thumbs`   (N, 64, 64) uint8: grey, upright, stretched
+    `counts`   (N,) int64: the local features of each
+    `points`   (K, 2) float32, `words` (K, 128) uint8: the features of all, one image after another;
+               the words are mapped from a file
+    """
+
+    problem: Array
+    digest: Array
+    size: Array
+    header: Array
+    mean: Array
+    std: Array
+    thumbs: Array
+    counts: Array
+    points: Array
+    words: Array
+
+    def __len__(self) -> int:
+        return len(self.problem)
+
+    @property
+    def readable(self) -> Array:
+        """(N,) bool."""
+        return np.asarray(self.problem == "")
+
+
+def look(paths: Sequence[Path], cache: Path) -> Facts:
+    """The facts of image files, in their order; from `cache` where they are known already.
+
+    A file that cannot be read is a fact too. Raises CompError when the cache cannot be written.
+    """
+    files.sweep(cache)
+    blocks = [paths[start : start + BLOCK] for start in range(0, len(paths), BLOCK)]
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)  # our threads are one per core already
+    try:
+        with ThreadPoolExecutor(cores()) as pool:
+            return _joined(_looked(blocks, cache, pool), cache)
+    finally:
+        cv2.setNumThreads(threads)
+
+
+def _looked(
+    blocks: Sequence[Sequence[Path]], cache: Path, pool: ThreadPoolExecutor
+) -> Iterator[Facts]:
+    for paths in progress.track(blocks, len(blocks), f"looking at images, {BLOCK} at a time"):
+        place = cache / f"{_key(paths)[:24]}.npz"
+        known = _load(place, len(paths))
+        if known is None:
+            known = _stacked(list(pool.map(_look_at, paths)))
+            with files.replacing(place) as beside, beside.open("wb") as handle:
+                np.savez(handle, **{f.name: getattr(known, f.name) for f in fields(Facts)})
+        yield known
+
+
+def _key(paths: Sequence[Path]) -> str:
+    return files.digest_lines([str(FORMAT), *(f"{path}\x1f{_state(path)}" for path in paths)])
+
+
+def _state(path: Path) -> str:
+    try:
+        state = path.stat()
+    except (OSError, ValueError):
+        return "missing"
+    return f"{state.st_size} {state.st_mtime_ns}"
+
+
+def _load(place: Path, count: int) -> Facts | None:
+    """The remembered facts, or None where there are none or the file is torn."""
+    try:
+        with place.open("rb") as handle, np.load(handle, allow_pickle=False) as kept:
+            known = Facts(**{f.name: kept[f.name] for f in fields(Facts)})
+    except Exception:  # whatever a torn archive makes NumPy raise: it is looked at again
+        return None
+    whole = len(known) == count and int(known.counts.sum()) == len(known.words)
+    return known if whole else None
+
+
+@dataclass(frozen=True)
+class _Look:
+    problem: str = ""
+    digest: str = ""
+    size: tuple[int, int, int] = (0, 0, 0)
+    header: tuple[str, str, str, str] = ("", "", "", "")
+    mean: Any = (0.0, 0.0, 0.0)
+    std: Any = (0.0, 0.0, 0.0)
+    thumb: Any = None
+    points: Any = None
+    words: Any = None
+
+
+def _look_at(path: Path) -> _Look:
+    try:
+        content = read_content(path)
+    except CheckError as problem:
+        return _Look(problem=_bare(problem, path))
+    digest = hashlib.sha256(content).hexdigest()
+    try:
+        pixels = decode_image(content)
+    except CheckError as problem:
+        return _Look(str(problem), digest, (0, 0, len(content)))
+    height, width = pixels.shape[:2]
+    mean, std = cv2.meanStdDev(pixels)
+    grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+    features = find_features(pixels)
+    return _Look(
+        "",
+        digest,
+        (width, height, len(content)),
+        _header(content),
+        mean.ravel() / 255,
+        std.ravel() / 255,
+        cv2.resize(grey, (THUMB, THUMB), interpolation=cv2.INTER_AREA),
+        features.points,
+        features.words,
+    )
+
+
+def _bare(problem: CompError, path: Path) -> str:
+    return str(problem).removeprefix(f"{path}: ")
+
+
+def _header(content: bytes) -> tuple[str, str, str, str]:
+    """Format, mode, EXIF orientation and camera, as the file says them."""
+    with Image.open(io.BytesIO(content)) as image:
+        form, mode = image.format or "", image.mode
+        try:
+            exif = image.getexif()
+        except Exception:  # Pillow's reader of damaged EXIF data raises whatever it meets
+            return form, mode, "", "damaged"
+    camera = " ".join(str(exif.get(tag, "")).strip("\x00 ") for tag in (_MAKER, _MODEL))
+    return form, mode, str(exif.get(_ORIENTATION, "")), camera.strip()
+
+
+def _stacked(looks: Sequence[_Look]) -> Facts:
+    none = np.zeros((THUMB, THUMB), np.uint8)
+    thumbs = [none if o.thumb is None else o.thumb for o in looks]
+    points = [np.zeros((0, 2), np.float32) if o.points is None else o.points for o in looks]
+    words = [np.zeros((0, WIDTH), np.uint8) if o.words is None else o.words for o in looks]
+    return Facts(
+        problem=np.array([o.problem for o in looks], dtype=np.str_),
+        digest=np.array([o.digest for o in looks], dtype=np.str_),
+        size=np.array([o.size for o in looks], dtype=np.int64).reshape(-1, 3),
+        header=np.array([o.header for o in looks], dtype=np.str_).reshape(-1, 4),
+        mean=np.array([o.mean for o in looks], dtype=np.float64).reshape(-1, 3),
+        std=np.array([o.std for o in looks], dtype=np.float64).reshape(-1, 3),
+        thumbs=np.array(thumbs, dtype=np.uint8).reshape(-1, THUMB, THUMB),
+        counts=np.array([len(p) for p in points], dtype=np.int64),
+        points=np.concatenate([np.zeros((0, 2), np.float32), *points]),
+        words=np.concatenate([np.zeros((0, WIDTH), np.uint8), *words]),
+    )
+
+
+def _joined(found: Iterable[Facts], cache: Path) -> Facts:
+    """The facts of all blocks. Their words, which are most of it, go to a file that has no name and
+    is gone with the process: of many images they would not fit in memory."""
+    parts = [_stacked([])]
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=cache) as store:
+            for part in found:
+                store.write(part.words.tobytes())
+                parts.append(replace(part, words=part.words[:0]))
+            store.flush()
+            words = parts[0].words
+            if store.tell():
+                words = np.memmap(store, np.uint8, "r", shape=(store.tell() // WIDTH, WIDTH))
+    except OSError as problem:
+        raise CompError(f"{cache}: cannot be written ({problem.strerror or problem})") from problem
+    joined = {
+        f.name: np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Facts)
+    }
+    return Facts(**{**joined, "words": words})

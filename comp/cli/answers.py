@@ -1,0 +1,205 @@
+"""The commands of the last hour: ensemble, submission, explain, board, labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from comp.cli.options import ConfigOption, JsonOption, QuietOption, SetOption, open_config
+from comp.core.progress import say
+
+RunsOption = Annotated[
+    list[str] | None,
+    typer.Option("--runs", metavar="RUN...", help="Runs whose folds are members, by name."),
+]
+MoreRuns = Annotated[list[str] | None, typer.Argument(metavar="", hidden=True)]
+AddOption = Annotated[
+    list[Path] | None,
+    typer.Option("--add", metavar="CSV", help="Outside predictions: id and a column a class."),
+]
+
+submission_app = typer.Typer(help="The file: checked, compared, sent.")
+board_app = typer.Typer(help="All runs and ensembles side by side.")
+
+
+def ensemble_command(
+    more: MoreRuns = None,
+    runs: RunsOption = None,
+    config: ConfigOption = None,
+    sets: SetOption = None,
+    vote: Annotated[
+        str | None, typer.Option(help="soft, geometric, logit, rank or hard; see ensemble.vote.")
+    ] = None,
+    weights: Annotated[
+        str | None, typer.Option(help="equal, greedy, optimize, or a file of names and numbers.")
+    ] = None,
+    tune: Annotated[
+        bool | None,
+        typer.Option("--tune/--no-tune", help="Tune thresholds out of fold.", show_default=False),
+    ] = None,
+    add: AddOption = None,
+    partial: Annotated[bool, typer.Option(help="Go on without the folds that are not whole.")] = (
+        False
+    ),
+    out: Annotated[str | None, typer.Option(help="The name of the submission.")] = None,
+    tta: Annotated[str | None, typer.Option(help="The same as --set predict.tta=...")] = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Predict what is missing, judge votes and weights out of fold, write the submission."""
+    from comp.report.ensemble_tables import print_ensemble
+    from comp.stages.ensemble import ensemble
+    from comp.stages.ensemble_result import Request
+
+    names = [*(runs or []), *(more or [])]
+    given = {"vote": vote, "weights": weights, "tune": None if tune is None else str(tune).lower()}
+    laid = [*(sets or []), *(f"ensemble.{key}={value}" for key, value in given.items() if value)]
+    laid += [f"predict.tta={tta}"] if tta else []
+    experiment = open_config(_config_of(config, names), laid, quiet)
+    request = Request(tuple(names), tuple(add or []), partial, out)
+    result = ensemble(experiment, request)
+    print_ensemble(result, as_json=as_json)
+    say(f"wrote {result.path} and {result.manifest}")
+
+
+def _config_of(config: Path | None, runs: list[str]) -> Path | None:
+    """The config given, or that of the first run: its folder holds a copy."""
+    if config is not None or not runs:
+        return config
+    from comp.stages.members import run_config_path
+
+    return run_config_path(runs[0])
+
+
+@submission_app.command("check")
+def submission_check(
+    file: Annotated[Path, typer.Argument(help="The submission.")],
+    config: ConfigOption = None,
+    sets: SetOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Judge a file as the competition would: exit code 3 where it would be refused."""
+    from comp.stages.submission import check_file
+
+    rows, warnings = check_file(open_config(config, sets, quiet), file)
+    print(f"{file}: {rows} rows, would be accepted")
+    for warning in warnings:
+        say(f"warning: {warning}")
+
+
+@submission_app.command("diff")
+def submission_diff(
+    one: Annotated[str, typer.Argument(help="A submission, by name or path.")],
+    two: Annotated[str, typer.Argument(help="Another one.")],
+    id_column: Annotated[str | None, typer.Option("--id", help="The id column.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """The rows in which two submissions differ, by class; of masks, how unlike they are."""
+    from comp.report.ensemble_tables import print_diff, print_mask_diff
+    from comp.stages.submission import diff_files
+    from comp.submission.mask_diff import MaskDiff
+
+    found = diff_files(one, two, id_column)
+    if isinstance(found, MaskDiff):
+        print_mask_diff(found, as_json=as_json)
+    else:
+        print_diff(found, as_json=as_json)
+
+
+@submission_app.command("send")
+def submission_send(
+    name: Annotated[str, typer.Argument(help="A submission, by name or path.")],
+    config: ConfigOption = None,
+    sets: SetOption = None,
+    message: Annotated[
+        str | None, typer.Option("-m", "--message", help="What to call it there.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Send it, instead of showing how.")] = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Show the command that sends a submission; with --yes, run it. Checked first."""
+    from comp.stages.submission import send
+
+    command, said = send(open_config(config, sets, quiet), name, message, yes=yes)
+    print(said if yes else command)
+    if not yes:
+        say("not sent: run this, or repeat with --yes")
+
+
+def explain_command(
+    name: Annotated[str, typer.Argument(help="A submission, by name or path.")],
+    as_json: JsonOption = False,
+) -> None:
+    """What a submission was made of: members, weights, rule, scores, versions."""
+    from comp.report.ensemble_tables import print_explained
+    from comp.stages.submission import explain
+
+    manifest, whole = explain(name)
+    print_explained(manifest, whole=whole, as_json=as_json)
+
+
+@board_app.callback(invoke_without_command=True)
+def board_command(
+    context: typer.Context,
+    picture: Annotated[
+        Path | None, typer.Option(help="Draw out-of-fold against leaderboard scores here.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """All runs and ensembles with their out-of-fold, honest and leaderboard scores."""
+    if context.invoked_subcommand is not None:
+        return
+    from comp.report.board import draw_board, print_board
+    from comp.stages.board import read_board
+
+    groups = read_board()
+    print_board(groups, as_json=as_json)
+    if picture is not None:
+        draw_board(groups, picture)
+        say(f"wrote {picture}")
+
+
+@board_app.command("score")
+def board_score(
+    name: Annotated[str, typer.Argument(help="A submission, by name or path.")],
+    value: Annotated[float, typer.Argument(help="Its score on the leaderboard.")],
+    private: Annotated[bool, typer.Option("--private", help="The private score.")] = False,
+) -> None:
+    """Enter a leaderboard score for a submission."""
+    from comp.stages.board import enter_score
+
+    path = enter_score(name, value, private=private)
+    say(f"wrote {path}")
+
+
+def labels_command(
+    more: MoreRuns = None,
+    runs: RunsOption = None,
+    config: ConfigOption = None,
+    sets: SetOption = None,
+    out: Annotated[Path | None, typer.Option(help="The table; the picture goes beside it.")] = None,
+    sheet: Annotated[int, typer.Option(min=0, max=400, help="Images on the picture.")] = 48,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """The training rows whose label is most doubted by models that never saw them."""
+    from comp.report.ensemble_tables import print_issues
+    from comp.stages.labels import find_issues
+
+    names = [*(runs or []), *(more or [])]
+    experiment = open_config(_config_of(config, names), sets, quiet)
+    found = find_issues(experiment, names, out, sheet)
+    print_issues(found, as_json=as_json)
+    for path in found.written:
+        say(f"wrote {path}")
+
+
+def add_answers(app: typer.Typer) -> None:
+    """Put these commands on the program."""
+    app.command("ensemble")(ensemble_command)
+    app.add_typer(submission_app, name="submission", no_args_is_help=True)
+    app.command("explain")(explain_command)
+    app.add_typer(board_app, name="board")
+    app.command("labels")(labels_command)

@@ -1,0 +1,46 @@
+"""The options that commands share, and what they make of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from comp.core.progress import be_quiet
+
+if TYPE_CHECKING:
+    from comp.stages.experiment import Experiment
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("-c", "--config", help="A YAML config.", show_default="configs/default.yaml"),
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Lay a value over the config; repeatable."),
+]
+FoldOption = Annotated[
+    str, typer.Option("-f", "--fold", help="Which folds: 0, or 0,2, or 0..4, or all.")
+]
+QuietOption = Annotated[bool, typer.Option("-q", "--quiet", help="No messages, only results.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="The result as JSON on stdout.")]
+
+
+def open_config(config: Path | None, sets: list[str] | None, quiet: bool = False) -> Experiment:
+    """The experiment of a config file with values laid over it."""
+    from comp.config.loading import load_config
+    from comp.stages.experiment import open_experiment
+
+    be_quiet(quiet)
+    return open_experiment(load_config(config, sets or []))
+
+
+def again(config: Path | None, sets: list[str] | None) -> str:
+    """The options that repeat this experiment, for the next command."""
+    import shlex
+
+    words = ["-c", str(config)] if config else []
+    for assignment in sets or []:
+        words += ["--set", assignment]
+    return "".join(f" {shlex.quote(word)}" for word in words)

@@ -1,0 +1,1 @@
+"""One frozen object for the whole experiment: schema, loading, messages, folders."""

@@ -1,0 +1,70 @@
+"""From a YAML file and `--set key=value` to a Config, and back to YAML."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from comp.config.messages import explain
+from comp.config.plain_yaml import MAX_BYTES, assign, parse_yaml
+from comp.config.schema import Config, Section
+from comp.core.errors import ConfigError, nearest
+
+
+def load_config(path: Path | None = None, sets: Sequence[str] = ()) -> Config:
+    """The config in `path`, with each `key.path=value` of `sets` laid over it.
+
+    Without a path: `configs/default.yaml` here, or else the one that is installed with `comp`.
+    Raises ConfigError for a missing file and for everything that is not allowed.
+    """
+    where, text = _read(path)
+    tree = parse_yaml(text, where)
+    if not isinstance(tree, dict):
+        raise ConfigError(f"{where}: expected keys and values, found {type(tree).__name__}")
+    for assignment in sets:
+        assign(tree, assignment)
+    return make_config(tree, where)
+
+
+def _read(path: Path | None) -> tuple[str, str]:
+    path = _default_config() if path is None else path
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise ConfigError(f"{path}: larger than {MAX_BYTES} bytes; a config is a page of text")
+        return str(path), path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as problem:
+        close = nearest(path.name, [p.name for p in path.parent.glob("*.yaml")])
+        hint = f" Did you mean {path.parent / close}?" if close else ""
+        raise ConfigError(f"{path}: no such config.{hint}") from problem
+    except (OSError, UnicodeDecodeError) as problem:
+        raise ConfigError(f"{path}: cannot be read as text ({problem})") from problem
+
+
+def _default_config() -> Path:
+    """`configs/default.yaml` here, in the installed package, or in the checkout it runs from."""
+    package = Path(__file__).parents[1]
+    candidates = [folder / "configs" / "default.yaml" for folder in (Path(), package)]
+    found = [path for path in candidates if path.is_file()]
+    return found[0] if found else package.parent / "configs" / "default.yaml"
+
+
+def make_config(tree: dict[str, Any], where: str = "config") -> Config:
+    """A validated Config from plain values; all complaints in one ConfigError."""
+    try:
+        return Config.model_validate(tree)
+    except ValidationError as problem:
+        raise ConfigError("\n".join([f"{where}:", *explain(problem, Config)])) from None
+
+
+def dump_config(config: Config) -> str:
+    """The resolved config as YAML, every key with its value."""
+    return yaml.safe_dump(plain(config), sort_keys=False, allow_unicode=True)
+
+
+def plain(config: Section) -> dict[str, Any]:
+    """The config as plain dicts, lists and scalars."""
+    return config.model_dump(mode="json")

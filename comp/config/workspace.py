@@ -1,0 +1,238 @@
+"""Every path that the stages share, in one place, and the guard of a run folder."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from comp.config.loading import dump_config, plain
+from comp.config.plain_yaml import differences, parse_yaml
+from comp.config.schema import Config
+from comp.core import files
+from comp.core.errors import ConfigError, RunError
+
+# What may differ between the config that began a run and the one that goes on with it: it does
+# not change what the fold is trained on or with. `name` is the folder itself.
+FREE = (
+    "name",
+    "train.workers",
+    "train.checkpoint_minutes",
+    "train.max_hours",
+    "train.track",
+    "image.pack",
+    "predict.",
+    "ensemble.",
+    "submission.",
+    "data.root",
+    "data.make",
+    "data.test_images",
+    "data.sample_submission",
+    "data.test_answers",
+)
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The folders of one competition, below the folder in which `comp` runs."""
+
+    name: str
+    root: Path = Path()
+    plan: str | None = None  # the name of the plan, when it is not the experiment's own
+
+    @property
+    def plan_csv(self) -> Path:
+        return self.root / "folds" / f"{self.plan or self.name}.csv"
+
+    @property
+    def plan_json(self) -> Path:
+        return self.root / "folds" / f"{self.plan or self.name}.json"
+
+    @property
+    def groups_csv(self) -> Path:
+        """The groups that were accepted from `comp check`."""
+        return self.root / "folds" / f"{self.plan or self.name}.groups.csv"
+
+    @property
+    def skip_csv(self) -> Path:
+        """The unreadable images that `comp check --bad skip` set aside."""
+        return self.root / "folds" / f"{self.plan or self.name}.skip.csv"
+
+    @property
+    def check_json(self) -> Path:
+        return self.root / "checks" / f"{self.plan or self.name}.json"
+
+    @property
+    def check_html(self) -> Path:
+        return self.root / "checks" / f"{self.plan or self.name}.html"
+
+    @property
+    def run(self) -> Path:
+        return self.root / "runs" / self.name
+
+    @property
+    def cache(self) -> Path:
+        return self.root / "cache"
+
+    @property
+    def submission_csv(self) -> Path:
+        return self.root / "submissions" / f"{self.name}.csv"
+
+    @property
+    def submission_json(self) -> Path:
+        return self.root / "submissions" / f"{self.name}.json"
+
+    def fold(self, number: int) -> RunDir:
+        return RunDir(self.run / f"fold_{number}")
+
+
+def workspace_of(config: Config) -> Workspace:
+    """The folders of an experiment. One on a subset has a run folder of its own."""
+    if config.train.subset is None:
+        return Workspace(config.name, plan=config.folds.plan)
+    plan = config.folds.plan or config.name
+    return Workspace(f"{config.name}_subset{config.train.subset}", plan=plan)
+
+
+@dataclass(frozen=True)
+class RunDir:
+    """One fold of a run: `runs/<name>/fold_<k>/`."""
+
+    path: Path
+
+    @property
+    def last(self) -> Path:
+        return self.path / "last.pt"
+
+    @property
+    def before_last(self) -> Path:
+        """The generation before `last`."""
+        return self.path / "last.1.pt"
+
+    @property
+    def best(self) -> Path:
+        return self.path / "best.pt"
+
+    @property
+    def history(self) -> Path:
+        return self.path / "history.csv"
+
+    @property
+    def config(self) -> Path:
+        return self.path / "config.yaml"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "log.txt"
+
+    @property
+    def done(self) -> Path:
+        """The manifest of the fold: its existence means that training is finished."""
+        return self.path / "done.json"
+
+    @property
+    def valid(self) -> Path:
+        return self.path / "valid"
+
+    @property
+    def test(self) -> Path:
+        return self.path / "test"
+
+    @property
+    def average(self) -> Path:
+        """The mean of the best checkpoints, written when a fold is finished."""
+        return self.path / "average.pt"
+
+    def top(self, epoch: int) -> Path:
+        """One of the best checkpoints (`train.top_k`)."""
+        return self.path / f"top_{epoch:04d}.pt"
+
+    @property
+    def tensorboard(self) -> Path:
+        return self.path / "tensorboard"
+
+    @property
+    def sessions(self) -> Path:
+        """What trained here: commands, versions, commit, machine; one entry a start."""
+        return self.path / "sessions.json"
+
+    def checkpoint(self, which: str) -> Path:
+        """The file of `predict.checkpoint`: best, last or average."""
+        return {"best": self.best, "last": self.last, "average": self.average}[which]
+
+    def claim(self, config: Config) -> None:
+        """Make the folder and put the resolved config in it; sweep what a crash left.
+
+        To be called under the folder's lock.
+        Raises RunError with the keys that changed when the folder was begun with another config.
+        """
+        self.refuse_drift(config)
+        files.sweep(self.path, alone=True)
+        files.write_text(self.config, dump_config(config))
+
+    def refuse_drift(self, config: Config) -> None:
+        """Raise RunError with the keys that changed since the folder was begun."""
+        refuse_changes(str(self.path), self._begun_with(config), config)
+
+    def drift(self, config: Config) -> dict[str, tuple[Any, Any]]:
+        """The keys that matter in which the config in the folder and this one differ."""
+        return changes(self._begun_with(config), config)
+
+    def _begun_with(self, config: Config) -> dict[str, Any]:
+        """The config in the folder; this one where there is none yet."""
+        if not self.config.is_file():
+            return plain(config)
+        try:
+            old = parse_yaml(self.config.read_text(encoding="utf-8"), str(self.config))
+        except (ConfigError, OSError, UnicodeDecodeError) as problem:
+            raise RunError(f"{self.config}: not readable ({problem}). {_NO_CONFIG}") from problem
+        if not isinstance(old, dict):
+            raise RunError(f"{self.config}: not a config. {_NO_CONFIG}")
+        return old
+
+    def clear(self) -> None:
+        """Remove what training and prediction left here, the manifest first."""
+        for path in (
+            *(self.done, self.last, self.before_last, self.best),
+            *(self.history, self.config, self.average, self.sessions),
+            *self.path.glob("top_*.pt"),
+        ):
+            files.remove(path)
+        for folder in (self.valid, self.test, self.tensorboard):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+_NO_CONFIG = "Remove it (the checkpoint knows the config too), or use `comp train --restart`."
+
+
+def changes(old: dict[str, Any], config: Config) -> dict[str, tuple[Any, Any]]:
+    """The keys that matter in which a fold's first config (as plain values) and this one differ."""
+    found = differences(old, plain(config))
+    return {key: pair for key, pair in found.items() if not _is_free(key, *pair)}
+
+
+def refuse_changes(where: str, old: dict[str, Any], config: Config) -> None:
+    """RunError with the keys that matter and changed since a fold was begun."""
+    found = changes(old, config)
+    if not found:
+        return
+    lines = [f"  {key}: {before!r} -> {now!r}" for key, (before, now) in found.items()]
+    raise RunError(
+        "\n".join(
+            [
+                f"{where}: begun with another config; changed since:",
+                *lines,
+                "Give the new experiment another `name` (--set name=...), or go on with the "
+                "old config, or start this fold over with `comp train --restart`.",
+                "Free to change: more train.epochs, train.workers, train.checkpoint_minutes, "
+                "train.max_hours, predict.*, ensemble.*, submission.*, where the data lies.",
+            ]
+        )
+    )
+
+
+def _is_free(key: str, old: Any, new: Any) -> bool:
+    if key == "train.epochs":
+        return isinstance(old, int) and new > old
+    return key.startswith(FREE)

@@ -1,0 +1,42 @@
+"""How many cores there are, and work done by threads a bounded way ahead of who asks for it."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+S = TypeVar("S")
+T = TypeVar("T")
+
+MOST = 16  # threads that decode images: more only wait for the disk
+
+
+def cores(most: int = MOST) -> int:
+    """The processor cores that this process may use, `most` at most."""
+    allowed = getattr(os, "sched_getaffinity", None)
+    return min(most, len(allowed(0)) if allowed else os.cpu_count() or 1)
+
+
+def read_ahead(
+    function: Callable[[S], T], items: Iterable[S], threads: int, *, waiting: int | None = None
+) -> Iterator[T]:
+    """`function` of each item, in order, computed by threads that run a bounded way ahead.
+
+    waiting: how many items may be under way or done but not yet asked for; None: twice the
+    threads. An error of `function` is raised where its result would have come.
+    """
+    most = 2 * threads if waiting is None else waiting
+    pool = ThreadPoolExecutor(threads)
+    coming: deque[Future[T]] = deque()
+    try:
+        for item in items:
+            coming.append(pool.submit(function, item))
+            if len(coming) > most:
+                yield coming.popleft().result()
+        while coming:
+            yield coming.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)

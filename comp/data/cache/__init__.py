@@ -1,0 +1,1 @@
+"""Images and masks decoded once and mapped into memory."""

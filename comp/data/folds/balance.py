@@ -1,0 +1,55 @@
+"""How evenly folds part the images, the classes and the groups of an index."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from comp.data.index.index import Index
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Balance:
+    """How evenly a plan parts the data.
+
+    `rows`     (K,) images in each fold
+    `classes`  class -> (K,) images of it in each fold
+    `groups`   (K,) groups in each fold, or None
+    """
+
+    rows: Array
+    classes: dict[str, Array]
+    groups: Array | None = None
+
+    def plain(self) -> dict[str, Any]:
+        """The same as lists of numbers."""
+        return {
+            "rows": self.rows.tolist(),
+            "classes": {name: counts.tolist() for name, counts in self.classes.items()},
+            "groups": None if self.groups is None else self.groups.tolist(),
+        }
+
+
+def one_hot(index: Index) -> Array:
+    """(N, C) zeros and ones: which classes each image has."""
+    target = index.labels
+    if target.ndim == 2:
+        return target
+    return np.asarray(target[:, None] == np.arange(len(index.classes)), dtype=np.int64)
+
+
+def count_up(fold: Array, count: int, index: Index) -> Balance:
+    """The balance of folds that are no plan yet. fold: (N,) in 0..count-1, in index order; the
+    rows of any other number are in none of them."""
+    member = np.asarray(fold[:, None] == np.arange(count), dtype=np.int64)  # (N, K)
+    table = one_hot(index).T @ member
+    groups = None
+    if index.groups is not None:
+        home = dict(zip(index.groups, fold.tolist(), strict=True))
+        groups = np.bincount([k for k in home.values() if k >= 0], minlength=count)
+    classes = {name: table[row] for row, name in enumerate(index.classes)}
+    return Balance(member.sum(axis=0), classes, groups)

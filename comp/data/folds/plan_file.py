@@ -1,0 +1,261 @@
+"""The two files of a fold plan.
+
+`<name>.csv` has a row for each id: id, fold, group, labels. `<name>.json` says how the plan was
+made, its fingerprint and its balance; it is written last, and makes the plan whole.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import comp
+from comp.core import files
+from comp.core.errors import DataError, PlanError, complain, first
+from comp.data.folds.plan import ALWAYS, FoldPlan, balance
+from comp.data.index.index import Index
+from comp.data.index.tables import Table, read_table
+from comp.data.index.truth import Marked, Masks
+
+_KEYS = ("id", "fold", "group")  # the first columns; the labels follow
+_MARK = "mask"  # the last column, where there are masks: a digest of each
+
+
+def save_plan(
+    plan: FoldPlan, index: Index, csv_path: Path, json_path: Path, *, replace: bool
+) -> bool:
+    """Write the plan of an index; False when it is there already, and nothing was written.
+
+    Raises PlanError when another plan is there, unless `replace`.
+    """
+    text, about = _csv_text(plan, index), _about(plan, index)
+    same_rows = csv_path.is_file() and csv_path.read_bytes() == text.encode()
+    if same_rows and json_path.is_file() and _same(_peek(json_path), about):
+        return False
+    if not (replace or same_rows) and (csv_path.exists() or json_path.exists()):
+        raise PlanError(
+            f"{csv_path}: another plan is there ({_told(_peek(json_path))}), not this one "
+            f"({_told(about)}). What was trained on it needs it. Keep it, or write the new one "
+            "over it with `comp folds make --replace`"
+        )
+    if not same_rows:
+        json_path.unlink(missing_ok=True)  # else a crash would leave new rows with an old manifest
+        files.write_text(csv_path, text)
+    files.write_json(json_path, about)
+    return True
+
+
+def _peek(json_path: Path) -> dict[str, Any]:
+    try:
+        return files.read_json(json_path, PlanError)
+    except PlanError:
+        return {}
+
+
+def _same(old: dict[str, Any], new: dict[str, Any]) -> bool:
+    """Whether two manifests say the same; the version of the program may differ."""
+    younger = {"leak": [], "extended": 0, "comp": None}  # keys that older files lack
+    return {**younger, **old, "comp": None} == {**younger, **new, "comp": None}
+
+
+def _told(about: dict[str, Any]) -> str:
+    if not about.get("fingerprint"):
+        return "its .json is missing or damaged"
+    told = f"{about.get('count')} folds, {about.get('scheme')}, seed {about.get('seed')}"
+    return f"{told}, {about.get('rows')} ids, {str(about['fingerprint'])[:8]}"
+
+
+def _about(plan: FoldPlan, index: Index) -> dict[str, Any]:
+    return {
+        "comp": comp.__version__,
+        "scheme": plan.scheme,
+        "seed": plan.seed,
+        "count": plan.count,
+        "rows": len(plan.ids),
+        "classes": list(plan.classes),
+        "labels": "one" if index.labels.ndim == 1 else "each",
+        "grouped": plan.groups is not None,
+        **({"masks": True} if plan.marks else {}),
+        "fingerprint": plan.fingerprint,
+        "index_fingerprint": plan.index_fingerprint,
+        "balance": balance(plan, index).plain(),
+        "warnings": list(plan.warnings),
+        "leak": list(plan.leak),
+        "extended": plan.extended,
+    }
+
+
+def _csv_text(plan: FoldPlan, index: Index) -> str:
+    target = index.labels
+    names = ["label"] if target.ndim == 1 else _column_names(plan.classes)
+    labels = [[text] for text in plan.labels] if target.ndim == 1 else target.tolist()
+    groups = plan.groups or ("",) * len(plan.ids)
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, lineterminator="\n")
+    names = [*names, _MARK] if plan.marks else names
+    marks = [[mark] for mark in plan.marks] or [[]] * len(plan.ids)
+    writer.writerow([*_KEYS, *names])
+    rows = zip(plan.ids, plan.fold.tolist(), groups, labels, marks, strict=True)
+    for name, fold, group, cells, mark in rows:
+        writer.writerow([name, fold, group, *cells, *mark])
+    return out.getvalue()
+
+
+def _column_names(classes: Sequence[str]) -> list[str]:
+    """The classes, in other words where they are called like a column that is there already."""
+    taken, out = {*_KEYS, *classes}, []
+    for name in classes:
+        column = name
+        while column in (*_KEYS, _MARK) or (column != name and column in taken):
+            column = f"class {column}"
+        taken.add(column)
+        out.append(column)
+    return out
+
+
+def load_plan(csv_path: Path, json_path: Path) -> FoldPlan:
+    """The plan in two files.
+
+    Raises PlanError when there is none, and when the files were changed by hand: not a partition,
+    a fold out of range or empty, a group in two folds, another fingerprint; with the line where
+    it can be told.
+    """
+    for path in (json_path, csv_path):
+        if not path.is_file():
+            raise PlanError(f"{path}: no fold plan there; make it with `comp folds make`")
+    about = files.read_json(json_path, PlanError)
+    try:
+        table = read_table(csv_path)
+    except DataError as problem:
+        raise PlanError(f"{problem}\n{_MEND}") from problem
+    try:
+        return _restore(table, about, csv_path)
+    except (KeyError, TypeError, ValueError) as problem:
+        raise PlanError(f"{json_path}: not the manifest of a plan ({problem!r}). {_MEND}") from None
+
+
+_MEND = "Bring the plan back as it was written, or make it again with `comp folds make --replace`"
+
+
+def _restore(table: Table, about: dict[str, Any], path: Path) -> FoldPlan:
+    classes, count, each = tuple(about["classes"]), int(about["count"]), about["labels"] == "each"
+    names = (*_KEYS, *(_column_names(classes) if each else ["label"]))
+    if about.get("masks"):
+        names = (*names, _MARK)
+    if table.columns != names:
+        _refuse(path, [f"its columns are {first(table.columns, 9)}, not {first(names, 9)}"])
+    leak = tuple(map(str, about.get("leak", ())))
+    wrong = [*_wrong_rows(table, count), *([] if leak else _parted(table))]
+    labels = [name for name in names[3:] if name != _MARK]
+    _refuse(path, [*wrong, *_wrong_labels(table, labels, classes, each)])
+    order = sorted(range(len(table)), key=table.values["id"].__getitem__)
+    index = _as_index(table, order, classes, labels if each else (), about["grouped"])
+    plan = FoldPlan(
+        ids=index.ids,
+        fold=np.array([int(table.values["fold"][row]) for row in order], dtype=np.int64),
+        count=count,
+        scheme=str(about["scheme"]),
+        seed=int(about["seed"]),
+        index_fingerprint=str(about["index_fingerprint"]),
+        classes=classes,
+        labels=tuple(index.label_texts()),
+        groups=index.groups,
+        marks=index.marks,
+        warnings=tuple(about["warnings"]),
+        path=path,
+        leak=leak,
+        extended=int(about.get("extended", 0)),
+    )
+    _refuse(path, _wrong_sums(plan, index, about))
+    return plan
+
+
+def _refuse(path: Path, complaints: Sequence[str]) -> None:
+    if complaints:
+        complain(PlanError, f"{path}: changed since it was written:", [*complaints[:9], _MEND])
+
+
+def _wrong_rows(table: Table, count: int) -> list[str]:
+    """Ids that are repeated, folds that cannot be or are missing."""
+    out = []
+    line_of: dict[str, int] = {}
+    folds = {str(number) for number in range(count)}
+    for name, fold, line in zip(table.values["id"], table.values["fold"], table.lines, strict=True):
+        if line_of.setdefault(name, line) != line:
+            out.append(f"line {line}: the id {name!r} stands on line {line_of[name]} too")
+        if fold not in folds and fold != str(ALWAYS):
+            out.append(f"line {line}: the fold {fold!r} of {name!r} is none of 0..{count - 1}")
+    empty = sorted(folds - {*table.values["fold"]})
+    return [*out, *([f"no id is in fold {', '.join(empty)}"] if empty else [])]
+
+
+def _parted(table: Table) -> list[str]:
+    """Groups in more than one fold."""
+    out = []
+    home: dict[str, tuple[str, int]] = {}
+    for fold, group, line in zip(
+        table.values["fold"], table.values["group"], table.lines, strict=True
+    ):
+        there, before = home.setdefault(group, (fold, line))
+        if group and there != fold:
+            out.append(
+                f"line {line}: the group {group!r} is in fold {fold}, on line {before} in {there}"
+            )
+    return out
+
+
+def _wrong_labels(
+    table: Table, columns: Sequence[str], classes: Sequence[str], each: bool
+) -> list[str]:
+    allowed = {"0", "1"} if each else {*classes}
+    return [
+        f"line {line}: {cell!r} in column {column!r} is none of {first(sorted(allowed), 12)}"
+        for column in columns
+        if not allowed.issuperset(table.values[column])
+        for cell, line in zip(table.values[column], table.lines, strict=True)
+        if cell not in allowed
+    ]
+
+
+def _as_index(
+    table: Table, order: list[int], classes: tuple[str, ...], columns: Sequence[str], grouped: bool
+) -> Index:
+    """The index that a plan was made from, without its files. columns: those of 0/1 labels."""
+    if columns:
+        cells = [np.array(table.values[name], dtype=str) == "1" for name in columns]
+        target = np.stack(cells, axis=1).astype(np.int64)
+    else:
+        place = {name: number for number, name in enumerate(classes)}
+        target = np.array([place[text] for text in table.values["label"]], dtype=np.int64)
+    groups = tuple(table.values["group"][row] for row in order) if grouped else None
+    ids = tuple(table.values["id"][row] for row in order)
+    paths = tuple(Path(name) for name in ids)
+    truth = None
+    if columns and _MARK in table.values and _MARK not in columns:
+        truth = Masks([Marked(table.values[_MARK][row]) for row in order], 1)
+    return Index(ids, paths, classes, target[order], groups, truth=truth)
+
+
+def _wrong_sums(plan: FoldPlan, index: Index, about: dict[str, Any]) -> list[str]:
+    """What differs from the manifest; the folds that changed, where the fingerprint tells so."""
+    out = []
+    if index.fingerprint != plan.index_fingerprint:
+        out.append(
+            f"ids, labels or groups are not those that it was made from "
+            f"({plan.index_fingerprint[:8]}, now {index.fingerprint[:8]})"
+        )
+    if plan.fingerprint != about["fingerprint"]:
+        out.append(
+            f"an id is in another fold, or gone "
+            f"({str(about['fingerprint'])[:8]}, now {plan.fingerprint[:8]})"
+        )
+    rows = balance(plan, index).plain()["rows"]
+    for fold, (now, then) in enumerate(zip(rows, about["balance"]["rows"], strict=True)):
+        if out and now != then:
+            out.append(f"fold {fold} has {now} ids where the manifest says {then}")
+    return out

@@ -1,0 +1,1 @@
+"""What images there are, what is known of each, and the tables that say so."""

@@ -1,0 +1,307 @@
+"""Which file an id means, and the Index of the ids that have one.
+
+A file is always one that was listed: an id is never joined to a path.
+"""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from comp.core import progress
+from comp.core.errors import DataError, first
+from comp.data.index.index import Index
+from comp.data.index.truth import Masks
+
+IMAGE_SUFFIXES = frozenset(
+    (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".jp2")
+)
+MAX_ID = 1000  # characters
+_IGNORED = ("__MACOSX",)  # and every name that begins with a dot
+
+
+def nfc(text: str) -> str:
+    """One spelling of what macOS and the rest of the world write in two ways."""
+    return unicodedata.normalize("NFC", text)
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The files below a folder.
+
+    `folder`   where
+    `files`    (relative name with "/", NFC; file), sorted by name; hidden ones are left out
+    `outside`  links that lead out of the data; they are not followed
+    """
+
+    folder: Path
+    files: tuple[tuple[str, Path], ...]
+    outside: tuple[str, ...] = ()
+
+    @cached_property
+    def images(self) -> tuple[tuple[str, Path], ...]:
+        """The files that end like an image."""
+        return tuple(item for item in self.files if _suffix(item[0]))
+
+    def find(self, name: str) -> list[Path]:
+        """The files that an id may mean: none, one, or several when that cannot be told.
+
+        The first of these that is there: the file of this relative name; in sub-folders the files
+        of this name; the images of this name without their suffix; for digits the images whose
+        name is the same number, zeros in front or not; for an id with a suffix the images that
+        differ in it; the files, then the images, that differ in letter case too.
+        """
+        key = nfc(name)
+        stem = key[: -len(_suffix(key))] if _suffix(key) else None
+        for table, wanted in (
+            ("_exact", key),
+            ("_names", key),
+            ("_stems", key),
+            ("_numbers", _number(key)),
+            ("_stems", stem),
+            ("_any_case", key.casefold()),
+            ("_any_case_stems", key.casefold()),
+            ("_any_case_stems", stem and stem.casefold()),
+        ):
+            found: list[Path] = getattr(self, table).get(wanted)
+            if found:
+                return found
+        return []
+
+    @cached_property
+    def _exact(self) -> dict[str | None, list[Path]]:
+        return _table(self.files)
+
+    @cached_property
+    def _names(self) -> dict[str | None, list[Path]]:
+        return _table((name.rpartition("/")[2], path) for name, path in self.files)
+
+    @cached_property
+    def _stems(self) -> dict[str | None, list[Path]]:
+        return _table(_stem_keys(self.images))
+
+    @cached_property
+    def _numbers(self) -> dict[str | None, list[Path]]:
+        keys = ((_number(PurePosixPath(name).stem), path) for name, path in self.images)
+        return _table((key, path) for key, path in keys if key is not None)
+
+    @cached_property
+    def _any_case(self) -> dict[str | None, list[Path]]:
+        return _folded(self._exact, self._names)
+
+    @cached_property
+    def _any_case_stems(self) -> dict[str | None, list[Path]]:
+        return _folded(self._stems)
+
+
+def _folded(*tables: dict[str | None, list[Path]]) -> dict[str | None, list[Path]]:
+    """The tables as one, by keys without letter case; each file once a key."""
+    out: dict[str | None, dict[Path, None]] = {}
+    for key, paths in (item for table in tables for item in table.items()):
+        out.setdefault(key and key.casefold(), {}).update(dict.fromkeys(paths))
+    return {key: [*paths] for key, paths in out.items()}
+
+
+def _table(items: Iterable[tuple[str, Path]]) -> dict[str | None, list[Path]]:
+    out: dict[str | None, list[Path]] = {}
+    for key, path in items:
+        out.setdefault(key, []).append(path)
+    return out
+
+
+def _stem_keys(images: Iterable[tuple[str, Path]]) -> Iterator[tuple[str, Path]]:
+    """Each image under its relative name without suffix; in a sub-folder under its bare one too."""
+    for name, path in images:
+        stem = name[: -len(_suffix(name))]
+        yield stem, path
+        if "/" in stem:
+            yield stem.rpartition("/")[2], path
+
+
+def _suffix(name: str) -> str:
+    """The suffix as it is written, when it is one of an image; else nothing."""
+    suffix = os.path.splitext(name)[1]  # noqa: PTH122  (an id is text, not a path)
+    return suffix if suffix.lower() in IMAGE_SUFFIXES else ""
+
+
+def _number(text: str) -> str | None:
+    """Digits without the zeros in front, or None for other text."""
+    return (text.lstrip("0") or "0") if text.isascii() and text.isdigit() else None
+
+
+def list_files(folder: Path, root: Path | None = None) -> Listing:
+    """The files below `folder`, sorted; links that lead out of it and out of `root` are left out.
+
+    Folders that are links are not entered. Raises DataError for a folder that cannot be read.
+    """
+    homes = [home.resolve() for home in (folder, root) if home is not None]
+    found: list[tuple[str, Path]] = []
+    outside: list[str] = []
+    for relative, path, link in _walk(str(folder), ""):
+        if link and not any(path.resolve().is_relative_to(home) for home in homes):
+            outside.append(relative)
+            continue
+        found.append((relative, path))
+    return Listing(folder, tuple(sorted(found)), tuple(sorted(outside)))
+
+
+def _walk(folder: str, prefix: str) -> Iterator[tuple[str, Path, bool]]:
+    """The relative name of each file below a folder, the file, and whether it is a link."""
+    try:
+        items = [item for item in os.scandir(folder) if wanted(item.name)]
+    except OSError as problem:
+        raise DataError(f"{folder}: cannot be listed ({problem.strerror or problem})") from problem
+    for item in items:
+        if item.is_dir(follow_symlinks=False):
+            yield from _walk(item.path, f"{prefix}{item.name}/")
+        elif not item.is_dir():
+            yield nfc(prefix + item.name), Path(item.path), item.is_symlink()
+
+
+def wanted(name: str) -> bool:
+    """Whether a file or folder of this name is somebody's data, not what a system left there."""
+    return not name.startswith(".") and name not in _IGNORED
+
+
+def bad_ids(ids: Sequence[str], places: Sequence[str]) -> list[str]:
+    """Complaints about ids that are empty, unprintable, too long, or lead out of their folder.
+
+    `places`: where each id stands ("line 7"), for the message.
+    """
+    out = []
+    for name, place in zip(ids, places, strict=True):
+        reason = _bad(name)
+        if reason:
+            shown = repr(name) if len(name) <= 60 else f"{name[:57]!r}..."
+            out.append(f"{place}: the id {shown} {reason}")
+    return _few(out)
+
+
+def _bad(name: str) -> str | None:
+    if not name.strip():
+        return "is empty"
+    if len(name) > MAX_ID:
+        return f"has {len(name)} characters; at most {MAX_ID} are allowed"
+    if any(ord(letter) < 32 or letter == "\x7f" for letter in name):
+        return "holds a line break or another control character"
+    if any(0xD800 <= ord(letter) <= 0xDFFF for letter in name):
+        return "is not UTF-8; rename the file"
+    if name.startswith(("/", "\\")) or ".." in name.replace("\\", "/").split("/"):
+        return "leads out of the folder of images"
+    return None
+
+
+def repeated(names: Sequence[str], lines: Sequence[int], notes: Sequence[str] = ()) -> list[str]:
+    """A complaint for each id that stands on several lines; `notes`: the label of each row."""
+    if len(set(names)) == len(names):
+        return []
+    where: dict[str, list[int]] = {}
+    for row, name in enumerate(names):
+        where.setdefault(name, []).append(row)
+    out = []
+    for name, rows in where.items():
+        if len(rows) > 1:
+            told = [f"{lines[row]}{f' ({notes[row]})' if notes else ''}" for row in rows[:4]]
+            out.append(f"the id {name!r} stands on lines {' and '.join(told)}")
+    return _few(out)
+
+
+def match(ids: Sequence[str], listing: Listing) -> tuple[dict[str, Path], list[str]]:
+    """The file of each id that has exactly one, and complaints about the other ids.
+
+    Complaints: no file, several files, one file for several ids.
+    """
+    found: dict[str, Path] = {}
+    missing, unclear, owner = [], [], dict[Path, str]()
+    for name in dict.fromkeys(ids):
+        paths = listing.find(name)
+        if len(paths) == 1:
+            found[name] = paths[0]
+            if owner.setdefault(paths[0], name) != name:
+                unclear.append(f"the ids {owner[paths[0]]!r} and {name!r} both mean {paths[0]}")
+        elif paths:
+            names = " or ".join(str(path.relative_to(listing.folder)) for path in paths[:3])
+            unclear.append(f"the id {name!r} may mean {names} in {listing.folder}")
+        else:
+            missing.append(name)
+    _tell_spellings(found, listing.folder)
+    return found, [*_missing(missing, len(ids), listing), *_few(unclear)]
+
+
+def _missing(names: Sequence[str], of: int, listing: Listing) -> list[str]:
+    if not names:
+        return []
+    have = first((name for name, _ in listing.images), 3) or "none"
+    out = [
+        f"{len(names)} of {of} ids have no image in {listing.folder}: {first(names, 10)} "
+        f"(its {len(listing.images)} images: {have})"
+    ]
+    if listing.outside:
+        out.append(
+            f"{listing.folder}: links that lead out of the data are not followed: "
+            f"{first(listing.outside)}; put the files themselves there"
+        )
+    return out
+
+
+def _tell_spellings(found: dict[str, Path], folder: Path) -> None:
+    """Say it when ids are written otherwise than their files are called."""
+    odd: dict[str, list[str]] = {}
+    for name, path in found.items():
+        for what in spelling(name, path):
+            odd.setdefault(what, []).append(name)
+    for what, names in odd.items():
+        example = f"{names[0]!r} is {found[names[0]].name}"
+        progress.say(f"{folder}: {len(names)} ids have {what} than their file: {example}")
+
+
+def spelling(name: str, path: Path) -> list[str]:
+    """In what an id differs from the name of its file, besides zeros in front."""
+    bare = name.rpartition("/")[2]
+    stem, file = (text[: len(text) - len(_suffix(text))] for text in (bare, path.name))
+    out = ["another suffix"] if _suffix(bare) not in ("", path.suffix) else []
+    if stem == file or bare == file or _number(nfc(stem)) is not None:
+        return out
+    return [*out, "another Unicode form" if nfc(stem) == nfc(file) else "another letter case"]
+
+
+def _few(lines: Sequence[str], shown: int = 5) -> list[str]:
+    """The first few complaints of one sort, and how many more there are."""
+    rest = len(lines) - shown
+    return [*lines[:shown], *([f"... and {rest} more like these"] if rest > 0 else [])]
+
+
+def no_folders(*folders: Path) -> list[str]:
+    """A complaint for each of the folders that is missing."""
+    return [f"the folder {folder} is missing" for folder in folders if not folder.is_dir()]
+
+
+def build_index(
+    ids: Sequence[str],
+    paths: Sequence[Path],
+    classes: tuple[str, ...],
+    target: np.ndarray[Any, Any] | None = None,
+    groups: Sequence[str] | None = None,
+    masks: Sequence[Path | None] | None = None,
+    truth: Masks | None = None,
+    codes: tuple[str, ...] | None = None,
+) -> Index:
+    """The Index of rows in any order."""
+    order = sorted(range(len(ids)), key=ids.__getitem__)
+    return Index(
+        ids=tuple(ids[row] for row in order),
+        paths=tuple(paths[row] for row in order),
+        classes=classes,
+        target=None if target is None else target[order],
+        groups=None if groups is None else tuple(groups[row] for row in order),
+        masks=None if masks is None else tuple(masks[row] for row in order),
+        truth=None if truth is None else truth.of(order),
+        codes=codes,
+    )

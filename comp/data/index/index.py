@@ -1,0 +1,145 @@
+"""The index: what images there are and what is known of each, sorted by id."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from comp.core import files
+from comp.core.errors import DataError, first
+from comp.data.index.truth import Masks
+
+
+@dataclass(frozen=True)
+class Index:
+    """The images of the training set, or of the test set, in the order of their ids.
+
+    `ids`      (N,) text, sorted, each once
+    `paths`    (N,) the image files
+    `classes`  the class names; of two, the last is the positive one
+    `target`   None for a test set, else int64: (N,) class numbers, or (N, C) zeros and ones
+    `groups`   None, or (N,) text: what must not straddle folds
+    `masks`    None, or (N,) the mask file of each image, None where it has none
+    `truth`    None, or the masks of the images, see `comp.data.index.truth`; the target then says
+               which classes an image holds, (N, C)
+    `codes`    None, or what a sample submission and the files call each class
+    """
+
+    ids: tuple[str, ...]
+    paths: tuple[Path, ...]
+    classes: tuple[str, ...]
+    target: np.ndarray[Any, Any] | None = None
+    groups: tuple[str, ...] | None = None
+    masks: tuple[Path | None, ...] | None = None
+    truth: Masks | None = None
+    codes: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if list(self.ids) != sorted(self.ids):
+            raise DataError("an index must be sorted by id")
+        if len(set(self.ids)) != len(self.ids):
+            raise DataError(f"repeated ids: {first(_repeated(self.ids))}")
+        for name in ("paths", "target", "groups", "masks", "truth"):
+            value = getattr(self, name)
+            if value is not None and len(value) != len(self.ids):
+                raise DataError(f"{len(self.ids)} ids but {len(value)} {name}")
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def labels(self) -> np.ndarray[Any, Any]:
+        """The target; DataError where there is none."""
+        if self.target is None:
+            raise DataError("these images have no labels")
+        return self.target
+
+    def rows(self, ids: Iterable[str]) -> np.ndarray[Any, Any]:
+        """The row numbers of `ids`, in their order; DataError names the ones that are not here."""
+        ids = list(ids)
+        missing = [name for name in ids if name not in self._place]
+        if missing:
+            raise DataError(f"{len(missing)} ids are not in the index: {first(missing)}")
+        return np.fromiter((self._place[name] for name in ids), dtype=np.int64, count=len(ids))
+
+    def part(self, rows: Iterable[int]) -> Index:
+        """The index of some rows, which must be sorted."""
+        some = [int(row) for row in rows]
+
+        def cut(values: Sequence[Any] | None) -> Any:
+            return None if values is None else tuple(values[row] for row in some)
+
+        return replace(
+            self,
+            ids=cut(self.ids),
+            paths=cut(self.paths),
+            target=None if self.target is None else self.target[some],
+            groups=cut(self.groups),
+            masks=cut(self.masks),
+            truth=None if self.truth is None else self.truth.of(some),
+        )
+
+    @cached_property
+    def _place(self) -> dict[str, int]:
+        return {name: row for row, name in enumerate(self.ids)}
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of ids, labels, groups and classes: what a fold plan is made from."""
+        return files.digest_lines([*self.classes, "", *self.row_texts()])
+
+    def file_sizes(self) -> str:
+        """SHA-256 of every id with the size of its file: changes when images are replaced.
+
+        It is the same on every machine, and costs no reading; a file that is replaced by one of
+        the same size is not noticed.
+        """
+        rows = (f"{name}\x1f{_size(path)}" for name, path in zip(self.ids, self.paths, strict=True))
+        return files.digest_lines(rows)
+
+    def row_texts(self) -> list[str]:
+        """A text for each row: id, group and label."""
+        labels = self.label_texts()
+        groups = self.groups or ("",) * len(self)
+        rows = ["\x1f".join(parts) for parts in zip(self.ids, groups, labels, strict=True)]
+        if not self.marks:
+            return rows
+        return [f"{row}\x1f{mark}" for row, mark in zip(rows, self.marks, strict=True)]
+
+    @cached_property
+    def marks(self) -> tuple[str, ...]:
+        """(N,) a digest of each mask; () where there are none."""
+        return () if self.truth is None else tuple(map(self.truth.digest, range(len(self))))
+
+    def label_texts(self) -> list[str]:
+        """The label of each row as text: a class name, or the names of the classes that it has."""
+        if self.target is None:
+            return [""] * len(self)
+        if self.target.ndim == 1:
+            return [self.classes[number] for number in self.target]
+        return [
+            "|".join(self.classes[column] for column in np.flatnonzero(row)) for row in self.target
+        ]
+
+
+def _size(path: Path) -> int:
+    try:
+        return os.stat(path).st_size  # noqa: PTH116 - half the time of Path.stat, 50,000 times
+    except (OSError, ValueError):
+        return -1
+
+
+def _repeated(ids: tuple[str, ...]) -> list[str]:
+    seen: set[str] = set()
+    out = []
+    for name in ids:
+        if name in seen:
+            out.append(name)
+        seen.add(name)
+    return out

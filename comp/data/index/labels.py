@@ -1,0 +1,240 @@
+"""From text cells to targets: which classes there are, and which of them each row has."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from comp.config.schema import JOINT, DataConfig
+from comp.core.errors import first, nearest
+from comp.data.index.bins import bin_names, to_bins
+from comp.data.index.tables import Table
+from comp.tasks.kinds import Task
+
+_NUMBER = re.compile(r"[-+]?\d+(\.\d+)?")
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What a table says of each row.
+
+    `classes`     the class names; of two, the last is the positive one
+    `target`      int64: (N,) class numbers, or (N, C) zeros and ones; None with complaints
+    `complaints`  what cannot be right
+    `texts`       (N,) the label of each row as text, for messages
+    """
+
+    classes: tuple[str, ...]
+    target: np.ndarray[Any, Any] | None
+    complaints: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
+
+
+def sort_classes(names: Sequence[str]) -> tuple[str, ...]:
+    """Each name once: numbers by value when all of them are numbers, else as text."""
+    unique = set(names)
+    if all(_NUMBER.fullmatch(name) for name in unique):
+        return tuple(sorted(unique, key=lambda name: (float(name), name)))
+    return tuple(sorted(unique))
+
+
+def read_labels(
+    table: Table, data: DataConfig, task: Task, known: tuple[str, ...] | None = None
+) -> Labels:
+    """The labels in the columns `data.target` of a table.
+
+    known: the classes of the training table, for a table of answers, which need not have them all;
+    without it, `data.classes` or the sorted labels are the classes.
+    """
+    complaints = _columns(table, data, task)
+    if complaints:
+        return Labels((), None, tuple(complaints))
+    table, complaints = _binned(table, data)
+    if complaints:
+        return Labels((), None, tuple(complaints))
+    if task.target_ndim == 1:
+        texts = _joined(table, data)
+        given = data.classes or (_by_bins(texts, table, data) if data.bins else ())
+        return number(texts, table.lines, task, given, known)
+    if data.separator is not None:
+        return _separated(table, data, known)
+    return _zeros_and_ones(table, data, known)
+
+
+def _columns(table: Table, data: DataConfig, task: Task) -> list[str]:
+    if not data.target:
+        return [f"data.target names no column; the columns are {first(table.columns, 12)}"]
+    out = [table.no_column(name) for name in data.target if name not in table.values]
+    if len(set(data.target)) < len(data.target):
+        out.append(f"data.target names a column twice: {first(data.target, 30)}")
+    stray = [name for name in data.bins if name not in data.target]
+    if stray:
+        out.append(f"data.bins: {first(stray)} is no column of data.target: {first(data.target)}")
+    if data.bins and task.target_ndim != 1:
+        out.append(f"data.bins makes one class an image; task: {task.name} has 0/1 columns")
+    if data.id in data.target:
+        out.append(f"data.target holds the id column {data.id!r}")
+    if data.separator is not None and (task.target_ndim == 1 or len(data.target) > 1):
+        out.append(
+            "data.separator is for a multilabel task with a single column, not for "
+            f"task: {task.name} with {len(data.target)} columns; set it to null"
+        )
+    if data.separator == "":
+        out.append("data.separator is empty; give the text between two labels")
+    if len(data.target) > 1 and task.target_ndim == 1:
+        known = [name for name in data.target if name in table.values]
+        mixed = [name for name in known if any(JOINT in cell for cell in set(table.values[name]))]
+        out += [f"column {name!r} holds {JOINT!r}, which joins the columns" for name in mixed]
+    return out
+
+
+def _binned(table: Table, data: DataConfig) -> tuple[Table, list[str]]:
+    """The table with the numbers of `data.bins` turned into classes."""
+    complaints: list[str] = []
+    values = dict(table.values)
+    for name, edges in data.bins.items():
+        values[name], wrong = to_bins(values[name], table.lines, edges, name)
+        complaints += wrong
+    return replace(table, values=values), complaints
+
+
+def _by_bins(texts: Sequence[str], table: Table, data: DataConfig) -> tuple[str, ...]:
+    """The labels that occur, sorted column by column, bins from below."""
+    ranks = [
+        bin_names(data.bins[name]) if name in data.bins else sort_classes(table.values[name])
+        for name in data.target
+    ]
+    present = {text for text in texts if text}
+
+    def rank(text: str) -> list[int]:
+        cells = text.split(JOINT) if len(ranks) > 1 else [text]
+        return [names.index(cell) for names, cell in zip(ranks, cells, strict=True)]
+
+    return tuple(sorted(present, key=rank))
+
+
+def _joined(table: Table, data: DataConfig) -> list[str]:
+    """One label text a row; nothing where a cell of it is empty."""
+    columns = [table.values[name] for name in data.target]
+    if len(columns) == 1:
+        return columns[0]
+    return [
+        JOINT.join(cells) if all(cell.strip() for cell in cells) else ""
+        for cells in zip(*columns, strict=True)
+    ]
+
+
+def number(
+    texts: Sequence[str],
+    lines: Sequence[int],
+    task: Task,
+    given: tuple[str, ...] = (),
+    known: tuple[str, ...] | None = None,
+) -> Labels:
+    """A class number for each label text. given: the order of the classes, or () for sorted."""
+    empty = [line for text, line in zip(texts, lines, strict=True) if not text.strip()]
+    complaints = [f"{len(empty)} rows have no label: lines {first(empty)}"] if empty else []
+    present = sort_classes([text for text in texts if text.strip()])
+    classes = known or given or present
+    complaints += _uncovered(texts, lines, present, classes)
+    if known is None:
+        complaints += _class_counts(task, present, classes)
+    if complaints:
+        return Labels(classes, None, tuple(complaints), tuple(texts))
+    place = {name: column for column, name in enumerate(classes)}
+    target = np.fromiter((place[text] for text in texts), dtype=np.int64, count=len(texts))
+    return Labels(classes, target, (), tuple(texts))
+
+
+def _uncovered(
+    texts: Sequence[str], lines: Sequence[int], present: Sequence[str], classes: Sequence[str]
+) -> list[str]:
+    """Labels that are not among the classes, each with the first line that has it."""
+    place = dict(zip(reversed(texts), reversed(lines), strict=True))
+    out = []
+    for name in [name for name in present if name not in classes][:5]:
+        close = nearest(name, classes)
+        hint = f"; did you mean {close!r}?" if close else ""
+        out.append(
+            f"line {place[name]}: the label {name!r} is none of the classes "
+            f"{first(classes, 12)}{hint}"
+        )
+    return out
+
+
+def _class_counts(task: Task, present: Sequence[str], classes: Sequence[str]) -> list[str]:
+    out = []
+    unseen = [name for name in classes if name not in present]
+    if unseen:
+        out.append(f"data.classes names what no row has: {first(unseen)}")
+    if len(set(classes)) < len(classes):
+        out.append(f"data.classes names a class twice: {first(classes, 30)}")
+    if len(present) < 2:
+        out.append(f"only one class ({first(present) or 'no label'}): nothing can be learned")
+    limit = task.class_limit
+    if limit is not None and len(present) > limit:
+        out.append(
+            f"{len(present)} classes ({first(present)}) where task: {task.name} has {limit}; "
+            "is it another column of data.target, or another task?"
+        )
+    return out
+
+
+def _zeros_and_ones(table: Table, data: DataConfig, known: tuple[str, ...] | None) -> Labels:
+    classes = known or data.classes or data.target
+    complaints = _same_names(classes, data.target)
+    for name in data.target:
+        cells = table.values[name]
+        wrong = {cell for cell in set(cells) if cell not in ("0", "1")}
+        if wrong:
+            lines = [line for cell, line in zip(cells, table.lines, strict=True) if cell in wrong]
+            complaints.append(
+                f"column {name!r}: {len(lines)} cells are neither 0 nor 1: "
+                f"{first(sorted(wrong), 3)} on lines {first(lines)}"
+                + ("; a list of labels needs data.separator" if len(data.target) == 1 else "")
+            )
+    if complaints:
+        return Labels(classes, None, tuple(complaints))
+    columns = [np.array(table.values[name], dtype=str) == "1" for name in classes]
+    return Labels(classes, np.stack(columns, axis=1).astype(np.int64))
+
+
+def _same_names(classes: Sequence[str], columns: Sequence[str]) -> list[str]:
+    if sorted(classes) == sorted(columns):
+        return []
+    other = sorted({*classes} ^ {*columns}) or classes
+    return [f"the classes and the columns of data.target differ: {first(other)}"]
+
+
+def _separated(table: Table, data: DataConfig, known: tuple[str, ...] | None) -> Labels:
+    """One column with a list of labels in each cell; an empty cell is an image with none."""
+    cells = table.values[data.target[0]]
+    rows = [
+        [item.strip() for item in cell.split(data.separator)] if cell.strip() else []
+        for cell in cells
+    ]
+    bad = [
+        f"line {line}: {cell!r} holds an empty or a repeated label (cut at {data.separator!r})"
+        for cell, row, line in zip(cells, rows, table.lines, strict=True)
+        if "" in row or len(set(row)) < len(row)
+    ]
+    complaints = [*bad[:5], *([f"... and {len(bad) - 5} more like these"] if bad[5:] else [])]
+    present = sort_classes([item for row in rows for item in row if item])
+    classes = known or data.classes or present
+    flat = [(item, line) for row, line in zip(rows, table.lines, strict=True) for item in row]
+    complaints += _uncovered([i for i, _ in flat], [n for _, n in flat], present, classes)
+    if known is None:
+        unseen = [name for name in classes if name not in present]
+        complaints += [f"data.classes names what no row has: {first(unseen)}"] if unseen else []
+        complaints += [] if present else [f"column {data.target[0]!r} holds no label at all"]
+    if complaints:
+        return Labels(classes, None, tuple(complaints), tuple(cells))
+    place = {name: column for column, name in enumerate(classes)}
+    target = np.zeros((len(rows), len(classes)), dtype=np.int64)
+    for line, row in enumerate(rows):
+        target[line, [place[item] for item in row]] = 1
+    return Labels(classes, target, (), tuple(cells))

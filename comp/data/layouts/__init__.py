@@ -1,0 +1,1 @@
+"""Where a competition keeps its images, labels and masks."""

@@ -1,0 +1,298 @@
+"""Where a competition keeps its images and labels: from its files to an Index.
+
+`csv`      a table with an id and label columns, and folders of images. An id is what the table
+           says; which file it means is told by `comp.data.index.file_match`.
+`folders`  `train_images/<class>/...`, one folder a class. An id is the path below `train_images`
+           with its suffix ("cat/0001.jpg"), so that it never depends on the other files.
+`defects`  `train/defect_images`, `train/defect_masks`, `train/normal_images`, `test/images`. An
+           id is the file name with its suffix; a name that is in both folders of images gets its
+           folder in front. The classes are normal and defect.
+`profiles` `train/train.csv` with a row a person and `train/images/<person>/` with their photos,
+           see `comp.data.layouts.profiles`; `eval/info.csv`, `eval/images`.
+
+`coco`     images with masks from COCO's json, see `comp.data.layouts.coco`.
+`masks`    images and mask files, see `comp.data.layouts.mask_files`.
+`rle`      images and a table of run lengths, see `comp.data.layouts.rle_table`.
+
+Test ids are those of the sample submission, as it writes them; without one, every image of the
+test folder, with its suffix. All that is wrong is told at once, in one DataError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from comp.config.schema import AUTO_GROUP, DataConfig
+from comp.core.errors import DataError, complain, first, nearest, pick
+from comp.data.index import file_match, labels
+from comp.data.index.index import Index
+from comp.data.index.sample_rows import odd_rows, read_asked
+from comp.data.index.tables import Table, read_table
+from comp.data.layouts import (
+    class_folders,
+    coco,
+    mask_files,
+    profiles,
+    rle_table,
+    train_test_overlap,
+)
+from comp.tasks.kinds import Task
+
+Array = np.ndarray[Any, Any]
+
+_DEFAULT_SAMPLE = DataConfig.model_fields["sample_submission"].default
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One way to lay a competition out.
+
+    `lacks`        data -> what is missing for training, as complaints; empty where it fits
+    `train`        data, task -> the Index of the training images
+    `test_images`  data -> the folder of the test images
+    `samples`      where the sample submission may lie besides `data.sample_submission`
+    `needs_sample` whether the default sample submission must be there
+    `masks`        whether it gives an answer a pixel
+    `labels`       whether it gives an answer an image
+    `named`        whether a table names its images; others beside them are not trained on
+    """
+
+    lacks: Callable[[DataConfig], list[str]]
+    train: Callable[[DataConfig, Task], Index]
+    test_images: Callable[[DataConfig], Path]
+    samples: tuple[str, ...] = ()
+    needs_sample: bool = True
+    masks: bool = False
+    labels: bool = True
+    named: bool = False
+
+
+def read_index(data: DataConfig, task: Task) -> Index:
+    """The training images with their labels.
+
+    target: int64, (N,) or (N, C) by `task.target_ndim`. Raises one DataError with all complaints:
+    what is missing, ids that are repeated or have no image, labels that cannot be right; another
+    one for files that are test images too.
+    """
+    layout = _layout(data)
+    lacking = layout.lacks(data)
+    if lacking:
+        fitting = [name for name, other in LAYOUTS.items() if not other.lacks(data)]
+        hint = f"layouts that would fit: {', '.join(fitting)}" if fitting else "no layout fits"
+        complain(DataError, _heading(data), [*lacking, f"{hint} (data.layout)"])
+    if not (layout.masks if task.spatial else layout.labels):
+        kind = "masks" if task.spatial else "labels"
+        others = [name for name, other in LAYOUTS.items() if getattr(other, kind)]
+        raise DataError(
+            f"data.layout: {data.layout!r} gives no {kind}, which task: {task.name} needs; these "
+            f"do: {', '.join(others)}"
+        )
+    index = layout.train(data, task)
+    shared = in_both(data, task, index, train_test_overlap.same_files)
+    complain(DataError, f"{data.root}: {len(shared)} training images are test images:", shared)
+    return index
+
+
+def read_test(data: DataConfig, task: Task, classes: tuple[str, ...]) -> Index:
+    """The images that the sample submission asks for, without target, sorted by id.
+
+    Raises one DataError for ids that are repeated, cannot be, or have no image.
+    """
+    folder = _layout(data).test_images(data)
+    complain(DataError, _heading(data), file_match.no_folders(folder))
+    listing = file_match.list_files(folder, Path(data.root))
+    ids, complaints = (_asked_ids if task.spatial else _test_ids)(data, listing)
+    found, unfound = file_match.match(ids, listing)
+    complain(DataError, _heading(data), [*complaints, *unfound], shown=30)
+    return file_match.build_index(ids, [found[name] for name in ids], classes)
+
+
+def in_both(
+    data: DataConfig,
+    task: Task,
+    index: Index,
+    find: Callable[[Index, Sequence[str], file_match.Listing], list[train_test_overlap.Pair]],
+) -> list[str]:
+    """The overlap of training and test images that `find` of `train_test_overlap` finds.
+
+    Nothing where the test images cannot be told: read_test says why, and training needs none.
+    """
+    folder = _layout(data).test_images(data)
+    if not folder.is_dir():
+        return []
+    try:
+        listing = file_match.list_files(folder, Path(data.root))
+        ids, _ = (_asked_ids if task.spatial else _test_ids)(data, listing)
+        tables = (Path(data.root) / data.train_csv, data.id), (sample_path(data), data.id)
+        return train_test_overlap.told(find(index, ids, listing), *tables)
+    except DataError:
+        return []
+
+
+def _layout(data: DataConfig) -> Layout:
+    layout = pick(LAYOUTS, data.layout, "data.layout")
+    open_root(data)
+    return layout
+
+
+def open_root(data: DataConfig) -> Path:
+    """`data.root`, which must be a folder."""
+    root = Path(data.root)
+    if root.is_dir():
+        return root
+    kind = "is not a folder" if root.exists() else "does not exist"
+    above = next(folder for folder in (root.parent, *root.parents) if folder.is_dir())
+    beside = sorted(item.name for item in above.iterdir() if item.is_dir())
+    close = nearest(root.relative_to(above).parts[0], beside)
+    have = f"did you mean {str(above / close)!r}?" if close else _have(above, beside)
+    raise DataError(
+        f"data.root: {data.root!r} {kind}; it is relative to the current folder, {Path.cwd()}; "
+        f"{have} Set it with --set data.root=..."
+    )
+
+
+def _have(folder: Path, names: Sequence[str]) -> str:
+    return f"{folder.resolve()} holds the folders: {first(names) or 'none'}."
+
+
+def _heading(data: DataConfig) -> str:
+    return f"{data.root}: not right as data of the layout {data.layout!r}:"
+
+
+def sample_path(data: DataConfig) -> Path | None:
+    """The sample submission that is there, or None when there need be none; else a DataError."""
+    if data.sample_submission is None:
+        return None
+    layout, root = LAYOUTS[data.layout], Path(data.root)
+    default = data.sample_submission == _DEFAULT_SAMPLE
+    places = [data.sample_submission, *(layout.samples if default else ())]
+    there = [root / place for place in places if (root / place).is_file()]
+    if there or (default and not layout.needs_sample):
+        return there[0] if there else None
+    raise DataError(
+        f"data.sample_submission: no such file: {' or '.join(str(root / p) for p in places)}; "
+        "name the file, or set it to null to answer for every image of the test folder"
+    )
+
+
+def id_column(table: Table, data: DataConfig) -> str:
+    """The column `data.id`; the first one in a table that calls it otherwise."""
+    return data.id if data.id in table.values else table.columns[0]
+
+
+def _test_ids(data: DataConfig, listing: file_match.Listing) -> tuple[list[str], list[str]]:
+    """The ids to answer for, and complaints about them."""
+    sample = sample_path(data)
+    if sample is None:
+        ids = [name for name, _ in listing.images]
+        complaints = [] if ids else [f"{listing.folder}: no images"]
+        return ids, complaints + file_match.bad_ids(ids, [str(listing.folder)] * len(ids))
+    table = read_table(sample)
+    ids = table.values[id_column(table, data)]
+    places = [f"{sample}, line {line}" for line in table.lines]
+    complaints = [] if ids else [f"{sample}: no rows: no image is asked for"]
+    complaints += file_match.bad_ids(ids, places)
+    return ids, complaints + [f"{sample}: {line}" for line in file_match.repeated(ids, table.lines)]
+
+
+def _asked_ids(data: DataConfig, listing: file_match.Listing) -> tuple[list[str], list[str]]:
+    """The images that a sample of masks asks for, and complaints about them."""
+    sample = sample_path(data)
+    if sample is None:
+        return _test_ids(data, listing)
+    table = read_table(sample)
+    asked = read_asked(table, id_column(table, data), lambda name: bool(listing.find(name)))
+    ids = list(asked.ids)
+    complaints = [] if ids else [f"{sample}: no rows: no image is asked for"]
+    complaints += file_match.bad_ids(ids, [str(sample)] * len(ids))
+    return ids, complaints + [f"{sample}: {line}" for line in odd_rows(asked, None, table.lines)]
+
+
+def _csv_lacks(data: DataConfig) -> list[str]:
+    root = Path(data.root)
+    table = root / data.train_csv
+    out = [] if table.is_file() else [f"the table {table} is missing (data.train_csv)"]
+    return out + file_match.no_folders(root / data.train_images)
+
+
+def _csv_train(data: DataConfig, task: Task) -> Index:
+    root = Path(data.root)
+    table = read_table(root / data.train_csv)
+    read = labels.read_labels(table, data, task)
+    complaints = list(read.complaints)
+    groups, ungrouped = _groups(table, data)
+    ids, unreadable = _csv_ids(table, data, read.texts)
+    listing = file_match.list_files(root / data.train_images, root)
+    found, unfound = file_match.match(ids, listing)
+    complaints = [*unreadable, *complaints, *ungrouped, *unfound]
+    complain(DataError, f"{table.path}: not right as training data:", complaints, shown=30)
+    return file_match.build_index(
+        ids, [found[name] for name in ids], read.classes, read.target, groups
+    )
+
+
+def _csv_ids(table: Table, data: DataConfig, notes: Sequence[str]) -> tuple[list[str], list[str]]:
+    if data.id not in table.values:
+        return [], [f"data.id: {table.no_column(data.id)}"]
+    ids = table.values[data.id]
+    complaints = [] if ids else ["no rows"]
+    complaints += file_match.bad_ids(ids, [f"line {line}" for line in table.lines])
+    return ids, complaints + file_match.repeated(ids, table.lines, notes)
+
+
+def test_folder(data: DataConfig) -> Path:
+    """The folder of the test images."""
+    return _layout(data).test_images(data)
+
+
+def _groups(table: Table, data: DataConfig) -> tuple[list[str] | None, list[str]]:
+    if data.group in (None, AUTO_GROUP):
+        return None, []
+    if data.group not in table.values:
+        return None, [f"data.group: {table.no_column(data.group)}"]
+    cells = table.values[data.group]
+    empty = [line for cell, line in zip(cells, table.lines, strict=True) if not cell.strip()]
+    if not empty:
+        return cells, []
+    return cells, [f"{len(empty)} rows have no group in {data.group!r}: lines {first(empty)}"]
+
+
+def _test_images(data: DataConfig) -> Path:
+    return Path(data.root) / data.test_images
+
+
+# A layout whose answers are masks, from what it lacks and its training index
+_of_masks = partial(Layout, test_images=_test_images, needs_sample=False, masks=True, labels=False)
+
+
+LAYOUTS = {
+    "csv": Layout(_csv_lacks, _csv_train, _test_images, named=True),
+    "folders": Layout(
+        class_folders.folders_lacks,
+        class_folders.folders_train,
+        _test_images,
+        needs_sample=False,
+    ),
+    "defects": Layout(
+        class_folders.defects_lacks,
+        class_folders.defects_train,
+        lambda data: Path(data.root) / class_folders.DEFECT_TEST,
+        samples=("test/sample_submission.csv",),
+        masks=True,
+    ),
+    "coco": _of_masks(coco.lacks, coco.train),
+    "masks": _of_masks(mask_files.lacks, mask_files.train),
+    "rle": _of_masks(rle_table.lacks, rle_table.train),
+    "profiles": Layout(
+        profiles.lacks,
+        profiles.train,
+        lambda data: Path(data.root) / profiles.TEST_IMAGES,
+        samples=(profiles.TEST_TABLE,),
+    ),
+}

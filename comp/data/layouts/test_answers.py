@@ -1,0 +1,79 @@
+"""What is true of the test images, where a competition's owner has it: `data.test_answers`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from comp.config.schema import DataConfig
+from comp.core.errors import DataError, complain, first
+from comp.data.index import file_match, labels
+from comp.data.index.tables import Table, read_table
+from comp.data.index.truth import Masks
+from comp.data.layouts import coco, rle_table
+from comp.data.layouts.layouts import id_column, open_root, test_folder
+from comp.tasks.kinds import Task
+
+Array = np.ndarray[Any, Any]
+
+
+def read_answers(
+    data: DataConfig, task: Task, classes: tuple[str, ...], test_ids: Sequence[str]
+) -> Array | None:
+    """The true target of the test ids, in their order, from `data.test_answers`; None without it.
+
+    The table has the columns of the training table. Where the layout has no such table: an id
+    column and one answer column, of class names or of class numbers.
+    """
+    if data.test_answers is None:
+        return None
+    table = read_table(open_root(data) / data.test_answers)
+    key = id_column(table, data)
+    ids = table.values[key]
+    complaints = file_match.repeated(ids, table.lines)
+    missing = sorted({*test_ids} - {*ids})
+    if missing:
+        complaints.append(f"{len(missing)} test ids have no answer: {first(missing)}")
+    read = _answers(table, key, data, task, classes)
+    complain(DataError, f"{table.path}: not the answers:", [*complaints, *read.complaints])
+    assert read.target is not None
+    place = {name: row for row, name in enumerate(ids)}
+    return np.asarray(read.target[[place[name] for name in test_ids]])
+
+
+def _answers(
+    table: Table, key: str, data: DataConfig, task: Task, classes: tuple[str, ...]
+) -> labels.Labels:
+    if data.target:
+        return labels.read_labels(table, data, task, classes)
+    rest = [name for name in table.columns if name != key]
+    if len(rest) != 1:
+        return labels.Labels((), None, (f"which column is the answer? {first(rest)}",))
+    texts = table.values[rest[0]]
+    numbers = {str(number): name for number, name in enumerate(classes)}
+    if not {*texts} & {*classes}:
+        texts = [numbers.get(text, text) for text in texts]
+    return labels.number(texts, table.lines, task, known=classes)
+
+
+def read_true_masks(
+    data: DataConfig,
+    task: Task,
+    classes: tuple[str, ...],
+    test_ids: Sequence[str],
+    codes: tuple[str, ...] | None = None,
+) -> Masks | None:
+    """The true masks of the test ids, in their order, from `data.test_answers`; None without it.
+
+    COCO's json, or a table of run lengths, which calls the classes `codes`.
+    """
+    if data.test_answers is None:
+        return None
+    path = open_root(data) / data.test_answers
+    if path.suffix == ".json":
+        return coco.read_masks(path, data, task, classes, test_ids)
+    listing = file_match.list_files(test_folder(data), Path(data.root))
+    return rle_table.read_masks(path, data, task, classes, test_ids, listing, codes)

@@ -1,0 +1,1 @@
+"""Batches of images, augmented and in an order that only the seed decides."""

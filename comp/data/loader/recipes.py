@@ -1,0 +1,195 @@
+"""Named augmentation recipes. What an image goes through depends on its seed and nothing else.
+
+A recipe is one entry in `RECIPES`: a function from the image size to albumentations transforms.
+What geometry uncovers is filled with the mirror image: black corners would teach a network to
+read the angle.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+
+from comp.core.errors import pick
+
+os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # its import would ask the network for a new version
+import albumentations as A
+
+Pixels = np.ndarray[Any, Any]
+Transforms = list[Any]
+
+_MIRROR = cv2.BORDER_REFLECT_101
+
+
+def _none(size: int) -> Transforms:
+    return []
+
+
+def _flips(size: int) -> Transforms:
+    return [A.HorizontalFlip(p=0.5), A.VerticalFlip(p=0.5)]
+
+
+def _flips_rotate(size: int) -> Transforms:
+    return [*_flips(size), A.Affine(rotate=(-40, 40), border_mode=_MIRROR, p=0.8)]
+
+
+def _flips_turn(size: int) -> Transforms:
+    """Any angle: for parts and surfaces, where up and down mean nothing."""
+    return [*_flips(size), A.Affine(rotate=(-180, 180), border_mode=_MIRROR, p=0.9)]
+
+
+def _portrait(size: int) -> Transforms:
+    """A turn of the head, a step aside, the other side: for faces and upright things."""
+    return [
+        A.HorizontalFlip(p=0.5),
+        A.Affine(rotate=(-15, 15), border_mode=_MIRROR, p=0.7),
+        A.Perspective(scale=(0.03, 0.1), border_mode=_MIRROR, p=0.5),
+    ]
+
+
+def _shift(share: float, scale: float, rotate: float, shear: float, p: float) -> Any:
+    """Shift, scale, rotation (degrees) and shear (degrees) in one interpolation."""
+    return A.Affine(
+        translate_percent=(-share, share),
+        scale=(1 - scale, 1 + scale),
+        keep_ratio=True,
+        rotate=(-rotate, rotate),
+        shear=(-shear, shear),
+        border_mode=_MIRROR,
+        p=p,
+    )
+
+
+def _brightness(share: float, p: float) -> Any:
+    """Brightness and contrast; relative to the image's mean, or dark images would turn black."""
+    return A.RandomBrightnessContrast(
+        brightness_limit=share, contrast_limit=share, brightness_by_max=False, p=p
+    )
+
+
+def _light(size: int) -> Transforms:
+    """No flips: safe for digits and letters."""
+    return [
+        _shift(0.06, 0.08, 10, 0, p=0.8),
+        _brightness(0.1, p=0.5),
+    ]
+
+
+def _medium(size: int) -> Transforms:
+    return [
+        A.HorizontalFlip(p=0.5),
+        _shift(0.1, 0.15, 20, 5, p=0.8),
+        _brightness(0.2, p=0.6),
+        A.OneOf(
+            [
+                A.GaussianBlur(blur_limit=(3, 5), sigma_limit=(0.3, 1.0), p=1.0),
+                A.GaussNoise(std_range=(0.01, 0.04), p=1.0),
+            ],
+            p=0.2,
+        ),
+    ]
+
+
+def _heavy(size: int) -> Transforms:
+    return [
+        A.HorizontalFlip(p=0.5),
+        _shift(0.15, 0.25, 30, 8, p=0.8),
+        A.Perspective(scale=(0.03, 0.08), border_mode=_MIRROR, p=0.3),
+        _brightness(0.25, p=0.7),
+        A.HueSaturationValue(hue_shift_limit=8, sat_shift_limit=30, val_shift_limit=0, p=0.5),
+        A.OneOf(
+            [
+                A.GaussianBlur(blur_limit=(3, 7), sigma_limit=(0.5, 1.5), p=1.0),
+                A.MotionBlur(blur_limit=(3, 7), p=1.0),
+                A.GaussNoise(std_range=(0.02, 0.07), p=1.0),
+            ],
+            p=0.3,
+        ),
+        A.CoarseDropout(
+            num_holes_range=(1, 4),
+            hole_height_range=(0.08, 0.2),
+            hole_width_range=(0.08, 0.2),
+            fill=0,
+            p=0.5,
+        ),
+    ]
+
+
+RECIPES: dict[str, Callable[[int], Transforms]] = {
+    "none": _none,
+    "flips": _flips,
+    "flips_rotate": _flips_rotate,
+    "flips_turn": _flips_turn,
+    "portrait": _portrait,
+    "light": _light,
+    "medium": _medium,
+    "heavy": _heavy,
+}
+
+
+_FLIPS = (A.HorizontalFlip, A.VerticalFlip, A.D4, A.Transpose)
+
+
+def flips_writing(name: str, classes: Sequence[str]) -> bool:
+    """Whether the recipe `name` mirrors images whose classes may be letters, or all ten
+    digits: mirrored, b is d and p is q. Names cannot tell: 0-9 may also be hand signs."""
+    known = {text.lower() for text in classes}
+    letters = len(known) > 2 and all(len(text) == 1 and text.isalpha() for text in known)
+    writing = letters or known == set("0123456789")
+    transforms = pick(RECIPES, name, "augmentation recipe")(32)
+    return writing and any(isinstance(transform, _FLIPS) for transform in transforms)
+
+
+class Recipe:
+    """A recipe that is ready for images of one size; for one thread at a time.
+
+    All its transforms draw from one pair of generators, set anew for each image. (albumentations'
+    own `set_random_seed` gives each transform a generator with the same seed: two flips then
+    always happen together. It also takes longer.)
+    """
+
+    def __init__(self, name: str, size: int) -> None:
+        self.name = name
+        self.size = size
+        self._transforms = pick(RECIPES, name, "augmentation recipe")(size)
+        self._python = random.Random(0)
+        self._numpy = np.random.Generator(np.random.PCG64(0))
+        for transform in self._transforms:
+            transform.set_random_state(self._numpy, self._python)
+
+    @property
+    def changes(self) -> bool:
+        """Whether an image can come out otherwise than it went in."""
+        return bool(self._transforms)
+
+    def __call__(self, image: Pixels, seed: int) -> Pixels:
+        """(H, W, 3) uint8 -> (H, W, 3) uint8; the draws are a function of `seed` (>= 0)."""
+        if not self._transforms:
+            return image
+        self._begin(seed)
+        for transform in self._transforms:
+            image = transform(image=image)["image"]
+        return image
+
+    def with_mask(self, image: Pixels, mask: Pixels, seed: int) -> tuple[Pixels, Pixels]:
+        """The image as `__call__` gives it, and its mask (H, W, L) uint8 moved with it: nearest
+        neighbours, the mirror image where the image has its own."""
+        self._begin(seed)
+        for transform in self._transforms:
+            moved = transform(image=image, mask=mask)
+            image, mask = moved["image"], moved["mask"]
+        return image, mask.reshape(*image.shape[:2], -1)
+
+    def _begin(self, seed: int) -> None:
+        self._python.seed(seed)
+        self._numpy.bit_generator.state = np.random.PCG64(seed).state
+
+
+def make_recipe(name: str, size: int) -> Recipe:
+    """The recipe `name` for images of `size` pixels; ConfigError for a name not in `RECIPES`."""
+    return Recipe(name, size)

@@ -1,0 +1,187 @@
+"""Scores of many candidate blends, from running counts instead of a metric call each.
+
+A judge holds what a vote averages: `spread`, (M, C, N) float32, members by columns by images. For
+thresholds each column has its own order of images, the positive ones first: then the counts are
+those of one comparison, read once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from comp.ensemble.rules.cuts import whole_weights
+from comp.ensemble.votes import Vote, ballots, merged_ranks
+from comp.tasks.counts import mean_of_defined
+from comp.tasks.kinds import Task
+from comp.tasks.metrics import Metric
+
+Array = np.ndarray[Any, Any]
+
+
+class Judge(Protocol):
+    """Says how good blends are; larger is better, whichever way the metric is up."""
+
+    spread: Array
+
+    def score(self, mean: Array) -> float:
+        """How good this mean (C, N) of the members is."""
+
+    def step(self, total: Array, picked: int, among: Array) -> Array:
+        """How good the sum of `picked` members would be with each one of `among` added."""
+
+
+def make_judge(
+    task: Task,
+    metric: Metric,
+    vote: Vote,
+    target: Array,
+    probs: Sequence[Array],
+    rule: Array,
+    *,
+    parts: Array | None = None,
+    class_weights: Array | None = None,
+) -> Judge:
+    """The fastest judge that there is for this vote and metric.
+
+    target: (N,) or (N, C); probs: members, each (N, C); rule: (C,), of a hard vote (M, C). The
+    thresholds of sigmoid columns are obeyed; offsets of a softmax come after the weights are found.
+    """
+    spread = _spread(task, vote, probs, rule, parts)
+    weights = whole_weights(class_weights, target)
+    columns = metric.column_score(task.target_ndim)
+    if not task.link.normalized and (columns or metric.by_total) and metric.wants == "labels":
+        cut = vote.spread(rule) if vote.gives_probs else np.full(spread.shape[1], 0.5)
+        return CountJudge(spread, target, cut, metric, task, class_weights)
+    if task.link.normalized and metric.by_class is not None:
+        return ClassJudge(spread, target, metric, weights)
+
+    def answer(mean: Array) -> Array:
+        if not vote.gives_probs:
+            return task.decide(mean.T, np.full(len(mean), 0.0 if task.link.normalized else 0.5))
+        merged = vote.gather(mean.T.astype(np.float64), task.link)
+        return merged if metric.wants == "probs" else task.decide(merged, rule)
+
+    return PlainJudge(spread, target, answer, metric, weights)
+
+
+def _spread(
+    task: Task, vote: Vote, probs: Sequence[Array], rule: Array, parts: Array | None
+) -> Array:
+    """(M, C, N) float32: what the vote averages."""
+    out = np.empty((len(probs), probs[0].shape[1], len(probs[0])), dtype=np.float32)
+    rules = np.broadcast_to(rule, (len(probs), out.shape[1]))
+    for m, member in enumerate(probs):
+        if vote.ranks:
+            out[m] = merged_ranks([member], np.ones(1), parts).T
+        elif vote.gives_probs:
+            out[m] = vote.spread(np.asarray(member, dtype=np.float64)).T
+        else:
+            out[m] = ballots(task, np.asarray(member), rules[m]).T
+    return out
+
+
+class CountJudge:
+    """For thresholds: one comparison and two counts a column and candidate."""
+
+    def __init__(
+        self,
+        spread: Array,
+        target: Array,
+        cut: Array,
+        metric: Metric,
+        task: Task,
+        class_weights: Array | None = None,
+    ) -> None:
+        truth = target.reshape(spread.shape[2], spread.shape[1]).T
+        self.cut = cut.astype(np.float32)
+        self.positives = truth.sum(axis=1).astype(np.float64)
+        self.spread = np.empty_like(spread)
+        for c, column in enumerate(truth):
+            order = np.argsort(column == 0, kind="stable")
+            self.spread[:, c] = spread[:, c, order]
+        no, yes = (1.0, 1.0) if class_weights is None else class_weights
+        self.weights = float(no), float(yes)
+        self.part, self.pooled = metric.column_score(task.target_ndim), metric.by_total
+
+    def score(self, mean: Array) -> float:
+        """See Judge."""
+        return float(self._judged(self._counts(mean[None], self.cut[:, None]))[0])
+
+    def step(self, total: Array, picked: int, among: Array) -> Array:
+        """See Judge. The candidate alone is compared with what it would have to reach."""
+        needed = self.cut[:, None] * np.float32(picked + 1) - total
+        return self._judged(self._counts(self.spread, needed, among))
+
+    def _counts(self, values: Array, needed: Array, among: Array | None = None) -> Array:
+        """(members, C, 2): true and false positives of `values >= needed`."""
+        rows = range(len(values)) if among is None else among
+        out = np.empty((len(rows), values.shape[1], 2))
+        reached = np.empty(values.shape[2], dtype=bool)
+        ones = self.positives.astype(int).tolist()
+        for c, one in enumerate(ones):
+            for i, m in enumerate(rows):
+                np.greater_equal(values[m, c], needed[c], out=reached)
+                out[i, c] = np.count_nonzero(reached[:one]), np.count_nonzero(reached[one:])
+        return out
+
+    def _judged(self, counts: Array) -> Array:
+        no, yes = self.weights
+        tp, fp = counts[..., 0], counts[..., 1]
+        fn = self.positives - tp
+        tn = self.spread.shape[2] - self.positives - fp
+        if self.part is not None:
+            return mean_of_defined(self.part(tp * yes, fp * no, fn * yes, tn * no))
+        assert self.pooled is not None
+        return self.pooled(tp.sum(axis=1), fp.sum(axis=1), fn.sum(axis=1), tn.sum(axis=1))
+
+
+class ClassJudge:
+    """For one class an image: the largest mean answers, and counts by class are the score."""
+
+    def __init__(self, spread: Array, target: Array, metric: Metric, weights: Array) -> None:
+        self.spread, self.target, self.weights = spread, target, weights.astype(np.float64)
+        self.part, self.classes = metric.by_class, spread.shape[1]
+        self.totals = np.bincount(target, self.weights, self.classes)
+
+    def score(self, mean: Array) -> float:
+        """See Judge."""
+        labels = mean.argmax(axis=0)
+        hit = labels == self.target
+        tp = np.bincount(labels[hit], self.weights[hit], self.classes)
+        fp = np.bincount(labels, self.weights, self.classes) - tp
+        fn = self.totals - tp
+        assert self.part is not None
+        tn = self.totals.sum() - tp - fp - fn
+        return float(mean_of_defined(self.part(tp, fp, fn, tn)))
+
+    def step(self, total: Array, _: int, among: Array) -> Array:
+        """See Judge."""
+        return np.array([self.score(total + self.spread[m]) for m in among])
+
+
+class PlainJudge:
+    """For everything else: the metric itself."""
+
+    def __init__(
+        self,
+        spread: Array,
+        target: Array,
+        answer: Callable[[Array], Array],
+        metric: Metric,
+        weights: Array,
+    ) -> None:
+        self.spread, self.target, self.answer, self.metric = spread, target, answer, metric
+        self.weights = weights[None].astype(np.float64)
+
+    def score(self, mean: Array) -> float:
+        """See Judge."""
+        classes = max(2, self.spread.shape[1])
+        found = self.metric.weighted(self.target, self.answer(mean), classes, self.weights)[0]
+        return float(found if self.metric.greater_is_better else -found)
+
+    def step(self, total: Array, picked: int, among: Array) -> Array:
+        """See Judge."""
+        return np.array([self.score((total + self.spread[m]) / (picked + 1)) for m in among])

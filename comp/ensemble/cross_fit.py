@@ -1,0 +1,140 @@
+"""What to expect of a tuned rule: cross-fitted scores and bootstrap intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from comp.core import rng
+from comp.core.errors import TuneError
+from comp.ensemble.rules.cuts import TIE
+from comp.ensemble.rules.thresholds import shrunk, tune
+from comp.tasks.kinds import Task
+from comp.tasks.metrics import Metric
+
+Array = np.ndarray[Any, Any]
+
+_CELLS = 2_500_000  # weights held at once: 20 MB
+_FEW = 100  # positives of a column: with fewer its threshold may be drawn to the neutral one
+_STRENGTHS = (0.0, 3.0, 10.0, 30.0)
+
+
+def score_of(
+    metric: Metric, target: Array, answer: Array, classes: int, class_weights: Array | None = None
+) -> float:
+    """The score, with rows weighted by their class where weights (classes,) are given."""
+    if class_weights is None:
+        return metric.score(target, answer, classes)
+    weights = np.asarray(class_weights)[target][None]
+    return float(metric.weighted(target, answer, classes, weights)[0])
+
+
+def fit_rule(
+    task: Task,
+    metric: Metric,
+    target: Array,
+    probs: Array,
+    fold: Array,
+    class_weights: Array | None = None,
+) -> tuple[Array, float]:
+    """The tuned rule (C,), and how strongly it was drawn to the neutral one (0: not at all).
+
+    Where a threshold has few positives, the strength whose cross-fitted score is best is taken: by
+    `shrunk`, with the folds of these rows.
+    """
+    rule = tune(task, metric, target, probs, class_weights)
+    neutral = task.link.neutral(probs.shape[1])
+    if task.link.normalized or (rule == neutral).all() or len(np.unique(fold)) < 2:
+        return rule, 0.0
+    positives = target.reshape(probs.shape).sum(axis=0)
+    if positives.min() >= _FEW:
+        return rule, 0.0
+    labels = np.empty((len(_STRENGTHS), *target.shape), dtype=np.int64)
+    for number in np.unique(fold):
+        here = fold == number
+        found = tune(task, metric, target[~here], probs[~here], class_weights)
+        own = target[~here].reshape(-1, probs.shape[1]).sum(axis=0)
+        for row, strength in enumerate(_STRENGTHS):
+            labels[row, here] = task.decide(probs[here], shrunk(found, neutral, own, strength))
+    classes = max(2, probs.shape[1])
+    scores = [score_of(metric, target, answer, classes, class_weights) for answer in labels]
+    best = max(range(len(scores)), key=lambda row: (scores[row] > scores[0] + TIE, scores[row]))
+    best = best if scores[best] > scores[0] + TIE else 0
+    return shrunk(rule, neutral, positives, _STRENGTHS[best]), _STRENGTHS[best]
+
+
+def check_folds(fold: Array) -> Array:
+    """The numbers of the folds, sorted; TuneError with fewer than two."""
+    numbers = np.unique(fold)
+    if len(numbers) < 2:
+        raise TuneError(
+            f"{len(numbers)} folds to cross-fit a rule on; at least 2 are needed. Train more folds "
+            "or set `ensemble.tune: false`."
+        )
+    return numbers
+
+
+def cross_fit(task: Task, metric: Metric, target: Array, probs: Array, fold: Array) -> Array:
+    """Labels in the shape of the target; each fold is decided by a rule tuned on the others.
+
+    target: (N,) or (N, C); probs: (N, C); fold: (N,). Raises TuneError with fewer than two folds.
+    """
+    labels = np.empty(target.shape, dtype=np.int64)
+    for number in check_folds(fold):
+        here = fold == number
+        rule, _ = fit_rule(task, metric, target[~here], probs[~here], fold[~here])
+        labels[here] = task.decide(probs[here], rule)
+    return labels
+
+
+def honest_score(
+    task: Task, metric: Metric, target: Array, probs: Array, fold: Array, classes: int
+) -> float:
+    """The score of a tuned rule that has not seen what it decides: pooled over folds, scored once.
+
+    A metric that wants probabilities has no rule, so that its plain score is the honest one.
+    """
+    if metric.wants == "probs":
+        return metric.score(target, probs, classes)
+    return metric.score(target, cross_fit(task, metric, target, probs, fold), classes)
+
+
+def bootstrap(
+    metric: Metric,
+    target: Array,
+    answer: Array,
+    classes: int,
+    groups: Sequence[str] | None,
+    seed: int,
+    rounds: int = 500,
+    class_weights: Array | None = None,
+) -> tuple[float, float]:
+    """The 95 % percentile interval of the score, over rows drawn again with replacement.
+
+    Where there are groups, (N,) text, whole groups are drawn: their rows are not independent.
+    Rounds in which the metric is undefined are left out; NaN, NaN when none is left. Efron &
+    Tibshirani, An Introduction to the Bootstrap (1993), chapter 13.
+    """
+    draw = rng.generator(seed, "bootstrap")
+    units = np.arange(len(target)) if groups is None else _numbered(groups)
+    count = int(units.max()) + 1 if len(units) else 0
+    rows = 1.0 if class_weights is None else np.asarray(class_weights)[target]
+    scores: list[Array] = []
+    step = max(1, _CELLS // max(1, len(target)))
+    for begin in range(0, rounds if count else 0, step):
+        picks = draw.integers(count, size=(min(step, rounds - begin), count))
+        weights = np.stack([np.bincount(row, minlength=count) for row in picks])
+        drawn = weights[:, units].astype(float) * rows
+        scores.append(metric.weighted(target, answer, classes, drawn))
+    found = np.concatenate(scores) if scores else np.empty(0)
+    found = found[~np.isnan(found)]
+    if len(found) == 0:
+        return float("nan"), float("nan")
+    low, high = np.percentile(found, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def _numbered(groups: Sequence[str]) -> Array:
+    return np.unique(np.asarray(groups, dtype=object), return_inverse=True)[1]

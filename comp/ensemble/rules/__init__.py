@@ -1,0 +1,1 @@
+"""Rules that turn probabilities into decisions, tuned exactly against the metric."""

@@ -1,0 +1,318 @@
+"""Rules of regions fitted on the out-of-fold maps, and what to expect of them.
+
+Thresholds are exact to the 256 levels that scores have: every image leaves a histogram of what its
+pixels are, and any threshold's counts are sums of it. Areas are exact over the candidates tried:
+every region leaves how many of its pixels are right. Both take no second look at pixels.
+
+Everything is cross-fitted: fitted on the images of the other folds, measured on this one. A part
+of the rule (thresholds, then the smallest region, then the least pixels) is used only where that
+gains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from comp.ensemble.rules.region_levels import (
+    Histograms,
+    best_levels,
+    collect,
+    counts_at,
+    gain_of,
+    histogram,
+    nearest,
+    with_background,
+)
+from comp.ensemble.rules.regions import NEUTRAL, RegionRule, class_mask, components, levels_of
+from comp.tasks.counts import IGNORED, RATIOS, Ratio
+from comp.tasks.kinds import Task
+from comp.tasks.metrics import Metric
+
+Array = np.ndarray[Any, Any]
+# (probs (C, H, W), truth (L, H, W)) of one image, at its own size
+Sight = Callable[[int], tuple[Array, Array]]
+Each = Callable[[Callable[[int], Any], int, str], Iterable[Any]]
+
+_AREAS = 48  # candidates for an area
+_STAGES = ("thresholds", "smallest regions", "least pixels")
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """The regions of one class at one level: image, area, and pixels that are right, background,
+    and judged; (R,) each."""
+
+    image: Array
+    area: Array
+    hit: Array
+    empty: Array
+    said: Array
+
+    def kept(self, smallest: int, least: int, count: int) -> tuple[Array, Array, Array]:
+        """(N,) right, background and said pixels with these areas in force."""
+        keep = self.area >= smallest
+        total = np.bincount(self.image[keep], self.area[keep], count)
+        keep &= total[self.image] >= max(least, 1) if len(self.image) else keep
+        image = self.image[keep]
+        hit, empty, said = (
+            np.bincount(image, part[keep], count).astype(np.int64)
+            for part in (self.hit, self.empty, self.said)
+        )
+        return hit, empty, said
+
+
+def pieces_of(probs: Array, truth: Array, task: Task, wanted: Sequence[Array]) -> list[list[Array]]:
+    """For each class and each of its wanted levels: (R, 4) area, right, background, judged."""
+    levels, which = levels_of(probs, task)
+    out: list[list[Array]] = []
+    for number, own in enumerate(wanted, 1):
+        true = truth[0] if which is not None else truth[number - 1]
+        value = number if which is not None else 1
+        out.append(
+            [_regions(class_mask(levels, which, number, int(at)), true, value) for at in own]
+        )
+    return out
+
+
+def _regions(mask: Array, true: Array, value: int) -> Array:
+    if not mask.any():
+        return np.zeros((0, 4), dtype=np.int64)
+    numbers, areas = components(mask)
+    inside = numbers[mask]
+    marks, count = true[mask], len(areas) + 1
+    found = [np.bincount(inside[chosen], minlength=count)[1:] for chosen in
+             (marks == value, marks == 0, marks != IGNORED)]  # fmt: skip
+    return np.stack([areas, *found], axis=1)
+
+
+def _joined(rows: Sequence[list[list[Array]]], c: int, place: int) -> Pieces:
+    parts = [row[c][place] for row in rows]
+    image = np.repeat(np.arange(len(rows)), [len(part) for part in parts])
+    table = np.concatenate(parts) if parts else np.zeros((0, 4), dtype=np.int64)
+    return Pieces(image, *table.T)
+
+
+def _candidates(areas: Array) -> Array:
+    """Areas to try, 0 among them: just above some of those that occur."""
+    if not len(areas):
+        return np.zeros(1, dtype=np.int64)
+    shares = np.linspace(0, 1, _AREAS)
+    return np.unique(np.concatenate([[0], np.quantile(areas, shares).astype(np.int64) + 1]))
+
+
+def _best_area(
+    pieces: Pieces,
+    rows: Array,
+    histograms: Histograms,
+    c: int,
+    metric: Metric,
+    smallest: int | None,
+) -> int:
+    """The best smallest region, or where that is given the best least pixels, on these rows."""
+    count = len(histograms.pixels)
+    inside = np.zeros(count, dtype=bool)
+    inside[rows] = True
+    own = inside[pieces.image]
+    part = Pieces(*(values[own] for values in vars(pieces).values()))
+    if smallest is None:
+        areas = part.area
+    else:
+        big = part.area >= smallest
+        totals = np.bincount(part.image[big], part.area[big], count)
+        areas = totals[totals > 0].astype(np.int64)
+    tried = _candidates(areas)
+    scores = []
+    for area in tried:
+        pair = (int(area), 0) if smallest is None else (smallest, int(area))
+        hit, _, said = (values[rows] for values in part.kept(*pair, count))
+        fn, fp = histograms.there[rows, c] - hit, said - hit
+        tn = histograms.pixels[rows] - hit - fp - fn
+        scores.append(gain_of(metric)(np.stack([hit, fp, fn, tn], axis=1)[:, None])[0])
+    return int(tried[nearest(np.array(scores), 0)])
+
+
+@dataclass(frozen=True)
+class RegionFit:
+    """What was fitted: the rule on all rows; how it counts; and what is honest about it.
+
+    `raw`, `tuned`, `honest`: (N, C, 4), with the neutral rule, the rule, the cross-fitted rule.
+    `note`: which parts are used.
+    """
+
+    rule: RegionRule
+    raw: Array
+    tuned: Array
+    honest: Array
+    note: str
+
+
+def fit_regions(
+    sight: Sight, fold: Array, task: Task, metric: Metric, classes: int, each: Each, *, tuned: bool
+) -> RegionFit:
+    """The rule for these images, and its counts. fold: (N,).
+
+    each: runs a function over all images and gives its results in their order. With `tuned` false
+    or a single fold the neutral rule is taken. Two looks at every image.
+    """
+    one = task.link.normalized
+    rows = each(lambda row: histogram(*sight(row), task, classes), len(fold), "scoring masks")
+    histograms = collect(rows, one)
+    half = np.full(classes, NEUTRAL, dtype=np.int64)
+    raw = counts_at(histograms, half)
+    zeros = np.zeros(classes, dtype=np.int64)
+    numbers = np.unique(fold)
+    if not tuned or len(numbers) < 2:
+        return RegionFit(RegionRule(half, zeros, zeros), raw, raw, raw, "")
+    parts = [(np.flatnonzero(fold != number), np.flatnonzero(fold == number)) for number in numbers]
+    everything = np.arange(len(fold))
+    wide = [best_levels(histograms, rest, metric) for rest, _ in parts]
+    levels = best_levels(histograms, everything, metric)
+    score = _scorer(metric, classes)
+    crossed = np.empty((len(fold), classes), dtype=np.int64)
+    for found, (_, here) in zip(wide, parts, strict=True):
+        crossed[here] = found
+    by_level = counts_at(histograms, crossed)
+    roads = [_Road(half, [half] * len(parts), raw, [False])]
+    if metric.better(score(by_level), score(raw)):
+        roads.append(_Road(levels, wide, by_level, [True]))
+    rules = [rule for road in roads for rule in (road.levels, *road.crossed)]
+    fits = _Areas(sight, task, metric, histograms, each, rules)
+    ends = [
+        (fits.go(road, parts, score, number * (len(parts) + 1)), road, number * (len(parts) + 1))
+        for number, road in enumerate(roads)
+    ]
+    honest, road, first = ends[0]
+    for end in ends[1:]:
+        if metric.better(score(end[0]), score(honest)):
+            honest, road, first = end
+    rule = fits.rule(first, road, everything)
+    whole = fits.counts(first, rule.smallest, rule.least)
+    return RegionFit(rule, raw, whole, honest, _told(road.used))
+
+
+def _told(used: Sequence[bool]) -> str:
+    told = [name for name, kept in zip(_STAGES, used, strict=True) if kept]
+    left = [name for name, kept in zip(_STAGES, used, strict=True) if not kept]
+    note = f"rule: {', '.join(told) or 'as it is'}"
+    return note + f"; not used, for they gain nothing out of fold: {', '.join(left)}" * bool(left)
+
+
+@dataclass
+class _Road:
+    """Levels to try areas on: those of all rows, and those without each fold; the cross-fitted
+    counts; and which parts of the rule are used so far. (Areas that drop small regions may want
+    other thresholds than one alone would.)"""
+
+    levels: Array
+    crossed: list[Array]
+    counts: Array
+    used: list[bool]
+
+
+def _scorer(metric: Metric, classes: int) -> Callable[[Array], float]:
+    return lambda counts: metric.score(counts, counts, classes)
+
+
+class _Areas:
+    """The regions at several rules of levels: that of all rows, then that without each fold."""
+
+    def __init__(
+        self,
+        sight: Sight,
+        task: Task,
+        metric: Metric,
+        histograms: Histograms,
+        each: Each,
+        rules: Sequence[Array],
+    ) -> None:
+        self.metric, self.histograms = metric, histograms
+        classes = len(rules[0])
+        wanted = [np.unique([rule[c] for rule in rules]) for c in range(classes)]
+        count = len(histograms.pixels)
+        rows = list(
+            each(lambda row: pieces_of(*sight(row), task, wanted), count, "looking at regions")
+        )
+        made = {
+            (c, int(level)): _joined(rows, c, place)
+            for c in range(classes)
+            for place, level in enumerate(wanted[c])
+        }
+        self.pieces = [[made[c, int(rule[c])] for c in range(classes)] for rule in rules]
+
+    def counts(self, which: int, smallest: Array, least: Array) -> Array:
+        """(N, C, 4) of the rule of levels number `which`, with these areas."""
+        count = len(self.histograms.pixels)
+        kept = [
+            piece.kept(int(a), int(b), count)
+            for piece, a, b in zip(self.pieces[which], smallest, least, strict=True)
+        ]
+        hit, empty, said = (np.stack(part, axis=1) for part in zip(*kept, strict=True))
+        return with_background(hit, empty, said, self.histograms)
+
+    def areas(self, which: int, rows: Array, smallest: Array | None) -> Array:
+        """(K,) the best smallest regions on these rows, or given these the best least pixels."""
+        return np.array(
+            [
+                _best_area(
+                    piece, rows, self.histograms, c, self.metric,
+                    None if smallest is None else int(smallest[c]),
+                )
+                for c, piece in enumerate(self.pieces[which])
+            ]
+        )  # fmt: skip
+
+    def go(
+        self,
+        road: _Road,
+        parts: Sequence[tuple[Array, Array]],
+        score: Callable[[Array], float],
+        first: int,
+    ) -> Array:
+        """Cross-fitted counts with the areas that gain; `road.used` says which do. first: the
+        number of the road's first rule of levels."""
+        best = road.counts
+        smallest = least = [np.zeros(len(road.levels), dtype=np.int64)] * len(parts)
+        small = [self.areas(first + k, rest, None) for k, (rest, _) in enumerate(parts, 1)]
+        after = self._crossed(parts, small, least, best, first)
+        road.used.append(self.metric.better(score(after), score(best)))
+        if road.used[-1]:
+            best, smallest = after, small
+        least = [
+            self.areas(first + k, rest, smallest[k - 1]) for k, (rest, _) in enumerate(parts, 1)
+        ]
+        after = self._crossed(parts, smallest, least, best, first)
+        road.used.append(self.metric.better(score(after), score(best)))
+        return after if road.used[-1] else best
+
+    def _crossed(
+        self,
+        parts: Sequence[tuple[Array, Array]],
+        smallest: Sequence[Array],
+        least: Sequence[Array],
+        like: Array,
+        first: int,
+    ) -> Array:
+        out = np.empty_like(like)
+        for k, (_, here) in enumerate(parts):
+            out[here] = self.counts(first + k + 1, smallest[k], least[k])[here]
+        return out
+
+    def rule(self, first: int, road: _Road, rows: Array) -> RegionRule:
+        """The rule of the road fitted on these rows, with the parts that are used."""
+        smallest = least = np.zeros(len(road.levels), dtype=np.int64)
+        if road.used[1]:
+            smallest = self.areas(first, rows, None)
+        if road.used[2]:
+            least = self.areas(first, rows, smallest)
+        return RegionRule(road.levels, smallest, least)
+
+
+def mean_by_class(counts: Array, metric: Metric, classes: int) -> Array:
+    """(K,) the score of each class over the set, without the background."""
+    own = counts[:, counts.shape[1] - classes :].sum(axis=0).astype(float)
+    ratio: Ratio = metric.ratio or RATIOS["dice"]
+    return np.asarray(ratio(*own.T))

@@ -1,0 +1,173 @@
+"""The rule that turns probabilities into decisions, tuned exactly against the metric.
+
+Sigmoid columns get a threshold each (`probs >= threshold` is positive), a softmax gets an offset a
+class (`comp.ensemble.rules.offsets`). The searches try every cut that can change a
+decision, and prefer the rule nearest to the neutral one among equals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from comp.ensemble.rules.cuts import SWEEPS, TIE, Cuts, cuts_of
+from comp.ensemble.rules.offsets import tune_offsets
+from comp.tasks.kinds import Task
+from comp.tasks.metrics import Counts, Metric
+
+Array = np.ndarray[Any, Any]
+Tuner = Callable[[Task, Metric, Array, Array, Array | None], Array]
+
+
+def tune(
+    task: Task, metric: Metric, target: Array, probs: Array, class_weights: Array | None = None
+) -> Array:
+    """The rule (C,) that scores best on these targets; never worse than the neutral rule.
+
+    target: (N,) or (N, C); probs: (N, C). class_weights: how much a row of each class counts, for
+    tasks with one class an image. The neutral rule comes back where the metric has nothing to tune:
+    it wants probabilities, or its counts do not part.
+    """
+    return TUNERS[task.link.tuner](task, metric, target, probs, class_weights)
+
+
+def _thresholds(
+    task: Task, metric: Metric, target: Array, probs: Array, class_weights: Array | None
+) -> Array:
+    """By column where the metric is a mean over columns, else the search that its counts allow."""
+    truth = target.reshape(probs.shape)
+    neutral = task.link.neutral(probs.shape[1])
+    score = metric.column_score(task.target_ndim)
+    if score is not None:
+        return _by_column(_weighted(score, class_weights), truth, probs, neutral)
+    if task.target_ndim == 2 and metric.by_total is not None:
+        return _pooled_f1(truth, probs, neutral)
+    if task.target_ndim == 2 and metric.by_row is not None:
+        return _by_row(metric.by_row, truth, probs, neutral)
+    return neutral
+
+
+def _weighted(score: Counts, class_weights: Array | None) -> Counts:
+    """The score of counts in which a row of the second class weighs otherwise than of the first."""
+    if class_weights is None:
+        return score
+    no, yes = np.asarray(class_weights, dtype=np.float64)
+    return lambda tp, fp, fn, tn: score(tp * yes, fp * no, fn * yes, tn * no)
+
+
+def _by_column(score: Counts, truth: Array, probs: Array, neutral: Array) -> Array:
+    truth, columns = np.ascontiguousarray(truth.T), np.ascontiguousarray(np.asarray(probs).T)
+    return np.array(
+        [exact_threshold(t, p, score, n) for t, p, n in zip(truth, columns, neutral, strict=True)]
+    )
+
+
+def exact_threshold(target: Array, probs: Array, score: Counts, neutral: float = 0.5) -> float:
+    """The best threshold of one column under `score`, a function of (tp, fp, fn, tn).
+
+    target, probs: (N,). One sort, O(N log N). Exact, because the counts change only at
+    probabilities that occur. Among the best cuts the threshold nearest to `neutral` wins, then the
+    higher one; within a cut it is `neutral` when that lies inside, else the middle. `neutral` where
+    there are no positives or nothing to cut: the order of the rows never matters.
+    """
+    cuts = cuts_of(target, probs)
+    if cuts is None:
+        return float(neutral)
+    fp = cuts.chosen - cuts.tp
+    missed = cuts.positives - cuts.tp
+    scores = score(cuts.tp, fp, missed, len(target) - cuts.chosen - missed)
+    return cuts.nearest(scores >= np.nanmax(scores) - TIE, neutral)
+
+
+def _pooled_f1(truth: Array, probs: Array, neutral: Array) -> Array:
+    """Thresholds for the best F1 of all cells together, by Dinkelbach's iteration.
+
+    For a ratio F the best cut of each column maximizes 2 tp - F * chosen by itself; F then rises
+    to the ratio of the cuts found, until it stays. W. Dinkelbach, On nonlinear fractional
+    programming, Management Science 13 (1967).
+    """
+    columns = [cuts_of(truth[:, c], probs[:, c]) for c in range(len(neutral))]
+    chosen = probs >= neutral
+    constant = [c for c, cuts in enumerate(columns) if cuts is None]
+    hits = float((chosen & (truth > 0))[:, constant].sum())
+    taken = float(chosen[:, constant].sum()) + float(truth.sum())
+    ratio, rule = _f1_of(truth, chosen), neutral.copy()
+    while True:
+        picks = [None if cuts is None else _best_for(cuts, ratio) for cuts in columns]
+        pairs = [(cuts, mask) for cuts, mask in zip(columns, picks, strict=True) if cuts]
+        tp = hits + sum(float(cuts.tp[mask][0]) for cuts, mask in pairs)
+        out = taken + sum(float(cuts.chosen[mask][0]) for cuts, mask in pairs)
+        found = 2 * tp / out if out else 0.0
+        if found <= ratio + TIE:
+            return rule
+        ratio = found
+        rule = np.array(
+            [n if cuts is None or mask is None else cuts.nearest(mask, n)
+             for cuts, mask, n in zip(columns, picks, neutral, strict=True)]
+        )  # fmt: skip
+
+
+def _best_for(cuts: Cuts, ratio: float) -> Array:
+    gains = 2 * cuts.tp - ratio * cuts.chosen
+    return np.asarray(gains >= gains.max() - TIE * len(gains))
+
+
+def _f1_of(truth: Array, chosen: Array) -> float:
+    both = float(truth.sum() + chosen.sum())
+    return 2 * float((chosen & (truth > 0)).sum()) / both if both else 0.0
+
+
+def _by_row(part: Counts, truth: Array, probs: Array, neutral: Array) -> Array:
+    """Thresholds for a mean over images, one column after another, each chosen exactly.
+
+    What an image gains by a label depends on its other labels alone, so the best cut of a column
+    is the largest sum of gains from the top. It ends when a sweep over the columns gains nothing.
+    """
+    rule, size = neutral.copy(), probs.shape[1]
+    chosen = np.asarray(probs >= rule)
+    truth = truth > 0
+    positives = truth.sum(axis=1)
+    for _ in range(SWEEPS):
+        moved = False
+        for c in range(size):
+            kept = chosen.copy()
+            kept[:, c] = False
+            hits, count = (kept & truth).sum(axis=1), kept.sum(axis=1)
+            with_c, taken = hits + truth[:, c], count + 1
+            no = part(hits, count - hits, positives - hits, size - count - positives + hits)
+            yes = part(with_c, taken - with_c, positives - with_c,
+                       size - taken - positives + with_c)  # fmt: skip
+            found = _best_sum(yes - no, probs[:, c], neutral[c], chosen[:, c])
+            if found is not None:
+                rule[c], moved = found, True
+                chosen[:, c] = probs[:, c] >= found
+        if not moved:
+            break
+    return rule
+
+
+def _best_sum(gains: Array, probs: Array, neutral: float, chosen: Array) -> float | None:
+    """The threshold above which the gains sum to the most; None where the present one does."""
+    order = np.lexsort((gains, -probs))
+    ranked, total = probs[order], np.append(0.0, np.cumsum(gains[order]))
+    cuts = cuts_of(np.ones(len(probs), dtype=np.int64), probs)
+    if cuts is None or gains[chosen].sum() >= total.max() - TIE * len(ranked):
+        return None
+    sums = total[cuts.chosen.astype(np.int64)]
+    if gains[chosen].sum() >= sums.max() - TIE * len(ranked):
+        return None
+    return cuts.nearest(sums >= sums.max() - TIE * len(ranked), neutral)
+
+
+def shrunk(rule: Array, neutral: Array, positives: Array, strength: float) -> Array:
+    """The rule drawn to the neutral one, the more the fewer positives a column has.
+
+    positives: (C,); with as many of them as `strength` a threshold keeps half of its way.
+    """
+    keep = positives / np.maximum(positives + strength, 1)
+    return np.asarray(neutral + (rule - neutral) * keep)
+
+
+TUNERS: dict[str, Tuner] = {"thresholds": _thresholds, "offsets": tune_offsets}

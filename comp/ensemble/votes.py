@@ -1,0 +1,269 @@
+"""How the probabilities of several members become one answer.
+
+A vote of means spreads each member's probabilities out on a scale, averages there, and gathers the
+means back into probabilities. A hard vote counts decisions. Both go over the rows in chunks, so
+that members may stay on the disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from comp.core.errors import ConfigError, PredictionsError
+from comp.tasks.kinds import Link, Task
+from comp.tasks.metrics import Metric
+
+Array = np.ndarray[Any, Any]
+
+_TIE = 1e-9  # shares nearer than this are equal: weights are sums of floats
+_CELLS = 1 << 20  # probabilities of one member in memory at once
+_COLUMNS = 16  # columns ranked at once
+_TRACE = 1e-4  # how much a ballot says of the probability behind it
+_CLIP = 1e-7  # a certain member must not silence all others: its odds end at ten million to one
+
+
+@dataclass(frozen=True)
+class VoteResult:
+    """What a vote decided.
+
+    `labels`  int64 in the shape of the target
+    `probs`   (N, C) float32, merged; None after a hard vote, or where it was not asked for
+    `share`   (N, C) share of the votes, for a class or for yes; None after a vote of means, or
+              where it was not asked for
+    """
+
+    labels: Array
+    probs: Array | None = None
+    share: Array | None = None
+
+
+@dataclass(frozen=True)
+class Vote:
+    """One way to merge.
+
+    `gives_probs`  whether probabilities come out of it
+    `spread`       a member's probs (N, C) -> what is averaged
+    `gather`       the weighted means, link -> probabilities
+    `ranks`        whether rows are replaced by their ranks first, which needs all of them
+    """
+
+    name: str
+    gives_probs: bool
+    spread: Callable[[Array], Array]
+    gather: Callable[[Array, Link], Array]
+    ranks: bool = False
+
+    def merge(
+        self,
+        members: Sequence[Array],
+        weights: Array,
+        task: Task,
+        rule: Array,
+        *,
+        parts: Array | None = None,
+        keep_probs: bool = True,
+    ) -> VoteResult:
+        """The answer of `members`, each (N, C), weighted by `weights` (M,), under a rule.
+
+        rule: (C,), or for a hard vote (M, C), one a member. parts: (N,) numbers; ranks are taken
+        within a part. Raises PredictionsError without members or where their shapes differ,
+        ConfigError for weights that are not one number >= 0 a member with a sum above zero.
+        """
+        shares = checked_weights(members, weights)
+        if not self.gives_probs:
+            return _majority(members, shares, task, rule, keep_probs)
+        if self.ranks:
+            return _decide(merged_ranks(members, shares, parts), self, task, rule, keep_probs)
+        out = _Answers(members[0].shape, task, keep_probs)
+        for rows in chunks(members[0].shape):
+            means = sum(w * self.spread(np.asarray(m[rows], dtype=np.float64))
+                        for m, w in zip(members, shares, strict=True) if w)  # fmt: skip
+            out.take(rows, self.gather(np.asarray(means), task.link), rule)
+        return out.result()
+
+
+class _Answers:
+    """Labels, and probabilities where they are kept, filled chunk by chunk."""
+
+    def __init__(self, shape: tuple[int, ...], task: Task, keep_probs: bool) -> None:
+        self.task = task
+        self.labels: list[Array] = []
+        self.probs = np.empty(shape, dtype=np.float32) if keep_probs else None
+
+    def take(self, rows: slice, probs: Array, rule: Array) -> None:
+        self.labels.append(self.task.decide(probs, rule))
+        if self.probs is not None:
+            self.probs[rows] = probs
+
+    def result(self) -> VoteResult:
+        return VoteResult(np.concatenate(self.labels), probs=self.probs)
+
+
+def chunks(shape: tuple[int, ...]) -> list[slice]:
+    """Slices over the rows of an array of this shape, each a bounded number of cells; at least
+    one, so that no rows give an empty answer of the right shape."""
+    step = max(1, _CELLS // max(1, int(np.prod(shape[1:]))))
+    return [slice(begin, begin + step) for begin in range(0, max(1, shape[0]), step)]
+
+
+def checked_weights(members: Sequence[Array], weights: Array) -> Array:
+    """The weights as shares that sum to 1; raises as `Vote.merge` does."""
+    if not len(members):
+        raise PredictionsError("nothing to vote: no members. Train a fold, then predict.")
+    shapes = sorted({tuple(member.shape) for member in members})
+    if len(shapes) > 1:
+        raise PredictionsError(f"members have probabilities of different shapes: {shapes}")
+    weights = np.asarray(weights, dtype=np.float64)
+    usable = weights.shape == (len(members),) and np.isfinite(weights).all()
+    if not usable or (weights < 0).any() or weights.sum() <= 0:
+        raise ConfigError(
+            f"ensemble.weights: {weights.tolist()} for {len(members)} members; "
+            "one number >= 0 each, not all zero"
+        )
+    return np.asarray(weights / weights.sum())
+
+
+def _decide(merged: Array, vote: Vote, task: Task, rule: Array, keep_probs: bool) -> VoteResult:
+    out = _Answers(merged.shape, task, keep_probs)
+    for rows in chunks(merged.shape):
+        out.take(rows, vote.gather(merged[rows].astype(np.float64), task.link), rule)
+    return out.result()
+
+
+def merged_ranks(members: Sequence[Array], shares: Array, parts: Array | None) -> Array:
+    """(N, C) float32: the weighted mean of the members' ranks within each column, in (0, 1)."""
+    total: Array = np.zeros(members[0].shape, dtype=np.float32)
+    groups = [slice(None)] if parts is None else [parts == number for number in np.unique(parts)]
+    for member, share in zip(members, shares, strict=True):
+        for begin in range(0, members[0].shape[1] if share else 0, _COLUMNS):
+            columns = slice(begin, begin + _COLUMNS)
+            block = np.asarray(member[:, columns])
+            for rows in groups:
+                total[rows, columns] += share * _ranks(block[rows])
+    return total
+
+
+def _ranks(block: Array) -> Array:
+    """Mid-ranks of each column as shares of its rows: (0.5 .. n - 0.5) / n, ties their mean."""
+    out = np.empty(block.shape, dtype=np.float32)
+    for c, column in enumerate(block.T):
+        order = np.argsort(column, kind="stable")
+        ranked = column[order]
+        new = np.append(True, ranked[1:] != ranked[:-1])
+        begins = np.flatnonzero(new)
+        ends = np.append(begins[1:], len(ranked))
+        out[order, c] = ((begins + ends) / 2 / len(ranked))[np.cumsum(new) - 1]
+    return out
+
+
+def _majority(
+    members: Sequence[Array], shares: Array, task: Task, rule: Array, keep_share: bool
+) -> VoteResult:
+    """Each member decides by its rule; the weighted majority of these votes wins.
+
+    Sigmoid: yes with more than half of the weight, no with less; at exactly half, yes when the mean
+    probability reaches the mean threshold. Softmax: the class with the most weight; of classes that
+    tie, the one with the largest mean probability plus mean offset.
+    """
+    rules = np.broadcast_to(rule, (len(members), *np.shape(rule)[-1:]))
+    centre = rules[0] if (rules == rules[0]).all() else shares @ rules
+    labels = []
+    share = np.empty(members[0].shape, dtype=np.float32) if keep_share else None
+    for rows in chunks(members[0].shape):
+        votes, mean = np.zeros((2, *np.shape(members[0][rows])))
+        for member, weight, own in zip(members, shares, rules, strict=True):
+            part = np.asarray(member[rows], dtype=np.float64)
+            votes += weight * _ballot(task.link, part, own)
+            mean += weight * part
+        found = _MAJORITIES[task.link.name](task.link, votes, mean, centre)
+        labels.append(found[:, 0] if found.ndim > task.target_ndim else found)
+        if share is not None:
+            share[rows] = votes
+    return VoteResult(np.concatenate(labels), share=share)
+
+
+def _ballot(link: Link, probs: Array, rule: Array) -> Array:
+    """(N, C): the vote of one member as zeros and ones."""
+    labels = link.decide(probs, rule)
+    if labels.ndim == probs.ndim:
+        return labels
+    return np.moveaxis(np.eye(probs.shape[1], dtype=np.int64)[labels], -1, 1)
+
+
+def ballots(task: Task, probs: Array, rule: Array) -> Array:
+    """(N, C) float64: the decisions of one member, and a trace of how sure it was.
+
+    For searches over weights: means of these decide as the majority does, ties included, as long
+    as shares of the weight differ by more than the trace.
+    """
+    sure = probs + rule if task.link.normalized else probs - rule
+    return np.asarray(_ballot(task.link, probs, rule) + _TRACE * sure)
+
+
+def _more_than_half(link: Link, share: Array, mean: Array, rule: Array) -> Array:
+    tied = np.abs(share - 0.5) <= _TIE
+    return np.where(tied, link.decide(mean, rule), share > 0.5).astype(np.int64)
+
+
+def _most_votes(link: Link, share: Array, mean: Array, rule: Array) -> Array:
+    tied = share >= share.max(axis=1, keepdims=True) - _TIE
+    return link.decide(np.where(tied, mean, -np.inf), rule)
+
+
+_MAJORITIES: dict[str, Callable[[Link, Array, Array, Array], Array]] = {
+    "sigmoid": _more_than_half,
+    "softmax": _most_votes,
+}
+
+
+def _normalized(probs: Array, link: Link) -> Array:
+    if not link.normalized:
+        return probs
+    return np.asarray(probs / probs.sum(axis=1, keepdims=True))
+
+
+def _as_they_are(probs: Array, _: Link | None = None) -> Array:
+    return probs
+
+
+def _logs(probs: Array) -> Array:
+    return np.asarray(np.log(np.clip(probs, _CLIP, 1)))
+
+
+def _from_logs(means: Array, link: Link) -> Array:
+    return _normalized(np.exp(means), link)
+
+
+def _log_odds(probs: Array) -> Array:
+    inside = np.clip(probs, _CLIP, 1 - _CLIP)
+    return np.asarray(np.log(inside) - np.log1p(-inside))
+
+
+def _from_log_odds(means: Array, link: Link) -> Array:
+    return _normalized(1 / (1 + np.exp(-means)), link)
+
+
+VOTES = {
+    vote.name: vote
+    for vote in (
+        Vote("soft", True, _as_they_are, _as_they_are),
+        Vote("geometric", True, _logs, _from_logs),
+        Vote("logit", True, _log_odds, _from_log_odds),
+        Vote("rank", True, _as_they_are, _normalized, ranks=True),
+        Vote("hard", False, _as_they_are, _as_they_are),
+    )
+}
+
+
+def check_vote(vote: Vote, metric: Metric) -> None:
+    """Raise ConfigError when the metric wants probabilities and the vote gives none."""
+    if metric.wants == "probs" and not vote.gives_probs:
+        fitting = ", ".join(other.name for other in VOTES.values() if other.gives_probs)
+        raise ConfigError(
+            f"ensemble.vote: {vote.name!r} gives decisions, but the metric {metric.name!r} wants "
+            f"probabilities; votes that give them: {fitting}. Use `--vote {fitting.split(',')[0]}`."
+        )

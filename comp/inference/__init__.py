@@ -1,0 +1,1 @@
+"""From a trained fold to probabilities, with test-time augmentation."""

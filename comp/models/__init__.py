@@ -1,0 +1,1 @@
+"""Networks, their heads and the device that they run on."""

@@ -1,0 +1,19 @@
+"""Whether a network learns: all of it, its head alone, or not at all."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from comp.models.heads import head_of
+
+
+def learn(module: nn.Module, *, head_only: bool) -> None:
+    """Training mode. head_only: the rest is frozen: no gradients, no dropout, no new batch-norm
+    statistics (`train.freeze_epochs`)."""
+    module.train(not head_only)
+    for parameter in module.parameters():
+        parameter.requires_grad_(not head_only)
+    if head_only:
+        head = head_of(module).train()
+        for parameter in head.parameters():
+            parameter.requires_grad_(True)

@@ -1,0 +1,136 @@
+"""The last layers of a network: linear or an MLP, how they begin, and one head an attribute.
+
+An attribute head gives the logits of the joint classes, log-probabilities that are added up, so
+that nothing downstream knows of it: probabilities stay (N, C), and cross-entropy on the joint
+class is the sum of the cross-entropies of the attributes where every combination is a class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from comp.config.schema import JOINT, ModelConfig
+from comp.core.errors import ConfigError, ModelError, first, pick
+
+
+class Attributes(nn.Module):
+    """(N, sum of levels) outputs, one part an attribute -> (N, C) logits of the joint classes.
+
+    `levels` holds for each joint class the level of each attribute: (C, attributes), from 0 on.
+    The softmax of the result is the product of the attributes' probabilities, over the classes
+    that exist.
+    """
+
+    def __init__(self, levels: Sequence[Sequence[int]]) -> None:
+        super().__init__()
+        table = torch.tensor(levels)
+        self.sizes: list[int] = (table.max(dim=0).values + 1).tolist()
+        self.register_buffer("levels", table, persistent=False)
+
+    def forward(self, outputs: Tensor) -> Tensor:
+        """The sum over attributes of the log-probability of the level that the class has."""
+        levels: Tensor = self.levels  # type: ignore[assignment]
+        parts = outputs.float().split(self.sizes, dim=1)
+        logs = [part.log_softmax(dim=1) for part in parts]
+        return torch.stack([log[:, levels[:, number]] for number, log in enumerate(logs)]).sum(
+            dim=0
+        )
+
+
+def attribute_levels(classes: Sequence[str]) -> list[list[int]]:
+    """The level of each attribute in each joint class ("a|x", "a|y", ...): (C, attributes).
+
+    Raises ConfigError when the classes are not joined from several columns.
+    """
+    rows = [name.split(JOINT) for name in classes]
+    widths = {len(row) for row in rows}
+    if len(widths) != 1 or widths == {1}:
+        raise ConfigError(
+            "model.heads: attributes needs classes that are joined from several columns "
+            f"(data.target: [a, b]); here they are {first(classes)}"
+        )
+    known = [list(dict.fromkeys(column)) for column in zip(*rows, strict=True)]
+    return [[names.index(cell) for names, cell in zip(known, row, strict=True)] for row in rows]
+
+
+def outputs_of(config: ModelConfig, outputs: int, classes: Sequence[str]) -> int:
+    """How many outputs the last layer has: one a class, or one a level of each attribute."""
+    if config.heads == "one":
+        return outputs
+    return sum(max(column) + 1 for column in zip(*attribute_levels(classes), strict=True))
+
+
+def _default(_: nn.Module) -> None:
+    """As timm or torch begin it."""
+
+
+def _begin_with(weights: Callable[[Tensor], Tensor]) -> Callable[[nn.Module], None]:
+    def begin(head: nn.Module) -> None:
+        for layer in head.modules():
+            if isinstance(layer, (nn.Linear, nn.Conv2d)):
+                weights(layer.weight)
+                if layer.bias is not None:
+                    nn.init.zeros_(layer.bias)
+
+    return begin
+
+
+INITS: dict[str, Callable[[nn.Module], None]] = {
+    "default": _default,
+    "xavier": _begin_with(nn.init.xavier_uniform_),
+    "kaiming": _begin_with(nn.init.kaiming_normal_),
+}
+
+
+def _linear(last: nn.Module, config: ModelConfig) -> nn.Module:
+    return last
+
+
+def _mlp(last: nn.Module, config: ModelConfig) -> nn.Module:
+    """A hidden layer of `model.hidden` units before the last, with dropout after it."""
+    if not isinstance(last, nn.Linear):
+        raise ModelError(
+            f"model.head: mlp needs a network that ends in a linear layer; {config.name} ends in "
+            f"{type(last).__name__}. Use model.head: linear."
+        )
+    return nn.Sequential(
+        nn.Linear(last.in_features, config.hidden),
+        nn.ReLU(),
+        nn.Dropout(config.drop_rate),
+        nn.Linear(config.hidden, last.out_features),
+    )
+
+
+HEADS: dict[str, Callable[[nn.Module, ModelConfig], nn.Module]] = {"linear": _linear, "mlp": _mlp}
+
+
+def dress_head(module: nn.Module, config: ModelConfig, classes: Sequence[str]) -> None:
+    """Put the head that the config asks for in the place of the last layer of a timm network.
+
+    Raises ModelError for a network without one, or whose last layer does not take that head.
+    """
+    if (config.head, config.init, config.heads) == ("linear", "default", "one"):
+        return
+    last = head_of(module)
+    head = pick(HEADS, config.head, "model.head")(last, config)
+    pick(INITS, config.init, "model.init")(head)
+    if config.heads == "attributes":
+        head = nn.Sequential(head, Attributes(attribute_levels(classes)))
+    if head is not last:
+        name = next(name for name, part in module.named_modules() if part is last)
+        module.set_submodule(name, head)
+
+
+def head_of(module: nn.Module) -> nn.Module:
+    """The last layers of a network, wherever it keeps them; ModelError where there are none."""
+    find = getattr(module, "get_classifier", None)
+    found = find() if find else None
+    if not isinstance(found, nn.Module) or not any(True for _ in found.parameters()):
+        raise ModelError(
+            f"{type(module).__name__} has no last layer of its own: model.head, model.init, "
+            "model.heads, train.head_lr and train.freeze_epochs do not work with it"
+        )
+    return found

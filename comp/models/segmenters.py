@@ -1,0 +1,194 @@
+"""Networks with an answer for each pixel: segmentation_models_pytorch, at any image size.
+
+`model.name` is the architecture, `model.encoder` what it looks through: an encoder of smp
+(`vgg19`, `resnet50`, `efficientnet-b0`) or any timm model (`tu-convnext_tiny`, `convnext_tiny`).
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import timm
+import torch
+from timm.data.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
+from torch import Tensor, nn
+from torch.nn.functional import pad
+
+from comp.config.schema import ModelConfig
+from comp.core.errors import ModelError, first, nearest, reason
+
+VANILLA = "unet_vanilla"
+DEFAULT_ENCODER = "resnet34"
+_TIMM = "tu-"  # in front of a timm model, for smp
+_WIDTHS = (64, 128, 256, 512, 1024)  # of the first U-Net
+
+
+class Segmenter(nn.Module):
+    """A network that takes images of any size: padded to its stride, and cropped back.
+
+    The padding repeats the border pixels. `inner` has an encoder, a decoder and a head.
+    """
+
+    def __init__(self, inner: nn.Module, stride: int) -> None:
+        super().__init__()
+        self.inner = inner
+        self.stride = stride
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, C, H, W) logits from (B, 3, H, W)."""
+        height, width = images.shape[-2:]
+        down, across = -height % self.stride, -width % self.stride
+        if down or across:
+            sides = (across // 2, across - across // 2, down // 2, down - down // 2)
+            images = pad(images, sides, mode="replicate")
+        logits: Tensor = self.inner(images)
+        top, left = down // 2, across // 2
+        return logits[..., top : top + height, left : left + width]
+
+    def get_classifier(self) -> nn.Module:
+        """What is new when the encoder is pretrained: the decoder and the head."""
+        parts = [getattr(self.inner, name) for name in ("decoder", "segmentation_head")]
+        return nn.ModuleList(parts)
+
+
+class _Twice(nn.Sequential):
+    """Two convolutions, each with batch norm and ReLU."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        layers: list[nn.Module] = []
+        for width in (inputs, outputs):
+            layers += [nn.Conv2d(width, outputs, 3, padding=1, bias=False)]
+            layers += [nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
+        super().__init__(*layers)
+
+
+class _Climb(nn.Module):
+    """The way up of a U-Net: twice the size by a transposed convolution, then what was there."""
+
+    def __init__(self, widths: tuple[int, ...]) -> None:
+        super().__init__()
+        pairs = list(zip(widths[:0:-1], widths[-2::-1], strict=True))
+        self.up = nn.ModuleList(nn.ConvTranspose2d(deep, own, 2, 2) for deep, own in pairs)
+        self.mix = nn.ModuleList(_Twice(2 * own, own) for _, own in pairs)
+
+    def forward(self, levels: list[Tensor]) -> Tensor:
+        """The finest level of (B, width, H, W) maps, from the coarsest up."""
+        out = levels[-1]
+        for up, mix, beside in zip(self.up, self.mix, levels[-2::-1], strict=True):
+            out = mix(torch.cat([beside, up(out)], dim=1))
+        return out
+
+
+class VanillaUnet(nn.Module):
+    """The U-Net of Ronneberger et al. 2015 at its full width, padded and with batch norm."""
+
+    def __init__(self, outputs: int, widths: tuple[int, ...] = _WIDTHS) -> None:
+        super().__init__()
+        self.encoder = nn.ModuleList(
+            _Twice(before, width) for before, width in zip((3, *widths), widths, strict=False)
+        )
+        self.shrink = nn.MaxPool2d(2)
+        self.decoder = _Climb(widths)
+        self.segmentation_head = nn.Sequential(nn.Conv2d(widths[0], outputs, 1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, C, H, W) logits; H and W are multiples of 16."""
+        levels: list[Tensor] = []
+        for number, stage in enumerate(self.encoder):
+            images = stage(self.shrink(images) if number else images)
+            levels.append(images)
+        logits: Tensor = self.segmentation_head(self.decoder(levels))
+        return logits
+
+
+def architectures() -> list[str]:
+    """The names that `model.name` may have where there is an answer for each pixel."""
+    import segmentation_models_pytorch as smp
+
+    return [VANILLA, *smp.MODEL_ARCHITECTURES_MAPPING]
+
+
+def build_segmenter(config: ModelConfig, outputs: int, *, pretrained: bool) -> Segmenter:
+    """A network with `outputs` maps. Raises ModelError for names that are unknown, for a pair that
+    does not fit, and for pretrained weights that cannot be had."""
+    known = architectures()
+    if config.name not in known:
+        close = nearest(config.name, known)
+        hint = f" Did you mean {close!r}?" if close else ""
+        if timm.is_model(config.name):
+            hint = f" Use model.name: unet with model.encoder: {config.name}."
+        raise ModelError(
+            f"model.name: {config.name!r} gives no answer for each pixel; there are: "
+            f"{', '.join(known)}.{hint}"
+        )
+    build = _vanilla if config.name == VANILLA else _by_smp
+    inner = build(config, outputs, pretrained)
+    if config.drop_rate:
+        head: Any = inner.segmentation_head
+        inner.segmentation_head = nn.Sequential(nn.Dropout2d(config.drop_rate), *head)
+    stride = 2 ** (len(_WIDTHS) - 1) if config.name == VANILLA else 32
+    return Segmenter(inner, stride)
+
+
+def _vanilla(config: ModelConfig, outputs: int, pretrained: bool) -> nn.Module:
+    if config.encoder is not None or pretrained:
+        raise ModelError(
+            f"model.name: {VANILLA} has an encoder of its own, which nobody has pretrained; set "
+            "model.encoder to null and model.pretrained to false, or use unet"
+        )
+    return VanillaUnet(outputs)
+
+
+def encoder_name(config: ModelConfig) -> str:
+    """What smp calls `model.encoder`. ModelError, with the nearest name, for what nobody knows."""
+    from segmentation_models_pytorch.encoders import get_encoder_names
+
+    name = config.encoder or DEFAULT_ENCODER
+    known: list[str] = get_encoder_names()
+    if name in known:
+        return name
+    bare = name.removeprefix(_TIMM)
+    if timm.is_model(bare):
+        return _TIMM + bare
+    close = nearest(bare, [*known, *timm.list_models()])
+    hint = f" Did you mean {close!r}?" if close else ""
+    raise ModelError(
+        f"model.encoder: neither segmentation_models_pytorch nor timm has {name!r}; the former "
+        f"has {first(known, 8)}.{hint}"
+    )
+
+
+def _by_smp(config: ModelConfig, outputs: int, pretrained: bool) -> nn.Module:
+    import segmentation_models_pytorch as smp
+
+    name = encoder_name(config)
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # it reports every retry
+    weights: Any = (True if name.startswith(_TIMM) else "imagenet") if pretrained else None
+    try:
+        module: nn.Module = smp.create_model(
+            config.name, encoder_name=name, encoder_weights=weights, classes=outputs
+        )
+        return module
+    except Exception as problem:  # smp, timm and the hub raise whatever a pair makes them
+        if pretrained:
+            raise ModelError(
+                f"model.pretrained: no pretrained weights for the encoder {name} here "
+                f"({reason(problem)}). Where there is a network, they are fetched and kept by the "
+                "first run; without one, give a local file (model.weights) or train from scratch "
+                "(--set model.pretrained=false)"
+            ) from problem
+        raise ModelError(
+            f"model: {config.name} cannot be built on the encoder {name}: {reason(problem)}"
+        ) from problem
+
+
+def channel_norms(config: ModelConfig) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and spread of the channels, in units of [0, 1], that the encoder was made for."""
+    if config.name == VANILLA:
+        return IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
+    bare = encoder_name(config).removeprefix(_TIMM)
+    found = timm.get_pretrained_cfg(bare) if timm.is_model(bare) else None
+    if found is None:
+        return IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
+    return tuple(found.mean), tuple(found.std)

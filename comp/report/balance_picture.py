@@ -1,0 +1,65 @@
+"""The balance of a fold plan as a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from comp.core import files
+from comp.report.fonts import any_script
+
+if TYPE_CHECKING:
+    from comp.data.folds.make import Balance, FoldPlan
+
+Array = np.ndarray[Any, Any]
+
+MANY = 40  # classes that are drawn: those that are least even
+
+
+def draw_balance(plan: FoldPlan, made: Balance, path: Path) -> None:
+    """Write a PNG: the images of each fold as bars, and how far each class is from an even share.
+
+    A cell holds the images of a class in a fold; its colour says by how many per cent of an even
+    share that is too few (blue) or too many (red). Of more than 40 classes the least even are
+    drawn. Raises CompError when `path` cannot be written.
+    """
+    from matplotlib.figure import Figure
+
+    names, counts = _least_even(made)
+    even = np.maximum(counts.mean(axis=1, keepdims=True), 1e-9)
+    away = 100 * (counts - even) / even
+    height = 2.4 + 0.28 * len(names)
+    figure = Figure(figsize=(2.5 + 0.9 * plan.count, height), layout="constrained")
+    with any_script():
+        bars, cells = figure.subplots(2, 1, height_ratios=[1.6, max(0.8, height - 2.4)])
+        _draw_sizes(bars, plan, made)
+        shown = cells.imshow(away, cmap="RdBu_r", vmin=-50, vmax=50, aspect="auto")
+        for (row, fold), number in np.ndenumerate(counts):
+            ink = "white" if abs(away[row, fold]) > 35 else "black"
+            cells.text(fold, row, str(number), ha="center", va="center", fontsize=7, color=ink)
+        cells.set_yticks(range(len(names)), [name[:24] for name in names], fontsize=8)
+        cells.set_xticks(range(plan.count), [f"fold {k}" for k in range(plan.count)], fontsize=8)
+        figure.colorbar(shown, ax=cells, label="% off an even share", shrink=0.8)
+        with files.replacing(Path(path)) as beside:
+            figure.savefig(beside, format="png", dpi=110)
+
+
+def _least_even(made: Balance) -> tuple[list[str], Array]:
+    names = list(made.classes)
+    counts = np.stack([made.classes[name] for name in names])
+    spread = np.ptp(counts, axis=1) / np.maximum(counts.mean(axis=1), 1e-9)
+    rows = np.sort(np.argsort(-spread, kind="stable")[:MANY])
+    return [names[row] for row in rows], counts[rows]
+
+
+def _draw_sizes(axes: Any, plan: FoldPlan, made: Balance) -> None:
+    drawn = axes.bar(range(plan.count), made.rows, color="0.75")
+    labels = made.rows.tolist()
+    if made.groups is not None:
+        labels = [f"{rows}\n{few} groups" for rows, few in zip(labels, made.groups, strict=True)]
+    axes.bar_label(drawn, labels, label_type="center", fontsize=8)
+    axes.set_xticks([])
+    axes.set_title(f"{len(plan.ids)} images, {plan.scheme}, seed {plan.seed}", fontsize=9)
+    axes.spines[["top", "right", "bottom"]].set_visible(False)

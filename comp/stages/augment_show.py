@@ -1,0 +1,43 @@
+"""`comp augment show`: what training will see."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from comp.core.rng import derive
+from comp.data.images.decode import fit, fit_mask, read_image
+from comp.data.loader.recipes import make_recipe
+from comp.report.contact_sheet import contact_sheet
+from comp.report.overlay import overlay
+from comp.stages.experiment import Experiment, read_train
+
+
+def show_augmentation(experiment: Experiment, out: Path, *, images: int, draws: int) -> None:
+    """A contact sheet at `out`: a row an image, as it is and then `draws` times augmented.
+
+    The images are spread over the classes; the draws are those of fold 0, epochs 0, 1, ...
+    """
+    config = experiment.config
+    index = read_train(experiment)
+    recipe = make_recipe(config.augment.recipe, config.image.size)
+    labels = index.label_texts()
+    order = np.argsort(np.array(labels), kind="stable")
+    rows = order[np.linspace(0, len(order) - 1, min(images, len(order))).astype(int)]
+    pictures, titles = [], []
+    for row in rows:
+        image = fit(read_image(index.paths[row]), config.image.size, config.image.resize)
+        mask = None
+        if index.truth is not None:
+            mask = fit_mask(index.truth.read(row), config.image.size, config.image.resize)
+        pictures.append(image if mask is None else overlay(image, mask))
+        titles.append(f"{index.ids[row]}: {labels[row]}"[:40])
+        for draw in range(draws):
+            seed = derive(config.seed, "augment", 0, draw, int(row))
+            if mask is None:
+                pictures.append(recipe(image, seed))
+            else:
+                pictures.append(overlay(*recipe.with_mask(image, mask, seed)))
+            titles.append("")
+    contact_sheet(pictures, titles, out, columns=draws + 1)

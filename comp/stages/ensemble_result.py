@@ -1,0 +1,92 @@
+"""What `comp ensemble` is asked for, what comes of it, and what its manifest says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from comp.config.loading import plain
+from comp.core.provenance import git_commit, versions
+from comp.ensemble.blend import Blend
+from comp.ensemble.compare import Row, without_nan
+from comp.ensemble.prior import Shift
+from comp.stages.experiment import Experiment
+from comp.stages.members import Model
+
+
+@dataclass(frozen=True)
+class Request:
+    """What `comp ensemble` is asked for beyond the config.
+
+    `runs`     names of runs; none: that of the config
+    `added`    tables of outside predictions
+    `partial`  whether folds that are not whole are left out
+    `out`      the name of the submission; None: that of the config, or the names of several runs
+    """
+
+    runs: tuple[str, ...] = ()
+    added: tuple[Path, ...] = ()
+    partial: bool = False
+    out: str | None = None
+
+
+@dataclass(frozen=True)
+class Ensembled:
+    """What was written, how it was made, and what to expect of it.
+
+    `rows`        the table of votes and weights; `best` its row with the best honest score
+    `covered`     training images that the scores are measured on, `of` all
+    `true_score`  the score on the test answers where the config knows them, else None
+    `warnings`    what to look at before the file is sent
+    """
+
+    path: Path
+    manifest: Path
+    metric: str
+    blend: Blend
+    models: tuple[Model, ...]
+    table: tuple[Row, ...]
+    best: Row
+    covered: int
+    of: int
+    rows: int
+    shares: dict[str, tuple[float, float]]
+    prior: Shift | None
+    true_score: float | None
+    warnings: tuple[str, ...]
+
+
+def plain_row(row: Row) -> dict[str, Any]:
+    """A row of the table for a manifest."""
+    return {
+        "vote": row.vote.name,
+        "weigher": row.weigher,
+        "weights": row.fit.weights.tolist(),
+        **without_nan(row.scores),
+        "note": row.note,
+    }
+
+
+def manifest_of(
+    experiment: Experiment, plan: str, index: str, blend: Blend, models: Sequence[Model]
+) -> dict[str, Any]:
+    """What a submission was made of: members, config, versions, commit."""
+    record = blend.record()
+    tests = [(model, test) for model in models for test in model.tests]
+    record["members"] = [
+        {"run": name, "model": model.name, **{k: v for k, v in test.source.items() if k != "path"}}
+        for name, (model, test) in zip(blend.members, tests, strict=True)
+    ]
+    return {
+        "versions": versions(),
+        "commit": git_commit(Path()),
+        "task": experiment.task.name,
+        "metric": experiment.metric.name,
+        "plan": plan,
+        "index": index,
+        "blend": record,
+        "missing_folds": {model.name: list(model.missing) for model in models if model.missing},
+        "config": plain(experiment.config),
+    }

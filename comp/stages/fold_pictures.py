@@ -1,0 +1,43 @@
+"""Pictures of a fold's worst, median and best validation images: truth beside prediction."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from comp.data.loader.mask_batches import eval_regions
+from comp.models.networks import Net
+from comp.report.contact_sheet import contact_sheet
+from comp.report.overlay import overlay
+from comp.report.validation_page import ranked
+from comp.train.train_state import Job
+from comp.train.validate import Judged
+
+Array = np.ndarray[Any, Any]
+
+_EACH = 2  # images of each kind
+
+
+@torch.inference_mode()
+def show_validation(job: Job, net: Net, judged: Judged, epoch: int) -> None:
+    """Write `pictures/epoch_<n>.png` in the run folder: a row an image: as it is, its truth, what
+    the network says."""
+    if judged.counts is None or job.regions is None:
+        return
+    pictures: list[Array] = []
+    titles: list[str] = []
+    kinds = ranked(judged.counts, len(job.classes), _EACH)
+    chosen = [(kind, place) for kind, rows in kinds.items() for place, _ in rows]
+    for kind, place in chosen or [("first", 0)]:
+        row = np.array([job.valid_rows[place]])
+        images, masks = next(iter(eval_regions(job.images, job.regions, row, 1)))
+        probs = job.task.link.probs(net.logits(net.to_device(images)).float()).cpu().numpy()
+        image = images[0].numpy()
+        said = job.task.decide(probs)[0].transpose(1, 2, 0).astype(np.uint8)
+        truth = masks[0].numpy().transpose(1, 2, 0)
+        pictures += [image, overlay(image, truth), overlay(image, said)]
+        titles += [kind, "truth", "prediction"]
+    out = job.run.path / "pictures" / f"epoch_{epoch + 1:03d}.png"
+    contact_sheet(pictures, titles, out, columns=3)

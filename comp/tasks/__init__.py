@@ -1,0 +1,1 @@
+"""The kinds of task, their metrics and their losses."""

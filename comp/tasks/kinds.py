@@ -1,0 +1,195 @@
+"""The kinds of task. A kind is a product of two answers: its link, and whether it is spatial.
+
+`segmentation` gives each pixel one class or the background; in `multilabel_segmentation` regions
+of different classes may overlap.
+
+Probabilities are (N, C), or (N, C, H, W) where the task is spatial: image, class, space. Everything
+that differs between kinds is a field here, so that nothing downstream asks for a task's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from comp.core.errors import TuneError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Link:
+    """From logits to probabilities, and from probabilities and a rule to a decision.
+
+    `probs`        torch logits (N, C, ...) -> probabilities of the same shape, float32
+    `loss_target`  torch targets as read from an index, or soft ones -> what the losses take
+    `soft_target`  torch targets as read from an index, columns C -> float probabilities (N, C, ...)
+    `decide`       probabilities (N, C, ...) and a rule (C,) -> labels (int64)
+    `neutral`      C -> the rule that changes nothing
+    `normalized`   whether the probabilities of one image (or pixel) sum to 1 over the classes
+    `tuner`        the name of the procedure in `comp.ensemble.rules.thresholds` that finds a rule
+    """
+
+    name: str
+    normalized: bool
+    tuner: str
+    probs: Callable[[Tensor], Tensor]
+    loss_target: Callable[[Tensor, Tensor], Tensor]
+    soft_target: Callable[[Tensor, int], Tensor]
+    decide: Callable[[Array, Array], Array]
+    neutral: Callable[[int], Array]
+
+
+def _sigmoid_probs(logits: Tensor) -> Tensor:
+    return logits.float().sigmoid()
+
+
+def _softmax_probs(logits: Tensor) -> Tensor:
+    return logits.float().softmax(dim=1)
+
+
+def _as_logits(target: Tensor, logits: Tensor) -> Tensor:
+    return target.reshape(logits.shape).to(logits.dtype)
+
+
+def _as_classes(target: Tensor, logits: Tensor) -> Tensor:
+    if target.is_floating_point():
+        return target
+    return target.long().reshape(len(logits), *logits.shape[2:])  # a mask has a layer axis: 1
+
+
+def _soft_cells(target: Tensor, columns: int) -> Tensor:
+    return target.reshape(len(target), columns, *target.shape[2:]).float()
+
+
+def _soft_classes(target: Tensor, columns: int) -> Tensor:
+    from torch.nn.functional import one_hot
+
+    return one_hot(target.long(), columns).movedim(-1, 1).float()
+
+
+def _along_classes(rule: Array, probs: Array) -> Array:
+    if rule.shape != (probs.shape[1],):
+        raise TuneError(f"a rule of shape {rule.shape} for {probs.shape[1]} columns")
+    return rule.reshape(1, -1, *[1] * (probs.ndim - 2))
+
+
+def _above_threshold(probs: Array, rule: Array) -> Array:
+    return np.asarray(probs >= _along_classes(rule, probs), dtype=np.int64)
+
+
+def _largest_with_offset(probs: Array, rule: Array) -> Array:
+    return np.asarray((probs + _along_classes(rule, probs)).argmax(axis=1), dtype=np.int64)
+
+
+def _halves(columns: int) -> Array:
+    return np.full(columns, 0.5)
+
+
+SIGMOID = Link(
+    name="sigmoid",
+    normalized=False,
+    tuner="thresholds",
+    probs=_sigmoid_probs,
+    loss_target=_as_logits,
+    soft_target=_soft_cells,
+    decide=_above_threshold,
+    neutral=_halves,
+)
+SOFTMAX = Link(
+    name="softmax",
+    normalized=True,
+    tuner="offsets",
+    probs=_softmax_probs,
+    loss_target=_as_classes,
+    soft_target=_soft_classes,
+    decide=_largest_with_offset,
+    neutral=np.zeros,
+)
+LINKS = {link.name: link for link in (SIGMOID, SOFTMAX)}
+
+
+@dataclass(frozen=True)
+class Task:
+    """One kind of task.
+
+    `link`         see Link
+    `spatial`      whether there is an answer for each pixel
+    `loss`         the loss that `train.loss: auto` means: a name, or names with their weights
+    `target_ndim`  of an index: 1: one class number an image; 2: a 0/1 column a class (where the
+                   task is spatial: which classes an image holds)
+    `columns`      classes -> C, the number of outputs of the network. One class a pixel: the
+                   background is a column of its own, the first, and no class
+    `layers`       classes -> L, the number of layers of a mask: 1 (class numbers, 0 the
+                   background) or one a class (zeros and ones)
+    `class_limit`  the largest number of classes
+    `one_answer`   whether a submission of labels has one answer an image
+    """
+
+    name: str
+    link: Link
+    spatial: bool
+    loss: str | dict[str, float]
+    target_ndim: int
+    columns: Callable[[int], int]
+    class_limit: int | None = None
+    one_answer: bool = True
+    layers: Callable[[int], int] = lambda classes: 1
+
+    def decide(self, probs: Array, rule: Array | None = None) -> Array:
+        """Labels in the shape of the target: (N,) or (N, C), int64; (N, L, H, W) for pixels.
+
+        No rule: the neutral one.
+        """
+        rule = self.link.neutral(probs.shape[1]) if rule is None else rule
+        labels = self.link.decide(probs, rule)
+        if self.spatial:
+            return labels if labels.ndim == probs.ndim else labels[:, None]
+        return labels[:, 0] if labels.ndim > self.target_ndim else labels
+
+    def column_names(self, classes: Sequence[str]) -> tuple[str, ...]:
+        """What the columns of probabilities are called; binary keeps the names of both classes."""
+        extra = self.spatial and self.columns(len(classes)) > len(classes)
+        return (BACKGROUND, *classes) if extra else tuple(classes)
+
+
+def _one(_: int) -> int:
+    return 1
+
+
+def _all(classes: int) -> int:
+    return classes
+
+
+def _and_background(classes: int) -> int:
+    return classes + 1
+
+
+BACKGROUND = "background"
+
+
+TASKS = {
+    task.name: task
+    for task in (
+        Task("binary", SIGMOID, False, "bce", 1, _one, class_limit=2),
+        Task("multiclass", SOFTMAX, False, "ce", 1, _all),
+        Task("multilabel", SIGMOID, False, "bce", 2, _all, one_answer=False),
+        Task("segmentation", SOFTMAX, True, {"ce": 1.0, "dice": 1.0}, 2, _and_background),
+        Task(
+            "multilabel_segmentation",
+            SIGMOID,
+            True,
+            {"bce": 1.0, "dice": 1.0},
+            2,
+            _all,
+            one_answer=False,
+            layers=_all,
+        ),
+    )
+}

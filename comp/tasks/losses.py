@@ -1,0 +1,358 @@
+"""The losses. Each takes logits (N, C, ...) and targets in the form of its link and gives a mean.
+
+A target may be soft (mixup): probabilities in the shape of the logits. Every loss but `soft_f1` and
+those of `comp.tasks.overlap_losses` is a mean over images (and pixels, and columns), never over
+their weights, so that a batch in parts has the gradient of the whole. Pixels that are not judged
+count as right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from comp.core.errors import ConfigError, pick
+from comp.tasks.counts import IGNORED
+from comp.tasks.overlap_losses import OVERLAPS, make_overlap
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Array = np.ndarray[Any, Any]
+LossFunction = Callable[["Tensor", "Tensor"], "Tensor"]
+Spec = str | Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What every loss is made from.
+
+    `smoothing`  label smoothing in [0, 1)
+    `weights`    None, or float weights that do not depend on the image: (C,) of the classes for
+                 softmax, (2, C) of zeros and ones in each column for sigmoid
+    `gamma`      of the focal loss: how much easy cells are forgotten; 2 in its paper
+    `alpha`      of the focal loss: None, or the weight of ones (classes but the first), zeros have
+                 1 - alpha
+    `costs`      of false positives and false negatives, for the Tversky loss
+    """
+
+    smoothing: float = 0.0
+    weights: Tensor | None = None
+    gamma: float = 2.0
+    alpha: float | None = None
+    costs: tuple[float, float] = (0.3, 0.7)
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A loss: how to make it for each link that it is for, and whether it minds class weights."""
+
+    make: dict[str, Callable[[Terms], LossFunction]]
+    weighted: bool = True
+    regions: bool = False  # only for answers a pixel
+
+
+def _along(weights: Tensor, logits: Tensor) -> Tensor:
+    """Class weights (..., C) in a shape that multiplies logits (N, C, ...)."""
+    return weights.reshape(*weights.shape, *[1] * (logits.ndim - 2))
+
+
+def _smooth(target: Tensor, smoothing: float) -> Tensor:
+    """Zeros and ones moved towards a half."""
+    return target.float() * (1 - smoothing) + smoothing / 2
+
+
+def _judged(target: Tensor, logits: Tensor) -> Tensor | float:
+    """One where a pixel is judged and zero elsewhere, in a shape that multiplies the logits."""
+    if logits.ndim < 3:
+        return 1.0
+    judged = target != IGNORED
+    return judged if judged.ndim == logits.ndim else judged.unsqueeze(1)
+
+
+def _cells(weights: Tensor | None, target: Tensor) -> Tensor | float:
+    """The weight of each cell of a 0/1 target; in proportion where the target is soft."""
+    if weights is None:
+        return 1.0
+    zeros, ones = _along(weights, target)
+    cells: Tensor = target * ones + (1 - target) * zeros
+    return cells
+
+
+def _bce(terms: Terms) -> LossFunction:
+    from torch.nn.functional import binary_cross_entropy_with_logits as bce
+
+    def loss(logits: Tensor, target: Tensor) -> Tensor:
+        judged = _judged(target, logits)
+        target = _smooth(target * judged, terms.smoothing)
+        if terms.weights is None:
+            plain: Tensor = bce(logits.float(), target, reduction="none") * judged
+            return plain.mean()
+        zeros, ones = _along(terms.weights, logits)
+        cells: Tensor = bce(logits.float(), target, reduction="none", pos_weight=ones / zeros)
+        weighed: Tensor = cells * zeros * judged
+        return weighed.mean()
+
+    return loss
+
+
+def _ce(terms: Terms) -> LossFunction:
+    from torch.nn.functional import cross_entropy
+
+    def loss(logits: Tensor, target: Tensor) -> Tensor:
+        return cross_entropy(
+            logits.float(),
+            target,
+            weight=terms.weights,
+            label_smoothing=terms.smoothing,
+            reduction="none",
+            ignore_index=IGNORED if logits.ndim > 2 else -100,
+        ).mean()
+
+    return loss
+
+
+def _sigmoid_focal(terms: Terms) -> LossFunction:
+    from torchvision.ops import sigmoid_focal_loss
+
+    def loss(logits: Tensor, target: Tensor) -> Tensor:
+        judged = _judged(target, logits)
+        target = _smooth(target * judged, terms.smoothing)
+        alpha = -1 if terms.alpha is None else terms.alpha
+        cells: Tensor = sigmoid_focal_loss(logits.float(), target, alpha=alpha, gamma=terms.gamma)
+        return (cells * _cells(terms.weights, target) * judged).mean()
+
+    return loss
+
+
+def _spread(logits: Tensor, target: Tensor, smoothing: float) -> Tensor:
+    """(N, C, ...) probabilities of a softmax target: class numbers, or soft already; smoothed.
+
+    Zeros where a pixel is not judged."""
+    import torch
+
+    if not target.is_floating_point():
+        judged = _judged(target, logits)
+        inside = target if isinstance(judged, float) else target * judged[:, 0]
+        hot = torch.zeros_like(logits, dtype=torch.float32)
+        target = hot.scatter_(1, inside.unsqueeze(1), 1.0)
+        return (target * (1 - smoothing) + smoothing / logits.shape[1]) * judged
+    return target * (1 - smoothing) + smoothing / logits.shape[1]
+
+
+def _softmax_focal(terms: Terms) -> LossFunction:
+    """Lin et al. 2017 over classes: the log of each class times (1 - p) ** gamma."""
+    import torch
+
+    def loss(logits: Tensor, target: Tensor) -> Tensor:
+        target = _spread(logits, target, terms.smoothing)
+        logs = logits.float().log_softmax(dim=1)
+        cells = -target * (1 - logs.exp()) ** terms.gamma * logs
+        if terms.alpha is not None:
+            first = torch.arange(logits.shape[1], device=logits.device) == 0
+            shares = torch.where(first, 1 - terms.alpha, terms.alpha)
+            cells = cells * _along(shares, logits)
+        if terms.weights is not None:
+            cells = cells * _along(terms.weights, logits)
+        return cells.sum(dim=1).mean()
+
+    return loss
+
+
+def _sigmoid_asymmetric(terms: Terms) -> LossFunction:
+    """Ridnik et al. 2021, with the settings of the paper."""
+    from timm.loss import AsymmetricLossMultiLabel
+
+    cells = AsymmetricLossMultiLabel(smoothing=terms.smoothing, reduction="none")
+
+    def loss(logits: Tensor, target: Tensor) -> Tensor:
+        judged = _judged(target, logits)
+        target = target * judged
+        found: Tensor = cells(logits, target)
+        return (found * _cells(terms.weights, target) * judged).mean()
+
+    return loss
+
+
+def _softmax_asymmetric(terms: Terms, focus: float = 1.0, others: float = 4.0) -> LossFunction:
+    """timm's AsymmetricLossSingleLabel (Ridnik et al. 2021), for soft targets too."""
+
+    def loss(logits: Tensor, target: Tensor) -> Tensor:
+        truth = _spread(logits, target, 0.0)
+        logs = logits.float().log_softmax(dim=1)
+        probs = logs.exp()
+        wrong = 1 - probs * truth - (1 - probs) * (1 - truth)
+        logs = logs * wrong.clamp(min=0) ** (focus * truth + others * (1 - truth))
+        cells = -logs * _spread(logits, truth, terms.smoothing)
+        if terms.weights is not None:
+            cells = cells * _along(terms.weights, logits)
+        return cells.sum(dim=1).mean()
+
+    return loss
+
+
+def _soft_f1(probs: Tensor, target: Tensor) -> Tensor:
+    """1 - the mean over classes of F1 with probabilities for decisions; probs, target: (N, C, ...).
+
+    One is added above and below, so that a class that the batch does not hold asks for low
+    probabilities instead of 0 / 0. F1 is of what is on the device at once: with `train.micro_batch`
+    the mean of the parts' losses, which is not the loss of the whole batch.
+    """
+    over = [axis for axis in range(probs.ndim) if axis != 1]
+    both, either = (probs * target).sum(over), (probs + target).sum(over)
+    return 1 - ((2 * both + 1) / (either + 1)).mean()
+
+
+def _sigmoid_f1(terms: Terms) -> LossFunction:
+    import torch
+
+    def loss(logits: Tensor, target: Tensor) -> Tensor:
+        judged = _judged(target, logits)
+        probs = logits.float().sigmoid() * judged
+        target = _smooth(target * judged, terms.smoothing) * judged
+        if logits.shape[1] == 1:  # two classes in one column: macro F1 counts both
+            probs, target = torch.cat([1 - probs, probs], 1), torch.cat([1 - target, target], 1)
+        return _soft_f1(probs, target)
+
+    return loss
+
+
+def _softmax_f1(terms: Terms) -> LossFunction:
+    def loss(logits: Tensor, target: Tensor) -> Tensor:
+        truth = _spread(logits, target, terms.smoothing)
+        return _soft_f1(logits.float().softmax(dim=1) * _judged(target, logits), truth)
+
+    return loss
+
+
+def _overlap(name: str) -> Loss:
+    def of(link: str) -> Callable[[Terms], LossFunction]:
+        return lambda terms: make_overlap(name, link, terms.costs)
+
+    make = {link: of(link) for link in ("sigmoid", "softmax")}
+    return Loss(make, weighted=False, regions=True)
+
+
+LOSSES = {
+    "bce": Loss({"sigmoid": _bce}),
+    "ce": Loss({"softmax": _ce}),
+    "focal": Loss({"sigmoid": _sigmoid_focal, "softmax": _softmax_focal}),
+    "asymmetric": Loss({"sigmoid": _sigmoid_asymmetric, "softmax": _softmax_asymmetric}),
+    "soft_f1": Loss({"sigmoid": _sigmoid_f1, "softmax": _softmax_f1}, weighted=False),
+    **{name: _overlap(name) for name in OVERLAPS},
+}
+
+
+def make_loss(spec: Spec, link: str, terms: Terms | None = None) -> LossFunction:
+    """The loss that `train.loss` means for a task of `link`: a name, or names with their weights.
+
+    Raises ConfigError for a loss that is unknown or of the other link.
+    """
+    terms = terms or Terms()
+    made = [(_make(name, link)(terms), share) for name, share in _parts(spec).items()]
+    if made[1:] or made[0][1] != 1.0:
+        return lambda logits, target: sum(  # type: ignore[return-value]
+            share * loss(logits, target) for loss, share in made
+        )
+    return made[0][0]
+
+
+def check_loss(
+    spec: Spec, link: str, how: str = "none", pos_weight: object = None, *, spatial: bool = False
+) -> None:
+    """Raise ConfigError where `train.loss`, `class_weights` and `pos_weight` cannot be together."""
+    parts = _parts(spec)
+    for name in parts:
+        _make(name, link, spatial=spatial)
+        if LOSSES[name].regions and not spatial:
+            raise ConfigError(f"train.loss: {name!r} is for answers a pixel; use soft_f1")
+    if pos_weight is not None and link == "softmax":
+        raise ConfigError(
+            "train.pos_weight: is for 0/1 columns; with one class an image use "
+            "train.class_weights: inverse, or effective"
+        )
+    asked = how != "none" or pos_weight is not None
+    if asked and not any(LOSSES[name].weighted for name in parts):
+        raise ConfigError(
+            f"train.class_weights, train.pos_weight: {', '.join(parts)} counts every class alike "
+            "and takes no weights; set them to none and null, or add another loss"
+        )
+
+
+def _parts(spec: Spec) -> dict[str, float]:
+    return {spec: 1.0} if isinstance(spec, str) else dict(spec)
+
+
+def _make(name: str, link: str, *, spatial: bool = True) -> Callable[[Terms], LossFunction]:
+    loss = pick(LOSSES, name, "loss")
+    if link not in loss.make:
+        fitting = [
+            other
+            for other, entry in LOSSES.items()
+            if link in entry.make and (spatial or not entry.regions)
+        ]
+        raise ConfigError(
+            f"train.loss: {name!r} is for {' and '.join(loss.make)} outputs, this task has {link}; "
+            f"use one of: {', '.join(fitting)}"
+        )
+    return loss.make[link]
+
+
+# name -> counts (n,) of classes, rows -> weights (n,) before they are scaled
+CLASS_WEIGHTS: dict[str, Callable[[Array, int], Array]] = {
+    "inverse": lambda counts, _: 1 / counts,
+    # Cui et al. 2019, with the beta = (N - 1) / N that the paper derives
+    "effective": lambda counts, rows: 1 / (1 - (1 - 1 / rows) ** counts),
+}
+
+
+def class_weights(counts: Array, how: str) -> Array:
+    """(n,) float64 weights of classes that occur `counts` (n,) times, for `train.class_weights`.
+
+    Scaled so that the mean over the rows is one: the learning rate keeps its meaning. A class that
+    does not occur counts as if it occurred once.
+    """
+    rows = max(2, int(counts.sum()))
+    weights = pick(CLASS_WEIGHTS, how, "train.class_weights")(np.maximum(counts, 1), rows)
+    return np.asarray(weights * counts.sum() / (weights * counts).sum())
+
+
+def count_cells(target: Array, link: str, columns: int) -> Array:
+    """How often each class, (C,), or for a sigmoid zeros and ones in each column, (2, C), occur.
+
+    target: (n,) class numbers or (n, C) zeros and ones; masks (n, 1, H, W) or (n, C, H, W), whose
+    ignored pixels do not count.
+    """
+    judged = target != IGNORED if target.ndim > 2 else np.ones(target.shape, dtype=bool)
+    if link == "softmax":
+        return np.bincount(target[judged].ravel(), minlength=columns)
+    over = (len(target), columns, -1)
+    ones = ((target > 0) & judged).reshape(over).sum(axis=(0, 2))
+    return np.stack([judged.reshape(over).sum(axis=(0, 2)) - ones, ones])
+
+
+def link_weights(
+    counts: Array, link: str, how: str, pos_weight: float | str | None
+) -> Array | None:
+    """The weights that `make_loss` wants, from what `count_cells` found in the training rows, or
+    None for none.
+
+    how: `train.class_weights`. pos_weight: None, the weight of a one in a 0/1 column, or "auto": as
+    many times as zeros outnumber ones.
+    """
+    if how == "none" and pos_weight is None:
+        return None
+    if link == "softmax":
+        return class_weights(counts, how)
+    if how != "none":
+        return np.stack([class_weights(column, how) for column in counts.T], axis=1)
+    columns, total = counts.shape[1], counts.sum(axis=0).max()
+    share = (
+        counts[0] / np.maximum(counts[1], 1)
+        if pos_weight == "auto"
+        else np.full(columns, pos_weight)
+    )
+    return np.stack([np.ones(columns), np.maximum(share, 1 / total)])

@@ -1,0 +1,277 @@
+"""The metrics: what each one wants, which way is up, and how it is computed.
+
+Each metric is one function of row weights, because a bootstrap is nothing but other weights: the
+plain score has a weight of one everywhere. Targets and labels are (N,) class numbers or (N, C)
+zeros and ones; probabilities are (N, C), binary ones (N, 1). scikit-learn is the judge in the
+tests; it is not called here, since 500 bootstrap rounds of it would take minutes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from comp.core.errors import CompError, ConfigError
+from comp.tasks.counts import (
+    RATIOS,
+    Ratio,
+    class_scores,
+    divide,
+    image_scores,
+    mean_of_defined,
+    pixel_accuracy,
+)
+
+Array = np.ndarray[Any, Any]
+Weighted = Callable[[Array, Array, int, Array], Array]
+Counts = Callable[[Array, Array, Array, Array], Array]
+
+_CLIP = 1e-15  # a certain and wrong probability costs 34.5 in log loss, not infinity
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One way to score answers.
+
+    `weighted`           target, answer, classes, weights (R, N) -> R scores, one a row of weights
+    `wants`              "labels" (decisions, in the shape of the target), "probs", or for masks
+                         "counts" (N, C, 4), see `comp.tasks.counts`, in place of the target too
+    `greater_is_better`  which way is up
+    `tasks`              the kinds of task that it is defined for
+    `by_class`           for tasks with one class an image: (tp, fp, fn, tn) of one class -> its
+                         part; the metric is proportional to the mean of the parts that are not NaN
+    `by_column`          for tasks with a 0/1 column a class: the same of one column
+    `by_total`           the same of the counts of all columns together
+    `by_row`             the same of the counts of one image; the metric is their mean
+    All are None where the metric does not part that way, so that no rule can be tuned exactly.
+    `ratio`              of answers a pixel: what is computed from the counts of a column,
+    `by_image`           ... for each image, and then averaged, instead of over the whole set,
+    `background`         ... of the background too, where it has a column
+    """
+
+    name: str
+    weighted: Weighted
+    wants: Literal["labels", "probs", "counts"]
+    greater_is_better: bool
+    tasks: tuple[str, ...]
+    by_class: Counts | None = None
+    by_column: Counts | None = None
+    by_total: Counts | None = None
+    by_row: Counts | None = None
+    ratio: Ratio | None = None
+    by_image: bool = False
+    background: bool = False
+
+    def score(self, target: Array, answer: Array, classes: int) -> float:
+        """The score of `answer`; NaN where the metric is not defined on these targets.
+
+        Raises CompError when target and answer do not have the rows, or the columns, in common.
+        """
+        if len(target) != len(answer) or (self.wants == "labels" and target.shape != answer.shape):
+            raise CompError(
+                f"{self.name}: a target of shape {target.shape} for {self.wants} of shape "
+                f"{answer.shape}; they must be aligned by id first"
+            )
+        weights = np.ones((1, len(target)))
+        return float(self.weighted(target, answer, classes, weights)[0])
+
+    def better(self, new: float, old: float) -> bool:
+        """Whether `new` beats `old`. NaN never beats anything; any number beats NaN."""
+        if math.isnan(new) or math.isnan(old):
+            return math.isnan(old) and not math.isnan(new)
+        return new > old if self.greater_is_better else new < old
+
+    def column_score(self, target_ndim: int) -> Counts | None:
+        """What a threshold on one column is tuned by: (tp, fp, fn, tn) -> score of each.
+
+        With one answer an image (`target_ndim` 1) the column parts two classes, and both count.
+        """
+        part = self.by_class
+        if target_ndim == 2 or part is None:
+            return self.by_column if target_ndim == 2 else None
+        return lambda tp, fp, fn, tn: mean_of_defined(
+            np.stack([part(tp, fp, fn, tn), part(tn, fn, fp, tp)], axis=-1)
+        )
+
+
+def _f1(tp: Array, fp: Array, fn: Array, _tn: Array) -> Array:
+    """F1 of the positive class; NaN where it is neither in the target nor in the answer."""
+    return divide(2 * tp, 2 * tp + fp + fn)
+
+
+def _share_hit(tp: Array, fp: Array, fn: Array, tn: Array) -> Array:
+    return np.asarray(tp / (tp + fp + fn + tn))
+
+
+def _share_right(tp: Array, fp: Array, fn: Array, tn: Array) -> Array:
+    return np.asarray((tp + tn) / (tp + fp + fn + tn))
+
+
+def _macro_f1(target: Array, labels: Array, classes: int, weights: Array) -> Array:
+    """The mean F1 over classes, or over columns; one that occurs nowhere does not count."""
+    hit = (target == labels) & ((target > 0) | (target.ndim == 1))
+    tally = _tally_columns if target.ndim == 2 else _tally_classes
+    tp = tally(target, hit, classes, weights)
+    both = tally(target, None, classes, weights) + tally(labels, None, classes, weights)
+    return mean_of_defined(divide(2 * tp, both))
+
+
+def _tally_classes(labels: Array, chosen: Array | None, classes: int, weights: Array) -> Array:
+    """(R, classes): the weight of each class among the rows that are chosen (None: all)."""
+    rows = np.arange(len(labels)) if chosen is None else np.flatnonzero(chosen)
+    picked = labels[rows]
+    return np.stack([np.bincount(picked, row[rows], classes) for row in weights])
+
+
+def _tally_columns(labels: Array, chosen: Array | None, _: int, weights: Array) -> Array:
+    """(R, C): the weight of the positives of each column among the cells that are chosen."""
+    return np.asarray(weights @ (labels if chosen is None else chosen).astype(weights.dtype))
+
+
+def _micro_f1(target: Array, labels: Array, classes: int, weights: Array) -> Array:
+    """F1 of all (image, label) cells together; with one class an image it is the accuracy."""
+    if target.ndim == 1:
+        return _accuracy(target, labels, classes, weights)
+    hits = ((target > 0) & (labels > 0)).sum(axis=1).astype(np.float64)
+    both = target.sum(axis=1) + labels.sum(axis=1).astype(np.float64)
+    return divide(2 * (weights @ hits), weights @ both)
+
+
+def _f1_of_a_row(tp: Array, fp: Array, fn: Array, _tn: Array) -> Array:
+    """F1 of the labels of one image; 1 for an image that has none and is given none."""
+    return np.nan_to_num(_f1(tp, fp, fn, _tn), nan=1.0)
+
+
+def _sample_f1(target: Array, labels: Array, _: int, weights: Array) -> Array:
+    """The mean over images of the F1 of each one's labels."""
+    hits = ((target > 0) & (labels > 0)).sum(axis=1)
+    extra, missed = labels.sum(axis=1) - hits, target.sum(axis=1) - hits
+    return _weighted_mean(_f1_of_a_row(hits, extra, missed, hits), weights)
+
+
+def _accuracy(target: Array, labels: Array, _: int, weights: Array) -> Array:
+    """The share of images that are right; with several columns, right in every one."""
+    return _weighted_mean((target == labels).reshape(len(target), -1).all(axis=1), weights)
+
+
+def _label_accuracy(target: Array, labels: Array, _: int, weights: Array) -> Array:
+    """The share of (image, label) cells that are right."""
+    return _weighted_mean((target == labels).mean(axis=1), weights)
+
+
+def _weighted_mean(values: Array, weights: Array) -> Array:
+    return divide(weights @ values.astype(np.float64), weights.sum(axis=1))
+
+
+def _log_loss(target: Array, probs: Array, _: int, weights: Array) -> Array:
+    """Minus the mean log of the probability of what is true; columns are averaged."""
+    probs = np.asarray(probs, dtype=np.float64)
+    if target.ndim == 1 and probs.shape[1] > 1:
+        likely = np.take_along_axis(probs, target[:, None], axis=1)
+    else:
+        likely = np.where(target.reshape(probs.shape) > 0, probs, 1 - probs)
+    return _weighted_mean(-np.log(likely.clip(_CLIP, 1 - _CLIP)).mean(axis=1), weights)
+
+
+def _roc_auc(target: Array, probs: Array, _: int, weights: Array) -> Array:
+    """The mean area under the ROC curve over columns that hold both zeros and ones.
+
+    One class an image: each class against the rest (binary: the one column).
+    """
+    columns = probs.shape[1]
+    one_hot = target.ndim == 1 and columns > 1
+    truth = target[:, None] == np.arange(columns) if one_hot else target.reshape(probs.shape) > 0
+    areas = [_area(truth[:, c], probs[:, c], weights) for c in range(columns)]
+    return mean_of_defined(np.stack(areas, axis=-1))
+
+
+def _area(truth: Array, scores: Array, weights: Array) -> Array:
+    """(R,): how often a positive scores above a negative; a tie counts half (Mann-Whitney)."""
+    order = np.argsort(scores)
+    ones, zeros = order[truth[order]], order[~truth[order]]
+    below = np.searchsorted(scores[zeros], scores[ones], side="left")
+    up_to = np.searchsorted(scores[zeros], scores[ones], side="right")
+    areas, mass = np.empty(len(weights)), np.zeros(len(zeros) + 1)
+    for number, row in enumerate(weights):  # one by one: a row stays in the processor's cache
+        np.cumsum(row[zeros], out=mass[1:])
+        drawn = row[ones]
+        pairs = (drawn * (mass[below] + mass[up_to])).sum() / 2
+        areas[number] = divide(pairs, drawn.sum() * mass[-1])
+    return areas
+
+
+def _regions(ratio: Ratio, *, by_image: bool, background: bool) -> Weighted:
+    """A score of counts (N, C, 4): the mean over columns, of the set or of each image."""
+
+    def weighted(_: Array, counts: Array, classes: int, weights: Array) -> Array:
+        own = counts if background else counts[:, counts.shape[1] - classes :]
+        if by_image:
+            return _weighted_mean(image_scores(own, ratio).mean(axis=1), weights)
+        return mean_of_defined(class_scores(own, ratio, weights))
+
+    return weighted
+
+
+def _pixel_accuracy(_: Array, counts: Array, _classes: int, weights: Array) -> Array:
+    return pixel_accuracy(counts, weights)
+
+
+def _region_metrics() -> list[Metric]:
+    """dice, iou, f1, precision, recall: each over the set or (`image_...`) over images, without
+    the background or (`..._background`) with it."""
+    return [
+        Metric(
+            f"{'image_' * by_image}{name}{'_background' * background}",
+            _regions(ratio, by_image=by_image, background=background),
+            "counts",
+            True,
+            _REGIONS,
+            ratio=ratio,
+            by_image=by_image,
+            background=background,
+        )
+        for name, ratio in RATIOS.items()
+        for by_image in (False, True)
+        for background in (False, True)
+    ]
+
+
+_REGIONS = ("segmentation", "multilabel_segmentation")
+_TABLES = ("binary", "multiclass", "multilabel")
+
+METRICS = {
+    metric.name: metric
+    for metric in (
+        Metric("macro_f1", _macro_f1, "labels", True, _TABLES, by_class=_f1, by_column=_f1),
+        Metric("accuracy", _accuracy, "labels", True, _TABLES, by_class=_share_hit),
+        Metric(
+            "label_accuracy",
+            _label_accuracy,
+            "labels",
+            True,
+            ("multilabel",),
+            by_column=_share_right,
+        ),
+        Metric("micro_f1", _micro_f1, "labels", True, _TABLES, by_class=_share_hit, by_total=_f1),
+        Metric("sample_f1", _sample_f1, "labels", True, ("multilabel",), by_row=_f1_of_a_row),
+        Metric("log_loss", _log_loss, "probs", False, _TABLES),
+        Metric("roc_auc", _roc_auc, "probs", True, _TABLES),
+        Metric("pixel_accuracy", _pixel_accuracy, "counts", True, _REGIONS),
+        *_region_metrics(),
+    )
+}
+
+
+def check_metric(metric: Metric, task_name: str) -> None:
+    """Raise ConfigError when `metric` is not defined for this kind of task."""
+    if task_name in metric.tasks:
+        return
+    fitting = [other.name for other in METRICS.values() if task_name in other.tasks]
+    raise ConfigError(
+        f"metric: {metric.name!r} is defined for {', '.join(metric.tasks)}, not for {task_name}; "
+        f"for {task_name} there are: {', '.join(fitting) or 'none'}"
+    )

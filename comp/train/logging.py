@@ -1,0 +1,49 @@
+"""What a fold in training says of itself: its history, a line an epoch, the time that is left."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+from comp.core import files
+from comp.core.progress import say
+from comp.train.train_state import Job, Learner
+
+
+def history_csv(history: list[dict[str, float]]) -> str:
+    """The history as the text of `history.csv`: a row an epoch, counted from 0."""
+    table = io.StringIO(newline="")
+    out = csv.writer(table, lineterminator="\n")
+    out.writerow(history[0])
+    out.writerows([format(value, ".10g") for value in row.values()] for row in history)
+    return table.getvalue()
+
+
+def report(
+    job: Job, row: dict[str, float], improved: bool, seconds: float, *, whole: bool, skipped: int
+) -> None:
+    """Say what an epoch gave, and keep it in the log of the fold."""
+    line = (
+        f"fold {job.fold}  epoch {row['epoch'] + 1:.0f}/{job.config.train.epochs}  "
+        f"lr {row['lr']:.2e}  loss {row['train_loss']:.4f}  valid {row['valid_loss']:.4f}  "
+        f"{job.metric.name} {row[job.metric.name]:.4f}{' *' if improved else ''}  {seconds:.1f} s"
+        + (f"  {skipped} skipped" if skipped else "")
+        + ("" if whole else "  (the rest of it)")
+    )
+    say(line)
+    files.append_line(job.run.log, line)
+
+
+def foresee(job: Job, learner: Learner, seconds: float) -> None:
+    """Say once, after the first epoch of this command, whether all its folds will end in time."""
+    left = job.stop.left
+    if left is None or job.stop.foreseen:
+        return
+    job.stop.foreseen = True
+    rest = job.config.train.epochs - learner.epoch + job.stop.later_epochs
+    fits = int(left // seconds) if seconds > 0 else rest
+    enough = f"enough for {fits} of the" if fits < rest else "enough for the"
+    say(
+        f"about {seconds:.0f} s an epoch and {left / 3600:.2f} h left: {enough} {rest} epochs that "
+        "are left in the folds asked for"
+    )

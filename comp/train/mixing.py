@@ -1,0 +1,154 @@
+"""What is done to a whole batch on the device: random erasing, mixup, CutMix.
+
+The draws are made on the CPU from (seed, fold, epoch, step) and are a few numbers an image; the
+pixels are moved on the device, for all images at once. (timm's Mixup draws from NumPy's global
+generator, wants batches of even size and float images; what it computes is the same.)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from comp.config.schema import AugmentConfig
+from comp.core.errors import ConfigError
+from comp.core.rng import generator
+from comp.tasks.kinds import Task
+
+Array = np.ndarray[Any, Any]
+
+ERASED_AREA = (0.02, 1 / 3)  # of the image; Zhong et al. 2020
+ERASED_ASPECT = math.log(1 / 0.3)  # the largest, as a logarithm; the smallest is its inverse
+
+
+@dataclass(frozen=True)
+class Mixed:
+    """A batch on the device.
+
+    `images`   (B, 3, H, W) uint8
+    `target`   (B, ...) as an index has it, or soft: probabilities (B, C) in float
+    `partner`  (B,) the image that each is mixed with, or None where nothing is mixed
+    `share`    (B, 1, 1, 1) how much of its own pixels an image keeps under mixup, 1 elsewhere
+    `boxes`    (4, B) top, bottom, left, right of what is cut out of the partner; empty elsewhere
+    """
+
+    images: Tensor
+    target: Tensor
+    partner: Tensor | None = None
+    share: Tensor | None = None
+    boxes: Tensor | None = None
+
+    def parts(self, count: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Images and target in `count` even parts, mixed part by part, in float where mixed."""
+        for rows in np.array_split(np.arange(len(self.images)), count):
+            low, high = int(rows[0]), int(rows[-1]) + 1
+            yield self._images(low, high), self.target[low:high]
+
+    def _images(self, low: int, high: int) -> Tensor:
+        own = self.images[low:high]
+        if self.partner is None or self.share is None or self.boxes is None:
+            return own
+        other = self.images[self.partner[low:high]]
+        share = self.share[low:high]
+        mixed = own.float() * share + other.float() * (1 - share)
+        return torch.where(inside(self.boxes[:, low:high], own), other.float(), mixed)
+
+
+def check_mix(augment: AugmentConfig, task: Task) -> None:
+    """Raise ConfigError for what changes images but not their masks."""
+    asked = {
+        "mixup": augment.mixup,
+        "cutmix": augment.cutmix,
+        "cutpaste": augment.cutpaste,
+        "copies": augment.copies,
+    }
+    found = [f"augment.{name}" for name, value in asked.items() if value]
+    if task.spatial and found:
+        raise ConfigError(
+            f"{', '.join(found)}: for an answer an image, not for task: {task.name}, where each "
+            "pixel has its own; leave it out"
+        )
+
+
+def mix(
+    images: Tensor,
+    target: Tensor,
+    augment: AugmentConfig,
+    task: Task,
+    columns: int,
+    mean: tuple[float, ...],
+    where: tuple[int, ...],
+) -> Mixed:
+    """The batch that training sees, from uint8 (B, 3, H, W) and target (B, ...) on the device.
+
+    columns: C. mean: the colour of what is erased, in [0, 1]. where: seed, fold, epoch, step; the
+    draws are a function of them and of the size of the batch.
+    """
+    draw = generator(where[0], "mix", *where[1:])
+    if augment.erasing:
+        images = _erase(images, augment.erasing, mean, draw)
+    if not augment.mixup and not augment.cutmix:
+        return Mixed(images, target)
+    count, (height, width) = len(images), images.shape[-2:]
+    partner = draw.permutation(count)
+    cut = draw.random(count) < (0.5 if augment.mixup and augment.cutmix else augment.cutmix > 0)
+    share = np.where(cut, 1.0, draw.beta(augment.mixup or 1.0, augment.mixup or 1.0, count))
+    area = np.where(cut, 1 - draw.beta(augment.cutmix or 1.0, augment.cutmix or 1.0, count), 0.0)
+    boxes = _boxes(area, np.ones(count), height, width, draw.random((2, count)), clipped=True)
+    kept = share - (boxes[1] - boxes[0]) * (boxes[3] - boxes[2]) / (height * width)
+    device = images.device
+    own = torch.from_numpy(kept).float().to(device).view(-1, *[1] * (target.ndim - 1 or 1))
+    chosen = torch.from_numpy(partner).to(device)
+    soft = task.link.soft_target(target, columns)
+    return Mixed(
+        images,
+        own * soft + (1 - own) * soft[chosen],
+        chosen,
+        torch.from_numpy(share).float().to(device).view(-1, 1, 1, 1),
+        torch.from_numpy(boxes).to(device),
+    )
+
+
+def _erase(
+    images: Tensor, probability: float, mean: tuple[float, ...], draw: np.random.Generator
+) -> Tensor:
+    """A box of the mean colour in a share of the images."""
+    count, (height, width) = len(images), images.shape[-2:]
+    area = np.where(draw.random(count) < probability, draw.uniform(*ERASED_AREA, count), 0.0)
+    aspect = np.exp(draw.uniform(-ERASED_ASPECT, ERASED_ASPECT, count))
+    boxes = _boxes(area, aspect, height, width, draw.random((2, count)), clipped=False)
+    colour = [round(255 * value) for value in mean]
+    fill = torch.tensor(colour, dtype=images.dtype, device=images.device).view(1, -1, 1, 1)
+    return torch.where(inside(torch.from_numpy(boxes).to(images.device), images), fill, images)
+
+
+def _boxes(
+    area: Array, aspect: Array, height: int, width: int, places: Array, *, clipped: bool
+) -> Array:
+    """(4, B) int64 top, bottom, left, right. area: shares of the image; places: (2, B) in [0, 1).
+
+    clipped: the centre may be anywhere, and what is outside is cut off; else all is inside.
+    """
+    sizes = [np.sqrt(area * aspect) * height, np.sqrt(area / aspect) * width]
+    out = []
+    for size, limit, place in zip(sizes, (height, width), places, strict=True):
+        size = np.minimum(np.rint(size), limit)
+        low = place * limit - size / 2 if clipped else place * (limit - size + 1)
+        ends = np.floor(low), np.floor(low) + size
+        out += [np.clip(end, 0, limit).astype(np.int64) for end in ends]
+    return np.stack(out)
+
+
+def inside(boxes: Tensor, images: Tensor) -> Tensor:
+    """(B, 1, H, W) bool: which pixels lie in the box of their image; boxes: (4, B)."""
+    top, bottom, left, right = boxes.view(4, -1, 1, 1, 1)
+    down = torch.arange(images.shape[-2], device=images.device).view(1, 1, -1, 1)
+    across = torch.arange(images.shape[-1], device=images.device).view(1, 1, 1, -1)
+    found: Tensor = (down >= top) & (down < bottom) & (across >= left) & (across < right)
+    return found

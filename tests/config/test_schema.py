@@ -1,0 +1,160 @@
+import unicodedata
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from comp.config.loading import dump_config, load_config, make_config, plain
+from comp.config.plain_yaml import differences, parse_yaml
+from comp.config.schema import Config
+from comp.core.errors import ConfigError
+
+SMALL: dict[str, Any] = {
+    "name": "x",
+    "task": "binary",
+    "metric": "macro_f1",
+    "data": {"root": "input"},
+}
+
+
+def refusal(tree: dict[str, Any]) -> str:
+    with pytest.raises(ConfigError) as caught:
+        make_config(tree)
+    return str(caught.value)
+
+
+def test_the_defaults_are_those_that_users_were_promised() -> None:
+    config = make_config(SMALL)
+    assert (config.image.size, config.folds.count, config.folds.scheme) == (331, 5, "auto")
+    assert (config.train.epochs, config.train.batch_size, config.train.lr) == (25, 32, 1e-3)
+    assert (config.train.opt, config.train.weight_decay, config.train.sched) == (
+        "adamw",
+        0.01,
+        "cosine",
+    )
+    assert (config.model.name, config.model.pretrained) == ("efficientnet_b0", True)
+    assert config.augment.recipe == "flips_rotate"
+    assert (config.predict.tta, config.predict.checkpoint) == ("none", "best")
+    assert (config.ensemble.vote, config.ensemble.weights, config.ensemble.tune) == (
+        "soft",
+        "equal",
+        True,
+    )
+    assert (config.seed, config.submission.write) == (42, "auto")
+
+
+def test_an_unknown_key_is_named_with_its_path_and_the_nearest() -> None:
+    message = refusal({**SMALL, "train": {"epoch": 3}})
+    assert "train.epoch: unknown key" in message
+    assert "Did you mean 'epochs'?" in message
+
+
+def test_all_complaints_come_at_once() -> None:
+    message = refusal({**SMALL, "seed": "x", "folds": {"count": 1}, "image": {"size": 2.5}})
+    assert "seed: " in message
+    assert "folds.count: Input should be greater than or equal to 2, found 1" in message
+    assert "image.size: " in message
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ({"train": {"lr": -1}}, "train.lr: Input should be greater than 0"),
+        ({"train": {"lr": float("nan")}}, "train.lr: Input should be"),
+        ({"train": {"epochs": 2, "warmup_epochs": 2}}, "must be fewer than epochs"),
+        ({"train": {"micro_batch": 64}}, "cannot exceed batch_size"),
+        ({"train": {"precision": "bf15"}}, "Did you mean 'bf16'?"),
+        ({"model": {"pretrained": "yes"}}, "model.pretrained: Input should be a valid boolean"),
+        ({"name": "../up"}, "name: it names folders and files"),
+        ({"name": "a\x00b"}, "name: it names folders and files"),
+        *(
+            ({"name": n}, "name: it names folders and files")
+            for n in ("", ".x", " x", "a/b", "a:b")
+        ),
+        ({"name": "가" * 67}, "name: 201 bytes; at most 200 fit in file names"),
+        ({"data": {}}, "data.root: this key is needed"),
+    ],
+)
+def test_impossible_values_are_refused(section: dict[str, Any], message: str) -> None:
+    assert message in refusal({**SMALL, **section})
+
+
+@pytest.mark.parametrize(
+    "name", ["글자 인식-2", "🍎", "사과 🍎 v1.5+x", "👩🏽‍🔬 lab", "🇰🇷", "é_1", "가" * 66]
+)
+def test_a_name_may_be_korean_or_an_emoji(name: str) -> None:
+    assert make_config({**SMALL, "name": name}).name == name
+
+
+def test_a_name_is_one_in_both_unicode_forms() -> None:
+    spelled = [unicodedata.normalize(form, "글자 é") for form in ("NFC", "NFD")]
+    assert len({*spelled}) == 2
+    assert {make_config({**SMALL, "name": name}).name for name in spelled} == {spelled[0]}
+
+
+def test_yaml_scalars_mean_what_they_look_like() -> None:
+    assert parse_yaml("[1e-3, 3.0e-4, 5, 2., no, on, y, true, null, 00001x]", "t") == [
+        1e-3,
+        3e-4,
+        5,
+        2.0,
+        "no",
+        "on",
+        "y",
+        True,
+        None,
+        "00001x",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: 1\nb: 2\na: 3\n", "t, line 3: the key 'a' stands here twice"),
+        ("a:\n  - {b: 1, b: 2}", "t, line 2: the key 'b' stands here twice"),
+        ("a: &x [1]\nb: *x", "t, line 1: anchors and aliases are not allowed"),
+        ("a: !!python/object/apply:os.system [echo]", "t, line 1: not valid YAML"),
+        ("a: [1", "t, line 1: not valid YAML"),
+        ("a: " + "x" * (1 << 20), "larger than"),
+    ],
+)
+def test_yaml_that_could_surprise_is_refused(text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=r"(?s).*") as caught:
+        parse_yaml(text, "t")
+    assert message in str(caught.value)
+
+
+def test_set_lays_a_value_over_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("name: x\ntask: binary\nmetric: macro_f1\ndata: {root: in}\n")
+    config = load_config(path, ["train.lr=1e-4", "data.target=[a, b]", "model.drop_rate=0.2"])
+    assert (config.train.lr, config.data.target, config.model.drop_rate) == (1e-4, ("a", "b"), 0.2)
+    with pytest.raises(ConfigError, match=r"--set lr: write it as key\.path=value"):
+        load_config(path, ["lr"])
+    with pytest.raises(ConfigError, match="'name' holds a value"):
+        load_config(path, ["name.x=1"])
+
+
+def test_a_missing_config_names_the_nearest(tmp_path: Path) -> None:
+    (tmp_path / "letters.yaml").touch()
+    with pytest.raises(ConfigError, match=r"no such config\. Did you mean .*letters\.yaml\?"):
+        load_config(tmp_path / "leters.yaml")
+
+
+def test_the_default_config_loads_where_there_is_none(workspace: Path) -> None:
+    assert not list(workspace.iterdir())
+    assert load_config().name == "default"
+
+
+def test_the_resolved_config_reads_back_as_itself(tmp_path: Path) -> None:
+    config = make_config({**SMALL, "data": {"root": "한글", "target": ["a", "b"]}})
+    path = tmp_path / "resolved.yaml"
+    path.write_text(dump_config(config), encoding="utf-8")
+    assert load_config(path) == config
+    assert isinstance(config, Config)
+
+
+def test_differences_name_the_keys_that_changed() -> None:
+    old, new = plain(make_config(SMALL)), plain(make_config({**SMALL, "train": {"lr": 0.5}}))
+    assert differences(old, new) == {"train.lr": (0.001, 0.5)}
+    assert differences(old, {}) != {}

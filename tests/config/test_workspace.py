@@ -1,0 +1,60 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from comp.config.loading import make_config
+from comp.config.workspace import Workspace
+from comp.core.errors import RunError
+
+TREE: dict[str, Any] = {
+    "name": "x",
+    "task": "binary",
+    "metric": "macro_f1",
+    "data": {"root": "input"},
+}
+
+
+def test_every_path_follows_from_the_name(tmp_path: Path) -> None:
+    space = Workspace("글자", tmp_path)
+    assert space.plan_csv == tmp_path / "folds" / "글자.csv"
+    assert space.fold(3).last == tmp_path / "runs" / "글자" / "fold_3" / "last.pt"
+    assert space.submission_json == tmp_path / "submissions" / "글자.json"
+    assert space.fold(0).checkpoint("best") == space.fold(0).best
+
+
+def test_a_run_begun_with_another_config_is_refused_with_the_keys(tmp_path: Path) -> None:
+    run = Workspace("x", tmp_path).fold(0)
+    run.claim(make_config(TREE))
+    run.claim(make_config(TREE))
+    with pytest.raises(RunError, match=r"train\.lr: 0\.001 -> 0\.5") as caught:
+        run.claim(make_config({**TREE, "train": {"lr": 0.5}}))
+    assert "another `name`" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "free",
+    [{"train": {"workers": 3}}, {"ensemble": {"vote": "hard"}}, {"predict": {"tta": "hflip"}}],
+)
+def test_what_does_not_change_the_training_may_change(tmp_path: Path, free: dict[str, Any]) -> None:
+    run = Workspace("x", tmp_path).fold(0)
+    run.claim(make_config(TREE))
+    run.claim(make_config({**TREE, **free}))
+    assert run.drift(make_config(TREE)) == {}
+
+
+def test_claiming_sweeps_what_a_crash_left(tmp_path: Path) -> None:
+    run = Workspace("x", tmp_path).fold(0)
+    run.claim(make_config(TREE))
+    orphan = run.path / ".last.pt.999999999.tmp"
+    orphan.write_bytes(b"half")
+    run.claim(make_config(TREE))
+    assert not orphan.exists()
+
+
+def test_a_damaged_config_in_a_run_is_named(tmp_path: Path) -> None:
+    run = Workspace("x", tmp_path).fold(0)
+    run.path.mkdir(parents=True)
+    run.config.write_text("a: [")
+    with pytest.raises(RunError, match=r"config\.yaml"):
+        run.claim(make_config(TREE))

@@ -1,0 +1,112 @@
+"""Two writers: one of them waits, and names the other."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from comp.core import locks
+from comp.core.errors import CompError
+from comp.core.locks import HeldError, holder, writing
+
+HOLD = """
+import sys
+from pathlib import Path
+from comp.core.locks import writing
+with writing(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def another(folder: Path) -> subprocess.Popen[str]:
+    """A process that holds `folder` until its stdin is closed or it is killed."""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    process: subprocess.Popen[str] = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(folder)],
+        **pipes,  # type: ignore[call-overload]
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+def test_a_second_process_is_refused_with_pid_and_host_until_the_first_is_killed(
+    tmp_path: Path,
+) -> None:
+    with another(tmp_path) as process:
+        try:
+            told = rf"held by process {process.pid} on {os.uname().nodename} since \d{{4}}-"
+            with pytest.raises(HeldError, match=told), writing(tmp_path):
+                pytest.fail("two writers")
+            found = holder(tmp_path)
+            assert found is not None
+            assert found["pid"] == process.pid
+        finally:
+            process.kill()
+    assert (tmp_path / "lock").read_text() != "", "it died without a word"
+    assert holder(tmp_path) is None
+    with writing(tmp_path):
+        pass
+
+
+def test_two_folds_do_not_disturb_each_other(tmp_path: Path) -> None:
+    with another(tmp_path / "fold_0") as process, writing(tmp_path / "fold_1"):
+        process.communicate()
+
+
+def test_a_lock_is_free_after_its_block_also_after_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), writing(tmp_path):
+        raise ZeroDivisionError
+    assert holder(tmp_path) is None
+    with writing(tmp_path):
+        pass
+
+
+def foreign(folder: Path, age: float) -> None:
+    """A lock of another machine that was last refreshed `age` seconds ago."""
+    path = folder / "lock"
+    path.write_text(json.dumps({"pid": 7, "host": "elsewhere", "since": "2026-01-01 00:00:00"}))
+    os.utime(path, (time.time() - age, time.time() - age))
+
+
+def test_another_machine_holds_while_its_heart_beats(tmp_path: Path) -> None:
+    foreign(tmp_path, age=locks.STALE_SECONDS - 60)
+    told = r"process 7 on elsewhere since 2026.*If that machine is gone, its hold ends 120 s"
+    with pytest.raises(HeldError, match=told), writing(tmp_path):
+        pytest.fail("two writers")
+    assert holder(tmp_path) == {"pid": 7, "host": "elsewhere", "since": "2026-01-01 00:00:00"}
+
+
+def test_a_machine_that_fell_silent_is_taken_over(tmp_path: Path) -> None:
+    foreign(tmp_path, age=locks.STALE_SECONDS + 60)
+    assert holder(tmp_path) is None
+    with writing(tmp_path):
+        assert json.loads((tmp_path / "lock").read_text())["pid"] == os.getpid()
+
+
+def test_the_heart_beats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locks, "HEARTBEAT_SECONDS", 0.01)
+    with writing(tmp_path):
+        os.utime(tmp_path / "lock", (0, 0))
+        while not (tmp_path / "lock").stat().st_mtime:
+            time.sleep(0.01)
+
+
+def test_a_lock_with_nonsense_in_it_is_taken_over(tmp_path: Path) -> None:
+    (tmp_path / "lock").write_bytes(b"\xff\xfe{")
+    with writing(tmp_path):
+        pass
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("a file")
+    told = pytest.raises(CompError, match=r"runs/fold_0: cannot be written")
+    with told, writing(tmp_path / "runs" / "fold_0"):
+        pytest.fail("there is no folder")

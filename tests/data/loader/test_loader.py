@@ -1,0 +1,270 @@
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+import comp.data.loader.loader as module
+from comp.core.errors import ConfigError, DataError, TrainError
+from comp.data.loader.loader import Loader, eval_batches, train_loader
+from comp.data.loader.recipes import make_recipe
+
+COUNT, SIZE = 30, 8
+IMAGES = np.random.default_rng(0).integers(0, 256, (COUNT, SIZE, SIZE, 3), dtype=np.uint8)
+TARGET = np.arange(COUNT)  # the row itself, so that a batch tells which rows it holds
+ROWS = np.array([row for row in range(COUNT) if row % 7])  # 25 of 30
+
+
+def make(workers: int = 0, recipe: str = "heavy", **options: object) -> Loader:
+    given = {"seed": 5, "fold": 1, "batch_size": 4, **options}
+    rows = given.pop("rows", ROWS)
+    target = given.pop("target", TARGET)
+    images = given.pop("images", IMAGES)
+    ready = make_recipe(recipe, SIZE) if isinstance(recipe, str) else recipe
+    return train_loader(images, rows, target, ready, workers=workers, **given)
+
+
+def listed(batches: object) -> list[tuple[list[object], list[object]]]:
+    return [(images.tolist(), target.tolist()) for images, target in batches]
+
+
+def order(loader: Loader, epoch: int) -> list[int]:
+    return [row for _, target in loader.epoch(epoch) for row in target.tolist()]
+
+
+def test_an_epoch_holds_each_training_row_once() -> None:
+    loader = make(batch_size=5)
+    assert len(loader) == 5
+    assert sorted(order(loader, 0)) == ROWS.tolist()
+
+
+def test_images_and_targets_stay_together() -> None:
+    for images, target in make(recipe="none").epoch(3):
+        assert images.dtype == torch.uint8
+        assert target.dtype == torch.int64
+        np.testing.assert_array_equal(images, IMAGES[target])
+
+
+def test_multilabel_targets_are_rows_of_zeros_and_ones() -> None:
+    target = np.eye(COUNT, dtype=np.uint8)
+    for images, found in make(recipe="none", target=target).epoch(0):
+        assert found.dtype == torch.int64
+        np.testing.assert_array_equal(IMAGES[found.argmax(dim=1)], images)
+
+
+def test_a_last_batch_of_one_image_is_dropped_and_no_other() -> None:
+    sizes = {
+        size: [len(target) for _, target in make(batch_size=size).epoch(0)]
+        for size in (1, 4, 6, 23, 24, 25, 26)
+    }
+    assert sizes == {
+        1: [1] * 25,
+        4: [4] * 6,
+        6: [6] * 4,
+        23: [23, 2],
+        24: [24],
+        25: [25],
+        26: [25],
+    }
+    assert {size: len(make(batch_size=size)) for size in sizes} == {
+        size: len(steps) for size, steps in sizes.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def alone() -> list[object]:
+    """Epochs 0 to 2, made without workers."""
+    loader = make()
+    return [listed(loader.epoch(number)) for number in range(3)]
+
+
+def test_epochs_differ_in_order_and_in_draws(alone: list[object]) -> None:
+    targets = [[target for _, target in epoch] for epoch in alone]
+    assert targets[0] != targets[1] != targets[2]
+    seen = {}
+    for epoch in alone:
+        for images, target in epoch:
+            for image, row in zip(images, target, strict=True):
+                seen.setdefault(row, []).append(str(image))
+    assert all(len(set(versions)) == len(versions) for versions in seen.values())
+
+
+def test_a_position_draws_anew_each_epoch() -> None:
+    loader = make(rows=np.zeros(12, dtype=np.int64))  # one image: only the draws can differ
+    first, second = (torch.cat([images for images, _ in loader.epoch(n)]) for n in (0, 1))
+    assert all(not torch.equal(one, other) for one, other in zip(first, second, strict=True))
+
+
+@pytest.mark.parametrize("what", ["seed", "fold"])
+def test_seed_and_fold_change_order_and_draws(what: str) -> None:
+    rows = np.zeros(8, dtype=np.int64)  # one image over and over: only the draws can differ
+    first, second = make(rows=rows, **{what: 1}), make(rows=rows, **{what: 2})
+    assert listed(first.epoch(0)) != listed(second.epoch(0))
+    assert order(make(**{what: 1}), 0) != order(make(**{what: 2}), 0)
+
+
+def test_no_two_positions_share_their_draws() -> None:
+    found = [
+        image.numpy().tobytes()
+        for images, _ in make(rows=np.zeros(24, dtype=np.int64)).epoch(0)
+        for image in images
+    ]
+    assert len(set(found)) == len(found)
+
+
+def test_draws_do_not_depend_on_the_batch_size(alone: list[object]) -> None:
+    small = [image for images, _ in alone[0] for image in images]
+    large = [image for images, _ in listed(make(batch_size=8).epoch(0)) for image in images]
+    assert large == small[: len(large)]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_workers_change_nothing(alone: list[object], workers: int) -> None:
+    loader = make(workers)
+    assert [listed(loader.epoch(number)) for number in range(3)] == alone
+    assert listed(loader.epoch(1, first_step=4)) == alone[1][4:]
+    begun = loader.epoch(2)
+    next(begun)  # an epoch that is left in the middle
+    assert listed(loader.epoch(0)) == alone[0]
+
+
+@pytest.mark.parametrize("first_step", [0, 1, 5, 6])
+def test_an_epoch_can_begin_at_any_step(alone: list[object], first_step: int) -> None:
+    assert listed(make().epoch(1, first_step)) == alone[1][first_step:]
+
+
+def test_earlier_steps_are_not_computed() -> None:
+    seen = []
+
+    class Spy:
+        changes = True
+
+        def __call__(self, image: np.ndarray, seed: int) -> np.ndarray:
+            seen.append(seed)
+            return image
+
+    list(make(recipe=Spy()).epoch(0, first_step=5))
+    assert len(seen) == 4
+
+
+@pytest.mark.parametrize("first_step", [-1, 7])
+def test_a_step_outside_the_epoch_is_an_error(first_step: int) -> None:
+    with pytest.raises(TrainError, match=f"has 6 steps; it cannot begin at {first_step}"):
+        make().epoch(0, first_step)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_torchs_generator_is_left_alone(workers: int) -> None:
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    loader = make(workers)
+    for number in range(2):
+        list(loader.epoch(number))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+class Threads:
+    """Paints an image with the number of threads that OpenCV may use."""
+
+    changes = True
+
+    def __call__(self, image: np.ndarray, seed: int) -> np.ndarray:
+        return np.full_like(image, cv2.getNumThreads())
+
+
+def test_a_worker_uses_one_thread() -> None:
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(3)
+    try:
+        found = {int(images.max()) for images, _ in make(1, recipe=Threads()).epoch(0)}
+        assert (found, cv2.getNumThreads()) == ({1}, 3)
+    finally:
+        cv2.setNumThreads(before)
+
+
+class Faulty:
+    changes = True
+
+    def __init__(self, fault: object) -> None:
+        self.fault = fault
+
+    def __call__(self, image: np.ndarray, seed: int) -> np.ndarray:
+        self.fault()
+        return image
+
+
+def complain() -> None:
+    raise DataError("the pack is on fire")
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_an_error_surfaces(workers: int) -> None:
+    with pytest.raises(DataError, match="the pack is on fire"):
+        list(make(workers, recipe=Faulty(complain)).epoch(0))
+
+
+# torch tells the death of the worker once more when the loader is collected
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_worker_that_dies_is_an_error_with_advice() -> None:
+    with pytest.raises(TrainError, match=r"process that prepares images died.*train\.workers=0"):
+        list(make(1, recipe=Faulty(die)).epoch(0))
+
+
+def test_a_mapped_pack_is_not_copied_to_a_spawned_worker(tmp_path: Path) -> None:
+    np.save(tmp_path / "images.npy", IMAGES)
+    mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
+    for images in (mapped, mapped[3:], IMAGES):
+        batches = module._Batches(images, TARGET, make_recipe("none", SIZE), 0, 0)
+        content = pickle.dumps(batches)
+        copy = pickle.loads(content)
+        np.testing.assert_array_equal(copy[[(0, 0, 5)]][0], images[[5]])
+        assert (images[5].tobytes() in content) == (images is not mapped)
+
+
+def test_too_few_rows_are_an_error() -> None:
+    with pytest.raises(TrainError, match="fold 1: 1 training images; at least 2 are needed"):
+        make(rows=np.array([3]))
+
+
+def test_a_sampler_is_one_entry_in_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    def backwards(target: np.ndarray, strength: float, draw: object) -> np.ndarray:
+        assert (target.tolist(), strength) == (ROWS.tolist(), 0.5)
+        return np.arange(len(target))[::-1]
+
+    monkeypatch.setitem(module.SAMPLERS, "backwards", backwards)
+    assert order(make(sampler="backwards", strength=0.5, batch_size=5), 0) == ROWS[::-1].tolist()
+    with pytest.raises(ConfigError, match=r"sampler.*'shufle'.*Did you mean 'shuffle'"):
+        make(sampler="shufle")
+
+
+def test_eval_batches_follow_the_rows() -> None:
+    rows = np.array([9, 2, 2, 29, 0])
+    found = list(eval_batches(IMAGES, rows, 2))
+    assert [batch.dtype for batch in found] == [torch.uint8] * 3
+    assert [len(batch) for batch in found] == [2, 2, 1]
+    np.testing.assert_array_equal(torch.cat(found), IMAGES[rows])
+
+
+def test_eval_batches_of_no_rows_are_none() -> None:
+    assert list(eval_batches(IMAGES, np.array([], dtype=np.int64), 4)) == []
+
+
+def test_an_oversampled_copy_is_of_a_training_row_and_gets_its_own_augmentation() -> None:
+    target = np.arange(COUNT) % 7 == 1
+    loader = make(sampler="balanced", target=target.astype(np.int64))
+    images = torch.cat([images for images, _ in loader.epoch(0)]).numpy()
+    assert len(images) == 40  # of 25 rows 5 are of the rare class, each shown four times
+    assert len(np.unique(images.reshape(len(images), -1), axis=0)) == len(images)
+    plain = make(sampler="balanced", target=target.astype(np.int64), recipe="none")
+    whole = {IMAGES[row].tobytes() for row in ROWS}
+    assert {image.numpy().tobytes() for images, _ in plain.epoch(0) for image in images} == whole

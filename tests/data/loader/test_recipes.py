@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import os
+import pickle
+import random
+import subprocess
+import sys
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from comp.core.errors import ConfigError
+from comp.data.loader.recipes import RECIPES, flips_writing, make_recipe
+
+DRAW = np.random.default_rng(0)
+IMAGE = DRAW.integers(0, 256, (24, 24, 3), dtype=np.uint8)
+CHANGING = [name for name in RECIPES if name != "none"]
+
+
+@pytest.mark.parametrize("size", [8, 24, 33])
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_keeps_shape_and_type_and_its_input(name: str, size: int) -> None:
+    image = DRAW.integers(0, 256, (size, size, 3), dtype=np.uint8)
+    image.setflags(write=False)  # as the pack is
+    before = image.copy()
+    recipe = make_recipe(name, size)
+    for seed in range(30):
+        found = recipe(image, seed)
+        assert found.shape == (size, size, 3)
+        assert found.dtype == np.uint8
+    np.testing.assert_array_equal(image, before)
+
+
+@pytest.mark.parametrize("name", CHANGING)
+def test_a_draw_depends_on_the_seed_alone(name: str) -> None:
+    seeds = [5, 2**63 - 1, 0, 5, 77]
+    one, other = make_recipe(name, 24), make_recipe(name, 24)
+    forward = [one(IMAGE, seed) for seed in seeds]
+    random.seed(1)
+    np.random.seed(1)  # noqa: NPY002 - what others do to the global generators does not matter
+    backward = [other(IMAGE, seed) for seed in reversed(seeds)][::-1]
+    np.testing.assert_array_equal(forward, backward)
+
+
+@pytest.mark.parametrize("name", CHANGING)
+def test_augmentation_leaves_the_global_generators_alone(name: str) -> None:
+    random.seed(3)
+    np.random.seed(3)  # noqa: NPY002
+    before = (random.getstate(), np.random.get_state()[1].tolist())  # noqa: NPY002
+    make_recipe(name, 24)(IMAGE, 9)
+    assert (random.getstate(), np.random.get_state()[1].tolist()) == before  # noqa: NPY002
+
+
+@pytest.mark.parametrize("name", CHANGING)
+def test_other_seeds_are_other_draws(name: str) -> None:
+    recipe = make_recipe(name, 24)
+    found = {recipe(IMAGE, seed).tobytes() for seed in range(60)}
+    assert len(found) >= (4 if name == "flips" else 30)
+
+
+def test_the_two_flips_are_drawn_independently() -> None:
+    flips = {
+        IMAGE.tobytes(): "neither",
+        IMAGE[:, ::-1].tobytes(): "horizontal",
+        IMAGE[::-1].tobytes(): "vertical",
+        IMAGE[::-1, ::-1].tobytes(): "both",
+    }
+    recipe = make_recipe("flips", 24)
+    counts = Counter(flips[recipe(IMAGE, seed).tobytes()] for seed in range(400))
+    assert set(counts) == set(flips.values())
+    assert min(counts.values()) > 70
+
+
+def test_none_changes_nothing() -> None:
+    recipe = make_recipe("none", 24)
+    assert not recipe.changes
+    np.testing.assert_array_equal(recipe(IMAGE, 1), IMAGE)
+
+
+@pytest.mark.parametrize("name", ["flips_rotate", "light", "medium"])
+def test_geometry_uncovers_no_black(name: str) -> None:
+    white = np.full((40, 40, 3), 200, dtype=np.uint8)
+    recipe = make_recipe(name, 40)
+    assert min(recipe(white, seed).min() for seed in range(60)) > 80
+
+
+def test_light_does_not_flip() -> None:
+    ramp = np.linspace(0, 255, 48).astype(np.uint8)
+    right = np.broadcast_to(ramp[None, :, None], (48, 48, 3)).copy()
+    down = np.ascontiguousarray(right.transpose(1, 0, 2))
+    recipe = make_recipe("light", 48)
+    for seed in range(60):
+        found = recipe(right, seed).astype(int)
+        assert found[:, 24:].mean() > found[:, :24].mean() + 50
+        found = recipe(down, seed).astype(int)
+        assert found[24:].mean() > found[:24].mean() + 50
+
+
+@pytest.mark.parametrize("name", CHANGING)
+def test_dark_images_stay_visible(name: str) -> None:
+    dark = DRAW.integers(10, 40, (48, 48, 3), dtype=np.uint8)
+    recipe = make_recipe(name, 48)
+    assert min(recipe(dark, seed).mean() for seed in range(60)) > dark.mean() / 2
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_travels_to_another_process(name: str) -> None:
+    recipe = make_recipe(name, 24)
+    copy = pickle.loads(pickle.dumps(recipe))
+    for seed in range(5):
+        np.testing.assert_array_equal(copy(IMAGE, seed), recipe(IMAGE, seed))
+
+
+def test_an_unknown_recipe_lists_the_choices() -> None:
+    message = r"augmentation recipe 'meduim'; it is one of: none, .*Did you mean 'medium'"
+    with pytest.raises(ConfigError, match=message):
+        make_recipe("meduim", 24)
+
+
+def test_the_import_does_not_ask_the_network_for_updates() -> None:
+    program = (
+        "import socket\n"
+        "def refuse(*_): raise SystemExit('asked the network')\n"
+        "socket.socket.connect = refuse\n"
+        "socket.getaddrinfo = refuse\n"
+        "import comp.data.loader.recipes\n"
+    )
+    environment = {k: v for k, v in os.environ.items() if k != "NO_ALBUMENTATIONS_UPDATE"}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("recipe", "classes", "expected"),
+    [
+        ("flips_rotate", "abc", True),
+        ("portrait", "0123456789", True),
+        ("flips_rotate", "ABCDZ", True),
+        ("light", "abc", False),
+        ("none", "abc", False),
+        ("flips_rotate", "01", False),
+        ("flips_rotate", ("cat", "dog", "cow"), False),
+        ("flips_rotate", ("normal", "defect"), False),
+    ],
+)
+def test_a_mirror_of_letters_or_digits_is_noticed(
+    recipe: str, classes: tuple[str, ...], expected: bool
+) -> None:
+    assert flips_writing(recipe, tuple(classes)) is expected

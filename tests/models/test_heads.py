@@ -1,0 +1,63 @@
+"""Heads: one an attribute, their beginnings, and networks that have none."""
+
+import pytest
+import timm
+import torch
+from torch import nn
+
+from comp.config.schema import ModelConfig
+from comp.core.errors import ConfigError, ModelError
+from comp.models.device import choose_device
+from comp.models.heads import Attributes, attribute_levels, dress_head, head_of, outputs_of
+from comp.models.networks import build_net
+
+CLASSES = tuple(f"{a}|{b}" for a in "xyz" for b in ("<30", "30-59"))
+
+
+def test_joint_probabilities_are_products_of_those_of_the_attributes() -> None:
+    outputs = torch.randn(4, 5, generator=torch.Generator().manual_seed(0))
+    joint = Attributes(attribute_levels(CLASSES))(outputs).softmax(1)
+    first, second = outputs[:, :3].softmax(1), outputs[:, 3:].softmax(1)
+    torch.testing.assert_close(joint, (first[:, :, None] * second[:, None, :]).flatten(1))
+
+
+def test_cross_entropy_of_the_joint_class_is_the_sum_over_attributes() -> None:
+    outputs = torch.randn(4, 5, generator=torch.Generator().manual_seed(1))
+    target = torch.tensor([0, 3, 4, 5])
+    entropy = nn.functional.cross_entropy
+    found = entropy(Attributes(attribute_levels(CLASSES))(outputs), target)
+    want = entropy(outputs[:, :3], target // 2) + entropy(outputs[:, 3:], target % 2)
+    torch.testing.assert_close(found, want)
+
+
+def test_classes_that_do_not_exist_get_nothing() -> None:
+    levels = attribute_levels(CLASSES[:-1])
+    joint = Attributes(levels)(torch.randn(2, 5)).softmax(1)
+    assert joint.shape == (2, 5)
+    torch.testing.assert_close(joint.sum(1), torch.ones(2))
+
+
+@pytest.mark.parametrize("classes", [("cat", "dog"), ("a|b", "c")])
+def test_classes_that_are_not_joined_are_refused(classes: tuple[str, ...]) -> None:
+    with pytest.raises(ConfigError, match=r"model\.heads: attributes needs classes.*joined"):
+        outputs_of(ModelConfig(heads="attributes"), 2, classes)
+
+
+@pytest.mark.parametrize("name", ["test_resnet", "test_efficientnet", "test_vit", "test_convnext"])
+@pytest.mark.parametrize("heads", ["one", "attributes"])
+def test_every_sort_of_network_takes_a_head(name: str, heads: str) -> None:
+    config = ModelConfig(
+        name=name, pretrained=False, head="mlp", hidden=9, init="kaiming", heads=heads
+    )
+    net = build_net(config, 6, 96, choose_device("fp32"), CLASSES)
+    images = torch.randint(0, 256, (2, 96, 96, 3), dtype=torch.uint8)
+    assert net.logits(net.to_device(images)).shape == (2, 6)
+    inner = [m for m in head_of(net.module).modules() if isinstance(m, nn.Linear)]
+    assert [m.out_features for m in inner] == [9, 5 if heads == "attributes" else 6]
+    assert all(bool((m.bias == 0).all()) for m in inner)
+
+
+def test_a_network_without_a_head_is_refused() -> None:
+    module = timm.create_model("test_resnet", num_classes=0)
+    with pytest.raises(ModelError, match="has no last layer of its own"):
+        dress_head(module, ModelConfig(head="mlp"), ())

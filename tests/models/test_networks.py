@@ -1,0 +1,111 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from comp.config.schema import ModelConfig
+from comp.core.errors import ConfigError, ModelError
+from comp.models.device import choose_device
+from comp.models.networks import build_empty_net, build_net, load_weights
+
+DEVICE = choose_device("fp32")
+
+
+def config(**over: Any) -> ModelConfig:
+    return ModelConfig(**{"name": "test_resnet", "pretrained": False, **over})
+
+
+def test_the_number_of_outputs_is_the_one_asked_for() -> None:
+    net = build_net(config(), 7, 32, DEVICE)
+    images = torch.randint(0, 256, (2, 32, 32, 3), dtype=torch.uint8)
+    assert net.logits(net.to_device(images)).shape == (2, 7)
+
+
+def test_images_are_normalised_with_the_networks_own_mean_and_spread() -> None:
+    net = build_net(config(name="test_efficientnet"), 2, 32, DEVICE)
+    image = torch.full((1, 4, 4, 3), 255, dtype=torch.uint8)
+    out = net.normalize(net.to_device(image))[0, :, 0, 0]
+    want = (1 - torch.tensor([0.485, 0.456, 0.406])) / torch.tensor([0.229, 0.224, 0.225])
+    torch.testing.assert_close(out, want)
+    assert net.normalize(net.to_device(image)).is_contiguous(memory_format=torch.channels_last)
+
+
+def test_a_transformer_is_built_for_the_size_of_the_images() -> None:
+    net = build_net(config(name="test_vit"), 3, 96, DEVICE)
+    images = torch.zeros((2, 96, 96, 3), dtype=torch.uint8)
+    assert net.logits(net.to_device(images)).shape == (2, 3)
+
+
+def test_an_unknown_model_names_the_nearest() -> None:
+    with pytest.raises(ModelError, match="Did you mean 'efficientnet_b0'"):
+        build_net(config(name="efficientnt_b0"), 2, 32, DEVICE)
+
+
+def test_pretrained_weights_that_cannot_be_had_name_the_ways_out() -> None:
+    with pytest.raises(
+        ModelError, match=r"(?s)timm\.create_model.*model\.weights.*model\.pretrained=false"
+    ):
+        build_net(config(pretrained=True), 2, 32, DEVICE)
+    build_empty_net(config(pretrained=True), 2, 32, DEVICE)
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".pth", ".safetensors"])
+@pytest.mark.parametrize("wrap", [False, True])
+def test_local_weights_are_taken_up_to_the_head(tmp_path: Path, suffix: str, wrap: bool) -> None:
+    donor = build_net(config(), 5, 32, DEVICE).module
+    prefix = "module._orig_mod." if wrap else ""
+    tensors = {prefix + name: value.contiguous() for name, value in donor.state_dict().items()}
+    path = tmp_path / f"donor{suffix}"
+    if suffix == ".safetensors":
+        save_file(tensors, path)
+    else:
+        torch.save({"state_dict": tensors, "epoch": 3} if wrap else tensors, path)
+    own = build_empty_net(config(), 2, 32, DEVICE).module
+    taken, left = load_weights(own, path)
+    assert (taken, left) == (len(tensors) - 2, ["fc.weight", "fc.bias"])
+    for name, value in donor.state_dict().items():
+        assert torch.equal(own.state_dict()[name], value) == (name not in left)
+
+
+class _Canary:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Path.touch, (self.path,))
+
+
+def test_code_in_a_weights_file_is_never_run(tmp_path: Path) -> None:
+    canary = tmp_path / "canary"
+    torch.save({"model": _Canary(canary)}, tmp_path / "evil.pt")
+    with pytest.raises(ModelError, match="not a plain file of tensors"):
+        load_weights(build_net(config(), 2, 32, DEVICE).module, tmp_path / "evil.pt")
+    assert not canary.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"", "not a plain file"), (b"<html>", "not a plain file"), (None, "no such file")],
+)
+def test_files_that_are_no_weights_are_refused(
+    tmp_path: Path, content: bytes | None, message: str
+) -> None:
+    path = tmp_path / "w.pt"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ModelError, match=message):
+        load_weights(torch.nn.Linear(2, 2), path)
+
+
+def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
+    torch.save(torch.nn.Linear(3, 3).state_dict(), tmp_path / "w.pt")
+    with pytest.raises(ModelError, match="fits nothing of this network"):
+        load_weights(build_net(config(), 2, 32, DEVICE).module, tmp_path / "w.pt")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="about machines without CUDA")
+def test_fp16_without_cuda_is_refused() -> None:
+    with pytest.raises(ConfigError, match="fp16 needs CUDA"):
+        choose_device("fp16")

@@ -1,0 +1,76 @@
+"""Guesses about the columns of a table nobody described."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from comp.data.index.tables import Table
+from comp.scaffold.columns import answer, group_column, id_column, separator_of
+
+
+def table(**columns: list[str]) -> Table:
+    rows = len(next(iter(columns.values())))
+    return Table(Path("t.csv"), tuple(columns), columns, tuple(range(2, rows + 2)))
+
+
+def test_the_id_column_is_the_one_whose_cells_are_images() -> None:
+    some = table(no=["1", "2", "3"], file=["a.jpg", "b.jpg", "c.jpg"], copy=["a.jpg"] * 3)
+
+    def matches(cells) -> float:
+        return sum(cell.endswith(".jpg") for cell in cells) / len(cells)
+
+    assert id_column(some, matches) == ("file", 1.0)
+
+
+@pytest.mark.parametrize(
+    ("cells", "separator"),
+    [
+        (["a b", "b c", "a c", "a", "c", "b"], " "),
+        (["a|b", "b|c", "a|c", "a", "c", "b"], "|"),
+        (["cat", "dog", "cat", "dog"], None),
+        ([f"img {n}" for n in range(8)], None),
+        (["New York", "New York", "Old Town", "Old Town"], None),
+        (["a, b", "b, c", "a, c", "c", "b", "a"], ","),
+    ],
+)
+def test_lists_of_labels_are_told_from_names_with_spaces(cells, separator) -> None:
+    assert separator_of(cells) == separator
+
+
+def test_the_sample_names_the_label_columns() -> None:
+    train = table(id=["1", "2"], a=["0", "1"], b=["1", "0"], site=["x", "y"])
+    found = answer(train, "id", table(id=["3"], a=["0"], b=["0"]))
+    assert (found.columns, found.task, found.doubts) == (("a", "b"), "multilabel", ())
+
+
+def test_without_a_sample_the_names_tell() -> None:
+    ids = [str(n) for n in range(6)]
+    train = table(id=ids, width=["9"] * 6, label=list("ababab"), note=list("uvwxyz"))
+    assert answer(train, "id", None).columns == ("label",)
+    assert answer(train, "id", None).task == "binary"
+    assert answer(train, "id", None).doubts == ()
+
+
+def test_a_column_nobody_named_is_a_doubt() -> None:
+    ids = [str(n) for n in range(6)]
+    found = answer(table(id=ids, p=list("abcabc"), q=list("uvwxyz")), "id", None)
+    assert (found.columns, found.task) == (("p",), "multiclass")
+    assert found.doubts == ("one of the columns p, q",)
+
+
+def test_a_measure_is_a_doubt() -> None:
+    train = table(id=list("1234"), price=["1.5", "2.5", "3.5", "4.5"])
+    assert "is it a measure" in answer(train, "id", None).doubts[0]
+
+
+def test_groups_are_known_by_their_name_or_doubted() -> None:
+    many = [str(n // 4) for n in range(40)]
+    rows = [str(n) for n in range(40)]
+    assert group_column(table(id=rows, patientId=many), ["id"])[0] == "patientId"
+    assert group_column(table(id=rows, thing=many), ["id"]) == (
+        None,
+        "'thing' with 10 values might be one",
+    )
+    assert group_column(table(id=rows, thing=many), ["id", "thing"]) == (None, "")

@@ -1,0 +1,75 @@
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score, f1_score, jaccard_score, multilabel_confusion_matrix
+
+from comp.tasks.counts import (
+    IGNORED,
+    RATIOS,
+    class_scores,
+    count_pixels,
+    image_scores,
+    pixel_accuracy,
+)
+
+
+def drawn(layers: int, classes: int) -> tuple[np.ndarray, np.ndarray]:
+    draw = np.random.default_rng(3)
+    shape = (layers, 9, 7)
+    return draw.integers(classes, size=shape).astype(np.uint8), draw.integers(
+        classes, size=shape
+    ).astype(np.uint8)
+
+
+def sklearn_counts(truth: np.ndarray, said: np.ndarray, columns: int) -> np.ndarray:
+    table = multilabel_confusion_matrix(truth.ravel(), said.ravel(), labels=range(columns))
+    return np.stack([table[:, 1, 1], table[:, 0, 1], table[:, 1, 0], table[:, 0, 0]], axis=1)
+
+
+def test_one_class_a_pixel_is_counted_as_sklearn_counts() -> None:
+    truth, said = drawn(1, 4)
+    assert (count_pixels(truth, said, 4) == sklearn_counts(truth, said, 4)).all()
+
+
+def test_layers_are_counted_as_sklearn_counts() -> None:
+    truth, said = drawn(3, 2)
+    expected = [sklearn_counts(t, s, 2)[1] for t, s in zip(truth, said, strict=True)]
+    assert (count_pixels(truth, said, 3) == np.stack(expected)).all()
+
+
+@pytest.mark.parametrize(("layers", "columns"), [(1, 4), (3, 3)])
+def test_pixels_that_are_not_judged_do_not_count(layers: int, columns: int) -> None:
+    truth, said = drawn(layers, 4 if layers == 1 else 2)
+    ignored = truth.copy()
+    ignored[:, :, 3:] = IGNORED
+    expected = count_pixels(truth[:, :, :3], said[:, :, :3], columns)
+    assert (count_pixels(ignored, said, columns) == expected).all()
+
+
+def test_scores_are_those_of_sklearn() -> None:
+    truth, said = drawn(1, 4)
+    counts = count_pixels(truth, said, 4)[None]
+    flat = truth.ravel(), said.ravel()
+    assert class_scores(counts, RATIOS["dice"]) == pytest.approx(f1_score(*flat, average=None))
+    assert class_scores(counts, RATIOS["iou"]) == pytest.approx(jaccard_score(*flat, average=None))
+
+
+def test_accuracy_of_layers_is_the_share_of_right_cells() -> None:
+    truth, said = drawn(3, 2)
+    counts = count_pixels(truth, said, 3)[None]
+    expected = accuracy_score(truth.ravel(), said.ravel())
+    assert pixel_accuracy(counts, np.ones((1, 1))) == pytest.approx([expected])
+
+
+def test_weights_are_images_drawn_again() -> None:
+    counts = np.arange(24).reshape(2, 3, 4)
+    weighted = class_scores(counts, RATIOS["dice"], np.array([[2.0, 0.0], [1.0, 1.0]]))
+    again = class_scores(np.concatenate([counts[:1]] * 2), RATIOS["dice"])
+    assert weighted[0] == pytest.approx(again)
+    assert weighted[1] == pytest.approx(class_scores(counts, RATIOS["dice"]))
+
+
+def test_a_class_that_is_nowhere_has_no_score_but_an_image_without_it_is_right() -> None:
+    counts = np.array([[[0, 0, 0, 9], [0, 1, 0, 8], [2, 1, 1, 5]]])
+    assert np.isnan(class_scores(counts, RATIOS["dice"])[0])
+    assert image_scores(counts, RATIOS["dice"])[0].tolist() == [1.0, 0.0, pytest.approx(2 / 3)]
+    assert image_scores(counts, RATIOS["recall"])[0].tolist() == [1.0, 0.0, pytest.approx(2 / 3)]
