@@ -113,16 +113,9 @@ def both_findings(train: Index, test: Index, digests: Array, asked: Array) -> It
 _NOTHING = ("", hashlib.sha256(b"").hexdigest())  # of a file that cannot be opened, of an empty one
 
 
-def hot(index: Index) -> Array:
-    """(N, C) int64 zeros and ones: which classes each image has."""
-    if index.labels.ndim == 2:
-        return index.labels
-    return np.asarray(np.eye(len(index.classes), dtype=np.int64)[index.labels])
-
-
 def label_findings(index: Index, folds: int) -> Iterator[Finding]:
     """Rare classes, class names that look like one, labels that say the same."""
-    marks = hot(index)
+    marks = index.cells
     counts = marks.sum(axis=0)
     rare = [
         f"{n} ({c})" for n, c in zip(index.classes, counts, strict=True) if c < max(_RARE, folds)
@@ -143,7 +136,7 @@ def label_findings(index: Index, folds: int) -> Iterator[Finding]:
 
 def _column_findings(index: Index, marks: Array) -> Iterator[Finding]:
     for column, count in enumerate(marks.sum(axis=0).tolist()):
-        if count == 0 or (count == len(marks) and index.truth is None):
+        if count == 0 or (count == len(marks) and index.masks is None):
             says = "no image" if count == 0 else "every image"
             yield Finding("warning", f"{says} has the label {index.classes[column]!r}")
     same = [
@@ -152,11 +145,11 @@ def _column_findings(index: Index, marks: Array) -> Iterator[Finding]:
         for a in range(b)
         if marks[:, a].sum() > 0 and (marks[:, a] == marks[:, b]).all()
     ]
-    if same and index.truth is None:
+    if same and index.masks is None:
         yield Finding("warning", f"labels that always stand together: {first(same)}")
     none = tuple(name for name, row in zip(index.ids, marks, strict=True) if not row.any())
     if none:
-        what = "have no label" if index.truth is None else "have nothing marked on them"
+        what = "have no label" if index.masks is None else "have nothing marked on them"
         yield Finding("note", f"{len(none)} training images {what}: {first(none, 3)}", none)
 
 
@@ -164,7 +157,7 @@ def betrayal_findings(index: Index, facts: Facts) -> Iterator[Finding]:
     """Classes that one trait of the file tells, without a look at what it shows."""
     good = np.flatnonzero(facts.readable)
     paths = tuple(index.paths[row] for row in good)
-    for found in betrayals(pick_rows(facts, good), paths, index.classes, hot(index)[good]):
+    for found in betrayals(pick_rows(facts, good), paths, index.classes, index.cells[good]):
         yield Finding(
             "warning",
             f"class {found.name!r} is separable by its {found.trait} alone ({found.how}; "

@@ -100,15 +100,12 @@ def _looked(
 
 
 def _key(paths: Sequence[Path]) -> str:
-    return files.digest_lines([str(FORMAT), *(f"{path}\x1f{_state(path)}" for path in paths)])
+    return files.digest_lines([str(FORMAT), *(f"{path}\x1f{_file_state(path)}" for path in paths)])
 
 
-def _state(path: Path) -> str:
-    try:
-        state = path.stat()
-    except (OSError, ValueError):
-        return "missing"
-    return f"{state.st_size} {state.st_mtime_ns}"
+def _file_state(path: Path) -> str:
+    size, changed = files.file_stat(path)
+    return f"{size} {changed}" if changed else "missing"
 
 
 def _load(place: Path, count: int) -> Facts | None:

@@ -13,7 +13,7 @@ from comp.core import progress
 from comp.core.errors import DataError
 from comp.core.parallel import cores, read_ahead
 from comp.data.index.index import Index
-from comp.data.index.truth import Masks
+from comp.data.index.masks import Masks
 from comp.tasks.counts import IGNORED, divide
 
 Array = np.ndarray[Any, Any]
@@ -37,7 +37,7 @@ class MaskFacts:
 
 def look_at_masks(index: Index) -> MaskFacts:
     """The facts of all masks, in order. A mask that cannot be read is a fact too."""
-    truth, classes = index.truth, len(index.classes)
+    truth, classes = index.masks, len(index.classes)
     assert truth is not None, "the layouts of spatial tasks give masks"
 
     def look(row: int) -> tuple[str, Array]:

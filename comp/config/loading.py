@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from comp.config.messages import explain
 from comp.config.plain_yaml import MAX_BYTES, assign, parse_yaml
 from comp.config.schema import Config, Section
-from comp.core.errors import ConfigError, nearest
+from comp.core.errors import ConfigError, did_you_mean
 
 
 def load_config(path: Path | None = None, sets: Sequence[str] = ()) -> Config:
@@ -37,8 +37,8 @@ def _read(path: Path | None) -> tuple[str, str]:
             raise ConfigError(f"{path}: larger than {MAX_BYTES} bytes; a config is a page of text")
         return str(path), path.read_text(encoding="utf-8-sig")
     except FileNotFoundError as problem:
-        close = nearest(path.name, [p.name for p in path.parent.glob("*.yaml")])
-        hint = f" Did you mean {path.parent / close}?" if close else ""
+        beside = [p.name for p in path.parent.glob("*.yaml")]
+        hint = did_you_mean(path.name, beside, show=lambda name: str(path.parent / name))
         raise ConfigError(f"{path}: no such config.{hint}") from problem
     except (OSError, UnicodeDecodeError) as problem:
         raise ConfigError(f"{path}: cannot be read as text ({problem})") from problem

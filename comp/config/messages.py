@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from comp.core.errors import nearest
+from comp.core.errors import did_you_mean
 
 
 def explain(problem: ValidationError, model: type[BaseModel]) -> list[str]:
@@ -24,14 +24,12 @@ def _explain(error: Any, model: type[BaseModel]) -> str:
         return f"{path}: this key is needed"
     if error["type"] == "extra_forbidden":
         known = _known_keys(error["loc"][:-1], model)
-        close = nearest(str(error["loc"][-1]), known)
-        hint = f" Did you mean {close!r}?" if close else ""
+        hint = did_you_mean(str(error["loc"][-1]), known)
         return f"{path}: unknown key; known here: {', '.join(known)}.{hint}"
     message = error["msg"].removeprefix("Value error, ")
     hint = ""
     if error["type"] == "literal_error" and isinstance(error["input"], str):
-        close = nearest(error["input"], re.findall(r"'([^']+)'", error["ctx"]["expected"]))
-        hint = f" Did you mean {close!r}?" if close else ""
+        hint = did_you_mean(error["input"], re.findall(r"'([^']+)'", error["ctx"]["expected"]))
     given = "" if error["type"] == "value_error" and isinstance(error["input"], dict) else given
     message = f"{path}: {message}" if path else message
     return message + (f", found {given}" if given else "") + (f".{hint}" * bool(hint))

@@ -24,7 +24,8 @@ The message of each is for the user: what is wrong, where, what is allowed, what
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -114,12 +115,23 @@ def nearest(name: str, choices: Iterable[str]) -> str | None:
     return found[0] if found else None
 
 
+def did_you_mean(name: str, choices: Iterable[str], *, show: Callable[[str], str] = repr) -> str:
+    """` Did you mean 'x'?`, to end a message with, or nothing when no choice is close to `name`."""
+    close = nearest(name, choices)
+    return f" Did you mean {show(close)}?" if close else ""
+
+
+def repeated(values: Iterable[str]) -> list[str]:
+    """The values that occur more than once, each once, in the order in which they first occur."""
+    counts = Counter(values)
+    return [value for value, count in counts.items() if count > 1]
+
+
 def pick(table: Mapping[str, T], name: str, what: str) -> T:
     """`table[name]`; for an unknown name a ConfigError with the choices and the nearest one."""
     if name in table:
         return table[name]
-    close = nearest(name, table)
-    hint = f" Did you mean {close!r}?" if close else ""
+    hint = did_you_mean(name, table)
     raise ConfigError(f"unknown {what} {name!r}; it is one of: {', '.join(table)}.{hint}")
 
 

@@ -161,6 +161,15 @@ def alive(path: Path) -> bool:
     return True
 
 
+def file_stat(path: Path) -> tuple[int, int]:
+    """Size in bytes and time of change in ns of a file; zeros where it cannot be looked at."""
+    try:
+        state = os.stat(path)  # noqa: PTH116 - half the time of Path.stat, 50,000 times
+    except (OSError, ValueError):
+        return 0, 0
+    return state.st_size, state.st_mtime_ns
+
+
 def digest_lines(lines: Iterable[str]) -> str:
     """SHA-256 of text lines, as hex. A line is ended by a byte that UTF-8 never holds."""
     total = hashlib.sha256()

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from comp.core.errors import ConfigError, first
-from comp.tasks.kinds import Task
+from comp.tasks.kinds import Task, one_hot
 
 Array = np.ndarray[Any, Any]
 
@@ -97,7 +97,7 @@ def calibrate(probs: Array, target: Array, given: Array) -> Array:
     from scipy.optimize import minimize
 
     logs = np.log(np.maximum(np.asarray(probs, dtype=np.float64), _TINY))
-    hot = np.eye(logs.shape[1])[target]
+    hot = one_hot(target, logs.shape[1])
 
     def loss(values: Array) -> tuple[float, Array]:
         found = _changed(logs, values)

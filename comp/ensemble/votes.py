@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from comp.core.errors import ConfigError, PredictionsError
-from comp.tasks.kinds import Link, Task
+from comp.tasks.kinds import Link, Task, one_hot
 from comp.tasks.metrics import Metric
 
 Array = np.ndarray[Any, Any]
@@ -191,7 +191,7 @@ def _ballot(link: Link, probs: Array, rule: Array) -> Array:
     labels = link.decide(probs, rule)
     if labels.ndim == probs.ndim:
         return labels
-    return np.moveaxis(np.eye(probs.shape[1], dtype=np.int64)[labels], -1, 1)
+    return np.moveaxis(one_hot(labels, probs.shape[1]), -1, 1)
 
 
 def ballots(task: Task, probs: Array, rule: Array) -> Array:

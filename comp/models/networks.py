@@ -16,7 +16,7 @@ from timm.data import resolve_data_config
 from torch import Tensor, nn
 
 from comp.config.schema import ImageConfig, ModelConfig
-from comp.core.errors import ModelError, nearest, reason
+from comp.core.errors import ModelError, did_you_mean, reason
 from comp.data.images.geometry import stitched
 from comp.models.device import Device
 from comp.models.heads import dress_head, outputs_of
@@ -78,7 +78,7 @@ def build_net(
     """A network for training: new, pretrained, or from a local file, as the config says.
 
     classes: their names; `model.heads: attributes` reads them. spatial: an answer for each pixel.
-    Raises ModelError for an unknown name (with the nearest), for weights that cannot be had or do
+    Raises ModelError for an unknown name (with the nearest one), for weights that cannot be had or do
     not fit, and for an image size that the architecture cannot take.
     """
     module = _build(config, outputs, image_size, classes, config.pretrained, spatial)
@@ -141,8 +141,7 @@ def as_net(module: nn.Module, device: Device, config: ModelConfig) -> Net:
 def _create(config: ModelConfig, outputs: int, size: int, *, pretrained: bool) -> nn.Module:
     name = config.name
     if not timm.is_model(name):
-        close = nearest(name.split(".")[0], timm.list_models())
-        hint = f" Did you mean {close!r}?" if close else ""
+        hint = did_you_mean(name.split(".")[0], timm.list_models())
         raise ModelError(
             f"model.name: timm {timm.__version__} has no {name!r}.{hint} "
             "`python -c \"import timm; print(timm.list_models('*net*'))\"` lists what it has."

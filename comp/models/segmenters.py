@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from comp.config.schema import ModelConfig
-from comp.core.errors import ModelError, first, nearest, reason
+from comp.core.errors import ModelError, did_you_mean, first, reason
 
 VANILLA = "unet_vanilla"
 DEFAULT_ENCODER = "resnet34"
@@ -114,8 +114,7 @@ def build_segmenter(config: ModelConfig, outputs: int, *, pretrained: bool) -> S
     does not fit, and for pretrained weights that cannot be had."""
     known = architectures()
     if config.name not in known:
-        close = nearest(config.name, known)
-        hint = f" Did you mean {close!r}?" if close else ""
+        hint = did_you_mean(config.name, known)
         if timm.is_model(config.name):
             hint = f" Use model.name: unet with model.encoder: {config.name}."
         raise ModelError(
@@ -151,8 +150,7 @@ def encoder_name(config: ModelConfig) -> str:
     bare = name.removeprefix(_TIMM)
     if timm.is_model(bare):
         return _TIMM + bare
-    close = nearest(bare, [*known, *timm.list_models()])
-    hint = f" Did you mean {close!r}?" if close else ""
+    hint = did_you_mean(bare, [*known, *timm.list_models()])
     raise ModelError(
         f"model.encoder: neither segmentation_models_pytorch nor timm has {name!r}; the former "
         f"has {first(known, 8)}.{hint}"

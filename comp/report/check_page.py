@@ -121,7 +121,7 @@ def _coded(pixels: Any) -> str:
 
 def _masked(train: Index) -> list[dict[str, str]]:
     """Images with their masks painted over them: some of each class, and one without anything."""
-    assert train.truth is not None, "there are statistics of masks"
+    assert train.masks is not None, "there are statistics of masks"
     marks, rows = train.labels, list[int]()
     some = max(1, _MASKED // max(1, marks.shape[1]))
     for column in range(marks.shape[1]):
@@ -131,7 +131,7 @@ def _masked(train: Index) -> list[dict[str, str]]:
     out = []
     for row in rows:
         try:
-            pixels, mask = read_image(train.paths[row]), train.truth.read(row)
+            pixels, mask = read_image(train.paths[row]), train.masks.read(row)
         except CompError:  # a finding of its own
             continue
         side = _WIDE / max(pixels.shape[:2])

@@ -29,8 +29,8 @@ def show_augmentation(experiment: Experiment, out: Path, *, images: int, draws: 
     for row in rows:
         image = fit(read_image(index.paths[row]), config.image.size, config.image.resize)
         mask = None
-        if index.truth is not None:
-            mask = fit_mask(index.truth.read(row), config.image.size, config.image.resize)
+        if index.masks is not None:
+            mask = fit_mask(index.masks.read(row), config.image.size, config.image.resize)
         pictures.append(image if mask is None else overlay(image, mask))
         titles.append(f"{index.ids[row]}: {labels[row]}"[:40])
         for draw in range(draws):

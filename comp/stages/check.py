@@ -78,7 +78,7 @@ def check(
         audit.pick_rows(facts, np.arange(len(train), len(facts))),
     )
     findings += _findings(experiment, train, test, parts)
-    masks = look_at_masks(train) if train.truth is not None and len(train) else None
+    masks = look_at_masks(train) if train.masks is not None and len(train) else None
     if masks is not None:
         findings += mask_findings(train, masks, parts[0].readable)
     if skip:
@@ -195,7 +195,7 @@ def _findings(
     yield from audit.file_findings("test", test, parts[1])
     if len(train):
         yield from audit.label_findings(train, experiment.config.folds.count)
-        if train.truth is None:
+        if train.masks is None:
             yield from audit.betrayal_findings(train, parts[0])
     yield from audit.both_findings(train, test, parts[0].digest, parts[1].digest)
 
@@ -246,7 +246,7 @@ def _about(
     experiment: Experiment, train: Index, test: Index, parts: tuple[Facts, Facts]
 ) -> dict[str, Any]:
     """Counts and statistics, as JSON values."""
-    marks = audit.hot(train) if len(train) else np.zeros((0, 0), np.int64)
+    marks = train.cells if len(train) else np.zeros((0, 0), np.int64)
     return {
         "name": experiment.name,
         "classes": dict(zip(train.classes, marks.sum(axis=0).tolist(), strict=True)),

@@ -45,8 +45,8 @@ class Scene:
 
     def sight(self, vote: Vote, weights: Array, row: int) -> tuple[Array, Array]:
         """Merged probabilities (C, H, W) and truth (L, H, W) of an image, at its own size."""
-        assert self.index.truth is not None
-        truth = self.index.truth.read(row).transpose(2, 0, 1)
+        assert self.index.masks is not None
+        truth = self.index.masks.read(row).transpose(2, 0, 1)
         where = [int(rows[row]) for rows in self.rows]
         maps = merged(self.members, where, weights, vote, self.ground.experiment.task)
         return scaled(maps, *truth.shape[1:]), truth
@@ -99,13 +99,13 @@ def search_weights(
 
 def sample_pixels(scene: Scene) -> Sampled:
     """Pixels of all images as rows: what they are, what each member says, and their fold."""
-    assert scene.index.truth is not None
+    assert scene.index.masks is not None
     task = scene.ground.experiment.task
     each = max(16, _SAMPLED // max(1, len(scene.index)))
     targets, folds = [], []
     probs: list[list[Array]] = [[] for _ in scene.members]
     for row in track(range(len(scene.index)), len(scene.index), "sampling pixels"):
-        truth = scene.index.truth.read(row).transpose(2, 0, 1)
+        truth = scene.index.masks.read(row).transpose(2, 0, 1)
         side = scene.members[0].shape[-1]
         down = np.linspace(0, truth.shape[1] - 1, side).astype(int)
         across = np.linspace(0, truth.shape[2] - 1, side).astype(int)

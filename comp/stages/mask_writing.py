@@ -14,7 +14,7 @@ from comp.core import files
 from comp.core.errors import SubmissionError
 from comp.data.images.decode import image_size
 from comp.data.images.geometry import scaled
-from comp.data.index.truth import Masks
+from comp.data.index.masks import Masks
 from comp.data.layouts.test_answers import read_true_masks
 from comp.ensemble.blend import Blend, check_members
 from comp.ensemble.rules.regions import RegionRule, decide, merged

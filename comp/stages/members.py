@@ -22,8 +22,8 @@ from comp.core.errors import (
     RunError,
     UsageError,
     complain,
+    did_you_mean,
     first,
-    nearest,
 )
 from comp.core.progress import say
 from comp.data.folds.make import FoldPlan, judged_part
@@ -84,8 +84,7 @@ def run_config_path(name: str, runs: Path = Path("runs")) -> Path:
     if found:
         return found[0]
     known = sorted({path.parts[-3] for path in runs.glob("*/fold_*/config.yaml")})
-    close = nearest(name, known)
-    hint = f" Did you mean {close!r}?" if close else ""
+    hint = did_you_mean(name, known)
     raise UsageError(f"no run {name!r} in {runs}; there are: {first(known, 20) or 'none'}.{hint}")
 
 

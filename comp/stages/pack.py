@@ -42,7 +42,7 @@ def pack(experiment: Experiment, *, verify: bool = False) -> list[Packed]:
         files = [] if made.folder is None else [*made.folder.iterdir()]
         size = sum(path.stat().st_size for path in files)
         out.append(Packed(part, len(index), made.folder, size, time.monotonic() - started))
-    if train.truth is not None and experiment.config.image.resize not in OWN_SIZE:
+    if train.masks is not None and experiment.config.image.resize not in OWN_SIZE:
         out.append(_masks(experiment, train))
     return out
 

@@ -194,10 +194,10 @@ class Predictor:
 
     def _truth(self, rows: np.ndarray[Any, Any], side: int) -> np.ndarray[Any, Any]:
         """(n, L, side, side) uint8: the masks of training images, the nearest pixel of each."""
-        assert self.index.truth is not None
+        assert self.index.masks is not None
         out = []
         for row in rows:
-            mask = self.index.truth.read(int(row))
+            mask = self.index.masks.read(int(row))
             down, across = (np.linspace(0, n - 1, side).round().astype(int) for n in mask.shape[:2])
             out.append(mask[down][:, across].transpose(2, 0, 1))
         return np.stack(out)

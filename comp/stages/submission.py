@@ -14,8 +14,8 @@ from comp.core.errors import (
     DataError,
     SubmissionError,
     UsageError,
+    did_you_mean,
     first,
-    nearest,
     pick,
 )
 from comp.data.images.decode import image_size
@@ -185,8 +185,7 @@ def find(name: str) -> Path:
     if there:
         return there[0]
     known = sorted({base_name(path) for path in written_in(FOLDER)})
-    close = nearest(base_name(Path(name)), known)
-    hint = f" Did you mean {close!r}?" if close else ""
+    hint = did_you_mean(base_name(Path(name)), known)
     raise UsageError(f"no submission {name!r}; there are: {first(known, 20) or 'none'}.{hint}")
 
 

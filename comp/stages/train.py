@@ -126,7 +126,7 @@ class _Trainer:
 
     def _regions(self) -> Regions:
         """The masks of the index: packed like its images, or at their own size."""
-        image, truth = self.experiment.config.image, self.index.truth
+        image, truth = self.experiment.config.image, self.index.masks
         assert truth is not None, "the layout of a spatial task gives masks"
         if image.resize in OWN_SIZE:
             return OwnRegions(truth)
@@ -169,7 +169,7 @@ class _Trainer:
             run=run,
             device=self.device,
             workers=count_workers(config.train, self.device),
-            masks=index.masks,
+            mask_paths=index.mask_paths,
             regions=self.regions,
             show=show_validation,
             stop=self.stop,

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from comp.core.errors import SubmissionError, complain, first
+from comp.core.errors import SubmissionError, complain, first, repeated
 from comp.submission.form import Form
-from comp.submission.sample import Sample, repeated
+from comp.submission.sample import Sample
 
 _BOM = b"\xef\xbb\xbf"
 

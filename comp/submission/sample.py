@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from comp.core.errors import DataError, complain, first
+from comp.core.errors import DataError, complain, first, repeated
 from comp.data.index.tables import Table, read_table
 
 
@@ -85,15 +85,6 @@ def make_sample(id_column: str, answers: Sequence[str], ids: Sequence[str]) -> S
     texts: dict[str, frozenset[str]] = {name: frozenset() for name in answers}
     header = lines([columns], ",", "\n").encode().removesuffix(b"\n")
     return Sample(Path("no sample"), columns, id_column, tuple(ids), texts, header)
-
-
-def repeated(values: Sequence[str]) -> list[str]:
-    """The values that are there more than once, each once."""
-    if len(set(values)) == len(values):
-        return []
-    seen: set[str] = set()
-    again = [value for value in values if value in seen or seen.add(value)]  # type: ignore[func-returns-value]
-    return list(dict.fromkeys(again))
 
 
 def lines(rows: Iterable[Sequence[str]], delimiter: str, newline: str) -> str:

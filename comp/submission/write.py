@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from comp.core import files
-from comp.core.errors import CompError, SubmissionError, complain, first
+from comp.core.errors import CompError, SubmissionError, complain, first, repeated
 from comp.core.progress import say
 from comp.submission.form import Form
 from comp.submission.gate import check_submission
-from comp.submission.sample import Sample, lines, repeated
+from comp.submission.sample import Sample, lines
 
 Array = np.ndarray[Any, Any]
 

@@ -46,6 +46,11 @@ class Link:
     neutral: Callable[[int], Array]
 
 
+def one_hot(numbers: Array, columns: int) -> Array:
+    """(N, ...) class numbers -> (N, ..., columns) int64 zeros and ones."""
+    return np.eye(columns, dtype=np.int64)[numbers]
+
+
 def _sigmoid_probs(logits: Tensor) -> Tensor:
     return logits.float().sigmoid()
 
@@ -69,9 +74,9 @@ def _soft_cells(target: Tensor, columns: int) -> Tensor:
 
 
 def _soft_classes(target: Tensor, columns: int) -> Tensor:
-    from torch.nn.functional import one_hot
+    from torch.nn.functional import one_hot as torch_one_hot
 
-    return one_hot(target.long(), columns).movedim(-1, 1).float()
+    return torch_one_hot(target.long(), columns).movedim(-1, 1).float()
 
 
 def _along_classes(rule: Array, probs: Array) -> Array:

@@ -40,4 +40,4 @@ def make_loader(job: Job, workers: int) -> Loader:
 
 def _paste(job: Job) -> CutPaste:
     image, share = job.config.image, job.config.augment.cutpaste
-    return make_cutpaste(job.images, job.target, job.train_rows, job.masks, image, share)
+    return make_cutpaste(job.images, job.target, job.train_rows, job.mask_paths, image, share)

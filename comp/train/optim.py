@@ -18,7 +18,7 @@ from torch import nn
 from torch.optim.lr_scheduler import OneCycleLR, ReduceLROnPlateau
 
 from comp.config.schema import TrainConfig
-from comp.core.errors import ConfigError, nearest, pick
+from comp.core.errors import ConfigError, did_you_mean, pick
 
 _FUSED = ("adam", "adamw", "sgd", "momentum", "nesterov")
 
@@ -33,8 +33,7 @@ def make_optimizer(
     """
     known: list[str] = timm.optim.list_optimizers()
     if config.opt not in known:
-        close = nearest(config.opt, known)
-        hint = f" Did you mean {close!r}?" if close else ""
+        hint = did_you_mean(config.opt, known)
         raise ConfigError(f"unknown train.opt {config.opt!r}; timm has: {', '.join(known)}.{hint}")
     on_cuda = next(module.parameters()).device.type == "cuda"
     extra: dict[str, Any] = {"fused": True} if on_cuda and config.opt in _FUSED else {}

@@ -41,8 +41,8 @@ class Job:
 
     `images` (N, S, S, 3) uint8 and `target` (N, ...) of the whole index; `train_rows` and
     `valid_rows` number its rows; `plan` is the fingerprint of the fold plan, `content` one of the
-    image files ("" where nobody looked); `masks` are the mask files of the index, where it has
-    some. `regions`, for answers a pixel: the masks; the target then says which classes an image
+    image files ("" where nobody looked); `mask_paths` are the mask files of the index, where it
+    has some. `regions`, for answers a pixel: the masks; the target then says which classes an image
     holds. `show` is told the job, the network, what was judged (`comp.train.validate.Judged`) and
     the epoch, every `train.show_every` epochs.
     """
@@ -60,7 +60,7 @@ class Job:
     run: RunDir
     device: Device
     workers: int
-    masks: tuple[Path | None, ...] | None = None
+    mask_paths: tuple[Path | None, ...] | None = None
     regions: Regions | None = None
     show: Callable[[Job, Net, Any, int], None] | None = None
     stop: Stop = field(default_factory=Stop)

@@ -92,7 +92,7 @@ def test_defects_and_their_masks(workspace: Path) -> None:
     assert (config.task, config.data.layout) == ("binary", "defects")
     assert begun.problems == ()
     assert "task: binary  # ? normal against defect; task: segmentation would use" in begun.text
-    assert read_index(config.data, TASKS["segmentation"]).truth is not None
+    assert read_index(config.data, TASKS["segmentation"]).masks is not None
 
 
 def test_images_without_masks_beside_those_with_masks_are_told(workspace: Path) -> None:

@@ -106,7 +106,7 @@ def with_masks(job: Job, path: Path) -> Job:
     mask[8:12, 8:14] = 255
     (path / "mask.png").write_bytes(cv2.imencode(".png", mask)[1].tobytes())
     last = job.target[:, -1] > 0 if job.target.ndim == 2 else job.target == job.target.max()
-    return replace(job, masks=tuple(path / "mask.png" if has else None for has in last))
+    return replace(job, mask_paths=tuple(path / "mask.png" if has else None for has in last))
 
 
 @pytest.mark.parametrize("kind", TASKS)
@@ -141,7 +141,7 @@ def test_a_run_that_was_killed_and_resumed_ends_with_the_same_weights(
     kind = "multilabel" if sigmoid else "segmentation" if spatial else "multiclass"
     whole, broken = (job_of(tmp_path / where, kind, name) for where in ("whole", "broken"))
     train_fold(whole)
-    broken = replace(broken, masks=whole.masks)
+    broken = replace(broken, mask_paths=whole.mask_paths)
     with monkeypatch.context() as patch, pytest.raises(Killed):
         kill_at(patch, 1)
         train_fold(broken)

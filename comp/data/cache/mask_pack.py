@@ -22,7 +22,7 @@ from comp.data.cache.build import Build, Origin
 from comp.data.cache.pack import FORMAT, describe, npy_header, read_rows, rows_text, text_digest
 from comp.data.images.decode import fit_mask
 from comp.data.index.index import Index
-from comp.data.index.truth import Masks
+from comp.data.index.masks import Masks
 
 Pixels = np.ndarray[Any, Any]
 
@@ -33,7 +33,7 @@ def open_masks(index: Index, image: ImageConfig, cache: Path) -> Pixels:
     Made first where they are not there, or of other masks. Raises DataError with every mask that
     cannot be read, CompError when the cache cannot be written or the disk is too full.
     """
-    truth = index.truth
+    truth = index.masks
     if truth is None:
         raise DataError("these images have no masks")
     settings = f"{FORMAT} masks {image.size} {image.resize} {truth.layers}"

@@ -32,7 +32,6 @@ from comp.data.cache.build import (
     Row,
     content_digest,
     of_files,
-    stat_of,
     word_sum,
 )
 from comp.data.cache.store import Decoded, Encoded, Files, Images
@@ -119,7 +118,7 @@ KINDS: dict[str, _Kind] = {
     "encoded": _Kind(
         "images.bin",
         lambda shape: b"",
-        lambda index, shape: sum(stat_of(path)[0] for path in index.paths),
+        lambda index, shape: sum(files.file_stat(path)[0] for path in index.paths),
         _as_it_is,
         _map_bytes,
     ),
@@ -244,7 +243,7 @@ def _row_sum(handle: Any, header: int, rows: Sequence[Row], place: int) -> int:
 def _refuse_other_files(folder: Path, index: Index, rows: Sequence[Row]) -> None:
     """Nothing when the files are those that were packed; their new state is noted where only
     their time of change is another. PackError names those with another content."""
-    stats = [stat_of(path) for path in index.paths]
+    stats = [files.file_stat(path) for path in index.paths]
     doubtful = [place for place, row in enumerate(rows) if row.stat != stats[place]]
     if not doubtful:
         return

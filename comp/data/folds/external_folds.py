@@ -12,13 +12,13 @@ import numpy as np
 from comp.config.schema import DataConfig
 from comp.core.errors import DataError, PlanError, complain, first
 from comp.data.folds.plan import ALWAYS, FoldPlan
+from comp.data.index.file_match import IMAGE_SUFFIXES
 from comp.data.index.index import Index
 from comp.data.index.tables import read_table
 
 Array = np.ndarray[Any, Any]
 
 _ONLY_TRAIN = {"-1", ""}  # in a column of folds
-_ENDINGS = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif"}
 
 
 def column_folds(data: DataConfig, index: Index) -> tuple[Array, tuple[str, ...]]:
@@ -104,7 +104,7 @@ def _rows_by_name(index: Index) -> dict[str, int]:
 
 def _bare(name: str) -> str:
     ending = PurePosixPath(name).suffix
-    return name.removesuffix(ending) if ending.lower() in _ENDINGS else name
+    return name.removesuffix(ending) if ending.lower() in IMAGE_SUFFIXES else name
 
 
 def splits_text(plan: FoldPlan) -> str:

@@ -151,7 +151,7 @@ def read_groups(path: Path, index: Index) -> tuple[str, ...]:
     """
     table = read_table(path)
     ids, groups = table.column("id"), table.column("group")
-    complaints = file_match.repeated(ids, table.lines)
+    complaints = file_match.repeated_rows(ids, table.lines)
     new, gone = sorted({*index.ids} - {*ids}), sorted({*ids} - {*index.ids})
     complaints += [f"{len(new)} training ids are not in it: {first(new)}"] if new else []
     complaints += [f"{len(gone)} ids are not training ids: {first(gone)}"] if gone else []
@@ -231,7 +231,7 @@ def without(index: Index, skipped: Iterable[str], path: Path) -> Index:
         return index
     keep = np.array([name not in away for name in index.ids])
     left = index.part(np.flatnonzero(keep))
-    had, has = (part.labels if part.labels.ndim == 2 else _hot(part) for part in (index, left))
+    had, has = (part.cells for part in (index, left))
     gone = [
         name for name, a, b in zip(index.classes, had.sum(0), has.sum(0), strict=True) if a > b == 0
     ]
@@ -242,10 +242,6 @@ def without(index: Index, skipped: Iterable[str], path: Path) -> Index:
         )
     progress.say(f"{len(away)} training images are set aside ({path}): {first(sorted(away))}")
     return left
-
-
-def _hot(index: Index) -> np.ndarray[Any, Any]:
-    return np.asarray(np.eye(len(index.classes), dtype=np.int64)[index.labels])
 
 
 def grey_image(cache: Path) -> Path:

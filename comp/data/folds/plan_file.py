@@ -19,8 +19,8 @@ from comp.core import files
 from comp.core.errors import DataError, PlanError, complain, first
 from comp.data.folds.plan import ALWAYS, FoldPlan, balance
 from comp.data.index.index import Index
+from comp.data.index.masks import Marked, Masks
 from comp.data.index.tables import Table, read_table
-from comp.data.index.truth import Marked, Masks
 
 _KEYS = ("id", "fold", "group")  # the first columns; the labels follow
 _MARK = "mask"  # the last column, where there are masks: a digest of each
@@ -238,7 +238,7 @@ def _as_index(
     truth = None
     if columns and _MARK in table.values and _MARK not in columns:
         truth = Masks([Marked(table.values[_MARK][row]) for row in order], 1)
-    return Index(ids, paths, classes, target[order], groups, truth=truth)
+    return Index(ids, paths, classes, target[order], groups, masks=truth)
 
 
 def _wrong_sums(plan: FoldPlan, index: Index, about: dict[str, Any]) -> list[str]:

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from comp.core import progress
-from comp.core.errors import DataError, first
+from comp.core.errors import DataError, first, repeated
 from comp.data.index.index import Index
-from comp.data.index.truth import Masks
+from comp.data.index.masks import Masks
 
 IMAGE_SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".jp2")
@@ -198,18 +198,18 @@ def _bad(name: str) -> str | None:
     return None
 
 
-def repeated(names: Sequence[str], lines: Sequence[int], notes: Sequence[str] = ()) -> list[str]:
+def repeated_rows(
+    names: Sequence[str], lines: Sequence[int], notes: Sequence[str] = ()
+) -> list[str]:
     """A complaint for each id that stands on several lines; `notes`: the label of each row."""
-    if len(set(names)) == len(names):
-        return []
-    where: dict[str, list[int]] = {}
-    for row, name in enumerate(names):
-        where.setdefault(name, []).append(row)
+    where: dict[str, list[int]] = {name: [] for name in repeated(names)}
+    for row, name in enumerate(names if where else ()):
+        if name in where:
+            where[name].append(row)
     out = []
     for name, rows in where.items():
-        if len(rows) > 1:
-            told = [f"{lines[row]}{f' ({notes[row]})' if notes else ''}" for row in rows[:4]]
-            out.append(f"the id {name!r} stands on lines {' and '.join(told)}")
+        lines_of = [f"{lines[row]}{f' ({notes[row]})' if notes else ''}" for row in rows[:4]]
+        out.append(f"the id {name!r} stands on lines {' and '.join(lines_of)}")
     return _few(out)
 
 
@@ -289,8 +289,8 @@ def build_index(
     classes: tuple[str, ...],
     target: np.ndarray[Any, Any] | None = None,
     groups: Sequence[str] | None = None,
-    masks: Sequence[Path | None] | None = None,
-    truth: Masks | None = None,
+    mask_paths: Sequence[Path | None] | None = None,
+    masks: Masks | None = None,
     codes: tuple[str, ...] | None = None,
 ) -> Index:
     """The Index of rows in any order."""
@@ -301,7 +301,7 @@ def build_index(
         classes=classes,
         target=None if target is None else target[order],
         groups=None if groups is None else tuple(groups[row] for row in order),
-        masks=None if masks is None else tuple(masks[row] for row in order),
-        truth=None if truth is None else truth.of(order),
+        mask_paths=None if mask_paths is None else tuple(mask_paths[row] for row in order),
+        masks=None if masks is None else masks.of(order),
         codes=codes,
     )

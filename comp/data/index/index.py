@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -12,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from comp.core import files
-from comp.core.errors import DataError, first
-from comp.data.index.truth import Masks
+from comp.core.errors import DataError, first, repeated
+from comp.data.index.masks import Masks
+from comp.tasks.kinds import one_hot
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,8 @@ class Index:
     `classes`  the class names; of two, the last is the positive one
     `target`   None for a test set, else int64: (N,) class numbers, or (N, C) zeros and ones
     `groups`   None, or (N,) text: what must not straddle folds
-    `masks`    None, or (N,) the mask file of each image, None where it has none
-    `truth`    None, or the masks of the images, see `comp.data.index.truth`; the target then says
+    `mask_paths`  None, or (N,) the mask file of each image, None where it has none
+    `masks`    None, or the masks of the images, see `comp.data.index.masks`; the target then says
                which classes an image holds, (N, C)
     `codes`    None, or what a sample submission and the files call each class
     """
@@ -36,16 +36,16 @@ class Index:
     classes: tuple[str, ...]
     target: np.ndarray[Any, Any] | None = None
     groups: tuple[str, ...] | None = None
-    masks: tuple[Path | None, ...] | None = None
-    truth: Masks | None = None
+    mask_paths: tuple[Path | None, ...] | None = None
+    masks: Masks | None = None
     codes: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if list(self.ids) != sorted(self.ids):
             raise DataError("an index must be sorted by id")
         if len(set(self.ids)) != len(self.ids):
-            raise DataError(f"repeated ids: {first(_repeated(self.ids))}")
-        for name in ("paths", "target", "groups", "masks", "truth"):
+            raise DataError(f"repeated ids: {first(repeated(self.ids))}")
+        for name in ("paths", "target", "groups", "mask_paths", "masks"):
             value = getattr(self, name)
             if value is not None and len(value) != len(self.ids):
                 raise DataError(f"{len(self.ids)} ids but {len(value)} {name}")
@@ -59,6 +59,12 @@ class Index:
         if self.target is None:
             raise DataError("these images have no labels")
         return self.target
+
+    @property
+    def cells(self) -> np.ndarray[Any, Any]:
+        """(N, C) int64 zeros and ones: which classes each image has; DataError without labels."""
+        labels = self.labels
+        return labels if labels.ndim == 2 else one_hot(labels, len(self.classes))
 
     def rows(self, ids: Iterable[str]) -> np.ndarray[Any, Any]:
         """The row numbers of `ids`, in their order; DataError names the ones that are not here."""
@@ -81,8 +87,8 @@ class Index:
             paths=cut(self.paths),
             target=None if self.target is None else self.target[some],
             groups=cut(self.groups),
-            masks=cut(self.masks),
-            truth=None if self.truth is None else self.truth.of(some),
+            mask_paths=cut(self.mask_paths),
+            masks=None if self.masks is None else self.masks.of(some),
         )
 
     @cached_property
@@ -100,7 +106,8 @@ class Index:
         It is the same on every machine, and costs no reading; a file that is replaced by one of
         the same size is not noticed.
         """
-        rows = (f"{name}\x1f{_size(path)}" for name, path in zip(self.ids, self.paths, strict=True))
+        sizes = (files.file_stat(path)[0] for path in self.paths)
+        rows = (f"{name}\x1f{size}" for name, size in zip(self.ids, sizes, strict=True))
         return files.digest_lines(rows)
 
     def row_texts(self) -> list[str]:
@@ -115,7 +122,7 @@ class Index:
     @cached_property
     def marks(self) -> tuple[str, ...]:
         """(N,) a digest of each mask; () where there are none."""
-        return () if self.truth is None else tuple(map(self.truth.digest, range(len(self))))
+        return () if self.masks is None else tuple(map(self.masks.digest, range(len(self))))
 
     def label_texts(self) -> list[str]:
         """The label of each row as text: a class name, or the names of the classes that it has."""
@@ -126,20 +133,3 @@ class Index:
         return [
             "|".join(self.classes[column] for column in np.flatnonzero(row)) for row in self.target
         ]
-
-
-def _size(path: Path) -> int:
-    try:
-        return os.stat(path).st_size  # noqa: PTH116 - half the time of Path.stat, 50,000 times
-    except (OSError, ValueError):
-        return -1
-
-
-def _repeated(ids: tuple[str, ...]) -> list[str]:
-    seen: set[str] = set()
-    out = []
-    for name in ids:
-        if name in seen:
-            out.append(name)
-        seen.add(name)
-    return out

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from comp.config.schema import JOINT, DataConfig
-from comp.core.errors import first, nearest
+from comp.core.errors import did_you_mean, first
 from comp.data.index.bins import bin_names, to_bins
 from comp.data.index.tables import Table
 from comp.tasks.kinds import Task
@@ -157,11 +157,10 @@ def _uncovered(
     place = dict(zip(reversed(texts), reversed(lines), strict=True))
     out = []
     for name in [name for name in present if name not in classes][:5]:
-        close = nearest(name, classes)
-        hint = f"; did you mean {close!r}?" if close else ""
+        hint = did_you_mean(name, classes)
         out.append(
             f"line {place[name]}: the label {name!r} is none of the classes "
-            f"{first(classes, 12)}{hint}"
+            f"{first(classes, 12)}{'.' if hint else ''}{hint}"
         )
     return out
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
-from comp.core.errors import DataError, complain, first, nearest
+from comp.core.errors import DataError, complain, did_you_mean, first
 
 ENCODINGS = ("utf-8", "cp949")  # the second is what Korean Excel saves
 DELIMITERS = (",", "\t", ";")
@@ -52,8 +52,7 @@ class Table:
 
     def no_column(self, name: str) -> str:
         """What to say of a column that is not here."""
-        close = nearest(name, self.columns)
-        hint = f" Did you mean {close!r}?" if close else ""
+        hint = did_you_mean(name, self.columns)
         return f"no column {name!r}; its columns are {first(self.columns, 12)}.{hint}"
 
 
@@ -102,14 +101,12 @@ def _read_bytes(path: Path) -> bytes:
 
 
 def _hint(path: Path) -> str:
-    """The nearest thing that exists, for a path that does not."""
+    """The did_you_mean thing that exists, for a path that does not."""
     if not path.parent.is_dir():
         return f" The folder {path.parent} does not exist either."
     beside = sorted(item.name for item in path.parent.iterdir())
-    close = nearest(path.name, beside)
-    if close:
-        return f" Did you mean {path.parent / close}?"
-    return f" {path.parent} holds: {first(beside) or 'nothing'}."
+    close = did_you_mean(path.name, beside, show=lambda name: str(path.parent / name))
+    return close or f" {path.parent} holds: {first(beside) or 'nothing'}."
 
 
 def _decode(path: Path, content: bytes) -> tuple[str, str]:

@@ -105,7 +105,7 @@ def defects_train(data: DataConfig, task: Task) -> Index:
         ]
         return index_of(ids, paths, DEFECTS[1:], ("1",), sources, task)
     read = labels.number(texts, [0] * len(texts), task, classes)
-    return file_match.build_index(ids, paths, read.classes, read.target, masks=masks)
+    return file_match.build_index(ids, paths, read.classes, read.target, mask_paths=masks)
 
 
 def _masks(

@@ -23,7 +23,7 @@ from comp.core.errors import DataError, complain, first
 from comp.core.progress import say
 from comp.data.index import file_match
 from comp.data.index.index import Index
-from comp.data.index.truth import Masks
+from comp.data.index.masks import Masks
 from comp.data.masks.coco_shapes import shape_fault
 from comp.data.masks.sources import ON_TOP, CocoSource, Form, Shape
 from comp.tasks.kinds import Task
@@ -96,7 +96,7 @@ def train(data: DataConfig, task: Task) -> Index:
     target = np.stack([masks.objects(row) > 0 for row in range(len(masks))]).astype(np.int64)
     there = [path for _, path, *_ in read.images if path is not None]
     codes = tuple(str(number) for number in categories)
-    return file_match.build_index(names, there, classes, target, truth=masks, codes=codes)
+    return file_match.build_index(names, there, classes, target, masks=masks, codes=codes)
 
 
 def read_masks(

@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 
 from comp.config.schema import AUTO_GROUP, DataConfig
-from comp.core.errors import DataError, complain, first, nearest, pick
+from comp.core.errors import DataError, complain, did_you_mean, first, pick
 from comp.data.index import file_match, labels
 from comp.data.index.index import Index
 from comp.data.index.sample_rows import odd_rows, read_asked
@@ -149,10 +149,11 @@ def open_root(data: DataConfig) -> Path:
     kind = "is not a folder" if root.exists() else "does not exist"
     above = next(folder for folder in (root.parent, *root.parents) if folder.is_dir())
     beside = sorted(item.name for item in above.iterdir() if item.is_dir())
-    close = nearest(root.relative_to(above).parts[0], beside)
-    have = f"did you mean {str(above / close)!r}?" if close else _have(above, beside)
+    asked = root.relative_to(above).parts[0]
+    close = did_you_mean(asked, beside, show=lambda name: repr(str(above / name)))
+    have = close.strip() or _have(above, beside)
     raise DataError(
-        f"data.root: {data.root!r} {kind}; it is relative to the current folder, {Path.cwd()}; "
+        f"data.root: {data.root!r} {kind}; it is relative to the current folder, {Path.cwd()}. "
         f"{have} Set it with --set data.root=..."
     )
 
@@ -198,7 +199,9 @@ def _test_ids(data: DataConfig, listing: file_match.Listing) -> tuple[list[str],
     places = [f"{sample}, line {line}" for line in table.lines]
     complaints = [] if ids else [f"{sample}: no rows: no image is asked for"]
     complaints += file_match.bad_ids(ids, places)
-    return ids, complaints + [f"{sample}: {line}" for line in file_match.repeated(ids, table.lines)]
+    return ids, complaints + [
+        f"{sample}: {line}" for line in file_match.repeated_rows(ids, table.lines)
+    ]
 
 
 def _asked_ids(data: DataConfig, listing: file_match.Listing) -> tuple[list[str], list[str]]:
@@ -243,7 +246,7 @@ def _csv_ids(table: Table, data: DataConfig, notes: Sequence[str]) -> tuple[list
     ids = table.values[data.id]
     complaints = [] if ids else ["no rows"]
     complaints += file_match.bad_ids(ids, [f"line {line}" for line in table.lines])
-    return ids, complaints + file_match.repeated(ids, table.lines, notes)
+    return ids, complaints + file_match.repeated_rows(ids, table.lines, notes)
 
 
 def test_folder(data: DataConfig) -> Path:

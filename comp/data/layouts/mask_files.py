@@ -24,7 +24,7 @@ from comp.core.parallel import cores, read_ahead
 from comp.core.progress import track
 from comp.data.index import file_match
 from comp.data.index.index import Index
-from comp.data.index.truth import Masks
+from comp.data.index.masks import Masks
 from comp.data.masks.sources import FileSource, Form, read_grey
 from comp.tasks.counts import IGNORED
 from comp.tasks.kinds import Task
@@ -78,7 +78,7 @@ def index_of(
     truth = Masks(known, task.layers(len(classes)))
     shape = (len(ids), len(classes))
     return file_match.build_index(
-        ids, paths, classes, target.reshape(shape), truth=truth, codes=codes
+        ids, paths, classes, target.reshape(shape), masks=truth, codes=codes
     )
 
 
@@ -211,8 +211,8 @@ def _values(paths: Sequence[Path], complaints: list[str]) -> dict[Path, list[int
             return {}
 
     problems: list[str] = []
-    states = [path.stat() for path in paths]
-    keys = [f"{p} {s.st_size} {s.st_mtime_ns}" for p, s in zip(paths, states, strict=True)]
+    states = [files.file_stat(path) for path in paths]
+    keys = [f"{p} {size} {changed}" for p, (size, changed) in zip(paths, states, strict=True)]
     found = _noted(keys, paths, look)
     complaints += sorted(problems)[:10]
     return {path: note.get("values", []) for path, note in zip(paths, found, strict=True)}

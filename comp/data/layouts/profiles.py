@@ -107,7 +107,7 @@ def _complaints(
     left: Sequence[str],
 ) -> list[str]:
     out = []
-    repeated = file_match.repeated(people.values[_FOLDER], people.lines)
+    repeated = file_match.repeated_rows(people.values[_FOLDER], people.lines)
     if missing and not repeated:
         out.append(f"{len(missing)} people have no photos in {listing.folder}: {first(missing)}")
     if strange:

@@ -20,9 +20,9 @@ from comp.core.progress import say
 from comp.data.images.decode import image_size
 from comp.data.index import file_match
 from comp.data.index.index import Index
+from comp.data.index.masks import Masks
 from comp.data.index.sample_rows import Asked, odd_rows, read_asked
 from comp.data.index.tables import Table, read_table
-from comp.data.index.truth import Masks
 from comp.data.masks import rle
 from comp.data.masks.sources import Form, RunsSource
 from comp.tasks.kinds import Task
@@ -68,7 +68,7 @@ def train(data: DataConfig, task: Task) -> Index:
     complain(DataError, f"{table.path}: not right as data of the layout 'rle':", complaints)
     truth = _masks(ids, paths, cells, codes, data, task, table)
     target = np.stack([truth.objects(row) > 0 for row in range(len(ids))]).astype(np.int64)
-    return file_match.build_index(ids, paths, tuple(classes), target, truth=truth, codes=codes)
+    return file_match.build_index(ids, paths, tuple(classes), target, masks=truth, codes=codes)
 
 
 def read_masks(

@@ -11,8 +11,8 @@ import numpy as np
 from comp.config.schema import DataConfig
 from comp.core.errors import DataError, complain, first
 from comp.data.index import file_match, labels
+from comp.data.index.masks import Masks
 from comp.data.index.tables import Table, read_table
-from comp.data.index.truth import Masks
 from comp.data.layouts import coco, rle_table
 from comp.data.layouts.layouts import id_column, open_root, test_folder
 from comp.tasks.kinds import Task
@@ -33,7 +33,7 @@ def read_answers(
     table = read_table(open_root(data) / data.test_answers)
     key = id_column(table, data)
     ids = table.values[key]
-    complaints = file_match.repeated(ids, table.lines)
+    complaints = file_match.repeated_rows(ids, table.lines)
     missing = sorted({*test_ids} - {*ids})
     if missing:
         complaints.append(f"{len(missing)} test ids have no answer: {first(missing)}")

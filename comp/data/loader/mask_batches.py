@@ -14,7 +14,7 @@ import torch
 
 from comp.core import rng
 from comp.data.cache.store import Images, from_state, plain, to_state
-from comp.data.index.truth import Masks
+from comp.data.index.masks import Masks
 from comp.data.loader.recipes import Recipe
 from comp.tasks.counts import IGNORED
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from comp.config.schema import CopiesConfig
 from comp.core import rng
-from comp.core.errors import ConfigError, first, nearest
+from comp.core.errors import ConfigError, did_you_mean, first
 from comp.data.cache.store import Images, from_state, gather, plain, to_state
 
 Array = np.ndarray[Any, Any]
@@ -109,8 +109,7 @@ def with_copies(
 def _chosen(target: Array, copies: CopiesConfig, classes: tuple[str, ...]) -> Array:
     unknown = [name for name in copies.classes if name not in classes]
     if unknown:
-        close = nearest(unknown[0], classes)
-        hint = f" Did you mean {close!r}?" if close else ""
+        hint = did_you_mean(unknown[0], classes)
         raise ConfigError(
             f"augment.copies.classes: {unknown[0]!r} is none of {first(classes, 12)}.{hint}"
         )

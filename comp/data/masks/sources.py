@@ -1,4 +1,4 @@
-"""The sources of masks: COCO annotations, run lengths, files; see `comp.data.index.truth`."""
+"""The sources of masks: COCO annotations, run lengths, files; see `comp.data.index.masks`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from comp.core import files
 from comp.core.errors import DataError
 from comp.data.images.decode import image_size, read_content, refuse_bomb, upright_mask
 from comp.data.masks import rle
@@ -141,7 +142,7 @@ class FileSource:
 
     def state(self) -> str:
         """Of names, sizes and times of change of the files: cheap, but of this machine only."""
-        told = [(number, str(path), *_state(path)) for number, path in self.files]
+        told = [(number, str(path), *files.file_stat(path)) for number, path in self.files]
         return _digest(told, self.values, self.form.classes, self.form.layers)
 
     def contents(self) -> str:
@@ -177,14 +178,6 @@ class FileSource:
             return numbers[..., None]
         layers = numbers[..., None] == np.arange(1, self.form.classes + 1)
         return np.where(numbers[..., None] == IGNORED, IGNORED, layers).astype(np.uint8)
-
-
-def _state(path: Path) -> tuple[int, int]:
-    try:
-        state = path.stat()
-    except OSError:
-        return 0, 0
-    return state.st_size, state.st_mtime_ns
 
 
 def read_grey(path: Path) -> Array:

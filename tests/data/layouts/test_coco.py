@@ -64,7 +64,7 @@ def test_train_and_valid_are_training_images_and_the_heading_is_no_class(workspa
     assert index.codes == ("1", "2")
     assert index.target.tolist() == [[1, 1], [0, 0], [0, 1]]
     assert index.label_texts()[1] == ""
-    assert (index.truth.read(2)[..., 0] == [[2] * 4 + [0] * 4] * 6).all()
+    assert (index.masks.read(2)[..., 0] == [[2] * 4 + [0] * 4] * 6).all()
 
 
 def test_a_category_zero_that_is_used_is_a_class(workspace: Path) -> None:
@@ -77,20 +77,20 @@ def test_a_category_zero_that_is_used_is_a_class(workspace: Path) -> None:
 )  # the scratch comes first, and is the larger one
 def test_what_lies_on_top_is_chosen(workspace: Path, on_top: str, corner: int) -> None:
     lay("train", {"a.jpg": [(2, LEFT), (1, TOP)]})
-    assert read(on_top=on_top).truth.read(0)[0, 0, 0] == corner
+    assert read(on_top=on_top).masks.read(0)[0, 0, 0] == corner
 
 
 def test_the_order_of_the_classes_may_be_given(workspace: Path) -> None:
     lay("train", {"a.jpg": [(1, LEFT)]})
     index = read(classes=["scratch", "dent"])
     assert (index.classes, index.codes) == (("scratch", "dent"), ("2", "1"))
-    assert index.truth.read(0)[0, 0].tolist() == [2]
+    assert index.masks.read(0)[0, 0].tolist() == [2]
 
 
 def test_regions_that_overlap_are_layers(workspace: Path) -> None:
     crowd = {"size": [6, 8], "counts": [0, 6, 42]}
     lay("train", {"a.jpg": [(1, LEFT), (2, crowd)]})
-    mask = read("multilabel_segmentation").truth.read(0)
+    mask = read("multilabel_segmentation").masks.read(0)
     assert mask.shape == (6, 8, 2)
     assert mask.sum(axis=(0, 1)).tolist() == [24, 6]
 
@@ -150,7 +150,7 @@ def test_odd_shapes_are_told_and_what_is_inside_is_used(
 ) -> None:
     beyond = [4.0, 0.0, 30.0, 0.0, 30.0, 6.0, 4.0, 6.0]
     lay("train", {"a.jpg": [(1, beyond), (2, [0, 0, 3, 3])]})
-    assert read().truth.read(0)[0, :, 0].tolist() == [0] * 4 + [1] * 4
+    assert read().masks.read(0)[0, :, 0].tolist() == [0] * 4 + [1] * 4
     said = "".join(capsys.readouterr())
     assert "1 annotations have polygons of fewer than three points; those cover nothing: 1" in said
     assert "1 annotations reach beyond their image; what is inside is used: 0" in said

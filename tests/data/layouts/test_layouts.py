@@ -367,7 +367,7 @@ def test_defects_and_their_masks(tmp_path):
     index = read_index(data, TASKS["binary"])
     assert index.ids == ("a.jpg", "defect_images/n.jpg", "normal_images/n.jpg", "o.jpg")
     assert (index.classes, index.labels.tolist()) == (("normal", "defect"), [1, 1, 0, 0])
-    assert index.masks == (tmp_path / "train/defect_masks/a.png", None, None, None)
+    assert index.mask_paths == (tmp_path / "train/defect_masks/a.png", None, None, None)
     assert read_test(data, TASKS["binary"], index.classes).ids == ("t.jpg", "u.jpg")
 
 
@@ -414,7 +414,7 @@ def test_the_real_competitions_are_read():
     assert len(read_test(signs, TASKS["multiclass"], index.classes)) == 314
     tiles = DataConfig(root=str(SHARED / "tiles"), layout="defects")
     index = read_index(tiles, TASKS["binary"])
-    assert (len(index), index.labels.sum(), sum(m is not None for m in index.masks)) == (
+    assert (len(index), index.labels.sum(), sum(m is not None for m in index.mask_paths)) == (
         680,
         30,
         30,

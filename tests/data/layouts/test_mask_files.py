@@ -40,14 +40,14 @@ def test_values_are_classes_in_their_order(workspace: Path) -> None:
     index = read()
     assert (index.classes, index.codes) == (("3", "7"), ("3", "7"))
     assert index.target.tolist() == [[1, 1], [0, 0]]
-    assert index.truth.read(0)[:3, 0, 0].tolist() == [1, 2, 0]
+    assert index.masks.read(0)[:3, 0, 0].tolist() == [1, 2, 0]
 
 
 def test_one_bright_value_is_one_class(workspace: Path) -> None:
     lay({"a": [255], "b": []})
     index = read()
     assert (index.classes, index.codes) == (("object",), ("1",))
-    assert index.truth.read(0)[:2, 0, 0].tolist() == [1, 0]
+    assert index.masks.read(0)[:2, 0, 0].tolist() == [1, 0]
 
 
 def test_a_mask_that_jpeg_blurred_is_one_class(workspace: Path) -> None:
@@ -55,7 +55,7 @@ def test_a_mask_that_jpeg_blurred_is_one_class(workspace: Path) -> None:
     lay({"a": np.where(grey < 24, grey, 255 - grey).astype(np.uint8), "b": []})
     index = read(classes=["crack"])
     assert index.classes == ("crack",)
-    assert index.truth.read(0).sum() == 24
+    assert index.masks.read(0).sum() == 24
 
 
 def test_named_classes_may_miss_in_every_image(workspace: Path) -> None:
@@ -77,7 +77,7 @@ def test_what_is_not_judged_is_no_class(workspace: Path) -> None:
     lay({"a": [1, 255], "b": [2]})
     index = read(ignore=255)
     assert index.classes == ("1", "2")
-    assert index.truth.read(0)[:3, 0, 0].tolist() == [1, IGNORED, 0]
+    assert index.masks.read(0)[:3, 0, 0].tolist() == [1, IGNORED, 0]
 
 
 def test_a_folder_a_class_may_miss_files(workspace: Path) -> None:
@@ -85,8 +85,8 @@ def test_a_folder_a_class_may_miss_files(workspace: Path) -> None:
     one, layers = read(), read("multilabel_segmentation")
     assert one.classes == ("dent", "scratch")
     assert one.target.tolist() == [[1, 1], [0, 1]]
-    assert one.truth.read(0)[:3, 0, 0].tolist() == [1, 2, 0]
-    assert layers.truth.read(0)[:3, 0].tolist() == [[1, 0], [1, 1], [0, 0]]
+    assert one.masks.read(0)[:3, 0, 0].tolist() == [1, 2, 0]
+    assert layers.masks.read(0)[:3, 0].tolist() == [[1, 0], [1, 1], [0, 0]]
 
 
 def test_masks_of_no_image_and_images_of_no_mask_are_told(workspace: Path) -> None:
@@ -114,12 +114,12 @@ def test_all_masks_that_cannot_be_used_are_told_at_once(workspace: Path) -> None
 def test_a_changed_mask_is_looked_at_again(workspace: Path) -> None:
     lay({"a": [1], "b": [2]})
     before = read()
-    assert [read().truth.digest(row) for row in range(2)] == [
-        before.truth.digest(row) for row in range(2)
+    assert [read().masks.digest(row) for row in range(2)] == [
+        before.masks.digest(row) for row in range(2)
     ]
     lay({"b": [2, 1, 2]})
     after = read()
-    same = [before.truth.digest(row) == after.truth.digest(row) for row in range(2)]
+    same = [before.masks.digest(row) == after.masks.digest(row) for row in range(2)]
     assert same == [True, False]
     assert after.target.tolist() == [[1, 0], [1, 1]]
 
@@ -138,7 +138,7 @@ def test_nearly_black_and_white_is_one_class(
     lay({"a": values, "b": []})
     index = read(classes=classes)
     assert index.classes == (tuple(classes) or ("object",))
-    marked = index.truth.read(0)[: len(values), 0, 0].tolist()
+    marked = index.masks.read(0)[: len(values), 0, 0].tolist()
     assert marked == [int(value > 128) for value in values]
 
 

@@ -23,7 +23,7 @@ def read(rows: list[list[Any]], task: str = "segmentation", **over: Any) -> Any:
 
 
 def corner(index: Any, row: int = 0) -> Any:
-    return index.truth.read(row)[0, :4, 0].tolist()
+    return index.masks.read(row)[0, :4, 0].tolist()
 
 
 def test_a_row_an_image_is_one_class_and_no_row_is_empty(workspace: Path) -> None:
@@ -51,7 +51,7 @@ def test_a_column_may_name_the_class(workspace: Path) -> None:
     over: dict[str, Any] = {"target": ["EncodedPixels"], "rle_class": "kind"}
     index = read(rows, **over)
     assert corner(index) == [1, 2, 0, 0]
-    layers = read(rows, "multilabel_segmentation", **over).truth.read(0)
+    layers = read(rows, "multilabel_segmentation", **over).masks.read(0)
     assert layers[0, :3].tolist() == [[1, 0], [1, 1], [0, 0]]
 
 
@@ -93,8 +93,8 @@ def test_true_masks_are_read_like_the_training_ones(workspace: Path) -> None:
 
 def test_objects_of_a_class_may_have_a_row_each(workspace: Path) -> None:
     index = read([HEAD, ["a", "1 6"], ["a", "13 6"], ["b_1", ""]])
-    assert index.truth.read(0)[0, :4, 0].tolist() == [1, 0, 1, 0]
-    assert index.truth.objects(0).tolist() == [2]
+    assert index.masks.read(0)[0, :4, 0].tolist() == [1, 0, 1, 0]
+    assert index.masks.objects(0).tolist() == [2]
 
 
 def test_names_of_columns_are_not_paired_with_other_names(workspace: Path) -> None:
