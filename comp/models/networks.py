@@ -78,8 +78,8 @@ def build_net(
     """A network for training: new, pretrained, or from a local file, as the config says.
 
     classes: their names; `model.heads: attributes` reads them. spatial: an answer for each pixel.
-    Raises ModelError for an unknown name (with the nearest one), for weights that cannot be had or do
-    not fit, and for an image size that the architecture cannot take.
+    Raises ModelError for an unknown name (with the nearest one), for weights that cannot be had or
+    do not fit, and for an image size that the architecture cannot take.
     """
     module = _build(config, outputs, image_size, classes, config.pretrained, spatial)
     if config.weights:

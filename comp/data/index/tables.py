@@ -101,7 +101,7 @@ def _read_bytes(path: Path) -> bytes:
 
 
 def _hint(path: Path) -> str:
-    """The did_you_mean thing that exists, for a path that does not."""
+    """The nearest thing that exists, for a path that does not."""
     if not path.parent.is_dir():
         return f" The folder {path.parent} does not exist either."
     beside = sorted(item.name for item in path.parent.iterdir())
