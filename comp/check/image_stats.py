@@ -23,7 +23,7 @@ from PIL import Image
 
 from comp.check.duplicates.candidate_pairs import THUMB
 from comp.check.duplicates.sift import WIDTH, find_features
-from comp.core import files, progress
+from comp.core import checksums, files, progress
 from comp.core.errors import CheckError, CompError
 from comp.core.parallel import cores
 from comp.data.images.decode import decode_image, read_content
@@ -100,7 +100,9 @@ def _looked(
 
 
 def _key(paths: Sequence[Path]) -> str:
-    return files.digest_lines([str(FORMAT), *(f"{path}\x1f{_file_state(path)}" for path in paths)])
+    return checksums.digest_lines(
+        [str(FORMAT), *(f"{path}\x1f{_file_state(path)}" for path in paths)]
+    )
 
 
 def _file_state(path: Path) -> str:

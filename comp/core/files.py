@@ -7,17 +7,15 @@ renamed over it. A crash leaves a `.name.<pid>.tmp` at most, which `sweep` remov
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from comp.core.errors import CheckError, CompError
 
-_CHUNK = 1 << 20
 _LARGE = 16 << 20  # bytes from which freeing a file is left to a thread
 _freeing: list[threading.Thread] = []
 
@@ -168,20 +166,3 @@ def file_stat(path: Path) -> tuple[int, int]:
     except (OSError, ValueError):
         return 0, 0
     return state.st_size, state.st_mtime_ns
-
-
-def digest_lines(lines: Iterable[str]) -> str:
-    """SHA-256 of text lines, as hex. A line is ended by a byte that UTF-8 never holds."""
-    total = hashlib.sha256()
-    for line in lines:
-        total.update(line.encode("utf-8", "surrogateescape") + b"\xff")
-    return total.hexdigest()
-
-
-def digest_file(path: Path) -> str:
-    """SHA-256 of the content of a file, as hex."""
-    total = hashlib.sha256()
-    with path.open("rb") as handle:
-        while chunk := handle.read(_CHUNK):
-            total.update(chunk)
-    return total.hexdigest()

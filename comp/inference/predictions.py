@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from comp.core import files
+from comp.core import checksums, files
 from comp.core.errors import PredictionsError, first
 
 _PROBS, _IDS, _MANIFEST = "probs.npy", "ids.txt", "manifest.json"
@@ -133,7 +133,7 @@ class Predictions:
             if _digest(folder / _PROBS) != manifest["probs_sha256"]:
                 raise PredictionsError(f"{folder / _PROBS}: damaged. {again}")
             ids = _shared(tuple((folder / _IDS).read_text(encoding="utf-8").split("\n")[:-1]))
-            if files.digest_lines(ids) != manifest["ids_sha256"]:
+            if checksums.digest_lines(ids) != manifest["ids_sha256"]:
                 raise PredictionsError(f"{folder / _IDS}: damaged. {again}")
             probs = np.load(folder / _PROBS, mmap_mode="r", allow_pickle=False)
             classes, link = tuple(manifest["classes"]), manifest["link"]
@@ -175,7 +175,7 @@ def save_pieces(
         "link": link,
         "source": {k: v for k, v in source.items() if k != "path"},
         "probs_sha256": total.hexdigest(),
-        "ids_sha256": files.digest_lines(ids),
+        "ids_sha256": checksums.digest_lines(ids),
     }
     files.write_json(folder / _MANIFEST, manifest)
 
@@ -212,13 +212,13 @@ def _digest(path: Path) -> str:
     without its time being another.)"""
     state = path.stat()
     if time.time_ns() - state.st_mtime_ns < _SETTLED:
-        return files.digest_file(path)
+        return checksums.digest_file(path)
     return _known_digest(path.resolve(), state.st_ino, state.st_size, state.st_mtime_ns)
 
 
 @functools.lru_cache(maxsize=1024)
 def _known_digest(path: Path, *_state: int) -> str:
-    return files.digest_file(path)
+    return checksums.digest_file(path)
 
 
 @functools.lru_cache(maxsize=4)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from comp.config.workspace import Workspace
-from comp.core import files
+from comp.core import checksums, files
 from comp.core.errors import CheckError, CompError, RunError, SubmissionError, UsageError, pick
 from comp.data.folds.plan import FoldPlan
 from comp.data.folds.plan_file import load_plan
@@ -94,7 +94,7 @@ def _number(value: Any) -> float:
 
 
 def _submission(path: Path, entered: dict[str, Any]) -> tuple[tuple[str, str], Entry]:
-    digest = files.digest_file(path)
+    digest = checksums.digest_file(path)
     stale = bool(entered) and entered.get("sha256") != digest
     note = "leaderboard scores are of an older file" if stale else ""
     public, private = _number(entered.get("public")), _number(entered.get("private"))
@@ -192,7 +192,7 @@ def enter_score(name: str, value: float, *, private: bool) -> Path:
     if not math.isfinite(value):
         raise UsageError(f"{value}: a score is a finite number")
     path = find(name)
-    digest = files.digest_file(path)
+    digest = checksums.digest_file(path)
     known = _scores(path.parent)
     entry = known.get(base_name(path), {})
     entry = entry if entry.get("sha256") == digest else {}

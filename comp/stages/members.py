@@ -13,7 +13,7 @@ import numpy as np
 from comp.config.loading import load_config
 from comp.config.schema import Config
 from comp.config.workspace import RunDir
-from comp.core import files
+from comp.core import checksums
 from comp.core.errors import (
     ConfigError,
     DamagedError,
@@ -228,7 +228,7 @@ def added_model(ground: Ground, path: Path) -> Model:
     made = {}
     for part, places in rows.items():
         source = {"plan": ground.plan.fingerprint, "added": path.name, "part": part,
-                  "sha256": files.digest_file(path), "path": f"{path} ({part})"}  # fmt: skip
+                  "sha256": checksums.digest_file(path), "path": f"{path} ({part})"}  # fmt: skip
         ids = tuple(table.values[key][row] for row in places)
         task = ground.experiment.task
         made[part] = Predictions(ids, probs[places], ground.index.classes, task.link.name, source)

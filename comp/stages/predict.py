@@ -11,7 +11,7 @@ import numpy as np
 
 from comp.config.schema import Config
 from comp.config.workspace import RunDir
-from comp.core import files, locks
+from comp.core import checksums, files, locks
 from comp.core.errors import DamagedError, PredictionsError, RunError
 from comp.core.progress import say
 from comp.data.cache.pack import Pack, open_pack
@@ -91,7 +91,7 @@ class Predictor:
             "plan": self.plan.fingerprint,
             "fold": fold,
             "checkpoint": path.name,
-            "checkpoint_sha256": files.digest_file(path),
+            "checkpoint_sha256": checksums.digest_file(path),
             "tta": self.tta,
         }
         missing, spatial = {}, self.experiment.task.spatial
@@ -100,7 +100,7 @@ class Predictor:
             wanted = {
                 **common,
                 "part": part,
-                "ids_sha256": files.digest_lines(self._ids(part, fold)),
+                "ids_sha256": checksums.digest_lines(self._ids(part, fold)),
                 "content": index.file_sizes(),
                 **({"side": mask_side(self.experiment.config)} if spatial else {}),
             }
@@ -132,7 +132,7 @@ class Predictor:
         paths = [self.experiment.workspace.fold(number) for number in range(self.plan.count)]
         which = self.experiment.config.predict.checkpoint
         done = {n: run for n, run in enumerate(paths) if finished(run, self.plan.fingerprint)}
-        digests = {str(n): files.digest_file(run.checkpoint(which)) for n, run in done.items()}
+        digests = {str(n): checksums.digest_file(run.checkpoint(which)) for n, run in done.items()}
         basis = {"plan": self.plan.fingerprint, "checkpoints": digests}
         file = self.experiment.workspace.run / "tta.json"
         known: dict[str, Any] = {}
@@ -209,7 +209,7 @@ class Predictor:
         config, ids = self.experiment.config, self._ids(part, fold)
         size = config.predict.batch_size or 2 * config.train.batch_size
         facts = [f"{name} {value}" for name, value in source.items()]
-        keep = Parts(folder, files.digest_lines([str(size), *facts]))
+        keep = Parts(folder, checksums.digest_lines([str(size), *facts]))
         keep.sweep()
         what, task = f"fold {fold} {part}", self.experiment.task
         if task.spatial:

@@ -14,7 +14,7 @@ from typing import Any
 
 from comp.config.schema import Config
 from comp.config.workspace import RunDir, Workspace, workspace_of
-from comp.core import files, locks
+from comp.core import checksums, files, locks
 from comp.core.errors import CompError
 from comp.core.footer import read_place
 
@@ -225,7 +225,7 @@ def _is_current(space: Workspace, folds: tuple[FoldStatus, ...], config: Config)
     try:
         made = [member["checkpoint_sha256"] for member in manifest["blend"]["members"]]
         whole = (
-            files.digest_file(space.submission_json.with_name(manifest["file"]))
+            checksums.digest_file(space.submission_json.with_name(manifest["file"]))
             == manifest["sha256"]
         )
     except (KeyError, TypeError, OSError):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from comp.config.schema import DataConfig
-from comp.core import files
+from comp.core import checksums, files
 from comp.core.errors import (
     ConfigError,
     DataError,
@@ -161,7 +161,7 @@ def check_file(experiment: Experiment, path: Path) -> tuple[int, list[str]]:
     manifest = files.read_json(beside, SubmissionError) if beside.is_file() else {}
     judged_on = int(manifest.get("covered", 0))
     found = gate.judge(path, manifest.get("expected_shares"), judged_on)
-    if manifest and manifest.get("sha256") != files.digest_file(path):
+    if manifest and manifest.get("sha256") != checksums.digest_file(path):
         found.append(f"not the file that {beside} describes: it was changed after it was written")
     return len(gate.sample.ids), found
 
@@ -203,7 +203,7 @@ def explain(name: str) -> tuple[dict[str, Any], bool]:
         )
     manifest = files.read_json(beside, SubmissionError)
     path = beside.with_name(str(manifest.get("file", path.name)))
-    return manifest, path.is_file() and manifest.get("sha256") == files.digest_file(path)
+    return manifest, path.is_file() and manifest.get("sha256") == checksums.digest_file(path)
 
 
 def send(experiment: Experiment, name: str, message: str | None, *, yes: bool) -> tuple[str, str]:

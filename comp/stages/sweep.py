@@ -7,7 +7,6 @@ is not trained again, and a run that was added to the file is trained beside the
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import itertools
 import json
@@ -22,6 +21,7 @@ from comp.config.messages import explain
 from comp.config.plain_yaml import parse_yaml
 from comp.config.schema import Config, Section
 from comp.core import files
+from comp.core.checksums import digest_text
 from comp.core.errors import ConfigError, ModelError, TrainError, UsageError
 from comp.core.progress import say
 from comp.core.rng import derive
@@ -153,7 +153,7 @@ def _choices(spec: SweepFile) -> list[dict[str, Any]]:
 def _config(spec: SweepFile, base: Config, sets: list[str], settings: dict[str, Any]) -> Config:
     """The config of one run: named after its settings, on the plan of the experiment."""
     text = json.dumps(settings, sort_keys=True, ensure_ascii=False)
-    name = f"{base.name}_{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    name = f"{base.name}_{digest_text(text)[:8]}"
     own = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in settings.items()]
     own += [f"name={name}", f"folds.plan={base.folds.plan or base.name}"]
     own += [f"train.subset={spec.subset}"] if spec.subset else []

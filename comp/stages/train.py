@@ -10,7 +10,7 @@ import numpy as np
 
 from comp.config.schema import Config, TrainConfig
 from comp.config.workspace import RunDir
-from comp.core import files, locks
+from comp.core import checksums, files, locks
 from comp.core.errors import CompError, DamagedError, RunError
 from comp.core.footer import read_place
 from comp.core.parallel import cores
@@ -210,7 +210,7 @@ def finished(run: RunDir, plan: str, epochs: int = 0) -> dict[str, Any] | None:
         raise DamagedError(f"{run.done}: damaged, or {run.best} is missing")
     if done < epochs and not manifest.get("early"):
         return None
-    if files.digest_file(run.best) != manifest.get("best_sha256"):
+    if checksums.digest_file(run.best) != manifest.get("best_sha256"):
         raise DamagedError(f"{run.best}: not the file that {run.done.name} names")
     return manifest
 

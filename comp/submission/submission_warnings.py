@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from comp.core import files
+from comp.core import checksums
 from comp.submission.form import Form
 from comp.submission.sample import Sample
 from comp.submission.write import written_in
@@ -73,9 +73,9 @@ def doubts(
 
 def repeats(path: Path) -> list[str]:
     """A warning where another submission beside `path` is the same to the byte."""
-    own, size = files.digest_file(path), path.stat().st_size
+    own, size = checksums.digest_file(path), path.stat().st_size
     others = [other for other in written_in(path.parent) if other.resolve() != path.resolve()]
-    same = [o.name for o in others if o.stat().st_size == size and files.digest_file(o) == own]
+    same = [o.name for o in others if o.stat().st_size == size and checksums.digest_file(o) == own]
     return [f"identical to an earlier submission: {', '.join(same)}"] if same else []
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from comp.core import files
+from comp.core import checksums, files
 from comp.core.errors import CompError, SubmissionError, complain, first, repeated
 from comp.core.progress import say
 from comp.submission.form import Form
@@ -116,7 +116,7 @@ def write_content(
     old = other_form(json_path, csv_path)
     _remove(json_path)
     files.write_bytes(csv_path, content)
-    if files.digest_file(csv_path) != digest:
+    if checksums.digest_file(csv_path) != digest:
         raise SubmissionError(f"{csv_path}: not what was written; is the disk failing?")
     finish(json_path, csv_path, len(sample.ids), manifest, old)
 
@@ -139,7 +139,7 @@ def finish(
     if old is not None:
         _remove(old)
         say(f"{old} is replaced by {path}")
-    facts = {"file": path.name, "rows": rows, "sha256": files.digest_file(path)}
+    facts = {"file": path.name, "rows": rows, "sha256": checksums.digest_file(path)}
     files.write_json(json_path, manifest | facts)
 
 

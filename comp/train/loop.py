@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from comp.core import files
+from comp.core import checksums, files
 from comp.core.errors import TrainError, WorkerError, first
 from comp.core.progress import say, track
 from comp.core.provenance import versions
@@ -311,9 +311,9 @@ def _finish(job: Job, learner: Learner, average: dict[str, Any] | None) -> dict[
         "ties": ties,
         "average": average,
         "skipped": learner.skipped,
-        "best_sha256": files.digest_file(job.run.best),
-        "last_sha256": files.digest_file(job.run.last),
-        "average_sha256": None if average is None else files.digest_file(job.run.average),
+        "best_sha256": checksums.digest_file(job.run.best),
+        "last_sha256": checksums.digest_file(job.run.last),
+        "average_sha256": None if average is None else checksums.digest_file(job.run.average),
         "versions": versions(),
     }
     files.write_json(job.run.done, manifest)

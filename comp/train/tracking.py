@@ -16,7 +16,7 @@ from typing import Any
 from comp.config.loading import plain
 from comp.config.schema import Config
 from comp.config.workspace import RunDir
-from comp.core import files
+from comp.core import checksums
 from comp.core.errors import ConfigError, reason
 from comp.train.sessions import birth_of
 
@@ -61,7 +61,7 @@ def _wandb(config: Config, run: RunDir, history: Sequence[Row]) -> Tracker:
         started: Any = wandb.init(
             project=config.name,
             name=f"{config.name} {run.path.name}",
-            id=files.digest_lines([config.name, birth_of(run)])[:16],
+            id=checksums.digest_lines([config.name, birth_of(run)])[:16],
             resume="allow",
             config=plain(config),
             dir=str(run.path),

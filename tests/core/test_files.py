@@ -45,16 +45,6 @@ def test_json_round_trips_and_a_torn_one_is_named(tmp_path: Path) -> None:
         files.read_json(tmp_path / "absent.json")
 
 
-def test_line_digests_tell_where_lines_end() -> None:
-    assert files.digest_lines(["ab", "c"]) != files.digest_lines(["a", "bc"])
-    assert files.digest_lines(["ab"]) == files.digest_lines(iter(["ab"]))
-
-
-def test_file_digest_is_sha256(tmp_path: Path) -> None:
-    (tmp_path / "x").write_bytes(b"abc")
-    assert files.digest_file(tmp_path / "x").startswith("ba7816bf8f01cfea")
-
-
 def test_who_is_alone_in_a_folder_sweeps_what_looks_alive_too(tmp_path: Path) -> None:
     (tmp_path / f".a.{os.getppid()}.tmp").write_bytes(b"half")
     assert files.sweep(tmp_path) == []

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from comp.core import files
+from comp.core import checksums
 from comp.core.errors import PredictionsError
 from comp.inference.predictions import Predictions, join
 
@@ -97,8 +97,8 @@ def test_an_old_file_is_digested_once_and_again_when_it_changes(
 ) -> None:
     make().save(tmp_path)
     path, seen = tmp_path / "probs.npy", []
-    digest = files.digest_file
-    monkeypatch.setattr(files, "digest_file", lambda p: seen.append(p) or digest(p))  # type: ignore[func-returns-value]
+    digest = checksums.digest_file
+    monkeypatch.setattr(checksums, "digest_file", lambda p: seen.append(p) or digest(p))  # type: ignore[func-returns-value]
     for _ in range(2):
         Predictions.load(tmp_path)
     assert len(seen) == 2  # it has just been written

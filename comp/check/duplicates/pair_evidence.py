@@ -17,7 +17,7 @@ import numpy as np
 
 from comp.check.duplicates.sift import MATCHES, Features, compare
 from comp.check.image_stats import Facts
-from comp.core import files, progress
+from comp.core import checksums, files, progress
 from comp.core.parallel import cores
 
 Array = np.ndarray[Any, Any]
@@ -38,7 +38,7 @@ def agreements(facts: Facts, pairs: Sequence[Pair], cache: Path) -> Array:
     from threadpoolctl import threadpool_limits
 
     ends = np.concatenate([[0], np.cumsum(facts.counts)])
-    seen = files.digest_lines([str(FORMAT), *facts.digest.tolist()])
+    seen = checksums.digest_lines([str(FORMAT), *facts.digest.tolist()])
 
     def agree(pair: Pair) -> int:
         a, b = (
@@ -60,7 +60,7 @@ def agreements(facts: Facts, pairs: Sequence[Pair], cache: Path) -> Array:
 def _remembered(
     chunk: Sequence[Pair], seen: str, cache: Path, work: Callable[[Sequence[Pair]], list[int]]
 ) -> Array:
-    key = files.digest_lines([seen, *map(str, chunk)])
+    key = checksums.digest_lines([seen, *map(str, chunk)])
     place = cache / f"{key[:24]}.npy"
     try:
         known = np.load(place, allow_pickle=False)

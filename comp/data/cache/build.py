@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +22,7 @@ import cv2
 import numpy as np
 
 from comp.core import files, progress
+from comp.core.checksums import SHORT_DIGITS, short_digest, short_file_digest, word_sum
 from comp.core.errors import CheckError, CompError, DataError, complain
 from comp.core.parallel import cores, read_ahead
 from comp.data.images.decode import read_content
@@ -53,34 +53,9 @@ class Row:
     def parse(line: str) -> Row:
         """The row of a line; ValueError for one that was cut."""
         digest, end, total, size, changed = line.split()
-        if not line.endswith("\n") or len(digest) != 2 * _DIGEST_BYTES:
+        if not line.endswith("\n") or len(digest) != SHORT_DIGITS:
             raise ValueError(line)
         return Row(digest, int(end), int(total), (int(size), int(changed)))
-
-
-_DIGEST_BYTES = 16
-
-
-def word_sum(payload: Any) -> int:
-    """The sum of the payload's 8-byte words: no flipped byte leaves it as it was. (A CRC takes as
-    long as decoding a small image.)"""
-    view = np.frombuffer(payload, dtype=np.uint8) if len(payload) else np.empty(0, np.uint8)
-    view = view.reshape(-1)
-    whole = len(view) - len(view) % 8
-    total = int(view[:whole].view(np.uint64).sum(dtype=np.uint64))
-    return (total + int.from_bytes(view[whole:].tobytes(), "little")) % 2**64
-
-
-def content_digest(path: Path) -> str:
-    """BLAKE2b of a file's content; "missing" where it cannot be read."""
-    try:
-        return _digest(read_content(path))
-    except DataError:
-        return "missing"
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.blake2b(content, digest_size=_DIGEST_BYTES).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -103,12 +78,12 @@ def of_files(paths: Sequence[Path], payload: Callable[[bytes], Pixels | bytes]) 
     def make(row: int) -> tuple[str, Pixels | bytes]:
         content = read_content(paths[row])
         try:
-            return _digest(content), payload(content)
+            return short_digest(content), payload(content)
         except DataError as problem:
             raise DataError(f"{paths[row]}: {problem}") from problem
 
     return Origin(
-        lambda row: files.file_stat(paths[row]), lambda row: content_digest(paths[row]), make
+        lambda row: files.file_stat(paths[row]), lambda row: short_file_digest(paths[row]), make
     )
 
 

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 
 from comp.config.schema import ImageConfig
-from comp.core import files, progress
+from comp.core import checksums, files, progress
 from comp.core.errors import DataError, PackError
 from comp.data.cache.build import Build, Origin
-from comp.data.cache.pack import FORMAT, describe, npy_header, read_rows, rows_text, text_digest
+from comp.data.cache.pack import FORMAT, describe, npy_header, read_rows, rows_text
 from comp.data.images.decode import fit_mask
 from comp.data.index.index import Index
 from comp.data.index.masks import Masks
@@ -39,8 +39,8 @@ def open_masks(index: Index, image: ImageConfig, cache: Path) -> Pixels:
     settings = f"{FORMAT} masks {image.size} {image.resize} {truth.layers}"
     digests = [truth.digest(row) for row in range(len(index))]
     pairs = [f"{name}\x1f{digest}" for name, digest in zip(index.ids, digests, strict=True)]
-    key = files.digest_lines([settings, *pairs])
-    folder = Path(cache) / f"masks-{files.digest_lines([settings, *index.ids])[:16]}"
+    key = checksums.digest_lines([settings, *pairs])
+    folder = Path(cache) / f"masks-{checksums.digest_lines([settings, *index.ids])[:16]}"
     shape = (len(index), image.size, image.size, truth.layers)
     try:
         return _open(folder, index, shape, key)
@@ -88,5 +88,5 @@ def _build(
     files.write_text(folder / "rows.txt", text)
     about = describe(key, index.ids, made, rows)
     made.replace(final)
-    files.write_json(folder / "manifest.json", {**about, "rows": text_digest(text)})
+    files.write_json(folder / "manifest.json", {**about, "rows": checksums.digest_text(text)})
     shutil.rmtree(made.parent)

@@ -13,7 +13,6 @@ content is not read again; where they are not (data downloaded anew), its digest
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import itertools
 import shutil
 from collections.abc import Callable, Sequence
@@ -25,14 +24,13 @@ import numpy as np
 
 from comp.config.schema import ImageConfig
 from comp.core import files, progress
+from comp.core.checksums import digest_lines, digest_text, short_file_digest, word_sum
 from comp.core.errors import DataError, PackError, first, pick
 from comp.core.parallel import cores, read_ahead
 from comp.data.cache.build import (
     Build,
     Row,
-    content_digest,
     of_files,
-    word_sum,
 )
 from comp.data.cache.store import Decoded, Encoded, Files, Images
 from comp.data.images.decode import RESIZES, decode_image, fit
@@ -157,7 +155,7 @@ def _place(index: Index, image: ImageConfig) -> str:
         "\x1f".join((name, path.parent.name, path.name))
         for name, path in zip(index.ids, index.paths, strict=True)
     )
-    return files.digest_lines(itertools.chain([_settings(image)], names))
+    return digest_lines(itertools.chain([_settings(image)], names))
 
 
 def _settings(image: ImageConfig) -> str:
@@ -169,7 +167,7 @@ def _settings(image: ImageConfig) -> str:
 def _key(index: Index, image: ImageConfig, rows: Sequence[Row]) -> str:
     """SHA-256, as hex, of the settings and of the content of the files."""
     pairs = (f"{name}\x1f{row.digest}" for name, row in zip(index.ids, rows, strict=True))
-    return files.digest_lines(itertools.chain([_settings(image)], pairs))
+    return digest_lines(itertools.chain([_settings(image)], pairs))
 
 
 def _open(folder: Path, index: Index, image: ImageConfig, verify: bool) -> Pack:
@@ -197,7 +195,7 @@ def read_rows(folder: Path, manifest: dict[str, Any], count: int) -> list[Row]:
     try:
         text = (folder / "rows.txt").read_text(encoding="ascii")
         lines = text.splitlines()
-        if len(lines) != count or manifest.get("rows") != text_digest(text):
+        if len(lines) != count or manifest.get("rows") != digest_text(text):
             raise PackError(f"{folder}/rows.txt: not as it was written")
     except (OSError, ValueError) as problem:
         raise PackError(f"{folder}/rows.txt: cannot be read ({problem})") from problem
@@ -213,11 +211,6 @@ def read_rows(folder: Path, manifest: dict[str, Any], count: int) -> list[Row]:
     ]
 
 
-def text_digest(text: str) -> str:
-    """SHA-256, as hex."""
-    return hashlib.sha256(text.encode("ascii")).hexdigest()
-
-
 def describe(key: str, ids: Sequence[str], path: Path, rows: Sequence[Row]) -> dict[str, Any]:
     """What must be true of a whole pack: all of it cheap to find out again."""
     size = path.stat().st_size
@@ -229,7 +222,7 @@ def describe(key: str, ids: Sequence[str], path: Path, rows: Sequence[Row]) -> d
         "format": FORMAT,
         "key": key,
         "bytes": size,
-        "ids": files.digest_lines(ids),
+        "ids": digest_lines(ids),
         "sample": sample,
     }
 
@@ -247,7 +240,7 @@ def _refuse_other_files(folder: Path, index: Index, rows: Sequence[Row]) -> None
     doubtful = [place for place, row in enumerate(rows) if row.stat != stats[place]]
     if not doubtful:
         return
-    digests = read_ahead(lambda place: content_digest(index.paths[place]), doubtful, cores())
+    digests = read_ahead(lambda place: short_file_digest(index.paths[place]), doubtful, cores())
     changed = [
         index.ids[place]
         for place, digest in zip(doubtful, digests, strict=True)
@@ -296,5 +289,5 @@ def _build(folder: Path, index: Index, image: ImageConfig) -> None:
     files.write_text(folder / "stats.txt", _stats_text([row.stat for row in rows]))
     about = describe(_key(index, image, rows), index.ids, made, rows)
     made.replace(final)
-    files.write_json(folder / "manifest.json", {**about, "rows": text_digest(text)})
+    files.write_json(folder / "manifest.json", {**about, "rows": digest_text(text)})
     shutil.rmtree(made.parent)

@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 
 from comp.config.schema import AUTO_GROUP
-from comp.core import files, progress
+from comp.core import checksums, files, progress
 from comp.core.errors import DataError, complain, first
 from comp.data.index import file_match
 from comp.data.index.index import Index
@@ -64,7 +64,7 @@ class Copies:
 
 def ids_fingerprint(index: Index) -> str:
     """SHA-256 of the sorted training ids, as hex: what proposals are about."""
-    return files.digest_lines(index.ids)
+    return checksums.digest_lines(index.ids)
 
 
 def read_copies(path: Path, index: Index) -> Copies | None:

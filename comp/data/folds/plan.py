@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from comp.core import files
+from comp.core import checksums
 from comp.core.errors import PlanError, UsageError, first
 from comp.data.folds.balance import Balance, count_up
 from comp.data.index.index import Index
@@ -61,7 +61,7 @@ class FoldPlan:
     def fingerprint(self) -> str:
         """SHA-256 of the index fingerprint and of every id with its fold."""
         rows = (f"{name}\x1f{fold}" for name, fold in zip(self.ids, self.fold, strict=True))
-        return files.digest_lines([self.index_fingerprint, *rows])
+        return checksums.digest_lines([self.index_fingerprint, *rows])
 
     def train(self, k: int) -> tuple[str, ...]:
         """The ids outside fold k, sorted; UsageError when there is no fold k."""

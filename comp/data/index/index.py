@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from comp.core import files
+from comp.core import checksums, files
 from comp.core.errors import DataError, first, repeated
 from comp.data.index.masks import Masks
 from comp.tasks.kinds import one_hot
@@ -98,7 +98,7 @@ class Index:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of ids, labels, groups and classes: what a fold plan is made from."""
-        return files.digest_lines([*self.classes, "", *self.row_texts()])
+        return checksums.digest_lines([*self.classes, "", *self.row_texts()])
 
     def file_sizes(self) -> str:
         """SHA-256 of every id with the size of its file: changes when images are replaced.
@@ -108,7 +108,7 @@ class Index:
         """
         sizes = (files.file_stat(path)[0] for path in self.paths)
         rows = (f"{name}\x1f{size}" for name, size in zip(self.ids, sizes, strict=True))
-        return files.digest_lines(rows)
+        return checksums.digest_lines(rows)
 
     def row_texts(self) -> list[str]:
         """A text for each row: id, group and label."""

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from comp.core import files
+from comp.core.checksums import digest_text
 from comp.core.errors import DataError
 from comp.data.images.decode import image_size, read_content, refuse_bomb, upright_mask
 from comp.data.masks import rle
@@ -49,7 +50,7 @@ class Form:
 
 def _digest(*parts: object) -> str:
     text = json.dumps(parts, separators=(",", ":"), default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    return digest_text(text)[:32]
 
 
 @dataclass(frozen=True)

@@ -115,7 +115,7 @@ def test_images_without_masks_have_no_pack(toy: Toy) -> None:
 
 DYING = """
 import os, sys
-from comp.config.schema import load_config
+from comp.config.loading import load_config
 from comp.data.cache import build, mask_pack
 from comp.data.layouts.layouts import read_index
 from comp.tasks.kinds import TASKS

@@ -449,8 +449,8 @@ def test_data_downloaded_anew_keep_their_pack(
         os.utime(path, ns=(0, 77))
     refuse_to_decode(monkeypatch)
     read: list[Path] = []
-    plain = module.content_digest
-    monkeypatch.setattr(module, "content_digest", lambda path: read.append(path) or plain(path))
+    plain = module.short_file_digest
+    monkeypatch.setattr(module, "short_file_digest", lambda path: read.append(path) or plain(path))
     assert open_pack(index, SMALL, tmp_path / "cache").key == first.key
     assert len(read) == 40
     open_pack(index, SMALL, tmp_path / "cache")
