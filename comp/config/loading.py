@@ -11,7 +11,8 @@ from pydantic import ValidationError
 
 from comp.config.messages import explain
 from comp.config.plain_yaml import MAX_BYTES, assign, parse_yaml
-from comp.config.schema import Config, Section
+from comp.config.schema import Config
+from comp.config.values import Section
 from comp.core.errors import ConfigError, did_you_mean
 
 

@@ -1,102 +1,62 @@
-"""One frozen object holds the whole experiment, made from one YAML file plus `--set key=value`.
+"""The whole experiment as one frozen object, made from one YAML file plus `--set key=value`.
 
 Nothing is guessed: an unknown key, a wrong type or an impossible value is an error that names the
 path of the key, what is allowed and the nearest valid name. Names that are looked up in a table
 (metric, recipe, loss, ...) are checked against that table by `comp.stages.experiment`.
+
+The comment beside or above a field is what `comp.config.reference` prints as its meaning.
 """
 
 from __future__ import annotations
 
-import unicodedata
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    field_validator,
-    model_validator,
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
+from comp.config.values import (
+    Count,
+    Counts,
+    Edges,
+    FileName,
+    Names,
+    NotNegative,
+    Positive,
+    Section,
+    Share,
+    as_tuple,
 )
 
 JOINT = "|"  # between the columns, or attributes, that are joined into one class
 AUTO_GROUP = "auto"  # data.group: what `comp check` proposes; else the name of a column
 
 
-def _as_tuple(value: object) -> object:
-    if isinstance(value, str):
-        return (value,)
-    return tuple(value) if isinstance(value, list) else value
-
-
-_NAME_BYTES = 200  # of a name in UTF-8; file systems allow 255, and suffixes are added
-_JOINER = "\u200d"  # between the parts of an emoji
-
-
-def _file_name(value: object) -> object:
-    """A name in one Unicode form: letters, marks, digits, emoji, and ` _.+-` after the first."""
-    if not isinstance(value, str):
-        return value
-    name = unicodedata.normalize("NFC", value)
-    if not name or name[0] in " _.+-" or not all(map(_may_be_in_a_name, name)):
-        raise ValueError(
-            "it names folders and files: begin with a letter, a digit or an emoji, "
-            "then letters, digits, emoji, spaces, '_', '.', '+', '-'"
-        )
-    if len(name.encode()) > _NAME_BYTES:
-        raise ValueError(f"{len(name.encode())} bytes; at most {_NAME_BYTES} fit in file names")
-    return name
-
-
-def _may_be_in_a_name(letter: str) -> bool:
-    kind = unicodedata.category(letter)
-    if letter.isascii():
-        return letter.isalnum() or letter in " _.+-"
-    return kind[0] in "LMN" or kind in ("So", "Sk") or letter == _JOINER
-
-
-FileName = Annotated[str, BeforeValidator(_file_name)]
-Names = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
-Count = Annotated[int, Field(ge=1)]
-Counts = Annotated[tuple[Count, ...], BeforeValidator(_as_tuple)]
-Edges = Annotated[
-    tuple[Annotated[float, Field(allow_inf_nan=False)], ...],
-    BeforeValidator(_as_tuple),
-    Field(min_length=1),
-]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Share = Annotated[float, Field(ge=0, lt=1)]
-
-
-class Section(BaseModel):
-    """A part of the config: frozen, without unknown keys, without silent conversions."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, protected_namespaces=())
-
-
 class DataConfig(Section):
     """Where the competition lies and what its columns mean."""
 
-    root: str
-    make: str | None = None  # an embedded sample that is written to `root` when it is absent
+    root: str  # the folder of the competition's data
+    make: str | None = None  # an embedded sample that is written to `root` when that is empty
+    # How images and labels are kept: csv, folders, defects, profiles, coco, masks or rle
     layout: str = "csv"
-    train_csv: str = "train.csv"
-    id: str = "id"
-    target: Names = ()
-    bins: dict[str, Edges] = {}  # column -> where a number becomes the next class: {age: [30, 60]}
-    separator: str | None = None  # of the labels in a single multilabel column
+    train_csv: str = "train.csv"  # the table of training ids and labels
+    id: str = "id"  # the column of the image ids
+    target: Names = ()  # the column or columns of the labels
+    # Column: the edges where a number becomes the next class, such as {age: [30, 60]}
+    bins: dict[str, Edges] = Field({})
+    separator: str | None = None  # between the labels in a single multilabel column
     classes: Names = ()  # the order of the classes; of two, the last is the positive one
-    group: str | None = None  # a column, or auto
+    group: str | None = None  # the column of what must stay in one fold; auto: what `check` found
     fold: str | None = None  # the column of folds that were decided elsewhere
-    train_images: str = "train"
-    test_images: str = "test"
-    annotations: Names = ()  # layout: coco; the json files of the training images, () to look
-    masks: str = "train_masks"  # layout: masks; the folder of the mask files
-    rle_class: str | None = None  # layout: rle; the column of the class, where there is one
-    rle_order: Literal["columns", "rows"] = "columns"  # the way runs go, from pixel 1 on
-    on_top: Literal["larger_id", "later", "smaller"] = "larger_id"  # where objects overlap
-    ignore: Annotated[int, Field(ge=0, le=255)] | None = None  # of mask files: is not judged
+    train_images: str = "train"  # the folder of the training images
+    test_images: str = "test"  # the folder of the test images
+    annotations: Names = ()  # layout coco: the JSON files of the training images; empty: find them
+    masks: str = "train_masks"  # layout masks: the folder of the mask files
+    rle_class: str | None = None  # layout rle: the column of the class, where there is one
+    rle_order: Literal["columns", "rows"] = "columns"  # layout rle: how pixels are numbered
+    # Layout coco: which object is seen where several overlap
+    on_top: Literal["larger_id", "later", "smaller"] = "larger_id"
+    # Pixels of mask files with this value are neither trained on nor scored
+    ignore: Annotated[int, Field(ge=0, le=255)] | None = None
+    # The table that a submission is written like; null: answer for every test image
     sample_submission: str | None = "sample_submission.csv"
     test_answers: str | None = None  # a table like train_csv, where the true answers are known
 
@@ -109,12 +69,13 @@ class DataConfig(Section):
 
 
 class FoldsConfig(Section):
-    """How the training ids are parted."""
+    """How the training images are divided into folds."""
 
-    count: Annotated[int, Field(ge=2)] = 5
+    count: Annotated[int, Field(ge=2)] = 5  # the number of folds
+    # auto, random, stratified, group, stratified_group, multilabel or multilabel_group
     scheme: str = "auto"
     plan: FileName | None = None  # the name of another experiment whose plan this one shares
-    # The share that is validated on, in one fold instead of `count`; the rest is only trained on
+    # One validation part of this share instead of `count` folds; the rest is only trained on
     holdout: Annotated[float, Field(gt=0, le=0.5)] | None = None
 
     @property
@@ -124,104 +85,124 @@ class FoldsConfig(Section):
 
 
 class ImageConfig(Section):
-    """The square that every image is brought to once, before training.
+    """The square that each image is brought to once, before training.
 
-    For answers a pixel also `resize: none` (images keep their size; a batch is padded to its
-    largest) and `tiles` (windows of `size`; at prediction they overlap and are stitched).
+    Segmentation has two more values of `resize`: `none` (images keep their size, and a batch is
+    padded to its largest image) and `tiles` (windows of `size`; at prediction they overlap and are
+    stitched).
     """
 
-    size: Annotated[int, Field(ge=8, le=4096)] = 331
-    resize: str = "stretch"
-    # How images are kept in cache/: as pixels, as the files' own bytes, or not at all
+    size: Annotated[int, Field(ge=8, le=4096)] = 331  # side of the square, in pixels
+    resize: str = "stretch"  # stretch, pad or crop; for segmentation also none or tiles
+    # How images are kept in cache/: as pixels, as the bytes of their files, or not at all
     pack: Literal["memmap", "encoded", "none"] = "memmap"
-    # Of the channels, in units of [0, 1]; null: what the network was made for; auto: measured
-    mean: Literal["auto"] | Annotated[tuple[float, ...], BeforeValidator(_as_tuple)] | None = None
-    std: Literal["auto"] | Annotated[tuple[float, ...], BeforeValidator(_as_tuple)] | None = None
-    overlap: Annotated[float, Field(ge=0, le=0.75)] = 0.25  # of neighbouring tiles
+    # Mean of each channel in [0, 1]; null: the network's own; auto: measured on the training part
+    mean: Literal["auto"] | Annotated[tuple[float, ...], BeforeValidator(as_tuple)] | None = None
+    # Standard deviation of each channel, in the same way
+    std: Literal["auto"] | Annotated[tuple[float, ...], BeforeValidator(as_tuple)] | None = None
+    # resize tiles: the share of a tile that overlaps its neighbour
+    overlap: Annotated[float, Field(ge=0, le=0.75)] = 0.25
 
 
 class CopiesConfig(Section):
-    """More training images of rare classes: each turned and flipped. Never validated on."""
+    """Copies of rare classes in the training part, turned and flipped. Never validated on."""
 
-    classes: Names  # those that are copied
+    classes: Names  # the classes that are copied
     turns: Annotated[int, Field(ge=1, le=360)] = 36  # angles, evenly around the circle
-    flips: Annotated[int, Field(ge=1, le=3)] = 3  # as it is; left-right; upside down
-    # The most images of these classes, copies and originals, for each image of the others
+    # 1: as it is; 2: left-right too; 3: upside down too
+    flips: Annotated[int, Field(ge=1, le=3)] = 3
+    # At most so many images of these classes, with their copies, for each image of the others
     ratio: Positive | None = None
 
 
 class AugmentConfig(Section):
-    """What training images go through each time they are seen."""
+    """How training images are augmented."""
 
+    # none, flips, flips_rotate, flips_turn, portrait, light, medium, heavy, or a registered one
     recipe: str = "flips_rotate"
-    mixup: NotNegative = 0.0  # alpha of its Beta distribution; 0: none. With cutmix: half of each
-    cutmix: NotNegative = 0.0
-    erasing: Annotated[float, Field(ge=0, le=1)] = 0.0  # probability, an image
-    cutpaste: Annotated[float, Field(ge=0, le=1)] = 0.0  # probability, an image without a defect
-    copies: CopiesConfig | None = None
+    mixup: NotNegative = 0.0  # alpha of its Beta distribution; 0: off. With cutmix: half of each
+    cutmix: NotNegative = 0.0  # alpha of its Beta distribution; 0: off
+    erasing: Annotated[float, Field(ge=0, le=1)] = 0.0  # probability of random erasing, per image
+    # Probability that an image without a defect gets one pasted from another image
+    cutpaste: Annotated[float, Field(ge=0, le=1)] = 0.0
+    copies: CopiesConfig | None = None  # copies of rare classes
 
 
 class ModelConfig(Section):
-    """Any timm model; the number of outputs follows from the task.
+    """The network. The number of its outputs follows from the task.
 
-    With an answer for each pixel `name` is an architecture (unet, fpn, ...) and `encoder` what it
-    looks through: any encoder of segmentation_models_pytorch or of timm.
+    Classification takes any timm model. For segmentation `name` is an architecture of
+    segmentation_models_pytorch and `encoder` its backbone.
     """
 
-    name: str = "efficientnet_b0"
-    encoder: str | None = None
-    pretrained: bool = True
-    weights: str | None = None  # a local file: .pt, .pth or .safetensors
-    drop_rate: Share = 0.0
-    head: str = "linear"  # linear | mlp
-    hidden: Count = 512  # units of the hidden layer of head: mlp
-    init: str = "default"  # of the head: default | xavier | kaiming
-    heads: Literal["one", "attributes"] = "one"  # attributes: one a column of data.target
+    name: str = "efficientnet_b0"  # a timm model; for segmentation unet, fpn, deeplabv3plus, ...
+    encoder: str | None = None  # segmentation: an encoder of smp, or any timm model
+    pretrained: bool = True  # start from pretrained weights
+    weights: str | None = None  # a local file of weights: .pt, .pth or .safetensors
+    drop_rate: Share = 0.0  # dropout before the head
+    head: str = "linear"  # linear or mlp
+    hidden: Count = 512  # units of the hidden layer of head mlp
+    init: str = "default"  # how the head is initialised: default, xavier or kaiming
+    # attributes: one head for each column of data.target
+    heads: Literal["one", "attributes"] = "one"
 
 
 class TrainConfig(Section):
-    """The loop."""
+    """The training loop."""
 
-    epochs: Count = 25
-    batch_size: Count = 32
+    epochs: Count = 25  # passes over the training part
+    batch_size: Count = 32  # images per update
     micro_batch: Count | None = None  # images on the device at once; null: the whole batch
-    lr: Positive = 1e-3
-    opt: str = "adamw"
-    weight_decay: NotNegative = 0.01
-    head_lr: Positive | None = None  # of the last layers; null: lr
-    layer_decay: Annotated[float, Field(gt=0, le=1)] | None = None  # of lr, a layer downwards
-    freeze_epochs: Annotated[int, Field(ge=0)] = 0  # in which the head alone learns
+    lr: Positive = 1e-3  # learning rate
+    opt: str = "adamw"  # any optimizer of timm
+    weight_decay: NotNegative = 0.01  # weight decay of the optimizer
+    head_lr: Positive | None = None  # learning rate of the head; null: lr
+    # Factor on the learning rate for each layer further from the head
+    layer_decay: Annotated[float, Field(gt=0, le=1)] | None = None
+    freeze_epochs: Annotated[int, Field(ge=0)] = 0  # first epochs in which only the head is trained
+    # cosine, restarts, step, multistep, poly, constant, onecycle or plateau
     sched: str = "cosine"
-    sched_by: Literal["update", "epoch"] = "update"
-    warmup_epochs: Annotated[int, Field(ge=0)] = 0
-    min_lr: NotNegative = 0.0  # sched: cosine, restarts, poly, onecycle, plateau
-    decay_epochs: Count = 5  # sched: step, plateau; together with the next
+    sched_by: Literal["update", "epoch"] = "update"  # when the schedule changes the learning rate
+    warmup_epochs: Annotated[int, Field(ge=0)] = 0  # epochs of linear warm-up
+    min_lr: NotNegative = 0.0  # lowest learning rate of cosine, restarts, poly, onecycle, plateau
+    decay_epochs: Count = 5  # sched step, plateau: epochs after which the learning rate falls
+    # sched step, multistep, plateau: the factor by which it falls
     decay_rate: Annotated[float, Field(gt=0, lt=1)] = 0.75
-    milestones: Counts = ()  # sched: multistep; the epochs after which the rate falls
-    cycles: Count = 3  # sched: restarts
-    top_k: Count = 1  # checkpoints kept for predict.checkpoint: average
+    milestones: Counts = ()  # sched multistep: the epochs after which the learning rate falls
+    cycles: Count = 3  # sched restarts: the number of cycles
+    top_k: Count = 1  # how many of the best checkpoints predict.checkpoint average has
     patience: Count | None = None  # epochs without a better score after which a fold ends
-    clip_grad: Positive | None = None
-    subset: Annotated[int, Field(ge=4)] | None = None  # images, over all folds; null: all
-    loss: str | dict[str, Positive] = "auto"  # a name, or names with their weights in the sum
-    focal_gamma: NotNegative = 2.0
-    focal_alpha: Annotated[float, Field(gt=0, lt=1)] | None = None  # of ones; 1 - alpha: of zeros
-    # loss: tversky; how much false positives and false negatives cost
-    tversky: Annotated[tuple[Positive, Positive], BeforeValidator(_as_tuple)] = (0.3, 0.7)
-    label_smoothing: Share = 0.0
-    class_weights: Literal["none", "inverse", "effective"] = "none"  # of the fold's training part
-    pos_weight: Literal["auto"] | Positive | None = None  # of a one in a 0/1 column
-    sampler: str = "shuffle"
-    sampler_strength: Annotated[float, Field(gt=0, le=1)] = 1.0  # 1: all classes alike
+    clip_grad: Positive | None = None  # largest norm of the gradient; null: no clipping
+    # Train on this many images over all folds, chosen like the whole; null: all
+    subset: Annotated[int, Field(ge=4)] | None = None
+    # A name, or names with their weights in a sum; auto: that of the task
+    loss: str | dict[str, Positive] = "auto"
+    focal_gamma: NotNegative = 2.0  # focal loss: how strongly easy examples are down-weighted
+    # Focal loss: the weight of positives; negatives have 1 - alpha; null: none
+    focal_alpha: Annotated[float, Field(gt=0, lt=1)] | None = None
+    # Tversky loss: the costs of false positives and of false negatives
+    tversky: Annotated[tuple[Positive, Positive], BeforeValidator(as_tuple)] = (0.3, 0.7)
+    label_smoothing: Share = 0.0  # label smoothing
+    # Class weights of the loss, from the training part of the fold
+    class_weights: Literal["none", "inverse", "effective"] = "none"
+    # Weight of the positives of each 0/1 column; auto: negatives / positives
+    pos_weight: Literal["auto"] | Positive | None = None
+    sampler: str = "shuffle"  # shuffle, balanced, undersample, or a registered one
+    # How far balanced and undersample go: 1 shows all classes equally often
+    sampler_strength: Annotated[float, Field(gt=0, le=1)] = 1.0
+    # Decay of the exponential moving average of the weights; null: none
     ema: Annotated[float, Field(gt=0, lt=1)] | None = None
+    # Processes that prepare batches; auto: some for a GPU, none on a CPU
     workers: Literal["auto"] | Annotated[int, Field(ge=0)] = "auto"
+    # Number format of the network; auto: bf16 or fp16 on a GPU, fp32 on a CPU
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    deterministic: bool = False
-    track: Literal["none", "tensorboard", "wandb"] = "none"
-    # Answers a pixel: epochs between pictures of the worst, median and best validation images
+    deterministic: bool = False  # the same bits on CUDA too, slower
+    track: Literal["none", "tensorboard", "wandb"] = "none"  # where metrics are logged too
+    # Segmentation: epochs between pictures of the worst, median and best validation images
     show_every: Count | None = None
-    checkpoint_minutes: Positive | None = 10.0  # inside an epoch; null: at the end of each only
-    max_hours: Positive | None = None  # of one command, over all its folds
+    # Minutes between checkpoints inside an epoch; null: only at the end of each epoch
+    checkpoint_minutes: Positive | None = 10.0
+    max_hours: Positive | None = None  # of one command, over all its folds; then it stops
 
     @model_validator(mode="after")
     def _possible(self) -> TrainConfig:
@@ -240,7 +221,7 @@ class TrainConfig(Section):
         if self.loss == {}:
             raise ValueError("loss: an empty sum; name a loss, or write auto")
         if self.pos_weight is not None and self.class_weights != "none":
-            raise ValueError("pos_weight and class_weights weigh the same thing; set one of them")
+            raise ValueError("pos_weight and class_weights exclude each other; set one of them")
         if self.micro_batch is not None and self.micro_batch > self.batch_size:
             raise ValueError(
                 f"micro_batch ({self.micro_batch}) cannot exceed batch_size ({self.batch_size})"
@@ -251,21 +232,24 @@ class TrainConfig(Section):
 class PredictConfig(Section):
     """How a trained fold turns images into probabilities."""
 
+    # Test-time augmentation: none, hflip, flips, d4, auto, or views such as id+flip+rot180
     tta: str = "none"
-    checkpoint: Literal["best", "last", "average"] = "best"
-    batch_size: Count | None = None  # null: twice the training batch
-    # Answers a pixel: the side of the square of probabilities that is kept; null: image.size
+    checkpoint: Literal["best", "last", "average"] = "best"  # which checkpoint predicts
+    batch_size: Count | None = None  # images at once; null: twice the training batch
+    # Segmentation: side of the square of probabilities that is kept; null: image.size
     mask_size: Annotated[int, Field(ge=8, le=4096)] | None = None
 
 
 class EnsembleConfig(Section):
-    """How folds become one answer."""
+    """How the predictions of folds and runs are merged."""
 
-    vote: str = "soft"
+    vote: str = "soft"  # soft, geometric, logit, rank, hard, or a registered one
     weights: str = "equal"  # equal, greedy, optimize, or a YAML or JSON file: member -> weight
-    tune: bool = True
-    prior: Literal["auto"] | dict[str, Share] | None = None  # class -> its share of the test set
-    combine: Literal["product"] | None = None  # runs of one attribute each make a joint class
+    tune: bool = True  # tune thresholds or offsets out of fold
+    # Class prior of the test set: class -> share; auto: estimated; null: that of training
+    prior: Literal["auto"] | dict[str, Share] | None = None
+    # product: runs of one attribute each are multiplied into joint classes
+    combine: Literal["product"] | None = None
 
     @field_validator("prior", mode="before")
     @classmethod
@@ -282,22 +266,25 @@ class EnsembleConfig(Section):
 
 
 class SubmissionConfig(Section):
-    """What the answer file holds."""
+    """What the submission file holds."""
 
+    # What is written; auto: what the metric wants
     write: Literal["auto", "label", "probability", "rle", "masks", "coco"] = "auto"
-    extra_images: Literal["refuse", "ignore"] = "refuse"  # test images that the sample leaves out
-    site: Literal["kaggle", "dacon"] | None = None
+    # What to do with test images that the sample submission does not list
+    extra_images: Literal["refuse", "ignore"] = "refuse"
+    site: Literal["kaggle", "dacon"] | None = None  # where `comp submission send` sends it
     competition: str | None = None  # Kaggle: the name in its address; Dacon: the number
-    team: str = ""  # Dacon asks for it
+    team: str = ""  # Dacon: the name of the team
 
 
 class Config(Section):
     """The whole experiment, validated."""
 
-    name: FileName
+    name: FileName  # names runs/<name>/, folds/<name>.csv and submissions/<name>.csv
+    # binary, multiclass, multilabel, segmentation or multilabel_segmentation
     task: str
-    metric: str
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = 42
+    metric: str  # what models are chosen and rules are tuned by
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 42  # random seed of everything
     data: DataConfig
     folds: FoldsConfig = FoldsConfig()
     image: ImageConfig = ImageConfig()

@@ -19,7 +19,8 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from comp.config.loading import load_config
 from comp.config.messages import explain
 from comp.config.plain_yaml import parse_yaml
-from comp.config.schema import Config, Section
+from comp.config.schema import Config
+from comp.config.values import Section
 from comp.core import files
 from comp.core.checksums import digest_text
 from comp.core.errors import ConfigError, ModelError, TrainError, UsageError

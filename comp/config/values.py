@@ -1,0 +1,61 @@
+"""The types of the values in a config, and what all its sections share."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+
+def as_tuple(value: object) -> object:
+    """A list as a tuple, and a single text as a tuple of one."""
+    if isinstance(value, str):
+        return (value,)
+    return tuple(value) if isinstance(value, list) else value
+
+
+_NAME_BYTES = 200  # of a name in UTF-8; file systems allow 255, and suffixes are added
+_JOINER = "\u200d"  # between the parts of an emoji
+
+
+def _file_name(value: object) -> object:
+    """A name in one Unicode form: letters, marks, digits, emoji, and ` _.+-` after the first."""
+    if not isinstance(value, str):
+        return value
+    name = unicodedata.normalize("NFC", value)
+    if not name or name[0] in " _.+-" or not all(map(_may_be_in_a_name, name)):
+        raise ValueError(
+            "it names folders and files: begin with a letter, a digit or an emoji, "
+            "then letters, digits, emoji, spaces, '_', '.', '+', '-'"
+        )
+    if len(name.encode()) > _NAME_BYTES:
+        raise ValueError(f"{len(name.encode())} bytes; at most {_NAME_BYTES} fit in file names")
+    return name
+
+
+def _may_be_in_a_name(letter: str) -> bool:
+    kind = unicodedata.category(letter)
+    if letter.isascii():
+        return letter.isalnum() or letter in " _.+-"
+    return kind[0] in "LMN" or kind in ("So", "Sk") or letter == _JOINER
+
+
+FileName = Annotated[str, BeforeValidator(_file_name)]
+Names = Annotated[tuple[str, ...], BeforeValidator(as_tuple)]
+Count = Annotated[int, Field(ge=1)]
+Counts = Annotated[tuple[Count, ...], BeforeValidator(as_tuple)]
+Edges = Annotated[
+    tuple[Annotated[float, Field(allow_inf_nan=False)], ...],
+    BeforeValidator(as_tuple),
+    Field(min_length=1),
+]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Section(BaseModel):
+    """A part of the config: frozen, without unknown keys, without silent conversions."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, protected_namespaces=())
