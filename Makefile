@@ -2,9 +2,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: demo test faults lint lock clean
+.PHONY: demo test coverage faults lint docs lock clean
 
-# The main job on the embedded sample: plan, five folds, hard vote, a checked submission.
+# The three commands on the embedded sample: a fold plan, five folds, a hard vote, a checked submission.
 demo: $(STAMP)
 	$(BIN)/comp folds make
 	$(BIN)/comp train --fold 0..4
@@ -13,7 +13,11 @@ demo: $(STAMP)
 test: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-# Every fault there is, hours of it; MINUTES=20 for a part. It goes on where it stopped.
+# The suite again, with the lines that it runs: the total on the terminal, each file in htmlcov/.
+coverage: $(STAMP)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --cov=comp --cov-report=term:skip-covered --cov-report=html
+
+# All fault cases take hours; MINUTES=20 runs a sample of them. It continues where it stopped.
 faults: $(STAMP)
 	$(BIN)/python tests/faults/fault_run.py $(if $(MINUTES),--minutes $(MINUTES))
 
@@ -21,6 +25,10 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The manual in site/. A broken link or a page that is not in the menu fails.
+docs: $(STAMP)
+	$(BIN)/mkdocs build --strict --quiet
 
 # Everything comes from the lock file; uv installs it in seconds.
 $(STAMP): requirements.lock setup.cfg pyproject.toml
@@ -30,8 +38,9 @@ $(STAMP): requirements.lock setup.cfg pyproject.toml
 	VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --no-deps -e .
 	touch $(STAMP)
 
+# UPGRADE=1 takes the newest versions; without it, only what setup.cfg asks for changes.
 lock:
-	$(BIN)/uv pip compile setup.cfg --extra dev --python-version 3.11 --no-header --upgrade --quiet -o requirements.lock
+	$(BIN)/uv pip compile setup.cfg --extra dev --extra docs --python-version 3.11 --no-header --quiet $(if $(UPGRADE),--upgrade) -o requirements.lock
 
 clean:
-	rm -rf .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv build site htmlcov .coverage* *.egg-info .mypy_cache .pytest_cache .ruff_cache
