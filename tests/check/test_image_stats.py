@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
-from toys import save, scene
+from toys import png_header, save, scene
 
 from comp.check import image_stats
 from comp.check.image_stats import look
@@ -57,8 +57,6 @@ def test_what_cannot_be_read_is_a_fact(tmp_path: Path) -> None:
 
 
 def test_a_bomb_is_refused_from_its_header(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from test_images import png_header
-
     monkeypatch.setattr(cv2, "imdecode", None)  # decoding would be an error
     (tmp_path / "bomb.png").write_bytes(png_header(30000, 30000))
     assert "30000 x 30000 pixels" in look([tmp_path / "bomb.png"], tmp_path / "cache").problem[0]

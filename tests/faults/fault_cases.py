@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fault_shim import KINDS
-from fault_world import COMMANDS, World, refuses_with_the_file, results
+from faults.fault_shim import KINDS
+from faults.fault_world import COMMANDS, World, refuses_with_the_file, results
 
 CUTS, FLIPS, FEWER_FLIPS = 64, 200, 50  # flips in checkpoints, and in other files
 FOLD = ("last.pt", "last.1.pt", "best.pt", "done.json", "config.yaml", "history.csv")

@@ -19,11 +19,11 @@ from collections import Counter
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[2]
-sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "tests"), str(Path(__file__).parent)]
+sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "tests")]
 
-import fault_cases  # noqa: E402
 import torch  # noqa: E402
-from fault_cases import Case, Stage  # noqa: E402
+from faults import fault_cases  # noqa: E402
+from faults.fault_cases import Case, Stage  # noqa: E402
 
 LOG, PAGE = REPOSITORY / "build/faults.jsonl", REPOSITORY / "docs/faults.md"
 BEGIN, END = "<!-- figures: written by `make faults` -->\n", "<!-- end of figures -->\n"

@@ -23,12 +23,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fault_toy import write_config, write_input
+from faults.fault_toy import write_config, write_input
 
 from comp.config.workspace import RunDir
 from comp.core.errors import RunError
 from comp.train import checkpoint
 
+TESTS = Path(__file__).parents[1]
 COMMANDS = [
     ["folds", "make", "-c", "toy.yaml"],
     ["train", "-c", "toy.yaml"],
@@ -59,8 +60,10 @@ class World:
         self.untouched = contents(self.input)
         warm = [str(self.workspace("warm")), json.dumps(COMMANDS)]
         command = [sys.executable, str(Path(__file__).with_name("fault_zygote.py")), *warm]
+        path = os.pathsep.join([str(TESTS.parent), str(TESTS), os.environ.get("PYTHONPATH", "")])
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-        self.zygote: Any = subprocess.Popen(command, **pipes)
+        environment = {**os.environ, "PYTHONPATH": path.rstrip(os.pathsep)}
+        self.zygote: Any = subprocess.Popen(command, env=environment, **pipes)
         assert self.zygote.stdout.readline() == "ready\n"
         whole = self.workspace("whole")
         self.whole = self.run(whole)

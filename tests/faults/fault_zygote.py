@@ -17,23 +17,22 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-import fault_toy  # noqa: E402, F401 - registers the network
-import torch  # noqa: E402
-from fault_shim import Shim, install  # noqa: E402
+import torch
+from faults import fault_toy  # noqa: F401 - registers the network
+from faults.fault_shim import Shim, install
 
-import comp.inference.predict  # noqa: E402
-import comp.report.status  # noqa: E402
-import comp.report.tables  # noqa: E402
-import comp.stages.ensemble  # noqa: E402
-import comp.stages.folds  # noqa: E402
-import comp.stages.status  # noqa: E402
-from comp.cli import main  # noqa: E402
-from comp.data.cache import pack  # noqa: E402
-from comp.train import checkpoint, loop, validate  # noqa: E402
+import comp.inference.predict
+import comp.report.status
+import comp.report.tables
+import comp.stages.ensemble
+import comp.stages.folds
+import comp.stages.status
+from comp.cli.main import main
+from comp.data.cache import pack
+from comp.train import checkpoint, loop, validate
 
 
 def child(request: dict[str, Any], report: int) -> int:

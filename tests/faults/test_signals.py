@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fault_world import World, results
+from faults.fault_world import World, results
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="forks, reads /proc")
 INT, TERM = int(signal.SIGINT), int(signal.SIGTERM)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_loop import make_job
 from torch import nn
+from train_jobs import make_job
 
 from comp.config.workspace import RunDir
 from comp.models.device import choose_device

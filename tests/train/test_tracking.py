@@ -6,8 +6,8 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
-from test_loop import Killed, kill_at, make_job
 from toys import toy_tree
+from train_jobs import Killed, kill_at, make_job
 
 from comp.config.loading import make_config
 from comp.config.workspace import RunDir

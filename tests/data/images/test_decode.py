@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
+from toys import png_header
 
 from comp.check.image_stats import look
 from comp.core.errors import ConfigError, DataError
@@ -206,15 +207,6 @@ def test_float_pixels_are_refused(tmp_path: Path) -> None:
     content = encoded(Image.fromarray(np.zeros((4, 4), dtype=np.float32)), "TIFF")
     with pytest.raises(DataError, match="floating point"):
         read(tmp_path, content)
-
-
-def png_header(width: int, height: int) -> bytes:
-    head = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    data = b"IDAT" + zlib.compress(b"")
-    chunks = [
-        struct.pack(">I", len(c) - 4) + c + struct.pack(">I", zlib.crc32(c)) for c in (head, data)
-    ]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
 
 
 def jpeg_header(width: int, height: int) -> bytes:

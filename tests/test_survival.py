@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 import torch
-from test_loop import Killed, kill_at, make_job, weights
-from test_options import OPTIONS
+from train_jobs import Killed, kill_at, make_job, weights
+from train_options import OPTIONS
 
 from comp.core.errors import CompError, OutOfTime, RunError, TrainError
 from comp.data.loader import loader

@@ -1,0 +1,70 @@
+"""How the suite is laid out: a module's tests carry its name, and no test imports another's."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import comp
+
+TESTS = Path(__file__).parent
+PACKAGE = Path(comp.__file__).parent
+MODULES = {
+    path.relative_to(PACKAGE)
+    for path in PACKAGE.rglob("*.py")
+    if path.name not in ("__init__.py", "__main__.py")
+}
+FILES = sorted(TESTS.rglob("test_*.py"))
+
+# Tests of no single module: they stand at the top of the suite, or in `faults`.
+CROSS_CUTTING = {
+    "test_demo.py",
+    "test_faults_page.py",
+    "test_laws.py",
+    "test_layout.py",
+    "test_names_survive.py",
+    "test_survival.py",
+    "test_train_options.py",
+    "test_wrong_data.py",
+}
+
+
+def module_of(test: Path) -> Path:
+    """The module that a test file is about, relative to comp."""
+    below = test.relative_to(TESTS)
+    return below.with_name(below.name.removeprefix("test_"))
+
+
+def imported(path: Path) -> set[str]:
+    """Every module that a file imports, also inside functions."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            module = node.module or ""
+            found |= {module, *(f"{module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def tests_among(names: set[str]) -> set[str]:
+    """The names that are test files or conftest, not plain modules that tests may share."""
+    stems = {path.stem for path in FILES} | {"conftest"}
+    return {name for name in names if not name.startswith("comp.")
+            and name.split(".")[-1] in stems}  # fmt: skip
+
+
+@pytest.mark.parametrize("path", FILES, ids=[str(path.relative_to(TESTS)) for path in FILES])
+def test_no_test_imports_another_tests_module(path: Path) -> None:
+    assert tests_among(imported(path)) == set()
+
+
+def test_the_check_of_imports_sees_a_test_that_is_imported(tmp_path: Path) -> None:
+    file = tmp_path / "test_x.py"
+    file.write_text(
+        "import comp.data.layouts.test_answers\n"
+        "def inner():\n    from test_layout import FILES\n    import faults.test_faults\n"
+    )
+    assert tests_among(imported(file)) == {"test_layout", "faults.test_faults"}
