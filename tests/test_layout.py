@@ -49,7 +49,7 @@ def imported(path: Path) -> set[str]:
     return found
 
 
-def tests_among(names: set[str]) -> set[str]:
+def that_are_tests(names: set[str]) -> set[str]:
     """The names that are test files or conftest, not plain modules that tests may share."""
     stems = {path.stem for path in FILES} | {"conftest"}
     return {name for name in names if not name.startswith("comp.")
@@ -58,7 +58,7 @@ def tests_among(names: set[str]) -> set[str]:
 
 @pytest.mark.parametrize("path", FILES, ids=[str(path.relative_to(TESTS)) for path in FILES])
 def test_no_test_imports_another_tests_module(path: Path) -> None:
-    assert tests_among(imported(path)) == set()
+    assert that_are_tests(imported(path)) == set()
 
 
 def test_the_check_of_imports_sees_a_test_that_is_imported(tmp_path: Path) -> None:
@@ -67,4 +67,4 @@ def test_the_check_of_imports_sees_a_test_that_is_imported(tmp_path: Path) -> No
         "import comp.data.layouts.test_answers\n"
         "def inner():\n    from test_layout import FILES\n    import faults.test_faults\n"
     )
-    assert tests_among(imported(file)) == {"test_layout", "faults.test_faults"}
+    assert that_are_tests(imported(file)) == {"test_layout", "faults.test_faults"}
