@@ -20,7 +20,9 @@ FILES = sorted(TESTS.rglob("test_*.py"))
 
 # Tests of no single module: they stand at the top of the suite, or in `faults`.
 CROSS_CUTTING = {
+    "test_cardamage.py",
     "test_demo.py",
+    "test_drift.py",
     "test_faults_page.py",
     "test_laws.py",
     "test_layout.py",
@@ -68,3 +70,9 @@ def test_the_check_of_imports_sees_a_test_that_is_imported(tmp_path: Path) -> No
         "def inner():\n    from test_layout import FILES\n    import faults.test_faults\n"
     )
     assert that_are_tests(imported(file)) == {"test_layout", "faults.test_faults"}
+
+
+def test_every_test_file_below_a_room_has_its_module() -> None:
+    below = [path for path in FILES if path.parent not in (TESTS, TESTS / "faults")]
+    assert [str(path) for path in below if module_of(path) not in MODULES] == []
+    assert {path.name for path in FILES if path.parent == TESTS} == CROSS_CUTTING

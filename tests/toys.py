@@ -10,6 +10,11 @@ from typing import Any
 
 import numpy as np
 
+SHARED = next(
+    (above / "shared/data" for above in Path(__file__).parents if (above / "shared/data").is_dir()),
+    Path("shared/data"),  # the real competitions are not here: their tests are skipped
+)
+
 
 def write_csv(path: Path, rows: list[list[Any]]) -> None:
     """A comma-separated table."""

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from toys import lay_masks, paint, toy_rows, write_csv
+from toys import SHARED, lay_masks, paint, toy_rows, write_csv
 
 from comp.config.loading import load_config
 from comp.config.schema import Config
@@ -15,8 +15,6 @@ from comp.data.layouts.layouts import read_index
 from comp.stages.experiment import open_experiment
 from comp.stages.init import Begun, init
 from comp.tasks.kinds import TASKS
-
-SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 
 
 def begin(root: str = "input/toy") -> tuple[Begun, Config]:

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
-from toys import png_header
+from toys import SHARED, png_header
 
 from comp.check.image_stats import look
 from comp.core.errors import ConfigError, DataError
@@ -19,7 +19,6 @@ from comp.data.images.decode import MAX_PIXELS, RESIZES, fit, read_image
 from comp.data.images.geometry import OWN_SIZE
 
 RGB = np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8)
-SHARED = Path(__file__).parents[2] / "../shared/data"
 
 
 def encoded(image: Image.Image, kind: str, **options: object) -> bytes:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from toys import SHARED
 
 from comp.config.schema import DataConfig
 from comp.core.errors import ConfigError, DataError
@@ -12,7 +13,6 @@ from comp.data.layouts.layouts import read_index, read_test
 from comp.data.layouts.test_answers import read_answers
 from comp.tasks.kinds import TASKS
 
-SHARED = Path(__file__).parents[2] / "../shared/data"
 real = pytest.mark.skipif(not SHARED.is_dir(), reason="the real competitions are not here")
 
 
