@@ -174,7 +174,9 @@ def test_the_config_gives_the_order_of_the_classes(tmp_path):
 def test_the_classes_of_the_config_must_be_those_of_the_labels(tmp_path):
     keys = {"classes": ["yes", "no"]}
     told = refusal(lay(tmp_path, "a,yes\nb,yess\n", ["a.png", "b.png"], **keys))
-    assert "line 3: the label 'yess' is none of the classes 'yes', 'no'; did you mean" in told
+    assert (
+        "line 3: the label 'yess' is none of the classes 'yes', 'no'. Did you mean 'yes'?" in told
+    )
     assert "data.classes names what no row has: 'no'" in told
 
 
@@ -392,7 +394,7 @@ def test_a_missing_root_names_the_nearest_folder(tmp_path, monkeypatch):
     (tmp_path / "input/letters").mkdir(parents=True)
     told = refusal(DataConfig(root="input/leters"))
     assert f"relative to the current folder, {tmp_path}" in told
-    assert "did you mean 'input/letters'?" in told
+    assert "Did you mean 'input/letters'?" in told
 
 
 def test_an_unknown_layout_names_the_choices():
