@@ -13,7 +13,7 @@ from comp.core.errors import DataError
 from comp.data.index import file_match
 from comp.data.index.tables import Table, read_table
 
-_TABLES = (".csv", ".tsv")
+_TABLES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".csv.zip", ".tsv.zip", ".parquet", ".xlsx")
 _UNLISTED = 3  # levels of folders in which tables are sought
 
 
@@ -48,7 +48,7 @@ def survey(root: Path) -> Place:
     tables, doubts = {}, []
     folders = Counter(name.rpartition("/")[0] or "." for name, _ in listing.images)
     for name, path in listing.files:
-        if path.suffix.lower() in _TABLES and name.count("/") < _UNLISTED:
+        if path.name.lower().endswith(_TABLES) and name.count("/") < _UNLISTED:
             try:
                 tables[name] = read_table(path)
             except DataError as problem:

@@ -179,11 +179,11 @@ def _forms(experiment: Experiment) -> Iterator[Finding]:
     for path in (Path(data.root) / data.train_csv, *([sample] if sample else [])):
         if not path.is_file():
             continue
-        table = read_table(path)
-        odd = [f"in {table.encoding}"] if table.encoding != "utf-8" else []
-        odd += ["with a byte order mark"] if table.bom else []
-        odd += ["with CRLF"] if table.newline == "\r\n" else []
-        odd += [f"cut at {table.delimiter!r}"] if table.delimiter != "," else []
+        form = read_table(path).form
+        odd = [f"in {form.encoding}"] if form.encoding != "utf-8" else []
+        odd += ["with a byte order mark"] if form.bom else []
+        odd += ["with CRLF"] if form.newline == "\r\n" else []
+        odd += [f"cut at {form.delimiter!r}"] if form.delimiter != "," else []
         if odd:
             yield Finding("note", f"{path} is written {', '.join(odd)}")
 

@@ -63,7 +63,7 @@ def read_sample(path: Path, id_column: str) -> Sample:
 
 def sample_of(table: Table, key: str, fixed: Sequence[str] = ()) -> Sample:
     """The sample that a table is. key: the column of ids; fixed: columns that stay as they are."""
-    path = table.path
+    path, form = table.path, table.form
     return Sample(
         fixed={name: tuple(table.values[name]) for name in fixed},
         path=Path(path),
@@ -71,11 +71,11 @@ def sample_of(table: Table, key: str, fixed: Sequence[str] = ()) -> Sample:
         id_column=key,
         ids=tuple(table.values[key]),
         texts={name: frozenset(table.values[name]) for name in table.columns if name != key},
-        header=Path(path).read_bytes().split(b"\n", 1)[0].removesuffix(b"\r"),
-        encoding=table.encoding,
-        newline=table.newline,
-        final_newline=table.final_newline,
-        delimiter=table.delimiter,
+        header=form.header or lines([table.columns], ",", "\n").encode().removesuffix(b"\n"),
+        encoding=form.encoding,
+        newline=form.newline,
+        final_newline=form.final_newline,
+        delimiter=form.delimiter,
     )
 
 

@@ -6,13 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from comp.data.index.tables import Table
+from comp.data.index.tables import Table, make_table
 from comp.scaffold.columns import answer, group_column, id_column, separator_of
 
 
 def table(**columns: list[str]) -> Table:
-    rows = len(next(iter(columns.values())))
-    return Table(Path("t.csv"), tuple(columns), columns, tuple(range(2, rows + 2)))
+    return make_table(columns, Path("t.csv"))
 
 
 def test_the_id_column_is_the_one_whose_cells_are_images() -> None:

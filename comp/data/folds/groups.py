@@ -9,8 +9,6 @@ The groups name every training id once. That is their fingerprint: for other ids
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,7 +22,7 @@ from comp.core import checksums, files, progress
 from comp.core.errors import DataError, complain, first
 from comp.data.index import file_match
 from comp.data.index.index import Index
-from comp.data.index.tables import read_table
+from comp.data.index.tables import read_table, write_table
 
 FORMAT = 1
 
@@ -132,15 +130,7 @@ def _named(roots: Sequence[int], ids: Sequence[str]) -> list[str]:
 
 def write_groups(path: Path, ids: Sequence[str], groups: Sequence[str]) -> None:
     """The accepted groups as a table; whole or not at all."""
-    _write(path, ("id", "group"), zip(ids, groups, strict=True))
-
-
-def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    files.write_text(path, text.getvalue())
+    write_table(path, ("id", "group"), zip(ids, groups, strict=True))
 
 
 def read_groups(path: Path, index: Index) -> tuple[str, ...]:
@@ -205,7 +195,7 @@ def write_skipped(path: Path, skipped: Skipped) -> None:
     rows = [(name, "train", why) for name, why in sorted(skipped.train.items())]
     rows += [(name, "test", why) for name, why in sorted(skipped.test.items())]
     if rows:
-        _write(path, ("id", "part", "reason"), rows)
+        write_table(path, ("id", "part", "reason"), rows)
     else:
         path.unlink(missing_ok=True)
 

@@ -6,8 +6,6 @@ made, its fingerprint and its balance; it is written last, and makes the plan wh
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +18,7 @@ from comp.core.errors import DataError, PlanError, complain, first
 from comp.data.folds.plan import ALWAYS, FoldPlan, balance
 from comp.data.index.index import Index
 from comp.data.index.masks import Marked, Masks
-from comp.data.index.tables import Table, read_table
+from comp.data.index.tables import Table, read_table, table_text
 
 _KEYS = ("id", "fold", "group")  # the first columns; the labels follow
 _MARK = "mask"  # the last column, where there are masks: a digest of each
@@ -95,15 +93,13 @@ def _csv_text(plan: FoldPlan, index: Index) -> str:
     names = ["label"] if target.ndim == 1 else _column_names(plan.classes)
     labels = [[text] for text in plan.labels] if target.ndim == 1 else target.tolist()
     groups = plan.groups or ("",) * len(plan.ids)
-    out = io.StringIO(newline="")
-    writer = csv.writer(out, lineterminator="\n")
     names = [*names, _MARK] if plan.marks else names
     marks = [[mark] for mark in plan.marks] or [[]] * len(plan.ids)
-    writer.writerow([*_KEYS, *names])
     rows = zip(plan.ids, plan.fold.tolist(), groups, labels, marks, strict=True)
-    for name, fold, group, cells, mark in rows:
-        writer.writerow([name, fold, group, *cells, *mark])
-    return out.getvalue()
+    return table_text(
+        [*_KEYS, *names],
+        [[name, fold, group, *cells, *mark] for name, fold, group, cells, mark in rows],
+    )
 
 
 def _column_names(classes: Sequence[str]) -> list[str]:

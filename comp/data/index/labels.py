@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -94,12 +94,11 @@ def _columns(table: Table, data: DataConfig, task: Task) -> list[str]:
 
 def _binned(table: Table, data: DataConfig) -> tuple[Table, list[str]]:
     """The table with the numbers of `data.bins` turned into classes."""
-    complaints: list[str] = []
-    values = dict(table.values)
+    complaints, binned = list[str](), dict[str, list[str]]()
     for name, edges in data.bins.items():
-        values[name], wrong = to_bins(values[name], table.lines, edges, name)
+        binned[name], wrong = to_bins(table.values[name], table.lines, edges, name)
         complaints += wrong
-    return replace(table, values=values), complaints
+    return table.but(**binned) if binned else table, complaints
 
 
 def _by_bins(texts: Sequence[str], table: Table, data: DataConfig) -> tuple[str, ...]:

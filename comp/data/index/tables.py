@@ -1,94 +1,119 @@
-"""CSV tables in which every cell is text: "00001", "NA" and "None" stay what the file says."""
+"""Tables in which every cell is text: "00001", "NA" and "None" stay what the file says.
+
+The first bytes of a file decide what it is, never its name: text, gzip, a zip archive with one
+table in it, Parquet or an Excel workbook. pandas reads them all.
+"""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from itertools import pairwise
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
-from comp.core.errors import DataError, complain, did_you_mean, first
+import pandas as pd
 
-ENCODINGS = ("utf-8", "cp949")  # the second is what Korean Excel saves
-DELIMITERS = (",", "\t", ";")
-_BOM = b"\xef\xbb\xbf"
+from comp.core import files
+from comp.core.errors import DataError, complain, did_you_mean, first, repeated
+from comp.data.index.table_files import read_frame, unpack
+from comp.data.index.table_text import TextForm, decode, delimiter_of, parse
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Table:
     """A table as the file has it, and the form of the file, so that one like it can be written.
 
-    `path`           the file
-    `columns`        (C,) the column names, each once
-    `values`         column -> (N,) cells
-    `lines`          (N,) the line of the file on which each row begins, the header being on 1
-    `encoding`       one of ENCODINGS
-    `bom`            whether a byte order mark opens the file
-    `newline`        "\\n" or "\\r\\n", by the header
-    `final_newline`  whether the last line is ended by one
-    `delimiter`      one of DELIMITERS
+    `frame`  (N, C) text; the rows are numbered from 0, the columns have different names
+    `path`   the file
+    `lines`  (N,) the line of the file on which each row begins, the header being on line 1; in a
+             Parquet file or a workbook the row number counted in the same way
+    `form`   encoding, newlines and delimiter; the defaults where the file is no text
     """
 
+    frame: pd.DataFrame
     path: Path
-    columns: tuple[str, ...]
-    values: dict[str, list[str]]
     lines: tuple[int, ...] = field(default=(), repr=False)
-    encoding: str = "utf-8"
-    bom: bool = False
-    newline: str = "\n"
-    final_newline: bool = True
-    delimiter: str = ","
+    form: TextForm = field(default_factory=TextForm)
 
     def __len__(self) -> int:
-        return len(self.values[self.columns[0]])
+        return len(self.frame)
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """(C,) the column names, each once."""
+        return tuple(self.frame.columns)
+
+    @cached_property
+    def values(self) -> dict[str, list[str]]:
+        """Column -> its (N,) cells."""
+        return {name: self.frame[name].tolist() for name in self.columns}
 
     def column(self, name: str) -> list[str]:
         """The (N,) cells of a column; DataError with the nearest name when there is none."""
-        if name not in self.values:
+        if name not in self.columns:
             raise DataError(f"{self.path}: {self.no_column(name)}")
         return self.values[name]
 
     def no_column(self, name: str) -> str:
-        """What to say of a column that is not here."""
+        """The message about a column that the table does not have."""
         hint = did_you_mean(name, self.columns)
         return f"no column {name!r}; its columns are {first(self.columns, 12)}.{hint}"
 
+    def but(self, **columns: Sequence[str]) -> Table:
+        """The same rows with these columns replaced, or added at the end."""
+        return replace(self, frame=self.frame.assign(**columns).astype(str))
+
+    def only(self, *columns: str) -> Table:
+        """The same rows with these columns alone."""
+        return replace(self, frame=self.frame[list(columns)])
+
+
+def make_table(
+    columns: Mapping[str, Sequence[str]], path: Path, lines: Sequence[int] | None = None
+) -> Table:
+    """A table of columns of equal length, as if `path` held it."""
+    frame = pd.DataFrame(dict(columns), dtype=str)
+    return Table(frame, path, tuple(range(2, len(frame) + 2) if lines is None else lines))
+
 
 def read_table(path: Path) -> Table:
-    """The table in a file: UTF-8 (a BOM may be there) or cp949, cut at comma, tab or semicolon.
+    """The table in a file.
 
-    Blank lines at the end are left out. Raises DataError when the file is missing or is not text,
-    for a row that has more or fewer cells than the header (with its line), and for column names
-    that are empty or repeated.
+    Text is UTF-8 (with or without a byte order mark) or cp949, cut at comma, tab or semicolon;
+    blank lines at its end are left out. Numbers of a Parquet file or a workbook become text as
+    Python prints them, empty cells the empty text.
+
+    Raises DataError when the file is missing, damaged or no table, for a row that has more or fewer
+    cells than the header (with its line), for column names that are empty or repeated, and where
+    the library that reads the format is not installed.
     """
     path = Path(path)
-    content = _read_bytes(path)
-    bom = content.startswith(_BOM)
-    encoding, text = _decode(path, content.removeprefix(_BOM))
-    delimiter = _delimiter(text)
-    rows, lines = _parse(path, text, delimiter)
-    if not rows:
-        raise DataError(f"{path}: empty; a table begins with a line of column names")
-    columns, body = tuple(rows[0]), rows[1:]
+    content = unpack(path, _read_bytes(path))
+    frame = read_frame(path, content)
+    if frame is not None:
+        complain(DataError, f"{path}: not a table:", _bad_names(list(frame.columns)))
+        return Table(frame, path, tuple(range(2, len(frame) + 2)))
+    encoding, bom, text = decode(path, content)
+    delimiter = delimiter_of(text)
+    rows = parse(path, text, delimiter)
     complain(
         DataError,
         f"{path}: not a table (cut at {delimiter!r}):",
-        [*_bad_names(columns), *_ragged(len(columns), body, lines[1:])],
+        [*_bad_names(rows.columns), *rows.ragged],
     )
-    cells = [list(cut) for cut in zip(*body, strict=True)] if body else [[] for _ in columns]
-    return Table(
-        path=path,
-        columns=columns,
-        values=dict(zip(columns, cells, strict=True)),
-        lines=tuple(lines[1:]),
-        encoding=encoding,
-        bom=bom,
-        newline="\r\n" if text[: text.find("\n") + 1].endswith("\r\n") else "\n",
-        final_newline=text.endswith(("\n", "\r")),
-        delimiter=delimiter,
-    )
+    form = TextForm.of(text, encoding, bom, delimiter)
+    return Table(rows.frame(), path, tuple(rows.lines.tolist()), form)
+
+
+def table_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """The text of a table that `comp` writes: commas, "\\n", quotes where a cell needs them."""
+    frame = pd.DataFrame(list(rows), columns=list(columns), dtype=object)
+    return frame.to_csv(index=False, lineterminator="\n")
+
+
+def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a table as UTF-8; whole or not at all."""
+    files.write_text(path, table_text(columns, rows))
 
 
 def _read_bytes(path: Path) -> bytes:
@@ -109,56 +134,8 @@ def _hint(path: Path) -> str:
     return close or f" {path.parent} holds: {first(beside) or 'nothing'}."
 
 
-def _decode(path: Path, content: bytes) -> tuple[str, str]:
-    """The encoding and the text."""
-    for encoding in ENCODINGS:
-        try:
-            return encoding, content.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    raise DataError(f"{path}: neither {' nor '.join(ENCODINGS)} text; save it as UTF-8")
-
-
-def _delimiter(text: str) -> str:
-    """The delimiter that gives the header the most names; the comma for a single column."""
-
-    def names(delimiter: str) -> int:
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-        try:
-            return len(next(reader, []))
-        except csv.Error:  # quotes that make sense with another delimiter only
-            return 0
-
-    return max(DELIMITERS, key=names)
-
-
-def _parse(path: Path, text: str, delimiter: str) -> tuple[list[list[str]], list[int]]:
-    """The rows, and the line on which each begins; without the blank ones at the end."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    rows, ends = [], [0]
-    try:
-        for row in reader:
-            rows.append(row)
-            ends.append(reader.line_num)
-    except csv.Error as problem:
-        where = f"{path}: line {ends[-1] + 1}"
-        raise DataError(f"{where}: {problem}; is a quote left open in that row?") from problem
-    while rows and not "".join(rows[-1][:1]).strip() and len(rows[-1]) < 2:
-        rows.pop()
-    return rows, [before + 1 for before, _ in pairwise(ends)][: len(rows)]
-
-
 def _bad_names(columns: Sequence[str]) -> list[str]:
     empty = [str(number) for number, name in enumerate(columns, 1) if not name.strip()]
-    seen: set[str] = set()
-    repeated = [name for name in columns if name.strip() and (name in seen or seen.add(name))]  # type: ignore[func-returns-value]
     out = [f"line 1: column {', '.join(empty)} of {len(columns)} has no name"] if empty else []
-    return out + [f"line 1: the column name {name!r} is repeated" for name in repeated]
-
-
-def _ragged(width: int, rows: Sequence[Sequence[str]], lines: Sequence[int]) -> list[str]:
-    return [
-        f"line {line}: {len(row)} cells where the header has {width}: {first(row, 3) or 'blank'}"
-        for row, line in zip(rows, lines, strict=True)
-        if len(row) != width
-    ]
+    again = repeated([name for name in columns if name.strip()])
+    return out + [f"line 1: the column name {name!r} is repeated" for name in again]

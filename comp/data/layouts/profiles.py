@@ -94,9 +94,9 @@ def _photos(people: Table, listing: file_match.Listing) -> tuple[Table, list[Pat
 
 
 def _spread(people: Table, rows: Sequence[int], more: dict[str, list[str]]) -> Table:
-    values = {name: [cells[row] for row in rows] for name, cells in people.values.items()}
+    frame = people.frame.iloc[list(rows)].reset_index(drop=True)
     lines = tuple(people.lines[row] for row in rows)
-    return replace(people, columns=(*people.columns, *more), values={**values, **more}, lines=lines)
+    return replace(people, frame=frame, lines=lines).but(**more)
 
 
 def _complaints(

@@ -195,10 +195,7 @@ def _asked(
         return Asked(ids, tuple(table.values[data.rle_class]))
     if len(columns) > 1:
         return Asked(ids, (None,) * len(ids))
-    two = Table(
-        **{**vars(table), "columns": (key, columns[0])},
-    )
-    return read_asked(two, key, lambda name: bool(listing.find(name)))
+    return read_asked(table.only(key, columns[0]), key, lambda name: bool(listing.find(name)))
 
 
 def _natural(code: str) -> tuple[int, str]:

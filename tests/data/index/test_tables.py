@@ -1,9 +1,11 @@
 """Tables are text; what is not a table is refused with its line."""
 
+from pathlib import Path
+
 import pytest
 
 from comp.core.errors import DataError
-from comp.data.index.tables import read_table
+from comp.data.index.tables import make_table, read_table, write_table
 
 
 def write(tmp_path, content):
@@ -39,7 +41,8 @@ def test_cells_stay_text(tmp_path):
 )
 def test_the_form_of_the_file_is_kept(tmp_path, content, form):
     table = read_table(write(tmp_path, content))
-    assert (table.encoding, table.bom, table.newline, table.final_newline, table.delimiter) == form
+    read = table.form
+    assert (read.encoding, read.bom, read.newline, read.final_newline, read.delimiter) == form
     assert len(table) == 1
 
 
@@ -91,3 +94,19 @@ def test_a_missing_column_names_the_nearest_one(tmp_path):
     with pytest.raises(DataError, match=r"no column 'lable'.*Did you mean 'label'"):
         table.column("lable")
     assert table.column("label") == ["2"]
+
+
+def test_a_table_is_written_as_it_is_read(tmp_path):
+    rows = [("00001", "a,b"), ('q"r', "x\ny"), ("", "NA")]
+    write_table(tmp_path / "t.csv", ("id", "a"), rows)
+    assert (tmp_path / "t.csv").read_bytes() == b'id,a\n00001,"a,b"\n"q""r","x\ny"\n,NA\n'
+    assert list(zip(*read_table(tmp_path / "t.csv").values.values(), strict=True)) == rows
+
+
+def test_columns_are_replaced_added_and_chosen():
+    table = make_table({"id": ["1", "2"], "a": ["x", "y"]}, Path("t.csv"))
+    assert table.lines == (2, 3)
+    more = table.but(a=["0", "1"], b=["", "z"])
+    assert more.values == {"id": ["1", "2"], "a": ["0", "1"], "b": ["", "z"]}
+    assert more.only("b", "id").columns == ("b", "id")
+    assert table.values["a"] == ["x", "y"]

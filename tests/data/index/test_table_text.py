@@ -1,0 +1,53 @@
+"""Rows, lines and cells of a text, whatever its newlines and quotes are."""
+
+from pathlib import Path
+
+import pytest
+
+from comp.core.errors import DataError
+from comp.data.index.table_text import TextForm, decode, delimiter_of, parse
+
+HERE = Path("t.csv")
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+def test_a_newline_of_any_system_ends_a_row(newline):
+    rows = parse(HERE, newline.join(["id,a", "1,x", "2,y", "", ""]), ",")
+    assert rows.columns == ("id", "a")
+    assert rows.lines.tolist() == [2, 3]
+    assert rows.frame().to_numpy().tolist() == [["1", "x"], ["2", "y"]]
+
+
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_rows_are_counted_alike_with_and_without_quotes(quote):
+    rows = parse(HERE, f"id,a\n{quote}1{quote},2\n3\n\n4,5,6\n \n", ",")
+    assert rows.lines.tolist() == [2, 3, 4, 5]
+    assert [line[:15] for line in rows.ragged] == [f"line {n}: {k} cells" for n, k in
+                                                   ((3, 1), (4, 0), (5, 3))]  # fmt: skip
+
+
+def test_a_line_is_where_a_row_begins():
+    rows = parse(HERE, 'id,a\n1,"x\ny"\n2,z\n', ",")
+    assert rows.lines.tolist() == [2, 4]
+    assert rows.frame()[rows.columns[1]].tolist() == ["x\ny", "z"]
+
+
+def test_letters_that_look_like_newlines_are_none():
+    rows = parse(HERE, "id,a\n1,x\u2028y\x0bz\n", ",")
+    assert rows.frame().to_numpy().tolist() == [["1", "x\u2028y\x0bz"]]
+
+
+def test_the_delimiter_with_the_most_names_wins():
+    assert [delimiter_of(text) for text in ("a;b,c;d", "a\tb", "a", '"a;b";"c"')] == list(";\t,;")
+
+
+def test_the_header_is_kept_as_bytes():
+    encoding, bom, text = decode(HERE, "\ufeffid,이름\r\n1,2\r\n".encode())
+    form = TextForm.of(text, encoding, bom, ",")
+    assert form.header == "\ufeffid,이름".encode()
+    assert (form.newline, form.bom, form.encoding) == ("\r\n", True, "utf-8")
+
+
+def test_an_empty_text_is_no_table():
+    with pytest.raises(DataError, match="empty; a table begins with"):
+        parse(HERE, " \n\n", ",")
