@@ -70,7 +70,7 @@ def _config_of(config: Path | None, runs: list[str]) -> Path | None:
         return config
     from comp.stages.members import run_config_path
 
-    return run_config_path(runs[0])
+    return run_config_path(runs[0], Path("runs"))
 
 
 @submission_app.command("check")

@@ -9,9 +9,10 @@ The comment beside or above a field is what `comp.config.reference` prints as it
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, PrivateAttr, field_validator, model_validator
 
 from comp.config.values import (
     Count,
@@ -59,6 +60,21 @@ class DataConfig(Section):
     # The table that a submission is written like; null: answer for every test image
     sample_submission: str | None = "sample_submission.csv"
     test_answers: str | None = None  # a table like train_csv, where the true answers are known
+
+    _cache: Path = PrivateAttr(Path("cache"))
+
+    @property
+    def cache(self) -> Path:
+        """The folder where notes about data files are kept, such as the values of masks."""
+        return self._cache
+
+    def at(self, workspace: Path) -> DataConfig:
+        """The same data with paths below a workspace folder; itself for the current folder."""
+        if workspace == Path():
+            return self
+        found = self.model_copy(update={"root": str(workspace / self.root)})
+        found._cache = workspace / "cache"
+        return found
 
     @model_validator(mode="after")
     def _rising(self) -> DataConfig:
@@ -145,6 +161,12 @@ class ModelConfig(Section):
     init: str = "default"  # how the head is initialised: default, xavier or kaiming
     # attributes: one head for each column of data.target
     heads: Literal["one", "attributes"] = "one"
+
+    def at(self, workspace: Path) -> ModelConfig:
+        """The same network with the file of its weights below a workspace folder."""
+        if self.weights is None or workspace == Path():
+            return self
+        return self.model_copy(update={"weights": str(workspace / self.weights)})
 
 
 class TrainConfig(Section):

@@ -35,7 +35,7 @@ FREE = (
 
 @dataclass(frozen=True)
 class Workspace:
-    """The folders of one competition, below the folder in which `comp` runs."""
+    """The folders of one competition below `root`; the command line's is the current folder."""
 
     name: str
     root: Path = Path()
@@ -87,12 +87,12 @@ class Workspace:
         return RunDir(self.run / f"fold_{number}")
 
 
-def workspace_of(config: Config) -> Workspace:
+def workspace_of(config: Config, root: Path = Path()) -> Workspace:
     """The folders of an experiment. One on a subset has a run folder of its own."""
     if config.train.subset is None:
-        return Workspace(config.name, plan=config.folds.plan)
+        return Workspace(config.name, root, config.folds.plan)
     plan = config.folds.plan or config.name
-    return Workspace(f"{config.name}_subset{config.train.subset}", plan=plan)
+    return Workspace(f"{config.name}_subset{config.train.subset}", root, plan)
 
 
 @dataclass(frozen=True)

@@ -183,7 +183,7 @@ def _scores(folder: Path) -> dict[str, Any]:
     return files.read_json(path, CheckError) if path.is_file() else {}
 
 
-def enter_score(name: str, value: float, *, private: bool) -> Path:
+def enter_score(name: str, value: float, *, private: bool, root: Path = Path()) -> Path:
     """Keep a leaderboard score of a submission, with the SHA-256 of the file that it is for.
 
     Scores of an older file of that name are dropped. Raises UsageError for no such submission and
@@ -191,7 +191,7 @@ def enter_score(name: str, value: float, *, private: bool) -> Path:
     """
     if not math.isfinite(value):
         raise UsageError(f"{value}: a score is a finite number")
-    path = find(name)
+    path = find(name, root)
     digest = checksums.digest_file(path)
     known = _scores(path.parent)
     entry = known.get(base_name(path), {})

@@ -67,7 +67,7 @@ def check(
     from comp.report.check_page import write_page
 
     paths = experiment.workspace
-    ensure_sample(experiment.config.data)
+    ensure_sample(experiment.data)
     train, test, findings = _read(experiment)
     if not allow_unasked:
         findings += _unasked(experiment, test)
@@ -121,7 +121,7 @@ def record(checked: Checked) -> dict[str, Any]:
 
 def _read(experiment: Experiment) -> tuple[Index, Index, list[Finding]]:
     """Both indexes; an empty one and the complaints where one cannot be read."""
-    data, task = experiment.config.data, experiment.task
+    data, task = experiment.data, experiment.task
     empty, findings = Index((), (), ()), list[Finding]()
     try:
         train = read_index(data, task)
@@ -139,7 +139,7 @@ def _read(experiment: Experiment) -> tuple[Index, Index, list[Finding]]:
 
 def _unasked(experiment: Experiment, test: Index) -> Iterator[Finding]:
     """Test images that the sample submission does not ask for: it may be an old one."""
-    data = experiment.config.data
+    data = experiment.data
     folder, train = test_folder(data), Path(data.root) / data.train_images
     overlap = folder.resolve().is_relative_to(train.resolve()) or train.resolve().is_relative_to(
         folder.resolve()
@@ -160,7 +160,7 @@ def _unasked(experiment: Experiment, test: Index) -> Iterator[Finding]:
 
 def _in_no_row(experiment: Experiment, train: Index, test: Index) -> Iterator[Finding]:
     """Images beside those of training that no row of the table names."""
-    data = experiment.config.data
+    data = experiment.data
     folder = Path(data.root) / data.train_images
     if not LAYOUTS[data.layout].named or not len(train):
         return
@@ -174,7 +174,7 @@ def _in_no_row(experiment: Experiment, train: Index, test: Index) -> Iterator[Fi
 
 def _forms(experiment: Experiment) -> Iterator[Finding]:
     """Tables that are written in another way than most."""
-    data = experiment.config.data
+    data = experiment.data
     sample = sample_path(data)
     for path in (Path(data.root) / data.train_csv, *([sample] if sample else [])):
         if not path.is_file():

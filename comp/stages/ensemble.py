@@ -182,7 +182,7 @@ def _table(
     judged = [model.oof is not None for model in models]
     given = None
     if weigher not in WEIGHERS:
-        given = read_weights(Path(weigher), names)[judged]
+        given = read_weights(experiment.path(weigher), names)[judged]
         if not given.sum():
             raise ConfigError(
                 f"ensemble.weights: {weigher}: all members with out-of-fold rows weigh 0"
@@ -216,7 +216,7 @@ def _blend_of(row: Row, models: Sequence[Model], experiment: Experiment) -> Blen
         names = [model.name for model in [*judged, *others]]
         weights = np.full(len(names), 1.0)
         if row.weigher not in WEIGHERS:
-            weights = read_weights(Path(row.weigher), names)
+            weights = read_weights(experiment.path(row.weigher), names)
         rule = row.fit.rule
         if rule.ndim == 2:
             rule = np.concatenate([rule, np.repeat(rule.mean(0)[None], len(others), axis=0)])
@@ -253,7 +253,7 @@ def _shares(index: Index, final: Answer) -> dict[str, tuple[float, float]]:
 
 
 def _true_score(experiment: Experiment, classes: tuple[str, ...], final: Answer) -> float | None:
-    target = read_answers(experiment.config.data, experiment.task, classes, final.ids)
+    target = read_answers(experiment.data, experiment.task, classes, final.ids)
     if target is None:
         return None
     given = final.probs if experiment.metric.wants == "probs" else final.labels

@@ -81,7 +81,7 @@ def manifest_of(
     ]
     return {
         "versions": versions(),
-        "commit": git_commit(Path()),
+        "commit": git_commit(experiment.workspace.root),
         "task": experiment.task.name,
         "metric": experiment.metric.name,
         "plan": plan,

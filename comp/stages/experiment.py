@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from comp.config.loading import plain
-from comp.config.schema import Config
+from comp.config.schema import Config, DataConfig
 from comp.config.workspace import Workspace, workspace_of
 from comp.core import files
 from comp.core.errors import ConfigError, UsageError, first, pick
@@ -38,16 +38,28 @@ class Experiment:
         """The name of the experiment."""
         return self.config.name
 
+    @property
+    def data(self) -> DataConfig:
+        """The section `data` of the config, with its root below the workspace."""
+        return self.config.data.at(self.workspace.root)
 
-def open_experiment(config: Config) -> Experiment:
-    """The experiment of `config`; ConfigError for a task, metric, layout or scheme that is unknown
-    or does not fit."""
+    def path(self, text: str | Path) -> Path:
+        """A path of the config, or one that the user gave: relative ones are below the
+        workspace."""
+        return self.workspace.root / text
+
+
+def open_experiment(config: Config, root: Path = Path()) -> Experiment:
+    """The experiment of `config` in the workspace folder `root`.
+
+    Raises ConfigError for a task, metric, layout or scheme that is unknown or does not fit.
+    """
     task = pick(TASKS, config.task, "task")
     metric = pick(METRICS, config.metric, "metric")
     check_metric(metric, task.name)
     pick(LAYOUTS, config.data.layout, "data.layout")
     pick(dict.fromkeys(["auto", *SCHEMES]), config.folds.scheme, "folds.scheme")
-    return Experiment(config, task, metric, workspace_of(config))
+    return Experiment(config, task, metric, workspace_of(config, root))
 
 
 def check_names(experiment: Experiment) -> None:
@@ -97,7 +109,7 @@ def read_train(experiment: Experiment) -> Index:
     With the groups that the user accepted, and without the images that `comp check --bad skip` set
     aside.
     """
-    data, paths = experiment.config.data, experiment.workspace
+    data, paths = experiment.data, experiment.workspace
     ensure_sample(data)
     index = read_index(data, experiment.task)
     index = without(index, read_skipped(paths.skip_csv).train, paths.skip_csv)
@@ -106,7 +118,7 @@ def read_train(experiment: Experiment) -> Index:
 
 def read_test_images(experiment: Experiment, classes: tuple[str, ...]) -> Index:
     """The test index; an image that was set aside as unreadable is a grey one, never left out."""
-    index = read_test(experiment.config.data, experiment.task, classes)
+    index = read_test(experiment.data, experiment.task, classes)
     skipped = read_skipped(experiment.workspace.skip_csv).test
     away = [row for row, name in enumerate(index.ids) if name in skipped]
     if not away:
@@ -159,7 +171,7 @@ def read_found(experiment: Experiment, index: Index) -> Copies:
 
 def in_test(experiment: Experiment, index: Index) -> list[str]:
     """The training images that stand in the test set, under their id with the same bytes."""
-    return in_both(experiment.config.data, experiment.task, index, same_bytes)
+    return in_both(experiment.data, experiment.task, index, same_bytes)
 
 
 def parse_folds(text: str, count: int) -> list[int]:

@@ -58,7 +58,7 @@ def repeat_folds(
     for number in range(1, times):
         name = f"{experiment.workspace.plan or experiment.name}_r{number}"
         config = experiment.config.model_copy(update={"seed": experiment.config.seed + number})
-        other = but(experiment, config=config, workspace=Workspace(name))
+        other = but(experiment, config=config, workspace=Workspace(name, experiment.workspace.root))
         make_folds(other, replace=replace, allow_leak=allow_leak)
         names.append(name)
     return names
@@ -140,7 +140,7 @@ def _kept(experiment: Experiment, index: Index) -> FoldPlan | None:
 
 
 def _of_column(experiment: Experiment, index: Index) -> FoldPlan:
-    fold, values = column_folds(experiment.config.data, index)
+    fold, values = column_folds(experiment.data, index)
     column = f"data.fold: the column {experiment.config.data.fold!r}"
     _refuse_count(experiment, len(values), column)
     if values != tuple(map(str, range(len(values)))):

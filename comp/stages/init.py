@@ -41,37 +41,42 @@ class Begun:
     problems: tuple[str, ...]
 
 
-def init(root: Path, out: Path | None, *, replace: bool) -> Begun:
+def init(root: Path, out: Path | None, *, replace: bool, workspace: Path = Path()) -> Begun:
     """Look at `root` and write a config, `configs/<name>.yaml` where no other path is given.
+
+    workspace: the folder that `root`, `out` and the paths in the config are relative to.
 
     Raises UsageError when that file is there, unless `replace`; DataError when nothing in the
     folder is recognised.
     """
+    root = workspace / root
     name = re.sub(r"[^\w.+-]+", "_", root.resolve().name).strip("_.") or "data"
-    path = out or Path("configs") / f"{name}.yaml"
+    shown = out or Path("configs") / f"{name}.yaml"
+    path = workspace / shown
     if path.exists() and not replace:
         raise UsageError(f"{path}: is there already; give another --out, or --replace")
     found = guess(root)
-    text = _write(name, root, path, found)
+    text = _write(name, _relative(root, workspace), shown, found)
     files.write_text(path, text)
-    return Begun(path, text, text.count("# ?"), tuple(_problems(path, found)))
+    return Begun(path, text, text.count("# ?"), tuple(_problems(path, found, workspace)))
 
 
-def _problems(path: Path, found: Guess) -> list[str]:
+def _problems(path: Path, found: Guess, workspace: Path) -> list[str]:
     """What keeps the config from being used as it is."""
     if found.data["layout"] not in LAYOUTS or found.top["task"] not in TASKS:
         return [f"layout {found.data['layout']}, task {found.top['task']}: not readable yet"]
     try:
         config = load_config(path)
         task = pick(TASKS, config.task, "task")
-        index = read_index(config.data, task)
-        read_test(config.data, task, index.classes)
+        data = config.data.at(workspace)
+        index = read_index(data, task)
+        read_test(data, task, index.classes)
     except CompError as problem:
         return [str(problem)]
     return []
 
 
-def _write(name: str, root: Path, path: Path, found: Guess) -> str:
+def _write(name: str, root: str, path: Path, found: Guess) -> str:
     """The config as text: each key on a line, with its doubts behind it as `# ?`."""
     task = str(found.top["task"])
     lines = [
@@ -85,7 +90,7 @@ def _write(name: str, root: Path, path: Path, found: Guess) -> str:
         _line("task", task, found.doubts.get("task")),
         _line("metric", _metric(found), ["what the rules of the competition say"]),
         "data:",
-        _line("  root", _relative(root), found.doubts.get("root")),
+        _line("  root", root, found.doubts.get("root")),
         *(
             _line(f"  {key}", value, found.doubts.get(key))
             for key, value in found.data.items()
@@ -105,10 +110,10 @@ def _metric(found: Guess) -> str:
     return str(found.top.get("metric", usual))
 
 
-def _relative(root: Path) -> str:
-    """The folder as it is written in a config: relative where it lies below this one."""
-    here, there = Path().resolve(), root.absolute()
-    return there.relative_to(here).as_posix() if there.is_relative_to(here) else str(root)
+def _relative(path: Path, workspace: Path) -> str:
+    """A path as it is written in a config: relative where it lies below the workspace."""
+    here, there = workspace.resolve(), path.absolute()
+    return there.relative_to(here).as_posix() if there.is_relative_to(here) else str(path)
 
 
 def _plain(texts: list[str]) -> list[str]:

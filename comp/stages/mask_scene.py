@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -82,7 +81,7 @@ def search_weights(
     """The weights of the models; searched on the sampled pixels, without those of one fold."""
     count, search = len(names), WEIGHERS.get(weigher)
     if weigher not in WEIGHERS:
-        given = read_weights(Path(weigher), list(names))
+        given = read_weights(scene.ground.experiment.path(weigher), list(names))
         return np.asarray(given / given.sum())
     if search is None or sampled is None:
         return np.full(count, 1 / count)

@@ -49,7 +49,7 @@ class Answers:
         self.weights = np.asarray(blend.weights)
         self.there = np.zeros(len(ground.index.classes))
         self.truth: Masks | None = read_true_masks(
-            ground.experiment.config.data,
+            ground.experiment.data,
             ground.experiment.task,
             ground.index.classes,
             ground.test.ids,
@@ -96,7 +96,7 @@ def write_masks(
     is there; SubmissionError where it is not the same.
     """
     assert gate.masks is not None
-    data = answers.ground.experiment.config.data
+    data = answers.ground.experiment.data
     runs = RunWriter(gate.masks.asked, gate.masks.codes, data.rle_order)
     path = paths.submission_csv.with_suffix(WRITES[writes])
     if writes == "rle":

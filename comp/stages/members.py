@@ -77,7 +77,7 @@ class Ground:
     partial: bool = False
 
 
-def run_config_path(name: str, runs: Path = Path("runs")) -> Path:
+def run_config_path(name: str, runs: Path) -> Path:
     """The copy of its config in the folder of a run. UsageError for no such run."""
     name = unicodedata.normalize("NFC", name)
     found = sorted((runs / name).glob("fold_*/config.yaml"))
@@ -88,7 +88,7 @@ def run_config_path(name: str, runs: Path = Path("runs")) -> Path:
     raise UsageError(f"no run {name!r} in {runs}; there are: {first(known, 20) or 'none'}.{hint}")
 
 
-def run_config(name: str, runs: Path = Path("runs")) -> Config:
+def run_config(name: str, runs: Path) -> Config:
     """The config that a run was trained with, from its folder. UsageError for no such run."""
     return load_config(run_config_path(name, runs), [f"name={name}"])
 
@@ -108,7 +108,7 @@ def run_experiment(name: str, base: Experiment) -> Experiment:
         config = config.model_copy(
             update={"predict": config.predict.model_copy(update={"tta": ttas.pop()})}
         )
-    return open_experiment(config)
+    return open_experiment(config, base.workspace.root)
 
 
 def run_model(ground: Ground, experiment: Experiment) -> Model:
@@ -207,7 +207,7 @@ def added_model(ground: Ground, path: Path) -> Model:
     cannot be read, PredictionsError for ids that are missing or unknown.
     """
     table = read_table(path)
-    data = ground.experiment.config.data
+    data = ground.experiment.data
     key = data.id if data.id in table.columns else table.columns[0]
     probs = _added_probs(table, key, ground)
     parts = table.values.get(_PART)

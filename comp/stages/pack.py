@@ -33,7 +33,7 @@ def pack(experiment: Experiment, *, verify: bool = False) -> list[Packed]:
     the images of a part that cannot be read.
     """
     train = read_train(experiment)
-    test = read_test(experiment.config.data, experiment.task, train.classes)
+    test = read_test(experiment.data, experiment.task, train.classes)
     out = []
     for part, index in (("train", train), ("test", test)):
         started = time.monotonic()

@@ -10,6 +10,7 @@ import csv
 import math
 import re
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from comp.config.schema import Config
@@ -77,9 +78,9 @@ class Status:
         return {**asdict(self), "seconds_left": self.seconds_left}
 
 
-def read_status(config: Config) -> Status:
+def read_status(config: Config, root: Path = Path()) -> Status:
     """What lies on the disk for `config`; never raises for something missing or damaged."""
-    space = workspace_of(config)
+    space = workspace_of(config, root)
     manifest, plan_note = _plan(space)
     plan = manifest.get("fingerprint")
     folds = tuple(

@@ -36,7 +36,7 @@ from comp.submission.send import SITES, printed, run
 from comp.submission.submission_warnings import doubts, repeats
 from comp.submission.write import ENDS, base_name, manifest_path, written_in
 
-FOLDER = Path("submissions")
+FOLDER = "submissions"  # of a workspace
 
 
 @dataclass(frozen=True)
@@ -86,9 +86,9 @@ def open_gate(
     codes: what a sample of masks calls each class. table: False for masks that are not written as
     rows of a sample.
     """
-    config, path = experiment.config, sample_path(experiment.config.data)
+    config, path = experiment.config, sample_path(experiment.data)
     if experiment.task.spatial:
-        data, codes = config.data, codes or classes
+        data, codes = experiment.data, codes or classes
         sample, asked = mask_sample(path if table else None, data.id, test, codes)
         place = {name: row for row, name in enumerate(test.ids)}
         reader = MaskReader(
@@ -122,7 +122,7 @@ def check_counts(experiment: Experiment) -> None:
 
     More images than rows are let through by `submission.extra_images: ignore`.
     """
-    data = experiment.config.data
+    data = experiment.data
     path = sample_path(data)
     if path is None:
         return
@@ -172,29 +172,33 @@ def coco_numbers(data: DataConfig) -> dict[str, int]:
     return image_ids(path) if path is not None and path.suffix == ".json" else {}
 
 
-def diff_files(one: str, two: str, id_column: str | None) -> Diff | MaskDiff:
-    """The differences between two submissions, by name or path."""
-    paths = find(one), find(two)
+def diff_files(one: str, two: str, id_column: str | None, root: Path = Path()) -> Diff | MaskDiff:
+    """The differences between two submissions of the workspace `root`, by name or path."""
+    paths = find(one, root), find(two, root)
     return compare_masks(*paths, id_column) or compare_files(*paths, id_column)
 
 
-def find(name: str) -> Path:
-    """The file of a submission: a path, or a name in submissions/. UsageError for neither."""
-    places = [Path(name), FOLDER / name, *(FOLDER / f"{name}{end}" for end in ENDS)]
+def find(name: str, root: Path = Path()) -> Path:
+    """The file of a submission: a path below the workspace `root`, or a name in its submissions/.
+
+    Raises UsageError for neither.
+    """
+    folder = root / FOLDER
+    places = [root / name, folder / name, *(folder / f"{name}{end}" for end in ENDS)]
     there = [place for place in places if place.is_file()]
     if there:
         return there[0]
-    known = sorted({base_name(path) for path in written_in(FOLDER)})
+    known = sorted({base_name(path) for path in written_in(folder)})
     hint = did_you_mean(base_name(Path(name)), known)
     raise UsageError(f"no submission {name!r}; there are: {first(known, 20) or 'none'}.{hint}")
 
 
-def explain(name: str) -> tuple[dict[str, Any], bool]:
+def explain(name: str, root: Path = Path()) -> tuple[dict[str, Any], bool]:
     """The manifest of a submission, and whether the file is still the one that it describes.
 
     Raises UsageError for no such submission, SubmissionError for one without a manifest.
     """
-    path = find(name)
+    path = find(name, root)
     beside = manifest_path(path)
     if not beside.is_file():
         raise SubmissionError(
@@ -219,7 +223,7 @@ def send(experiment: Experiment, name: str, message: str | None, *, yes: bool) -
             "the name in its address; Dacon: its number)"
         )
     site = pick(SITES, settings.site, "submission.site")
-    path = find(name)
+    path = find(name, experiment.workspace.root)
     check_file(experiment, path)
     words = site.command(path, settings.competition, settings.team, message or base_name(path))
     return printed(words), run(site, words) if yes else ""

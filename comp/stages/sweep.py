@@ -94,6 +94,18 @@ class Sweep:
     table: Path
 
 
+@dataclass(frozen=True)
+class Setup:
+    """What the runs of a sweep share: its file, what that says, the config that settings are laid
+    over, the values of `--set`, and the workspace folder."""
+
+    path: Path
+    spec: SweepFile
+    base: Config
+    sets: tuple[str, ...]
+    root: Path
+
+
 def read_sweep(path: Path) -> SweepFile:
     """The sweep in a YAML file; ConfigError for what it cannot hold."""
     try:
@@ -108,39 +120,39 @@ def read_sweep(path: Path) -> SweepFile:
         raise ConfigError("\n".join([f"{path}: {allowed}:", *lines])) from None
 
 
-def sweep(path: Path, sets: list[str]) -> Sweep:
+def sweep(path: Path, sets: list[str], root: Path = Path()) -> Sweep:
     """Train every run of the sweep file `path`; the finished ones are only read.
 
-    `sets` are laid over the config of every run. A run that fails on its own settings is noted and
+    `sets` are laid over the config of every run; `root` is the workspace folder, in which `config`
+    of the file is looked for and runs are kept. A run that fails on its own settings is noted and
     the sweep goes on. Raises ConfigError for a file or settings that cannot be right, before any
     training.
     """
     spec = read_sweep(path)
-    base = load_config(Path(spec.config) if spec.config else None, sets)
+    base = load_config(root / spec.config if spec.config else None, sets)
+    setup = Setup(path, spec, base, tuple(sets), root)
     if spec.fold >= base.folds.parts:
         raise UsageError(f"{path}: fold {spec.fold}; the plan has folds 0..{base.folds.parts - 1}")
     if spec.search is not None:
-        runs = search(spec, base, sets, path.stem)
+        runs = search(setup, spec.search)
     else:
         choices = _choices(spec)
         for settings in choices:
-            _check(path, spec, base, sets, settings)
-        runs = [run_one(spec, base, sets, settings) for settings in choices]
-    up = open_experiment(base).metric.greater_is_better
+            _check(setup, settings)
+        runs = [run_one(setup, settings) for settings in choices]
+    up = open_experiment(base, root).metric.greater_is_better
     runs.sort(key=lambda run: (run.score is None, -(run.score or 0) if up else run.score or 0))
-    table = Path("runs") / f"sweep_{path.stem}.csv"
+    table = root / "runs" / f"sweep_{path.stem}.csv"
     _write_table(table, base.metric, runs)
     return Sweep(base.metric, tuple(runs), table)
 
 
-def _check(
-    path: Path, spec: SweepFile, base: Config, sets: list[str], settings: dict[str, Any]
-) -> None:
+def _check(setup: Setup, settings: dict[str, Any]) -> None:
     try:
-        check_names(open_experiment(_config(spec, base, sets, settings)))
+        check_names(open_experiment(_config(setup, settings), setup.root))
     except ConfigError as problem:
         raise ConfigError(
-            f"{path}: the run {json.dumps(settings, ensure_ascii=False)}: {problem}"
+            f"{setup.path}: the run {json.dumps(settings, ensure_ascii=False)}: {problem}"
         ) from problem
 
 
@@ -151,23 +163,24 @@ def _choices(spec: SweepFile) -> list[dict[str, Any]]:
     return [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
 
 
-def _config(spec: SweepFile, base: Config, sets: list[str], settings: dict[str, Any]) -> Config:
+def _config(setup: Setup, settings: dict[str, Any]) -> Config:
     """The config of one run: named after its settings, on the plan of the experiment."""
+    spec, base = setup.spec, setup.base
     text = json.dumps(settings, sort_keys=True, ensure_ascii=False)
     name = f"{base.name}_{digest_text(text)[:8]}"
     own = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in settings.items()]
     own += [f"name={name}", f"folds.plan={base.folds.plan or base.name}"]
     own += [f"train.subset={spec.subset}"] if spec.subset else []
-    return load_config(Path(spec.config) if spec.config else None, [*sets, *own])
+    return load_config(setup.root / spec.config if spec.config else None, [*setup.sets, *own])
 
 
-def run_one(spec: SweepFile, base: Config, sets: list[str], settings: dict[str, Any]) -> SweepRun:
+def run_one(setup: Setup, settings: dict[str, Any]) -> SweepRun:
     """Train the fold of the sweep with `settings` over the base config, or find it finished."""
-    config = _config(spec, base, sets, settings)
-    experiment = open_experiment(config)
+    config = _config(setup, settings)
+    experiment = open_experiment(config, setup.root)
     say(f"run {config.name}: {json.dumps(settings, ensure_ascii=False)}")
     try:
-        (trained,) = train(experiment, str(spec.fold))
+        (trained,) = train(experiment, str(setup.spec.fold))
     except (ModelError, TrainError) as problem:
         say(f"run {config.name} failed: {problem}")
         return SweepRun(settings, config.name, None, None, str(problem).splitlines()[0])
@@ -186,7 +199,7 @@ def _write_table(path: Path, metric: str, runs: list[SweepRun]) -> None:
     files.write_text(path, out.getvalue())
 
 
-def search(spec: SweepFile, base: Config, sets: list[str], name: str) -> list[SweepRun]:
+def search(setup: Setup, wanted: Search) -> list[SweepRun]:
     """Let Optuna choose the settings of each run; what it knows lies in `runs/`, so that a search
     that was stopped goes on. ConfigError when Optuna is not installed."""
     try:
@@ -195,11 +208,11 @@ def search(spec: SweepFile, base: Config, sets: list[str], name: str) -> list[Sw
         from optuna.storages.journal import JournalFileBackend
     except ImportError as problem:
         raise ConfigError("a sweep with `search` needs Optuna: pip install optuna") from problem
-    assert spec.search is not None, "sweep calls this for a search only"
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    path = Path("runs") / f"sweep_{name}.optuna"
+    base, name = setup.base, setup.path.stem
+    path = setup.root / "runs" / f"sweep_{name}.optuna"
     path.parent.mkdir(exist_ok=True)
-    up = open_experiment(base).metric.greater_is_better
+    up = open_experiment(base, setup.root).metric.greater_is_better
     study = optuna.create_study(
         study_name=name,
         storage=JournalStorage(JournalFileBackend(str(path))),
@@ -208,12 +221,12 @@ def search(spec: SweepFile, base: Config, sets: list[str], name: str) -> list[Sw
     )
     _take_up(study)
     done = [trial.params for trial in study.trials if trial.state.name == "COMPLETE"]
-    runs = [run_one(spec, base, sets, settings) for settings in done]
-    while len(runs) < spec.search.trials:
+    runs = [run_one(setup, settings) for settings in done]
+    while len(runs) < wanted.trials:
         seed = derive(base.seed, "search", len(study.trials)) % 2**32
         study.sampler = optuna.samplers.TPESampler(seed=seed)
         trial = study.ask()
-        run = run_one(spec, base, sets, _draw(trial, spec.search.space))
+        run = run_one(setup, _draw(trial, wanted.space))
         failed = run.score is None
         study.tell(trial, run.score, state=optuna.trial.TrialState.FAIL if failed else None)
         runs.append(run)

@@ -174,6 +174,7 @@ class _Trainer:
             show=show_validation,
             stop=self.stop,
             content=index.file_sizes(),
+            workspace=self.experiment.workspace.root,
         )
 
 

@@ -44,7 +44,8 @@ class Job:
     image files ("" where nobody looked); `mask_paths` are the mask files of the index, where it
     has some. `regions`, for answers a pixel: the masks; the target then says which classes an image
     holds. `show` is told the job, the network, what was judged (`comp.train.validate.Judged`) and
-    the epoch, every `train.show_every` epochs.
+    the epoch, every `train.show_every` epochs. `workspace`: what paths of the config are
+    relative to.
     """
 
     config: Config
@@ -65,6 +66,7 @@ class Job:
     show: Callable[[Job, Net, Any, int], None] | None = None
     stop: Stop = field(default_factory=Stop)
     content: str = ""
+    workspace: Path = Path()
 
 
 @dataclass
@@ -166,7 +168,7 @@ def new_learner(job: Job, steps: int, micro: int, *, empty: bool = False) -> Lea
     seed_torch(config.seed, "init", job.fold)
     outputs = job.task.columns(len(job.classes))
     net = build(
-        config.model,
+        config.model.at(job.workspace),
         outputs,
         config.image.size,
         job.device,

@@ -134,8 +134,8 @@ def test_augment_show_writes_a_picture(comp: Run, config: str) -> None:
 def test_help_and_the_early_errors_do_not_pay_for_torch() -> None:
     check = (
         "import sys; sys.argv = ['comp', '--help']\n"
-        "from comp import cli\n"
-        "try: cli.main()\n"
+        "from comp.cli import main\n"
+        "try: main.main()\n"
         "except SystemExit: pass\n"
         "names = {'torch', 'timm', 'cv2', 'numpy', 'pandas', 'pydantic', 'rich'}\n"
         "heavy = names & set(sys.modules)\n"

@@ -103,7 +103,7 @@ def defects_train(data: DataConfig, task: Task) -> Index:
             FileSource(path, ((1, mask),) if mask else (), form)
             for path, mask in zip(paths, masks, strict=True)
         ]
-        return index_of(ids, paths, DEFECTS[1:], ("1",), sources, task)
+        return index_of(ids, paths, DEFECTS[1:], ("1",), sources, task, data.cache)
     read = labels.number(texts, [0] * len(texts), task, classes)
     return file_match.build_index(ids, paths, read.classes, read.target, mask_paths=masks)
 

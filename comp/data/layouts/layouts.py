@@ -152,9 +152,9 @@ def open_root(data: DataConfig) -> Path:
     asked = root.relative_to(above).parts[0]
     close = did_you_mean(asked, beside, show=lambda name: repr(str(above / name)))
     have = close.strip() or _have(above, beside)
+    here = "" if root.is_absolute() else f"; it is relative to the current folder, {Path.cwd()}"
     raise DataError(
-        f"data.root: {data.root!r} {kind}; it is relative to the current folder, {Path.cwd()}. "
-        f"{have} Set it with --set data.root=..."
+        f"data.root: {data.root!r} {kind}{here}. {have} Set it with --set data.root=..."
     )
 
 

@@ -33,7 +33,7 @@ Array = np.ndarray[Any, Any]
 
 _MANY = 32  # different values: not numbers of classes, but a photograph of black and white
 _NEAR = 16  # of black or white: what JPEG makes of a mask
-_NOTES = Path("cache/mask_values.json")  # what was found in files that have not changed since
+_NOTES = "mask_values.json"  # in `data.cache`: what was found in files that have not changed
 
 
 def lacks(data: DataConfig) -> list[str]:
@@ -57,7 +57,7 @@ def train(data: DataConfig, task: Task) -> Index:
     make = _layers if layered else _numbers
     classes, codes, sources = make(ids, paths, masks, data, task, complaints)
     complain(DataError, f"{data.root}: not right as data of the layout 'masks':", complaints)
-    return index_of(ids, paths, classes, codes, sources, task)
+    return index_of(ids, paths, classes, codes, sources, task, data.cache)
 
 
 def index_of(
@@ -67,12 +67,13 @@ def index_of(
     codes: tuple[str, ...],
     sources: Sequence[FileSource],
     task: Task,
+    cache: Path,
 ) -> Index:
-    """The index of images whose masks are files; reads those that it has not noted yet.
+    """The index of images whose masks are files; reads those that are not noted in `cache` yet.
 
     Raises DataError with every mask that cannot be read.
     """
-    looked = _looked(sources)
+    looked = _looked(sources, cache)
     known = [replace(source, content=found["content"]) for source, found in looked]
     target = np.array([[n > 0 for n in found["pixels"]] for _, found in looked], dtype=np.int64)
     truth = Masks(known, task.layers(len(classes)))
@@ -94,7 +95,7 @@ def _numbers(
     found, unfound = file_match.match(ids, masks)
     complaints += unfound
     known = [found[name] for name in ids if name in found]
-    values = _values(known, complaints)
+    values = _values(known, complaints, data.cache)
     here = sorted({value for one in values.values() for value in one} - {0, data.ignore})
     single = len(data.classes) <= 1 and _black_and_white(here)
     if not data.classes and len(here) > 1 and here == [*range(1, len(here)), 255]:
@@ -179,7 +180,7 @@ def _layers(
     return classes, classes, sources
 
 
-def _looked(sources: Sequence[FileSource]) -> list[tuple[FileSource, dict[str, Any]]]:
+def _looked(sources: Sequence[FileSource], cache: Path) -> list[tuple[FileSource, dict[str, Any]]]:
     """Each source with the digest of its files and the number of pixels of each class."""
 
     def look(source: FileSource) -> dict[str, Any]:
@@ -195,12 +196,12 @@ def _looked(sources: Sequence[FileSource]) -> list[tuple[FileSource, dict[str, A
             return {}
 
     problems: list[str] = []
-    found = _noted([source.state() for source in sources], sources, look)
+    found = _noted([source.state() for source in sources], sources, look, cache / _NOTES)
     complain(DataError, f"{len(problems)} masks cannot be used:", sorted(problems))
     return list(zip(sources, found, strict=True))
 
 
-def _values(paths: Sequence[Path], complaints: list[str]) -> dict[Path, list[int]]:
+def _values(paths: Sequence[Path], complaints: list[str], cache: Path) -> dict[Path, list[int]]:
     """The pixel values of each file; complaints about those that cannot be read."""
 
     def look(path: Path) -> dict[str, Any]:
@@ -213,23 +214,25 @@ def _values(paths: Sequence[Path], complaints: list[str]) -> dict[Path, list[int
     problems: list[str] = []
     states = [files.file_stat(path) for path in paths]
     keys = [f"{p} {size} {changed}" for p, (size, changed) in zip(paths, states, strict=True)]
-    found = _noted(keys, paths, look)
+    found = _noted(keys, paths, look, cache / _NOTES)
     complaints += sorted(problems)[:10]
     return {path: note.get("values", []) for path, note in zip(paths, found, strict=True)}
 
 
-def _noted(keys: Sequence[str], items: Sequence[Any], look: Any) -> list[dict[str, Any]]:
-    """`look(item)` of each, which takes reading a file; what was seen before is noted on the disk
+def _noted(
+    keys: Sequence[str], items: Sequence[Any], look: Any, path: Path
+) -> list[dict[str, Any]]:
+    """`look(item)` of each, which takes reading a file; what was seen before is noted in `path`
     and not looked at again. Nothing is noted of what could not be read."""
     notes: dict[str, Any] = {}
     with contextlib.suppress(DataError):  # none yet, or torn: then all is looked at again
-        notes = files.read_json(_NOTES, DataError)
+        notes = files.read_json(path, DataError)
     missing = [place for place, key in enumerate(keys) if key not in notes]
     if missing:
         looked = read_ahead(lambda place: look(items[place]), missing, cores())
         looked = track(looked, len(missing), "reading masks")
         new = {keys[place]: found for place, found in zip(missing, looked, strict=True)}
         notes |= {key: found for key, found in new.items() if found}
-        _NOTES.parent.mkdir(parents=True, exist_ok=True)
-        files.write_json(_NOTES, notes)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        files.write_json(path, notes)
     return [notes.get(key, {}) for key in keys]
