@@ -12,15 +12,7 @@ import pytest
 import yaml
 
 from comp.config.loading import load_config
-from comp.data.folds.schemes import SCHEMES
-from comp.data.layouts.layouts import LAYOUTS
-from comp.data.loader.recipes import RECIPES
-from comp.ensemble.votes import VOTES
-from comp.inference.predict import TTAS
 from comp.stages.experiment import check_names, open_experiment
-from comp.tasks.kinds import TASKS
-from comp.tasks.metrics import METRICS
-from comp.train.optim import SCHEDULES
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -64,10 +56,3 @@ def test_every_config_loads_and_says_what_it_is_and_how_to_run_it(path: Path) ->
     assert header.startswith("# ")
     assert "comp train" in header
     assert yaml.safe_load(path.read_text(encoding="utf-8"))["name"] == path.stem
-
-
-@pytest.mark.parametrize(
-    "table", [TASKS, METRICS, RECIPES, LAYOUTS, SCHEMES, SCHEDULES, TTAS, VOTES]
-)
-def test_the_readme_lists_every_entry_of_every_table(table: dict[str, object]) -> None:
-    assert [name for name in table if f"`{name}`" not in README] == []

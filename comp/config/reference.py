@@ -18,6 +18,8 @@ from pydantic_core import PydanticUndefined
 from comp.config.schema import Config
 from comp.config.values import Section
 
+_BEGIN = "<!-- reference: written by `make docs` from comp/config/schema.py -->"
+_END = "<!-- end of reference -->"
 _NAMES = {str: "text", int: "integer", float: "number", bool: "true or false", type(None): "null"}
 _BOUNDS = {Ge: ">=", Gt: ">", Le: "<=", Lt: "<"}
 
@@ -58,14 +60,29 @@ def reference() -> str:
     return "\n".join(tables)
 
 
+def page(text: str) -> str:
+    """The text of a page with the reference between its two marks; ValueError without them."""
+    head, begin, rest = text.partition(_BEGIN)
+    _, end, tail = rest.partition(_END)
+    if not begin or not end:
+        raise ValueError(f"a page of the reference needs the lines {_BEGIN!r} and {_END!r}")
+    return f"{head}{begin}\n\n{reference()}\n{end}{tail}"
+
+
 def _table(title: str, about: str, rows: list[Key]) -> str:
     lines = [f"## {title}", ""]
     lines += [about, ""] if about else []
     lines += ["| key | type | default | meaning |", "|---|---|---|---|"]
     for key in rows:
         cells = (f"`{key.path}`", key.type, f"`{key.default}`", key.meaning)
-        lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
+        lines.append(f"| {' | '.join(map(_escaped, cells))} |")
     return "\n".join([*lines, ""])
+
+
+def _escaped(cell: str) -> str:
+    """A cell as Markdown shows it: `|` would end it, and `<name>` would be an HTML tag."""
+    cell = cell.replace("|", "\\|")
+    return cell if cell.startswith("`") else re.sub(r"<(?=[a-z])", "&lt;", cell)
 
 
 def _inner(annotation: Any) -> type[Section] | None:
@@ -142,3 +159,10 @@ def _comment(lines: list[str], row: int, end: int) -> str:
     while row and (found := re.fullmatch(r"\s*# (.*)", lines[row - 1 - len(above)])):
         above.insert(0, found[1])
     return " ".join(above)
+
+
+if __name__ == "__main__":
+    import sys
+
+    for name in sys.argv[1:]:
+        Path(name).write_text(page(Path(name).read_text(encoding="utf-8")), encoding="utf-8")
