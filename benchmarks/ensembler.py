@@ -25,10 +25,14 @@ from typing import Any
 
 import numpy as np
 
-from comp.ensemble.blend import answer, make_blend
+from comp.data.index.index import Index
+from comp.ensemble.answers import answer_table
+from comp.ensemble.blend import make_blend
 from comp.ensemble.blend_scores import make_judge
-from comp.ensemble.compare import Evidence, Fit, Row, Scores, answer_of, judge_row
+from comp.ensemble.compare import BlendRow, Scores, judge_row
+from comp.ensemble.evidence import Fit, Fitting
 from comp.ensemble.rules.thresholds import tune
+from comp.ensemble.table_evidence import TableEvidence
 from comp.ensemble.votes import VOTES
 from comp.ensemble.weights import greedy_picks
 from comp.inference.predictions import Predictions
@@ -303,9 +307,11 @@ def memory(
             tests = [Predictions.load(path) for path in folders]
             loaded = time.perf_counter() - begin
             blend = make_blend(
-                Row(VOTES[vote], "equal", row, scores), [list(map(str, folders))], F1
+                BlendRow(VOTES[vote], "equal", row, scores), [list(map(str, folders))], F1
             )
-            found = answer(blend, tests, ids, TASKS["multiclass"], names, "plan", keep_probs=False)
+            test = Index(ids, (Path(),) * rows, names)
+            task = TASKS["multiclass"]
+            found = answer_table(blend, tests, test, task, "plan", keep_probs=False)
             spent = time.perf_counter() - begin
         expected = np.concatenate(
             [np.asarray(tests[0].probs[i : i + 50_000]).argmax(1) for i in range(0, rows, 50_000)]
@@ -336,11 +342,11 @@ def truth(worlds: int = 200, rows: int = 250) -> dict[str, Any]:
         honest, tuned = [], []
         for seed in range(worlds):
             target, probs = world(seed, rows)
-            near = Evidence(MULTILABEL, F1, target, np.arange(rows) % 5, probs, 6)
-            row = judge_row(near, VOTES["soft"], weigher, tune_rule=True, seed=0, groups=None)
+            near = TableEvidence(MULTILABEL, F1, target, np.arange(rows) % 5, probs, 6)
+            row = judge_row(near, VOTES["soft"], weigher, Fitting(True, 0))
             target, probs = world(10_000 + seed, 20_000)
-            far = Evidence(MULTILABEL, F1, target, np.zeros(20_000, int), probs, 6)
-            true = far.score(answer_of(far, VOTES["soft"], row.fit.weights, row.fit.rule))
+            far = TableEvidence(MULTILABEL, F1, target, np.zeros(20_000, int), probs, 6)
+            true = far.score(far.decide(VOTES["soft"], row.fit))
             honest.append(row.scores.honest - true)
             tuned.append(row.scores.tuned - true)
         error, flattery = float(np.mean(honest)), float(np.mean(tuned))

@@ -10,11 +10,9 @@ import numpy as np
 
 from comp.core.errors import PlanError, PredictionsError, first
 from comp.data.index.index import Index
-from comp.ensemble.compare import Evidence, Row, Scores, without_nan
-from comp.ensemble.prior import Shift, Shifted
+from comp.ensemble.compare import BlendRow, Scores, without_nan
 from comp.ensemble.votes import Vote, check_vote
 from comp.inference.predictions import Predictions, join
-from comp.tasks.kinds import Task
 from comp.tasks.metrics import Metric
 
 Array = np.ndarray[Any, Any]
@@ -26,7 +24,7 @@ class Blend:
 
     `members`  what each one is called
     `weights`  one a member
-    `rule`     (C,) thresholds or offsets; of a hard vote with members of several runs (M, C)
+    `rule`     see `comp.ensemble.evidence.Fit`; the members of a model have the same
     `note`     what the user should know about the rule; empty when there is nothing to say
     `weigher`  how the weights were found
     """
@@ -50,15 +48,6 @@ class Blend:
             "scores": without_nan(self.scores),
             "note": self.note,
         }
-
-
-@dataclass(frozen=True)
-class Answer:
-    """Decisions for `ids`: labels in the shape of a target, probs (N, C) or None (hard vote)."""
-
-    ids: tuple[str, ...]
-    labels: Array
-    probs: Array | None
 
 
 def check_members(members: Sequence[Predictions], classes: Sequence[str], plan: str) -> None:
@@ -130,67 +119,18 @@ def aligned(member: Predictions, ids: Sequence[str]) -> Predictions:
     return member.align(ids)
 
 
-def make_evidence(
-    models: Sequence[Predictions],
-    index: Index,
-    fold: Array,
-    task: Task,
-    metric: Metric,
-    *,
-    plan: str,
-    shift: Shift | None = None,
-) -> Evidence:
-    """The out-of-fold predictions of the models, aligned with the index, to fit and judge on.
-
-    fold: (N,) in the order of the index; plan: fingerprint of the plan in use. Raises what
-    `check_members` and `aligned` raise.
-    """
-    check_members(models, index.classes, plan)
-    probs = [np.asarray(aligned(model, index.ids).probs) for model in models]
-    if shift is not None:
-        probs = [shift.adjust(member) for member in probs]
-    weights = None if shift is None else shift.class_weights
-    target, fold = index.labels, np.asarray(fold)
-    return Evidence(task, metric, target, fold, tuple(probs), len(index.classes), weights)
-
-
-def make_blend(row: Row, members: Sequence[Sequence[str]], metric: Metric) -> Blend:
+def make_blend(
+    row: BlendRow, members: Sequence[Sequence[str]], metric: Metric, notes: Sequence[str] = ()
+) -> Blend:
     """The blend of a row for the test set: the members of each model share its weight equally.
 
-    members: for each model of the row, what its test members are called. Raises ConfigError when
-    the vote cannot serve the metric.
+    members: for each model of the row, what its test members are called. notes: more to say of it.
+    Raises ConfigError when the vote cannot serve the metric.
     """
     check_vote(row.vote, metric)
     counts = [len(names) for names in members]
     weights = np.repeat(row.fit.weights / np.maximum(counts, 1), counts)
-    rule = row.fit.rule
-    if rule.ndim == 2:
-        rule = np.repeat(rule, counts, axis=0)
+    rule = np.repeat(row.fit.rule, counts, axis=0) if row.fit.per_member else row.fit.rule
     names = tuple(name for names in members for name in names)
-    return Blend(names, row.vote, tuple(weights.tolist()), rule, row.scores, row.note, row.weigher)
-
-
-def answer(
-    blend: Blend,
-    members: Sequence[Predictions],
-    ids: Sequence[str],
-    task: Task,
-    classes: Sequence[str],
-    plan: str,
-    shift: Shift | None = None,
-    *,
-    keep_probs: bool = True,
-) -> Answer:
-    """What the blend says of `ids`, in their order, whatever order the members have.
-
-    members: test predictions, one for each weight; keep_probs: whether merged probabilities are
-    wanted, which are as large as one member. Raises PlanError, PredictionsError for members
-    of another plan, of other classes, or of other ids.
-    """
-    check_members(members, classes, plan)
-    probs: list[Any] = [aligned(member, ids).probs for member in members]
-    if shift is not None:
-        probs = [Shifted(member, shift) for member in probs]
-    weights = np.asarray(blend.weights)
-    result = blend.vote.merge(probs, weights, task, blend.rule, keep_probs=keep_probs)
-    return Answer(tuple(ids), result.labels, result.probs)
+    note = "; ".join(part for part in (row.note, *notes) if part)
+    return Blend(names, row.vote, tuple(weights.tolist()), rule, row.scores, note, row.weigher)

@@ -76,31 +76,6 @@ def check_folds(fold: Array) -> Array:
     return numbers
 
 
-def cross_fit(task: Task, metric: Metric, target: Array, probs: Array, fold: Array) -> Array:
-    """Labels in the shape of the target; each fold is decided by a rule tuned on the others.
-
-    target: (N,) or (N, C); probs: (N, C); fold: (N,). Raises TuneError with fewer than two folds.
-    """
-    labels = np.empty(target.shape, dtype=np.int64)
-    for number in check_folds(fold):
-        here = fold == number
-        rule, _ = fit_rule(task, metric, target[~here], probs[~here], fold[~here])
-        labels[here] = task.decide(probs[here], rule)
-    return labels
-
-
-def honest_score(
-    task: Task, metric: Metric, target: Array, probs: Array, fold: Array, classes: int
-) -> float:
-    """The score of a tuned rule that has not seen what it decides: pooled over folds, scored once.
-
-    A metric that wants probabilities has no rule, so that its plain score is the honest one.
-    """
-    if metric.wants == "probs":
-        return metric.score(target, probs, classes)
-    return metric.score(target, cross_fit(task, metric, target, probs, fold), classes)
-
-
 def bootstrap(
     metric: Metric,
     target: Array,

@@ -1,4 +1,4 @@
-"""Which training labels are most doubted by models that never saw them.
+"""Which training labels are doubted by models that never saw them.
 
 Confident learning: C. Northcutt, L. Jiang, I. Chuang, Confident learning: estimating uncertainty in
 dataset labels, JAIR 70 (2021). A row is an issue when it is confidently another class: its
@@ -7,23 +7,50 @@ probability there reaches the mean that rows of that class have, and is the larg
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from comp.tasks.counts import RATIOS, image_scores
+
 Array = np.ndarray[Any, Any]
+
+SURE_DICE = 0.05  # below it truth and prediction hardly touch
 
 
 @dataclass(frozen=True)
-class Issues:
-    """Doubted labels: the confident ones first, then those with another class more probable; each
+class LabelIssue:
+    """One doubted label: of an image, or of one class of an image with several labels or masks.
+
+    `row`     the row of the image in the evidence; `id` its id
+    `label`   the class that is doubted, where an image can have several; otherwise empty
+    `given`   what the label says
+    `likely`  what the models say
+    `margin`  probability of the label minus that of the likely class, -1 to 1; for masks the Dice
+              of label and prediction, 0 to 1
+    `sure`    whether the models are confident
+    """
+
+    row: int
+    id: str
+    label: str
+    given: str
+    likely: str
+    margin: float
+    sure: bool
+
+
+@dataclass(frozen=True)
+class Doubted:
+    """Doubted rows: the confident ones first, then those with another class more probable; each
     kind by its margin.
 
     `rows`    (K,) row numbers
     `given`   (K,) the class number of the label
     `likely`  (K,) the class that the row is more likely
-    `margin`  (K,) probability of the label minus that of the likely class, -1 .. 1
+    `margin`  (K,) probability of the label minus that of the likely class, -1 to 1
     `sure`    (K,) whether the row is confidently that class
     """
 
@@ -34,7 +61,7 @@ class Issues:
     sure: Array
 
 
-def find_doubted(target: Array, probs: Array) -> Issues:
+def find_doubted(target: Array, probs: Array) -> Doubted:
     """The doubted rows among rows with one class each, ranked by the normalized margin.
 
     target: (N,) class numbers; probs: (N, classes), out of fold, rows that sum to 1. A class that
@@ -51,4 +78,56 @@ def find_doubted(target: Array, probs: Array) -> Issues:
     margin = probs[rows, target] - probs[rows, likely]
     found = rows[likely != target]
     found = found[np.lexsort((margin[found], ~is_sure[found]))]
-    return Issues(found, target[found], likely[found], margin[found], is_sure[found])
+    return Doubted(found, target[found], likely[found], margin[found], is_sure[found])
+
+
+def class_issues(
+    ids: Sequence[str], classes: Sequence[str], target: Array, probs: Array
+) -> list[LabelIssue]:
+    """The issues of images with one class each. target: (N,); probs: (N, classes)."""
+    found = find_doubted(target, probs)
+    columns = (found.rows, found.given, found.likely, found.margin, found.sure)
+    return [
+        LabelIssue(row, ids[row], "", classes[given], classes[likely], margin, sure)
+        for row, given, likely, margin, sure in zip(*(c.tolist() for c in columns), strict=True)
+    ]
+
+
+def column_issues(
+    ids: Sequence[str], classes: Sequence[str], target: Array, probs: Array
+) -> list[LabelIssue]:
+    """The issues of images with a 0/1 label per class, ranked together.
+
+    Each column is a choice between 0 and 1. target, probs: (N, C).
+    """
+    out = []
+    for c, name in enumerate(classes):
+        both = np.stack([1 - probs[:, c], probs[:, c]], axis=1)
+        for issue in class_issues(ids, ("0", "1"), target[:, c], both):
+            out.append(LabelIssue(**{**vars(issue), "label": name}))
+    return sorted(out, key=lambda issue: (not issue.sure, issue.margin))
+
+
+def mask_issues(ids: Sequence[str], classes: Sequence[str], counts: Array) -> list[LabelIssue]:
+    """The issues of masks: each class that an image has or is predicted to have, lowest Dice first.
+
+    counts: (N, C, 4), see `comp.tasks.counts`.
+    """
+    own = counts[:, counts.shape[1] - len(classes) :]
+    dice = image_scores(own, RATIOS["dice"])
+    marked, predicted = (own[..., 0] + own[..., 2]) > 0, (own[..., 0] + own[..., 1]) > 0
+    pairs = [(float(dice[r, c]), int(r), int(c)) for r, c in np.argwhere(marked | predicted)]
+    pairs.sort(key=lambda pair: (pair[0], -int(own[pair[1], pair[2], 1:3].sum())))
+    words = {True: "marked", False: "nothing"}
+    return [
+        LabelIssue(
+            row,
+            ids[row],
+            classes[c],
+            words[bool(marked[row, c])],
+            words[bool(predicted[row, c])],
+            score,
+            score < SURE_DICE,
+        )
+        for score, row, c in pairs
+    ]

@@ -32,13 +32,10 @@ class VoteResult:
 
     `labels`  int64 in the shape of the target
     `probs`   (N, C) float32, merged; None after a hard vote, or where it was not asked for
-    `share`   (N, C) share of the votes, for a class or for yes; None after a vote of means, or
-              where it was not asked for
     """
 
     labels: Array
     probs: Array | None = None
-    share: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -75,7 +72,7 @@ class Vote:
         """
         shares = checked_weights(members, weights)
         if not self.gives_probs:
-            return _majority(members, shares, task, rule, keep_probs)
+            return _majority(members, shares, task, rule)
         if self.ranks:
             return _decide(merged_ranks(members, shares, parts), self, task, rule, keep_probs)
         out = _Answers(members[0].shape, task, keep_probs)
@@ -160,9 +157,7 @@ def _ranks(block: Array) -> Array:
     return out
 
 
-def _majority(
-    members: Sequence[Array], shares: Array, task: Task, rule: Array, keep_share: bool
-) -> VoteResult:
+def _majority(members: Sequence[Array], shares: Array, task: Task, rule: Array) -> VoteResult:
     """Each member decides by its rule; the weighted majority of these votes wins.
 
     Sigmoid: yes with more than half of the weight, no with less; at exactly half, yes when the mean
@@ -172,7 +167,6 @@ def _majority(
     rules = np.broadcast_to(rule, (len(members), *np.shape(rule)[-1:]))
     centre = rules[0] if (rules == rules[0]).all() else shares @ rules
     labels = []
-    share = np.empty(members[0].shape, dtype=np.float32) if keep_share else None
     for rows in chunks(members[0].shape):
         votes, mean = np.zeros((2, *np.shape(members[0][rows])))
         for member, weight, own in zip(members, shares, rules, strict=True):
@@ -181,9 +175,7 @@ def _majority(
             mean += weight * part
         found = _MAJORITIES[task.link.name](task.link, votes, mean, centre)
         labels.append(found[:, 0] if found.ndim > task.target_ndim else found)
-        if share is not None:
-            share[rows] = votes
-    return VoteResult(np.concatenate(labels), share=share)
+    return VoteResult(np.concatenate(labels))
 
 
 def _ballot(link: Link, probs: Array, rule: Array) -> Array:

@@ -14,7 +14,7 @@ from comp.core.progress import say
 if TYPE_CHECKING:
     from comp.ensemble.tta_choice import Judged
     from comp.stages.ensemble_result import Ensembled
-    from comp.stages.labels import Found
+    from comp.stages.labels import LabelIssues
     from comp.submission.diff import Diff
     from comp.submission.mask_diff import MaskDiff
 
@@ -252,24 +252,25 @@ def _rule(rule: list[Any], *, masks: bool = False) -> str:
     return text + (f" ... ({len(rule)})" if len(rule) > 10 else "")
 
 
-def print_issues(found: Found, *, as_json: bool) -> None:
+def print_issues(found: LabelIssues, *, as_json: bool) -> None:
     """The most doubted labels."""
     if as_json:
-        print_json({"rows": found.rows, "issues": [vars(doubt) for doubt in found.doubts]})
+        issues = [{k: v for k, v in vars(issue).items() if k != "row"} for issue in found.issues]
+        print_json({"rows": found.rows, "issues": issues})
         return
-    sure = sum(doubt.sure for doubt in found.doubts)
+    sure = sum(doubt.sure for doubt in found.issues)
     print(
-        f"{len(found.doubts)} labels of {found.rows} rows are doubted, {sure} of them confidently: "
+        f"{len(found.issues)} labels of {found.rows} rows are doubted, {sure} of them confidently: "
         "as surely as rows of the other class are"
     )
     table = Table()
     for name in ("id", "column", "label", "likely", "confident"):
         table.add_column(name)
     table.add_column("margin", justify="right")
-    for doubt in found.doubts[:_SHOWN]:
+    for doubt in found.issues[:_SHOWN]:
         cells = (doubt.id, doubt.label, doubt.given, doubt.likely, "yes" if doubt.sure else "")
         table.add_row(*cells, f"{doubt.margin:+.3f}")
-    if found.doubts:
+    if found.issues:
         Console().print(table)
 
 

@@ -14,7 +14,9 @@ from comp.core import checksums, files
 from comp.core.errors import CheckError, CompError, RunError, SubmissionError, UsageError, pick
 from comp.data.folds.plan import FoldPlan
 from comp.data.folds.plan_file import load_plan
-from comp.ensemble.compare import Evidence, judge_row
+from comp.ensemble.compare import judge_row
+from comp.ensemble.evidence import Fitting
+from comp.ensemble.table_evidence import TableEvidence
 from comp.ensemble.votes import VOTES
 from comp.inference.predictions import Predictions, join
 from comp.stages.members import run_config
@@ -152,17 +154,17 @@ def _judge(name: str, root: Path, plan_of_run: str) -> tuple[float, float, float
         return nan, nan, nan, nan, "masks are judged by `comp ensemble`: see its submission"
     oof = join([Predictions.load(folder) for folder in folders]).align(plan.ids)
     target = _target(plan, task.target_ndim)
-    evidence = Evidence(
-        task, metric, target, plan.fold, (np.asarray(oof.probs),), len(plan.classes)
-    )
-    row = judge_row(
-        evidence,
-        VOTES["soft"],
-        "equal",
-        tune_rule=config.ensemble.tune,
-        seed=config.seed,
+    evidence = TableEvidence(
+        task,
+        metric,
+        target,
+        plan.fold,
+        (np.asarray(oof.probs),),
+        len(plan.classes),
         groups=plan.groups,
     )
+    fitting = Fitting(config.ensemble.tune, config.seed)
+    row = judge_row(evidence, VOTES["soft"], "equal", fitting)
     scores = row.scores
     return scores.raw, scores.honest, scores.low, scores.high, ""
 

@@ -10,10 +10,9 @@ from typing import Any
 from comp.config.loading import plain
 from comp.core.provenance import git_commit, versions
 from comp.ensemble.blend import Blend
-from comp.ensemble.compare import Row, without_nan
+from comp.ensemble.compare import BlendRow, without_nan
 from comp.ensemble.prior import Shift
-from comp.stages.experiment import Experiment
-from comp.stages.members import Model
+from comp.stages.members import Ground, Model
 
 
 @dataclass(frozen=True)
@@ -47,8 +46,8 @@ class Ensembled:
     metric: str
     blend: Blend
     models: tuple[Model, ...]
-    table: tuple[Row, ...]
-    best: Row
+    table: tuple[BlendRow, ...]
+    best: BlendRow
     covered: int
     of: int
     rows: int
@@ -58,7 +57,7 @@ class Ensembled:
     warnings: tuple[str, ...]
 
 
-def plain_row(row: Row) -> dict[str, Any]:
+def plain_row(row: BlendRow) -> dict[str, Any]:
     """A row of the table for a manifest."""
     return {
         "vote": row.vote.name,
@@ -70,9 +69,13 @@ def plain_row(row: Row) -> dict[str, Any]:
 
 
 def manifest_of(
-    experiment: Experiment, plan: str, index: str, blend: Blend, models: Sequence[Model]
+    ground: Ground, blend: Blend, models: Sequence[Model], covered: int
 ) -> dict[str, Any]:
-    """What a submission was made of: members, config, versions, commit."""
+    """What a submission was made of: members, plan, config, versions, commit.
+
+    covered: how many training images the scores are measured on.
+    """
+    experiment, plan = ground.experiment, ground.plan
     record = blend.record()
     tests = [(model, test) for model in models for test in model.tests]
     record["members"] = [
@@ -84,8 +87,11 @@ def manifest_of(
         "commit": git_commit(experiment.workspace.root),
         "task": experiment.task.name,
         "metric": experiment.metric.name,
-        "plan": plan,
-        "index": index,
+        "plan": plan.fingerprint,
+        "index": plan.index_fingerprint,
+        "leak": list(plan.leak),
+        "covered": covered,
+        "of": len(ground.index),
         "blend": record,
         "missing_folds": {model.name: list(model.missing) for model in models if model.missing},
         "config": plain(experiment.config),

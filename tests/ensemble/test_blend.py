@@ -10,9 +10,11 @@ import pytest
 
 from comp.core.errors import ConfigError, PlanError, PredictionsError
 from comp.data.index.index import Index
-from comp.ensemble.blend import Blend, answer, make_blend, make_evidence, out_of_fold
+from comp.ensemble.answers import TableAnswers, answer_table
+from comp.ensemble.blend import Blend, make_blend, out_of_fold
 from comp.ensemble.compare import judge_row
-from comp.ensemble.cross_fit import honest_score
+from comp.ensemble.evidence import Fitting
+from comp.ensemble.table_evidence import TableEvidence
 from comp.ensemble.votes import VOTES, check_vote
 from comp.inference.predictions import Predictions
 from comp.tasks.kinds import TASKS
@@ -45,10 +47,16 @@ def blended(index: Index, probs: Any, fold: Any, **more: Any) -> Blend:
     metric = METRICS[more.get("metric", "macro_f1")]
     vote = VOTES[more.get("vote", "soft")]
     check_vote(vote, metric)
-    evidence = make_evidence([member(index.ids, probs)], index, fold, BINARY, metric, plan=PLAN)
-    row = judge_row(evidence, vote, "equal", tune_rule=more.get("tune_rule", True), seed=1,
-                    groups=index.groups)  # fmt: skip
+    column = np.asarray(probs, dtype=np.float32).reshape(-1, 1)
+    fold = np.asarray(fold)
+    evidence = TableEvidence(BINARY, metric, index.labels, fold, (column,), 2, groups=index.groups)
+    row = judge_row(evidence, vote, "equal", Fitting(more.get("tune_rule", True), seed=1))
     return make_blend(row, [more.get("members", ("fold 0",))], metric)
+
+
+def answered(blend: Blend, members: list[Predictions], ids: Any) -> TableAnswers:
+    test = Index(tuple(ids), tuple(Path(i) for i in ids), CLASSES)
+    return answer_table(blend, members, test, BINARY, PLAN)
 
 
 def test_a_rule_that_holds_on_other_folds_is_kept_with_its_honest_score() -> None:
@@ -56,10 +64,8 @@ def test_a_rule_that_holds_on_other_folds_is_kept_with_its_honest_score() -> Non
     blend = blended(index, probs, fold)
     assert 0.25 < blend.rule[0] < 0.35
     assert blend.scores.raw == pytest.approx(1 / 3)
-    column = probs.astype(np.float32)[:, None]
-    honest = honest_score(BINARY, METRICS["macro_f1"], index.labels, column, fold, 2)
-    assert (blend.scores.tuned, blend.scores.honest) == (1.0, honest)
-    assert blend.scores.low <= honest <= blend.scores.high
+    assert (blend.scores.tuned, blend.scores.honest) == (1.0, 1.0)  # 0.25 parts every fold
+    assert blend.scores.low <= 1.0 <= blend.scores.high
     assert blend.note == ""
 
 
@@ -121,14 +127,14 @@ def test_training_ids_without_a_row_and_rows_without_an_id_are_refused() -> None
 def test_members_in_any_order_of_rows_give_the_same_answer() -> None:
     index, probs, fold = shifted()
     blend = blended(index, probs, fold, members=("fold 0", "fold 1"))
-    ids = ("t3", "t1", "t2")
+    ids = ("t1", "t2", "t3")
     one = [member(["t1", "t2", "t3"], [0.1, 0.2, 0.9]), member(["t1", "t2", "t3"], [0.3, 0.4, 0.9])]
     two = [member(["t3", "t1", "t2"], [0.9, 0.1, 0.2]), member(["t2", "t3", "t1"], [0.4, 0.9, 0.3])]
-    first, second = (answer(blend, members, ids, BINARY, CLASSES, PLAN) for members in (one, two))
+    first, second = (answered(blend, members, ids) for members in (one, two))
     assert first.ids == second.ids == ids
-    assert first.labels.tolist() == second.labels.tolist() == [1, 0, 1]
+    assert first.labels.tolist() == second.labels.tolist() == [0, 1, 1]
     assert first.probs is not None
-    assert first.probs.ravel().tolist() == pytest.approx([0.9, 0.2, 0.3])
+    assert first.probs.ravel().tolist() == pytest.approx([0.2, 0.3, 0.9])
 
 
 def test_members_that_do_not_belong_are_refused() -> None:
@@ -141,9 +147,9 @@ def test_members_that_do_not_belong_are_refused() -> None:
     ]
     for other, error, message in wrong:
         with pytest.raises(error, match=message):
-            answer(blend, [other], ["t1"], BINARY, CLASSES, PLAN)
+            answered(blend, [other], ["t1"])
     with pytest.raises(PredictionsError, match="no members to blend"):
-        answer(blend, [], ["t1"], BINARY, CLASSES, PLAN)
+        answered(blend, [], ["t1"])
 
 
 def test_a_hard_vote_for_a_metric_of_probabilities_is_refused() -> None:

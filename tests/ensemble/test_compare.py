@@ -6,15 +6,18 @@ import numpy as np
 import pytest
 
 from comp.core.errors import TuneError
-from comp.ensemble.compare import Evidence, all_pairs, answer_of, best_row, compare, judge_row
+from comp.ensemble.compare import all_pairs, asked_row, best_row, compare, judge_row
 from comp.ensemble.cross_fit import fit_rule
+from comp.ensemble.evidence import Fitting
 from comp.ensemble.rules.thresholds import shrunk
+from comp.ensemble.table_evidence import TableEvidence
 from comp.ensemble.votes import VOTES
 from comp.tasks.kinds import TASKS
 from comp.tasks.metrics import METRICS
 
 MULTILABEL = TASKS["multilabel"]
 F1 = METRICS["macro_f1"]
+FITTED = Fitting(True, 0)
 
 
 def world(seed: int, rows: int, members: int = 4, classes: int = 6):  # type: ignore[no-untyped-def]
@@ -39,11 +42,11 @@ def test_the_honest_score_is_near_the_true_one_where_the_tuned_one_is_not(weighe
     errors, flattery = [], []
     for seed in range(40):
         target, probs = world(seed, 250)
-        evidence = Evidence(MULTILABEL, F1, target, np.arange(250) % 5, probs, 6)
-        row = judge_row(evidence, VOTES["soft"], weigher, tune_rule=True, seed=0, groups=None)
+        evidence = TableEvidence(MULTILABEL, F1, target, np.arange(250) % 5, probs, 6)
+        row = judge_row(evidence, VOTES["soft"], weigher, Fitting(True, 0))
         far_target, far_probs = world(1000 + seed, 6000)
-        far = Evidence(MULTILABEL, F1, far_target, np.zeros(6000, int), far_probs, 6)
-        true = far.score(answer_of(far, VOTES["soft"], row.fit.weights, row.fit.rule))
+        far = TableEvidence(MULTILABEL, F1, far_target, np.zeros(6000, int), far_probs, 6)
+        true = far.score(far.decide(VOTES["soft"], row.fit))
         errors.append(row.scores.honest - true)
         flattery.append(row.scores.tuned - true)
     assert np.mean(flattery) > 0.03
@@ -51,26 +54,39 @@ def test_the_honest_score_is_near_the_true_one_where_the_tuned_one_is_not(weighe
 
 
 def test_one_member_is_one_row_and_several_are_every_pair() -> None:
-    assert [(v.name, w) for v, w in all_pairs(F1, 1, ("hard", "equal"))] == [("hard", "equal")]
-    pairs = {(v.name, w) for v, w in all_pairs(F1, 2, ("soft", "my.yaml"))}
+    votes = tuple(VOTES.values())
+    assert all_pairs(votes, 1, ("hard", "equal")) == [("hard", "equal")]
+    pairs = all_pairs(votes, 2, ("soft", "my.yaml"))
     weighers = ("equal", "greedy", "optimize", "my.yaml")
-    assert pairs == {(vote, w) for vote in VOTES for w in weighers}
-    votes = {v.name for v, _ in all_pairs(METRICS["log_loss"], 2, ("soft", "equal"))}
-    assert votes == {"soft", "geometric", "logit", "rank"}
+    assert pairs == [(vote, w) for vote in VOTES for w in weighers]
+
+
+def test_a_metric_of_probabilities_takes_votes_that_give_them() -> None:
+    target, probs = world(0, 20)
+    evidence = TableEvidence(MULTILABEL, METRICS["log_loss"], target, np.arange(20) % 2, probs, 6)
+    assert [vote.name for vote in evidence.votes()] == ["soft", "geometric", "logit", "rank"]
+
+
+def test_with_one_fold_left_nothing_is_fitted_and_equal_weights_stand_in() -> None:
+    target, probs = world(4, 60, members=2)
+    evidence = TableEvidence(MULTILABEL, F1, target, np.zeros(60, int), probs, 6)
+    rows = compare(evidence, ("soft", "greedy"), Fitting(True, 0), partial=True)
+    assert {row.weigher for row in rows} == {"equal"}
+    row = asked_row(rows, ("soft", "greedy"))
+    assert (row.vote.name, row.weigher, row.fit.weights.tolist()) == ("soft", "equal", [0.5, 0.5])
+    assert row.scores.raw == row.scores.tuned == row.scores.honest
 
 
 def test_members_in_another_order_score_the_same() -> None:
     target, probs = world(1, 120, members=2)
     fold = np.arange(120) % 3
-    pairs = all_pairs(F1, 2, ("soft", "equal"))
     tables = [
-        compare(
-            Evidence(MULTILABEL, F1, target, fold, given, 6),
-            [pair for pair in pairs if pair[1] == "equal"],
-            tune_rule=True, seed=0, groups=None,
-        )
+        [
+            judge_row(TableEvidence(MULTILABEL, F1, target, fold, given, 6), vote, "equal", FITTED)
+            for vote in VOTES.values()
+        ]
         for given in (probs, probs[::-1])
-    ]  # fmt: skip
+    ]
     one, two = ([row.scores.honest for row in table] for table in tables)
     assert one == pytest.approx(two, abs=1e-6)
     assert best_row(F1, tables[0]).scores.honest == max(one)
@@ -78,20 +94,18 @@ def test_members_in_another_order_score_the_same() -> None:
 
 def test_given_weights_are_not_fitted() -> None:
     target, probs = world(2, 120, members=2)
-    evidence = Evidence(MULTILABEL, F1, target, np.arange(120) % 3, probs, 6)
+    evidence = TableEvidence(MULTILABEL, F1, target, np.arange(120) % 3, probs, 6)
     given = np.array([1.0, 3.0])
-    row = judge_row(
-        evidence, VOTES["soft"], "w.yaml", tune_rule=False, seed=0, groups=None, given=given
-    )
+    row = judge_row(evidence, VOTES["soft"], "w.yaml", Fitting(False, 0, given))
     assert row.fit.weights.tolist() == [0.25, 0.75]
     assert row.scores.raw == row.scores.tuned == row.scores.honest
 
 
 def test_weights_cannot_be_cross_fitted_on_one_fold() -> None:
     target, probs = world(3, 60)
-    evidence = Evidence(MULTILABEL, F1, target, np.zeros(60, int), probs, 6)
+    evidence = TableEvidence(MULTILABEL, F1, target, np.zeros(60, int), probs, 6)
     with pytest.raises(TuneError, match="1 folds to cross-fit"):
-        judge_row(evidence, VOTES["soft"], "greedy", tune_rule=False, seed=0, groups=None)
+        judge_row(evidence, VOTES["soft"], "greedy", Fitting(False, 0))
 
 
 def test_thresholds_of_few_positives_are_drawn_to_one_half() -> None:

@@ -1,4 +1,4 @@
-"""Cross-fitted scores and bootstrap intervals."""
+"""Bootstrap intervals, and thresholds that are drawn to one half."""
 
 from __future__ import annotations
 
@@ -8,12 +8,9 @@ import numpy as np
 import pytest
 
 from comp.core.errors import TuneError
-from comp.ensemble.cross_fit import bootstrap, cross_fit, honest_score
-from comp.ensemble.rules.thresholds import tune
-from comp.tasks.kinds import TASKS
+from comp.ensemble.cross_fit import bootstrap, check_folds
 from comp.tasks.metrics import METRICS
 
-BINARY = TASKS["binary"]
 F1 = METRICS["macro_f1"]
 
 
@@ -22,34 +19,6 @@ def noise(rows: int = 40, classes: int = 6) -> tuple[np.ndarray, np.ndarray, np.
     draw = np.random.default_rng(5)
     target = (draw.random((rows, classes)) < 0.3).astype(np.int64)
     return target, draw.random((rows, classes)), np.arange(rows) % 4
-
-
-def test_each_fold_is_decided_by_a_rule_tuned_on_the_others() -> None:
-    probs = np.array([0.1, 0.2, 0.3, 0.6, 0.7, 0.8])[:, None]
-    target, fold = np.array([0, 0, 1, 0, 0, 1]), np.array([0, 0, 0, 1, 1, 1])
-    rules = [tune(BINARY, F1, target[fold != k], probs[fold != k]) for k in (0, 1)]
-    assert [rule.tolist() for rule in rules] == [[0.75], [0.25]]
-    assert cross_fit(BINARY, F1, target, probs, fold).tolist() == [0, 0, 0, 1, 1, 1]
-
-
-def test_on_noise_the_honest_score_is_below_the_tuned_one() -> None:
-    target, probs, fold = noise()
-    task = TASKS["multilabel"]
-    tuned = F1.score(target, task.decide(probs, tune(task, F1, target, probs)), 6)
-    assert honest_score(task, F1, target, probs, fold, 6) < tuned - 0.02
-
-
-def test_a_metric_of_probabilities_is_honest_as_it_is() -> None:
-    target, probs, fold = noise()
-    metric = METRICS["log_loss"]
-    found = honest_score(TASKS["multilabel"], metric, target, probs, fold, 6)
-    assert found == metric.score(target, probs, 6)
-
-
-def test_one_fold_cannot_be_cross_fitted() -> None:
-    target, probs, fold = noise()
-    with pytest.raises(TuneError, match=r"^1 folds to cross-fit .* at least 2"):
-        cross_fit(TASKS["multilabel"], F1, target, probs, fold * 0)
 
 
 def test_the_interval_of_an_accuracy_is_that_of_the_binomial() -> None:
@@ -84,3 +53,9 @@ def test_rounds_without_a_score_are_left_out() -> None:
     low, high = bootstrap(auc, np.array([0, 0, 0]), probs, 2, None, seed=1)
     assert math.isnan(low)
     assert math.isnan(high)
+
+
+def test_fewer_than_two_folds_cannot_be_cross_fitted() -> None:
+    assert check_folds(np.array([3, 1, 3])).tolist() == [1, 3]
+    with pytest.raises(TuneError, match=r"^1 folds to cross-fit .* at least 2"):
+        check_folds(np.zeros(4, int))

@@ -9,7 +9,8 @@ import pytest
 
 from comp.core.errors import ConfigError
 from comp.ensemble.blend_scores import ClassJudge, CountJudge, PlainJudge, make_judge
-from comp.ensemble.compare import Evidence, fit
+from comp.ensemble.evidence import Fitting
+from comp.ensemble.table_evidence import TableEvidence
 from comp.ensemble.votes import VOTES
 from comp.ensemble.weights import WEIGHERS, greedy_picks, read_weights
 from comp.tasks.kinds import TASKS
@@ -86,12 +87,12 @@ def test_a_search_over_steps_leaves_equal_weights() -> None:
     """One member is right everywhere, four are wrong together: small moves change nothing."""
     target = np.arange(40) % 2
     wrong = np.where(target == 1, 0.1, 0.9)[:, None].astype(np.float32)
-    evidence = Evidence(
+    evidence = TableEvidence(
         TASKS["binary"], METRICS["macro_f1"], target, np.arange(40) % 2,
         (1 - wrong, wrong, wrong, wrong, wrong), 2,
     )  # fmt: skip
     for name in ("greedy", "optimize"):
-        found = fit(evidence, SOFT, name, False, 0, None)
+        found = evidence.fit(SOFT, name, Fitting(False, 0))
         assert found.weights[0] > 0.5
         merged = SOFT.merge(evidence.probs, found.weights, evidence.task, np.array([0.5]))
         assert merged.labels.tolist() == target.tolist()
@@ -101,10 +102,10 @@ def test_a_search_over_steps_leaves_equal_weights() -> None:
 def test_searched_weights_never_score_below_equal_ones(name: str) -> None:
     for task, (target, probs) in ((MULTILABEL, columns()), (MULTICLASS, classes_case())):
         classes = probs[0].shape[1]
-        evidence = Evidence(
+        evidence = TableEvidence(
             task, METRICS["macro_f1"], target, np.arange(80) % 4, tuple(probs), classes
         )
-        found = fit(evidence, SOFT, name, False, 0, None)
+        found = evidence.fit(SOFT, name, Fitting(False, 0))
         assert found.weights.sum() == pytest.approx(1)
         scores = [
             evidence.score(SOFT.merge(probs, w, task, evidence.neutral()).labels)

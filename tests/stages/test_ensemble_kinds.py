@@ -275,7 +275,8 @@ def test_predictions_of_masks_know_their_size(trained: Experiment) -> None:
 def test_masks_are_doubted_by_their_dice(trained: Experiment) -> None:
     found = find_issues(trained, (), None, 4)
     assert found.rows == 24
-    assert [doubt.margin for doubt in found.doubts] == sorted(d.margin for d in found.doubts)
+    margins = [issue.margin for issue in found.issues]
+    assert margins == sorted(margins)
     table = read_table(found.written[0])
     assert table.columns == ("id", "label", "given", "likely", "margin", "sure")
     assert set(table.values["label"]) == {"1", "2"}

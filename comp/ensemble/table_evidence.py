@@ -1,0 +1,209 @@
+"""Evidence over a table: each member's out-of-fold probabilities of each image, (N, C)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from comp.ensemble.blend_scores import make_judge
+from comp.ensemble.cross_fit import bootstrap, check_folds, fit_rule, score_of
+from comp.ensemble.evidence import CrossFit, Fit, Fitting
+from comp.ensemble.label_issues import LabelIssue, class_issues, column_issues
+from comp.ensemble.prior import both_columns
+from comp.ensemble.rules.thresholds import tune
+from comp.ensemble.votes import VOTES, Vote
+from comp.ensemble.weights import WEIGHERS
+from comp.tasks.kinds import Task
+from comp.tasks.metrics import Metric
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class TableEvidence:
+    """See `comp.ensemble.evidence.Evidence`.
+
+    `target`         (N,) or (N, C)
+    `fold`           (N,)
+    `probs`          the members' out-of-fold probabilities, each (N, C)
+    `classes`        how many classes there are (binary: 2)
+    `class_weights`  (classes,) how much a row of each class counts, or None
+    `groups`         (N,) what the bootstrap draws whole, or None
+    `ids, names`     of the images and of the classes; needed for label issues only
+    """
+
+    task: Task
+    metric: Metric
+    target: Array
+    fold: Array
+    probs: tuple[Array, ...]
+    classes: int
+    class_weights: Array | None = None
+    groups: Sequence[str] | None = None
+    ids: Sequence[str] = ()
+    names: Sequence[str] = ()
+
+    @property
+    def members(self) -> int:
+        """See Evidence."""
+        return len(self.probs)
+
+    def at(self, rows: Array) -> TableEvidence:
+        """The evidence of some rows; without groups and ids."""
+        return replace(
+            self,
+            target=self.target[rows],
+            fold=self.fold[rows],
+            probs=tuple(member[rows] for member in self.probs),
+            groups=None,
+            ids=(),
+        )
+
+    def neutral(self) -> Array:
+        """The rule that changes nothing."""
+        return self.task.link.neutral(self.probs[0].shape[1])
+
+    def votes(self) -> tuple[Vote, ...]:
+        """See Evidence."""
+        wants_labels = self.metric.wants == "labels"
+        return tuple(vote for vote in VOTES.values() if vote.gives_probs or wants_labels)
+
+    def score(self, answers: Array) -> float:
+        """See Evidence."""
+        return score_of(self.metric, self.target, answers, self.classes, self.class_weights)
+
+    def interval(self, answers: Array, seed: int) -> tuple[float, float]:
+        """See Evidence."""
+        return bootstrap(
+            self.metric,
+            self.target,
+            answers,
+            self.classes,
+            self.groups,
+            seed,
+            class_weights=self.class_weights,
+        )
+
+    def class_scores(self, answers: Array) -> None:
+        """See Evidence: a table has one score."""
+
+    def fit(self, vote: Vote, weigher: str, fitting: Fitting) -> Fit:
+        """Weights and rule from all of these rows."""
+        weights = np.full(self.members, 1 / self.members)
+        if fitting.given is not None:
+            weights = fitting.given / fitting.given.sum()
+        search = WEIGHERS.get(weigher)
+        if fitting.given is None and search is not None and self.members > 1:
+            judge = make_judge(
+                self.task,
+                self.metric,
+                vote,
+                self.target,
+                self.probs,
+                self._first_rule(vote, weights, fitting),
+                parts=self.fold,
+                class_weights=self.class_weights,
+            )
+            weights = search(judge, fitting.seed)
+        if not self._tunes(fitting):
+            return Fit(weights, self.neutral())
+        return self._with_rule(vote, weights)
+
+    def _tunes(self, fitting: Fitting) -> bool:
+        return fitting.tune and self.metric.wants == "labels"
+
+    def _first_rule(self, vote: Vote, weights: Array, fitting: Fitting) -> Array:
+        """The rule under which weights are searched: that of equal weights."""
+        if not self._tunes(fitting):
+            return self.neutral()
+        if not vote.gives_probs:
+            return np.stack([self._tuned(member) for member in self.probs])
+        if self.task.link.normalized:
+            return self.neutral()
+        return self._tuned(self._merged(vote, weights))
+
+    def _tuned(self, probs: Array) -> Array:
+        return tune(self.task, self.metric, self.target, probs, self.class_weights)
+
+    def _merged(self, vote: Vote, weights: Array) -> Array:
+        result = vote.merge(self.probs, weights, self.task, self.neutral(), parts=self.fold)
+        assert result.probs is not None
+        return result.probs
+
+    def _with_rule(self, vote: Vote, weights: Array) -> Fit:
+        """One rule for the merged probabilities, or where members vote, one per member."""
+        merged = [self._merged(vote, weights)] if vote.gives_probs else list(self.probs)
+        found = [
+            fit_rule(self.task, self.metric, self.target, probs, self.fold, self.class_weights)
+            for probs in merged
+        ]
+        rules = np.stack([rule for rule, _ in found])
+        shrunk = max(strength for _, strength in found)
+        if len(rules) == 1:
+            return Fit(weights, rules[0], shrunk)
+        return Fit(weights, rules, shrunk, per_member=True)
+
+    def decide(self, vote: Vote, fit: Fit) -> Array:
+        """See Evidence: labels, or probabilities where the metric wants them."""
+        wanted = self.metric.wants == "probs"
+        result = vote.merge(
+            self.probs, fit.weights, self.task, fit.rule, parts=self.fold, keep_probs=wanted
+        )
+        if not wanted:
+            return result.labels
+        assert result.probs is not None, "check_vote refuses votes without probabilities"
+        return result.probs
+
+    def cross_fit(self, vote: Vote, weigher: str, fitting: Fitting) -> CrossFit:
+        """See Evidence. The rule is kept unless its cross-fitted score is below that of the neutral
+        rule."""
+        whole = self.fit(vote, weigher, fitting)
+        plain_fit = Fit(whole.weights, self.neutral())
+        raw = self.decide(vote, plain_fit)
+        searched = WEIGHERS.get(weigher) is not None and self.members > 1
+        if not self._tunes(fitting) and not searched:
+            return CrossFit(plain_fit, raw, raw, raw)
+        plain, tuned = self._of_other_folds(vote, weigher, fitting)
+        if not self._tunes(fitting):
+            return CrossFit(plain_fit, raw, raw, plain)
+        if self.metric.better(self.score(plain), self.score(tuned)):
+            note = (
+                f"{self.task.link.tuner} not used: tuned on the other folds they score "
+                f"{self.score(tuned):.4f}, untuned {self.score(plain):.4f}"
+            )
+            return CrossFit(plain_fit, raw, raw, plain, note)
+        return CrossFit(whole, raw, self.decide(vote, whole), tuned)
+
+    def _of_other_folds(self, vote: Vote, weigher: str, fitting: Fitting) -> tuple[Array, Array]:
+        """The answers with the neutral rule and with the tuned one, all fitted on other folds."""
+        plain: list[Array] = []
+        tuned: list[Array] = []
+        places = []
+        for number in check_folds(self.fold):
+            here = self.fold == number
+            places.append(np.flatnonzero(here))
+            found = self.at(~here).fit(vote, weigher, fitting)
+            own = self.at(here)
+            plain.append(own.decide(vote, Fit(found.weights, self.neutral())))
+            tuned.append(own.decide(vote, found))
+        back = np.argsort(np.concatenate(places))
+        return np.concatenate(plain)[back], np.concatenate(tuned)[back]
+
+    def label_issues(self) -> list[LabelIssue]:
+        """See Evidence."""
+        probs = np.mean([np.asarray(member, dtype=np.float64) for member in self.probs], axis=0)
+        if self.target.ndim == 2:
+            return column_issues(self.ids, self.names, self.target, probs)
+        return class_issues(self.ids, self.names, self.target, both_columns(probs))
+
+    def to_show(self, issues: Sequence[LabelIssue], count: int) -> Sequence[LabelIssue]:
+        """See Evidence."""
+        return issues[:count]
+
+    def pictures(self, issue: LabelIssue) -> list[tuple[str, Array | None]]:
+        """See Evidence: the image alone."""
+        label = f"{issue.label} " if issue.label else ""
+        return [(f"{label}{issue.given}? {issue.likely}  {issue.id}", None)]

@@ -1,0 +1,247 @@
+"""What differs in `comp ensemble` between a table of answers and masks; nothing else asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from comp.core.errors import ConfigError
+from comp.core.progress import say
+from comp.data.folds.make import judged_part
+from comp.data.index.index import Index
+from comp.data.layouts.test_answers import read_answers, read_true_masks
+from comp.ensemble.answers import MaskAnswers, TableAnswers, answer_table
+from comp.ensemble.blend import Blend, aligned, check_members
+from comp.ensemble.compare import BlendRow
+from comp.ensemble.evidence import Evidence
+from comp.ensemble.mask_evidence import MaskEvidence
+from comp.ensemble.prior import Shift, make_shift
+from comp.ensemble.table_evidence import TableEvidence
+from comp.ensemble.votes import VOTES
+from comp.report.validation_page import write_mask_page
+from comp.stages.ensemble_result import Request
+from comp.stages.mask_writing import WRITES, write_masks
+from comp.stages.members import Ground, Model, covered_ids
+from comp.stages.submission import Gate
+from comp.submission import write_submission
+from comp.submission.submission_warnings import shares
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of answers.
+
+    `refuse`    raises ConfigError for what these answers cannot do
+    `evidence`  the out-of-fold predictions of the models, with the truth
+    `answers`   the answers of a blend for the test images
+    `expected`  the share of each class in the out-of-fold answers of a row
+    `write`     writes the submission and its manifest; where it is, and its rows
+    `report`    writes pages about a row
+    """
+
+    refuse: Callable[[Ground, Request], None]
+    evidence: Callable[[Ground, Sequence[Model], Shift | None], Any]
+    answers: Callable[[Ground, Sequence[Model], Blend, Gate, Shift | None], Any]
+    expected: Callable[[Any, BlendRow, Gate], dict[str, float]]
+    write: Callable[[Ground, Any, Gate, Any, dict[str, Any]], tuple[Path, int]]
+    report: Callable[[Ground, Any, BlendRow], None]
+
+
+def kind_of(ground: Ground) -> Kind:
+    """Tables, or masks where the task is spatial."""
+    return _KINDS[ground.experiment.task.spatial]
+
+
+def judged_models(ground: Ground, models: Sequence[Model]) -> tuple[Index, Array, list[Any]]:
+    """The images that every model has out-of-fold rows of, the fold of each, and these rows."""
+    index, task = ground.index, ground.experiment.task
+    oofs = [model.oof for model in models if model.oof is not None]
+    check_members(oofs, task.column_names(index.classes), ground.plan.fingerprint)
+    ids = covered_ids(models, index)
+    judged, _, parts = judged_part(index, ground.plan)
+    part = index if len(ids) == len(index) else index.part(index.rows(ids))
+    return part, parts[judged.rows(ids)], oofs
+
+
+def make_evidence(ground: Ground, models: Sequence[Model], shift: Shift | None = None) -> Evidence:
+    """The out-of-fold predictions of the models, with the truth.
+
+    Raises PlanError and PredictionsError for members that do not belong together.
+    """
+    evidence: Evidence = kind_of(ground).evidence(ground, models, shift)
+    return evidence
+
+
+def find_shift(ground: Ground, models: Sequence[Model]) -> Shift | None:
+    """The shift of `ensemble.prior`; an estimate is made from the mean of all test predictions,
+    calibrated on the mean of the out-of-fold ones."""
+    prior, task = ground.experiment.config.ensemble.prior, ground.experiment.task
+    if prior is None:
+        return None
+
+    def mean(parts: list[Array]) -> Array:
+        neutral = task.link.neutral(parts[0].shape[1])
+        found = VOTES["soft"].merge(parts, np.ones(len(parts)), task, neutral).probs
+        assert found is not None
+        return found
+
+    index, ids = ground.index, covered_ids(models, ground.index)
+    tests = mean([t.align(ground.test.ids).probs for model in models for t in model.tests])
+    oof = mean([model.oof.align(ids).probs for model in models if model.oof is not None])
+    seen = oof, index.labels[index.rows(ids)]
+    return make_shift(prior, task, index.classes, index.labels, tests, seen)
+
+
+def _any_table(ground: Ground, request: Request) -> None:
+    pass
+
+
+def _table_evidence(ground: Ground, models: Sequence[Model], shift: Shift | None) -> TableEvidence:
+    part, fold, oofs = judged_models(ground, models)
+    probs = [np.asarray(aligned(oof.align(part.ids), part.ids).probs) for oof in oofs]
+    return TableEvidence(
+        ground.experiment.task,
+        ground.experiment.metric,
+        part.labels,
+        fold,
+        tuple(probs if shift is None else map(shift.adjust, probs)),
+        len(part.classes),
+        class_weights=None if shift is None else shift.class_weights,
+        groups=part.groups,
+        ids=part.ids,
+        names=part.classes,
+    )
+
+
+def _table_answers(
+    ground: Ground, models: Sequence[Model], blend: Blend, gate: Gate, shift: Shift | None
+) -> TableAnswers:
+    experiment, classes = ground.experiment, ground.index.classes
+    return answer_table(
+        blend,
+        [test for model in models for test in model.tests],
+        ground.test,
+        experiment.task,
+        ground.plan.fingerprint,
+        shift=shift,
+        keep_probs=experiment.metric.wants == "probs" or gate.form.allowed is None,
+        truth=read_answers(experiment.data, experiment.task, classes, ground.test.ids),
+    )
+
+
+def _table_expected(evidence: TableEvidence, row: BlendRow, gate: Gate) -> dict[str, float]:
+    """At the balance of the test set."""
+    result = row.vote.merge(
+        evidence.probs, row.fit.weights, evidence.task, row.fit.rule, parts=evidence.fold
+    )
+    cells = gate.form.cells(result.labels, result.probs)
+    rows = None
+    if evidence.class_weights is not None:
+        rows = evidence.class_weights[evidence.target].tolist()
+    return shares(dict(zip(gate.sample.answers, cells, strict=True)), gate.form, rows)
+
+
+def _write_table(
+    ground: Ground, answers: TableAnswers, gate: Gate, paths: Any, manifest: dict[str, Any]
+) -> tuple[Path, int]:
+    write_submission(
+        paths.submission_csv,
+        paths.submission_json,
+        gate.sample,
+        gate.form,
+        ids=answers.ids,
+        labels=answers.labels,
+        probs=answers.probs,
+        manifest=manifest,
+    )
+    return paths.submission_csv, len(answers.ids)
+
+
+def _no_page(ground: Ground, evidence: TableEvidence, row: BlendRow) -> None:
+    pass
+
+
+def _refuse_for_masks(ground: Ground, request: Request) -> None:
+    config = ground.experiment.config
+    if VOTES[config.ensemble.vote].ranks:
+        raise ConfigError(
+            "ensemble.vote: rank needs all images at once, which masks cannot be; use another vote"
+        )
+    if request.added:
+        raise ConfigError("--add: a table cannot hold masks; train the member with comp")
+    if config.ensemble.prior is not None:
+        raise ConfigError("ensemble.prior: is for classification; leave it out for masks")
+    if _written_as(ground) not in WRITES:
+        raise ConfigError(
+            f"submission.write: {config.submission.write!r} is not for masks; use "
+            f"{', '.join(WRITES)}"
+        )
+
+
+def _written_as(ground: Ground) -> str:
+    wanted = ground.experiment.config.submission.write
+    return "rle" if wanted == "auto" else wanted
+
+
+def _mask_evidence(ground: Ground, models: Sequence[Model], _: Shift | None) -> MaskEvidence:
+    part, fold, oofs = judged_models(ground, models)
+    return MaskEvidence.of(ground.experiment.task, ground.experiment.metric, part, fold, oofs)
+
+
+def _mask_answers(
+    ground: Ground, models: Sequence[Model], blend: Blend, gate: Gate, _: Shift | None
+) -> MaskAnswers:
+    experiment, index = ground.experiment, ground.index
+    tests = [test for model in models for test in model.tests]
+    truth = read_true_masks(
+        experiment.data, experiment.task, index.classes, ground.test.ids, index.codes
+    )
+    return MaskAnswers(
+        blend, tests, ground.test, experiment.task, ground.plan.fingerprint, truth=truth
+    )
+
+
+def _mask_expected(evidence: MaskEvidence, row: BlendRow, _: Gate) -> dict[str, float]:
+    """The share of images in which each class is predicted."""
+    assert row.found is not None, "the row that was asked for keeps its answers"
+    classes = evidence.index.classes
+    own = row.found.tuned[:, row.found.tuned.shape[1] - len(classes) :]
+    predicted = (own[..., 0] + own[..., 1]) > 0
+    return dict(zip(classes, predicted.mean(axis=0).tolist(), strict=True))
+
+
+def _write_masks(
+    ground: Ground, answers: MaskAnswers, gate: Gate, paths: Any, manifest: dict[str, Any]
+) -> tuple[Path, int]:
+    data = ground.experiment.data
+    return write_masks(answers, data, gate, paths, _written_as(ground), manifest)
+
+
+def _mask_page(ground: Ground, evidence: MaskEvidence, row: BlendRow) -> None:
+    """The page of the worst, median and best out-of-fold images."""
+    assert row.found is not None, "the row that was asked for keeps its answers"
+    path = ground.experiment.workspace.run / "validation.html"
+    write_mask_page(
+        path,
+        evidence.index,
+        row.found.honest,
+        evidence.metric,
+        lambda number: evidence.masks(row.vote, row.fit, number),
+    )
+    say(f"wrote {path}")
+
+
+_KINDS = {
+    False: Kind(
+        _any_table, _table_evidence, _table_answers, _table_expected, _write_table, _no_page
+    ),
+    True: Kind(
+        _refuse_for_masks, _mask_evidence, _mask_answers, _mask_expected, _write_masks, _mask_page
+    ),
+}
