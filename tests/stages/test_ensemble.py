@@ -311,7 +311,7 @@ def test_doubted_labels_are_listed_and_drawn(toy: Toy) -> None:
     experiment = trained(toy("multilabel"))
     found = find_issues(experiment, (), None, 4)
     table = read_table(Path("runs/toy_multilabel/label_issues.csv"))
-    assert tuple(table.values["id"]) == tuple(doubt.id for doubt in found.doubts)
+    assert tuple(table.values["id"]) == tuple(issue.id for issue in found.issues)
     ranks = [
         (-int(s), float(m))
         for s, m in zip(table.values["sure"], table.values["margin"], strict=True)
@@ -319,7 +319,7 @@ def test_doubted_labels_are_listed_and_drawn(toy: Toy) -> None:
     assert ranks == sorted(ranks)
     assert set(table.values["label"]) <= {"bright", "odd"}
     pictures = [path for path in found.written if path.suffix == ".png"]
-    assert len(pictures) == (1 if found.doubts else 0)
+    assert len(pictures) == (1 if found.issues else 0)
 
 
 def test_views_are_judged_once_and_then_used(toy: Toy) -> None:
