@@ -30,7 +30,6 @@ def test_the_demo_is_what_the_readme_shows() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_the_demo_ends_with_both_scores_at_least_0_97(tmp_path: Path) -> None:
     environment = {**os.environ, "COLUMNS": "100", "OMP_NUM_THREADS": "1"}
     for words in demo_commands():

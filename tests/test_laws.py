@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from sklearn.metrics import f1_score
 from toys import paint, write_csv
 
-from comp.config.loading import make_config
+from comp.config.loading import load_config, make_config
 from comp.config.schema import Config
-from comp.core.errors import CheckError, PlanError, RunError
+from comp.core.errors import CheckError, ConfigError, DataError, PlanError, RunError
 from comp.data.index.tables import read_table
 from comp.inference.predictions import Predictions
+from comp.models.networks import Net
 from comp.stages.ensemble import ensemble
 from comp.stages.experiment import open_experiment
 from comp.stages.folds import make_folds
@@ -26,6 +30,7 @@ from comp.submission import read_sample
 from comp.tasks.kinds import TASKS
 
 Toy = Callable[..., dict[str, Any]]
+SEED = 1  # of the noisy labels
 
 
 def run_all(config: Config, folds: str = "all") -> str:
@@ -42,6 +47,25 @@ def shuffle_rows(path: Path, seed: int) -> None:
     path.write_text("\n".join([header, *(rows[i] for i in order)]) + "\n")
 
 
+SHAPES = {  # of one image
+    "binary": (1,),
+    "multiclass": (3,),
+    "multilabel": (2,),
+    "segmentation": (3, 32, 32),
+    "multilabel_segmentation": (2, 32, 32),
+}
+
+
+def assert_shape(kind: str, folder: Path) -> None:
+    """Predictions are (N, C) or (N, C, H, W); of a softmax they sum to 1 over C."""
+    found = Predictions.load(folder)
+    assert found.probs.shape == (len(found.ids), *SHAPES[kind])
+    if found.link == "softmax":
+        whole = 255 if found.probs.dtype == np.uint8 else 1
+        total = found.probs.astype(float).sum(axis=1)
+        np.testing.assert_allclose(total, whole, atol=2 if whole == 255 else 1e-5)
+
+
 @pytest.mark.parametrize("kind", TASKS)
 def test_every_kind_ends_in_a_submission_like_its_sample(toy: Toy, kind: str) -> None:
     text = run_all(make_config(toy(kind)))
@@ -50,6 +74,8 @@ def test_every_kind_ends_in_a_submission_like_its_sample(toy: Toy, kind: str) ->
     assert table.columns == sample.columns
     assert tuple(table.values[sample.id_column]) == sample.ids
     assert text.endswith("\n")
+    for part in ("valid", "test"):
+        assert_shape(kind, Path(f"runs/toy_{kind}/fold_0/{part}"))
     manifest = json.loads(Path(f"submissions/toy_{kind}.json").read_text())
     assert [member["fold"] for member in manifest["blend"]["members"]] == [0, 1]
     assert manifest["blend"]["scores"]["low"] <= manifest["blend"]["scores"]["high"]
@@ -158,25 +184,119 @@ def test_files_another_config_cannot_write_into_a_run(toy: Toy) -> None:
         train(open_experiment(make_config(tree)), "0")
 
 
-def test_honest_scores_stand_beside_the_tuned_one(toy: Toy) -> None:
-    result_of = open_experiment(make_config(toy("binary")))
-    make_folds(result_of, replace=False)
-    train(result_of, "all")
-    scores = ensemble(result_of).blend.scores
-    assert scores.tuned >= scores.raw
-    assert scores.honest >= scores.raw
-    assert scores.low <= scores.honest <= scores.high
+def wrong_data(folder: Path) -> None:
+    """Three things that cannot be right: a label, an id twice, an image that is no image."""
+    path = folder / "input/train.csv"
+    path.write_text(path.read_text().replace("00004,1", "00004,") + "00007,1\n")
+    (folder / "input/train/00009.png").unlink()
 
 
-def test_a_competition_that_knows_its_answers_is_scored_against_them(
+def test_repair_all_that_is_wrong_with_data_is_named_at_once(toy: Toy, workspace: Path) -> None:
+    experiment = open_experiment(make_config(toy("multiclass")))
+    wrong_data(workspace)
+    with pytest.raises(DataError) as caught:
+        make_folds(experiment, replace=False)
+    text = str(caught.value)
+    told = (
+        "the id '00007' stands on lines 9",
+        "1 rows have no label: lines 6",
+        "no image in input/train: '00009'",
+    )
+    assert [part for part in told if part not in text] == [], text
+    assert not Path("folds").exists()
+
+
+def test_config_an_unknown_key_is_refused_with_its_path_and_the_nearest_name(toy: Toy) -> None:
+    with pytest.raises(ConfigError, match=r"train\.epoch: unknown key.*Did you mean 'epochs'"):
+        make_config(toy("multiclass", train__epoch=3))
+    with pytest.raises(ConfigError, match=r"train\.epochs"):
+        make_config(toy("multiclass", train__epochs="many"))
+
+
+def test_config_the_resolved_copy_lies_in_the_run_folder(toy: Toy) -> None:
+    config = make_config(toy("multiclass"))
+    run_all(config, "0,1")
+    assert load_config(Path("runs/toy_multiclass/fold_1/config.yaml")) == config
+
+
+def macro_f1(target: Sequence[int], labels: Sequence[int]) -> float:
+    return float(f1_score(target, labels, average="macro"))
+
+
+def best_threshold(target: np.ndarray, probs: np.ndarray) -> float:
+    """Every cut that there is, tried; of the best ones the threshold nearest to one half."""
+    edges = [0.0, *sorted({*probs.tolist()}), 1.0 + 1e-9]
+    points = [
+        0.5 if low < 0.5 <= high else (low + high) / 2 for low, high in itertools.pairwise(edges)
+    ]
+    scores = [macro_f1(target, probs >= point) for point in points]
+    best = [point for point, score in zip(points, scores, strict=True) if score == max(scores)]
+    return min(best, key=lambda point: abs(point - 0.5))
+
+
+def own_interval(target: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
+    """A bootstrap of one's own."""
+    draw = np.random.default_rng(9)
+    picks = draw.integers(len(target), size=(400, len(target)))
+    low, high = np.percentile([macro_f1(target[p], labels[p]) for p in picks], [2.5, 97.5])
+    return float(low), float(high)
+
+
+def test_honest_the_score_is_measured_on_rows_that_did_not_tune_it(
+    toy: Toy, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The network says how bright an image is, and labels are noisy: so what is reported can be
+    computed again, from the predictions on the disk alone."""
+    draw = np.random.default_rng(SEED)
+    experiment = open_experiment(make_config(toy("binary", 60, train__epochs=1)))
+    level = draw.uniform(20, 180, 60)
+    label = (level + draw.normal(0, 60, 60) > 70).astype(int)
+    rows = [[f"{n:05d}", value] for n, value in enumerate(label)]
+    write_csv(workspace / "input/train.csv", [["id", "label"], *rows])
+    for number, value in enumerate(level):
+        paint(workspace / f"input/train/{number:05d}.png", value, seed=number)
+    make_folds(experiment, replace=False)
+    train(experiment, "all")
+
+    def brightness(_: Net, images: torch.Tensor) -> torch.Tensor:
+        return (images.float().mean(dim=(1, 2, 3))[:, None] - 128) / 32
+
+    monkeypatch.setattr(Net, "logits", brightness)
+    scores = ensemble(experiment).blend.scores
+
+    truth = dict(zip((name for name, _ in rows), label.tolist(), strict=True))
+    target, probs = [], []
+    for fold in range(2):
+        folder = Path(f"runs/toy_binary/fold_{fold}/valid")
+        ids = folder.joinpath("ids.txt").read_text().splitlines()
+        target.append(np.array([truth[name] for name in ids]))
+        probs.append(np.load(folder / "probs.npy")[:, 0])
+    cuts = [best_threshold(target[1 - fold], probs[1 - fold]) for fold in range(2)]
+    decided = np.concatenate([probs[fold] >= cuts[fold] for fold in range(2)])
+    everything, everywhere = np.concatenate(target), np.concatenate(probs)
+    expected = macro_f1(everything, decided)
+    raw = macro_f1(everything, everywhere >= 0.5)
+    flattering = macro_f1(everything, everywhere >= best_threshold(everything, everywhere))
+    assert raw < expected < flattering, "these data tell the three scores apart"
+    assert scores.raw == pytest.approx(raw)
+    assert scores.honest == pytest.approx(expected)
+    assert scores.honest < scores.tuned <= flattering + 1e-12
+    low, high = own_interval(everything, decided)
+    assert (scores.low, scores.high) == pytest.approx((low, high), abs=0.04)
+
+
+def test_honest_known_answers_are_scored_as_the_submission_stands(
     toy: Toy, workspace: Path
 ) -> None:
+    run_all(make_config(toy("multiclass")))
+    path = Path("submissions/toy_multiclass.csv")
+    given = dict(line.split(",") for line in path.read_text().splitlines()[1:])
+    answers = {name: (int(label) + (number < 2)) % 3
+               for number, (name, label) in enumerate(given.items())}  # fmt: skip
+    write_csv(workspace / "input/answers.csv", [["id", "label"], *map(list, answers.items())])
     tree = toy("multiclass", data__test_answers="answers.csv")
-    answers = [[f"t{n:03d}", n % 2] for n in range(6)]
-    write_csv(workspace / "input/answers.csv", [["id", "label"], *answers])
-    run_all(make_config(tree))
     result = ensemble(open_experiment(make_config(tree)))
-    given = dict(line.split(",") for line in result.path.read_text().splitlines()[1:])
-    hits = [given[name] == str(label) for name, label in answers]
-    assert result.true_score is not None
-    assert (result.true_score == 1.0) == all(hits)
+    again = dict(line.split(",") for line in path.read_text().splitlines()[1:])
+    expected = macro_f1([*answers.values()], [int(again[name]) for name in answers])
+    assert 0 < expected < 1
+    assert result.true_score == pytest.approx(expected)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,6 +16,7 @@ from comp.core import locks
 from comp.core.errors import CompError
 from comp.core.locks import HeldError, holder, writing
 
+NOW = 2_000_000_000.0
 HOLD = """
 import sys
 from pathlib import Path
@@ -73,19 +75,28 @@ def foreign(folder: Path, age: float) -> None:
     """A lock of another machine that was last refreshed `age` seconds ago."""
     path = folder / "lock"
     path.write_text(json.dumps({"pid": 7, "host": "elsewhere", "since": "2026-01-01 00:00:00"}))
-    os.utime(path, (time.time() - age, time.time() - age))
+    os.utime(path, (NOW - age, NOW - age))
 
 
+@pytest.fixture
+def stopped_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is NOW, however long a busy machine takes."""
+    clock = SimpleNamespace(time=lambda: NOW, strftime=time.strftime)
+    monkeypatch.setattr(locks, "time", clock)
+
+
+@pytest.mark.usefixtures("stopped_clock")
 def test_another_machine_holds_while_its_heart_beats(tmp_path: Path) -> None:
-    foreign(tmp_path, age=locks.STALE_SECONDS - 60)
+    foreign(tmp_path, age=locks.STALE_SECONDS - 1)
     told = r"process 7 on elsewhere since 2026.*If that machine is gone, its hold ends 120 s"
     with pytest.raises(HeldError, match=told), writing(tmp_path):
         pytest.fail("two writers")
     assert holder(tmp_path) == {"pid": 7, "host": "elsewhere", "since": "2026-01-01 00:00:00"}
 
 
+@pytest.mark.usefixtures("stopped_clock")
 def test_a_machine_that_fell_silent_is_taken_over(tmp_path: Path) -> None:
-    foreign(tmp_path, age=locks.STALE_SECONDS + 60)
+    foreign(tmp_path, age=locks.STALE_SECONDS)
     assert holder(tmp_path) is None
     with writing(tmp_path):
         assert json.loads((tmp_path / "lock").read_text())["pid"] == os.getpid()

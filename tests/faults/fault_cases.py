@@ -157,21 +157,22 @@ def _judge(stage: Stage, root: Path, *touched: str, unread: bool = False) -> str
     return "refused"
 
 
-def clock(count: int, seed: int = 0, longest: float = 1.5) -> Iterator[Case]:
-    """The whole process group, with its workers, killed at random moments, until a run ends."""
+def group_kills(operations: list[str], count: int, seed: int = 0) -> Iterator[Case]:
+    """The whole process group, with its workers, killed from outside a few milliseconds after a
+    random operation was reported, three times; then a run to the end."""
     draw = random.Random(seed)
     for number in range(count):
-        delays = [draw.uniform(0, longest) for _ in range(3)]
-        yield Case("kills by the clock", "group kill", f"{number}", _kills(delays))
+        moments = [(draw.randint(0, len(operations)), draw.uniform(0, 0.01)) for _ in range(3)]
+        yield Case("kills from outside", "group kill", f"{number}", _kills(moments))
 
 
-def _kills(delays: list[float]) -> Callable[[Stage], str]:
+def _kills(moments: list[tuple[int, float]]) -> Callable[[Stage], str]:
     def run(stage: Stage) -> str:
         world = stage.world
         root = world.workspace("case", train__workers=2)
         saved: dict[int, tuple[int, int]] = {}
-        for delay in delays:
-            outcome = world.run(root, kill_after=delay)
+        for moment in moments:
+            outcome = world.run(root, kill_after=moment)
             assert outcome.code in (0, -9), outcome.text
             saved |= outcome.saved
             world.check_after_fault(root, saved)

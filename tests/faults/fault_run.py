@@ -36,7 +36,7 @@ def all_cases(operations: list[str]) -> list[Case]:
         *fault_cases.swaps(),
         *fault_cases.every_operation(operations),
         *fault_cases.compound(operations, COMPOUND),
-        *fault_cases.clock(KILLS),
+        *fault_cases.group_kills(operations, KILLS),
         *fault_cases.damage(),
     ]
 

@@ -72,7 +72,7 @@ class World:
 
     def close(self) -> None:
         self.zygote.stdin.close()
-        self.zygote.wait(timeout=30)
+        self.zygote.wait()
         self.zygote.stdout.close()
 
     def workspace(self, name: str, **over: Any) -> Path:
@@ -93,6 +93,7 @@ class World:
         """Run the commands in a workspace, under a fault if one is given."""
         out, report = self.folder / f"{root.name}.out", self.folder / f"{root.name}.report"
         report.unlink(missing_ok=True)  # a worker of a run that was killed may still hold it
+        out.write_bytes(b"")
         request = {
             "root": str(root),
             "out": str(out),

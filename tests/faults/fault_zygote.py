@@ -103,6 +103,7 @@ def fork(request: dict[str, Any]) -> dict[str, Any]:
         code = 70
         try:
             os.setsid()
+            os.write(report, b"session\n")
             code = child(request, report)
         except BaseException:
             traceback.print_exc()
@@ -112,13 +113,21 @@ def fork(request: dict[str, Any]) -> dict[str, Any]:
             os._exit(code)
     os.close(report)
     if "kill_after" in request:
-        time.sleep(request["kill_after"])
-        try:
-            os.killpg(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            os.kill(pid, signal.SIGKILL)
+        operations, delay = request["kill_after"]
+        _wait_for(pid, Path(request["report"]), operations)
+        time.sleep(delay)
+        os.killpg(pid, signal.SIGKILL)  # not yet waited for: at least a zombie leads the group
     _, status = os.waitpid(pid, 0)
     return {"code": os.waitstatus_to_exitcode(status)}
+
+
+def _wait_for(pid: int, report: Path, operations: int) -> None:
+    """Return when a child has reported its place in a session of its own and so many operations,
+    or when it has ended."""
+    ended = None
+    while report.read_bytes().count(b"\n") <= operations and not ended:
+        ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        time.sleep(0.001)
 
 
 def _warm_up(root: Path) -> None:

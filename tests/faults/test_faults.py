@@ -55,8 +55,9 @@ def test_faults_in_recoveries_cost_nothing(stage: Stage) -> None:
     assert found["survived"] >= 6
 
 
-def test_kills_of_the_process_group_by_the_clock_cost_nothing(stage: Stage) -> None:
-    assert run(stage, [*fault_cases.clock(3, seed=1)]) == {"survived": 3}
+def test_kills_of_the_process_group_from_outside_cost_nothing(stage: Stage) -> None:
+    cases = fault_cases.group_kills(stage.world.whole.operations, 3, seed=1)
+    assert run(stage, [*cases]) == {"survived": 3}
 
 
 def test_damage_is_mended_or_refused_and_never_used(stage: Stage) -> None:
