@@ -51,7 +51,7 @@ def ensemble_command(
     """Predict what is missing, judge votes and weights out of fold, write the submission."""
     from comp.report.ensemble_tables import print_ensemble
     from comp.stages.ensemble import ensemble
-    from comp.stages.ensemble_result import Request
+    from comp.stages.ensembling.result import Request
 
     names = [*(runs or []), *(more or [])]
     given = {"vote": vote, "weights": weights, "tune": None if tune is None else str(tune).lower()}
@@ -68,7 +68,7 @@ def _config_of(config: Path | None, runs: list[str]) -> Path | None:
     """The config given, or that of the first run: its folder holds a copy."""
     if config is not None or not runs:
         return config
-    from comp.stages.members import run_config_path
+    from comp.stages.ensembling.members import run_config_path
 
     return run_config_path(runs[0], Path("runs"))
 

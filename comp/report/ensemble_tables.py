@@ -13,7 +13,7 @@ from comp.core.progress import say
 
 if TYPE_CHECKING:
     from comp.ensemble.tta_choice import Judged
-    from comp.stages.ensemble_result import Ensembled
+    from comp.stages.ensembling.result import Ensembled
     from comp.stages.labels import LabelIssues
     from comp.submission.diff import Diff
     from comp.submission.mask_diff import MaskDiff

@@ -19,7 +19,7 @@ from comp.ensemble.evidence import Fitting
 from comp.ensemble.table_evidence import TableEvidence
 from comp.ensemble.votes import VOTES
 from comp.inference.predictions import Predictions, join
-from comp.stages.members import run_config
+from comp.stages.ensembling.members import run_config
 from comp.stages.submission import FOLDER, find
 from comp.submission.write import base_name, manifest_path, written_in
 from comp.tasks.kinds import TASKS

@@ -19,10 +19,10 @@ from comp.ensemble.evidence import Evidence, Fit, Fitting
 from comp.ensemble.prior import Shift
 from comp.ensemble.votes import VOTES, check_vote
 from comp.ensemble.weights import WEIGHERS, read_weights
-from comp.stages.ensemble_kinds import find_shift, kind_of
-from comp.stages.ensemble_result import Ensembled, Request, manifest_of, plain_row
+from comp.stages.ensembling.kinds import find_shift, kind_of
+from comp.stages.ensembling.members import Ground, Model, gather
+from comp.stages.ensembling.result import Ensembled, Request, manifest_of, plain_row
 from comp.stages.experiment import Experiment, read_plan, read_test_images, read_train
-from comp.stages.members import Ground, Model, gather
 from comp.stages.submission import check_counts, open_gate
 
 Array = np.ndarray[Any, Any]

@@ -24,6 +24,7 @@ from comp.data.index.index import Index
 from comp.data.loader.mask_batches import OwnRegions, PackedRegions, Regions
 from comp.data.loader.recipes import flips_writing
 from comp.models.device import Device, choose_device
+from comp.report.fold_pictures import show_validation
 from comp.stages.experiment import (
     Experiment,
     check_names,
@@ -32,7 +33,6 @@ from comp.stages.experiment import (
     read_train,
     sweep_cache,
 )
-from comp.stages.fold_pictures import show_validation
 from comp.train.loop import train_fold
 from comp.train.stop import Stop
 from comp.train.train_state import Job

@@ -28,7 +28,7 @@ from comp.report.board import draw_board
 from comp.report.ensemble_tables import print_explained
 from comp.stages.board import enter_score, read_board
 from comp.stages.ensemble import ensemble
-from comp.stages.ensemble_result import Request
+from comp.stages.ensembling.result import Request
 from comp.stages.experiment import Experiment, open_experiment
 from comp.stages.folds import make_folds
 from comp.stages.labels import find_issues
@@ -156,8 +156,8 @@ def test_outside_predictions_that_do_not_fit_are_refused(
     toy: Toy, workspace: Path, rows: list[list[Any]], error: type[Exception], message: str
 ) -> None:
     from comp.data.layouts.layouts import read_test
+    from comp.stages.ensembling.members import Ground, added_model
     from comp.stages.experiment import read_plan, read_train
-    from comp.stages.members import Ground, added_model
 
     experiment = open_experiment(make_config(toy("multiclass")))
     make_folds(experiment, replace=False)

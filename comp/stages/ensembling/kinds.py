@@ -23,9 +23,9 @@ from comp.ensemble.prior import Shift, make_shift
 from comp.ensemble.table_evidence import TableEvidence
 from comp.ensemble.votes import VOTES
 from comp.report.validation_page import write_mask_page
-from comp.stages.ensemble_result import Request
+from comp.stages.ensembling.members import Ground, Model, covered_ids
+from comp.stages.ensembling.result import Request
 from comp.stages.mask_writing import WRITES, write_masks
-from comp.stages.members import Ground, Model, covered_ids
 from comp.stages.submission import Gate
 from comp.submission import write_submission
 from comp.submission.submission_warnings import shares

@@ -24,7 +24,7 @@ from comp.stages import mask_writing
 from comp.stages import predict as predicting
 from comp.stages.board import read_board
 from comp.stages.ensemble import ensemble
-from comp.stages.ensemble_result import Ensembled
+from comp.stages.ensembling.result import Ensembled
 from comp.stages.experiment import Experiment, open_experiment, read_train
 from comp.stages.folds import make_folds
 from comp.stages.labels import find_issues
@@ -258,7 +258,7 @@ def test_several_runs_are_compared_by_votes_and_weights(trained: Experiment) -> 
         }
     )
     train(open_experiment(other), "all")
-    from comp.stages.ensemble_result import Request
+    from comp.stages.ensembling.result import Request
 
     result = ensemble(trained, Request(("toy_segmentation", "other")))
     assert len(result.table) == 12

@@ -12,7 +12,7 @@ from comp.core.provenance import git_commit, versions
 from comp.ensemble.blend import Blend
 from comp.ensemble.compare import BlendRow, without_nan
 from comp.ensemble.prior import Shift
-from comp.stages.members import Ground, Model
+from comp.stages.ensembling.members import Ground, Model
 
 
 @dataclass(frozen=True)
