@@ -1,1 +1,1 @@
-"""What `comp ensemble` is made of: its members, what differs between tables and masks, its result."""
+"""The parts of `comp ensemble`: members, what differs between tables and masks, the result."""
