@@ -223,7 +223,10 @@ def submission() -> dict[str, Any]:
     """Writing and checking a submission against pandas writing and reading one."""
     import pandas as pd
 
-    from comp.submission import make_form, make_sample, write_submission
+    from comp.submission import Answers, write_submission
+    from comp.submission.formats.cells import make_cells
+    from comp.submission.formats.csv import CsvFormat
+    from comp.submission.sample import make_sample
 
     classes = tuple("abcdefghijklmnopqrstuvwxyz")
     ids = [f"{number:06}" for number in range(ROWS)]
@@ -233,21 +236,18 @@ def submission() -> dict[str, Any]:
     out: dict[str, Any] = {"what": f"submission of {ROWS} x {COLUMNS + 1}, written and checked"}
     with tempfile.TemporaryDirectory() as folder:
         for kind, metric in (("labels", "macro_f1"), ("probabilities", "roc_auc")):
-            form = make_form(sample, MULTILABEL, classes, METRICS[metric])
-            paths = [Path(folder) / name for name in ("o.csv", "o.json", "p.csv")]
+            form = CsvFormat(sample, make_cells(sample, MULTILABEL, classes, METRICS[metric]))
+            paths = [Path(folder) / name for name in ("o.json", "p.csv")]
             answer = labels if kind == "labels" else probs
 
             def ours(form: Any = form, paths: list[Path] = paths) -> None:
-                write_submission(
-                    paths[0], paths[1], sample, form,
-                    ids=ids, labels=labels, probs=probs, manifest={},
-                )  # fmt: skip
+                write_submission(paths[0], form, [Answers(ids, labels, probs)], {})
 
             def theirs(answer: Array = answer, paths: list[Path] = paths) -> None:
                 table = pd.DataFrame(answer, columns=list(classes))
                 table.insert(0, "id", ids)
-                table.to_csv(paths[2], index=False)
-                pd.read_csv(paths[2])
+                table.to_csv(paths[1], index=False)
+                pd.read_csv(paths[1])
 
             seconds = interleaved({"ours": ours, "pandas": theirs})
             out[f"seconds, {kind}"] = seconds

@@ -1,22 +1,46 @@
-"""Samples of a submission: what the tests of submissions share."""
+"""Samples of a submission and their formats: what the tests of submissions share."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from comp.submission import (
-    Form,
-    Sample,
-    make_form,
-    read_sample,
-)
+import numpy as np
+
+from comp.data.index.sample_rows import Asked
+from comp.submission import Format, check_submission
+from comp.submission.formats.cells import make_cells
+from comp.submission.formats.csv import CsvFormat
+from comp.submission.formats.masks import MaskRows
+from comp.submission.sample import Sample, make_sample, read_sample
+from comp.submission.sample import render as render_columns
 from comp.tasks.kinds import TASKS
 from comp.tasks.metrics import METRICS
 
 BINARY, MULTICLASS, MULTILABEL = (TASKS[n] for n in ("binary", "multiclass", "multilabel"))
-
-
 F1, AUC = METRICS["macro_f1"], METRICS["roc_auc"]
+
+
+SIZES = {"a": (5, 8), "b": (6, 4)}
+MASKS = MaskRows(
+    rows=Asked(("a", "a", "b", "b"), ("10", "20", "10", "20")),
+    codes=("10", "20"),
+    classes=("dent", "rust"),
+    exclusive=True,
+    size=SIZES.__getitem__,
+    order="columns",
+)
+MASK_SAMPLE = make_sample("id", ["runs"], ["a_10", "a_20", "b_10", "b_20"])
+
+
+def numbered(name: str) -> np.ndarray[Any, Any]:
+    """The mask of an image as class numbers (H, W)."""
+    return np.random.default_rng(len(name)).integers(0, 3, SIZES[name]).astype(np.uint8)
+
+
+def mask_cells(file_format: Format, path: Path) -> list[str]:
+    """The run lengths of a file that passes the gate."""
+    return list(check_submission(path, file_format)["runs"])
 
 
 def sample_of(folder: Path, text: str | bytes, id_column: str = "id") -> Sample:
@@ -25,6 +49,23 @@ def sample_of(folder: Path, text: str | bytes, id_column: str = "id") -> Sample:
     return read_sample(path, id_column)
 
 
-def letters(folder: Path) -> tuple[Sample, Form]:
+def table_format(sample: Sample, *given: Any, **more: Any) -> CsvFormat:
+    """The format of a sample; given: task, classes, metric and so on."""
+    return CsvFormat(sample, make_cells(sample, *given, **more))
+
+
+def letters(folder: Path) -> CsvFormat:
     sample = sample_of(folder, "id,c,a,b\n007,0,0,0\n003,0,0,0\n")
-    return sample, make_form(sample, MULTILABEL, "abc", F1)
+    return table_format(sample, MULTILABEL, "abc", F1)
+
+
+def render(file_format: CsvFormat, ids: Any, labels: Any, probs: Any) -> bytes:
+    """The content of the file with these answers."""
+    return render_columns(file_format.sample, file_format.columns(ids, labels, probs))
+
+
+def check(folder: Path, content: bytes, file_format: CsvFormat) -> None:
+    """Pass a file with this content through the gate."""
+    path = folder / "checked.csv"
+    path.write_bytes(content)
+    check_submission(path, file_format)

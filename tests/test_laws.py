@@ -26,7 +26,7 @@ from comp.stages.experiment import open_experiment
 from comp.stages.folds import make_folds
 from comp.stages.predict import predict
 from comp.stages.train import train
-from comp.submission import read_sample
+from comp.submission.sample import read_sample
 from comp.tasks.kinds import TASKS
 
 Toy = Callable[..., dict[str, Any]]

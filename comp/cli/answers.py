@@ -96,16 +96,11 @@ def submission_diff(
     id_column: Annotated[str | None, typer.Option("--id", help="The id column.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """The rows in which two submissions differ, by class; of masks, how unlike they are."""
-    from comp.report.ensemble_tables import print_diff, print_mask_diff
+    """The rows in which two submissions differ, by class; masks are compared by Dice."""
+    from comp.report.ensemble_tables import print_diff
     from comp.stages.submission import diff_files
-    from comp.submission.mask_diff import MaskDiff
 
-    found = diff_files(one, two, id_column)
-    if isinstance(found, MaskDiff):
-        print_mask_diff(found, as_json=as_json)
-    else:
-        print_diff(found, as_json=as_json)
+    print_diff(diff_files(one, two, id_column), as_json=as_json)
 
 
 @submission_app.command("send")

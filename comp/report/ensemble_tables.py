@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from comp.stages.ensembling.result import Ensembled
     from comp.stages.labels import LabelIssues
     from comp.submission.diff import Diff
-    from comp.submission.mask_diff import MaskDiff
 
 MANY_CLASSES = 40
 _SHOWN = 20
@@ -152,49 +152,52 @@ def _print_shares(result: Ensembled) -> None:
     Console().print(table)
 
 
-def print_mask_diff(diff: MaskDiff, *, as_json: bool) -> None:
-    """How unlike the masks of each class are, and in which images."""
-    if as_json:
-        print_json(asdict(diff))
-        return
-    print(f"{len(diff.unlike)} of {diff.images} images with a mask differ")
-    table = Table()
-    for name in ("class", "in both", "unlike", "only in the first", "only in the second", "Dice"):
-        table.add_column(name, justify="left" if name == "class" else "right")
-    for name, one in list(diff.by_class.items())[:MANY_CLASSES]:
-        numbers = [str(n) for n in (one.both, one.unlike, one.first, one.second)]
-        table.add_row(name, *numbers, f"{one.dice:.4f}")
-    Console().print(table)
-    if diff.unlike:
-        shown = [f"{image} {dice:.3f}" for image, dice in list(diff.unlike.items())[:_SHOWN]]
-        print(f"least alike (Dice): {', '.join(shown)}")
-
-
 def print_diff(diff: Diff, *, as_json: bool) -> None:
-    """How many rows differ, and from which class to which."""
+    """How many rows differ: from which label to which, by how much, or by Dice per class."""
     if as_json:
-        changes = [{"column": c, "from": a, "to": b, "rows": n}
-                   for (c, a, b), n in diff.changes.items()]  # fmt: skip
-        numbers = {name: {"mean": m, "largest": x} for name, (m, x) in diff.numbers.items()}
-        print_json(
-            {"rows": diff.rows, "ids": list(diff.ids), "changes": changes, "numbers": numbers}
-        )
+        print_json(_plain_diff(diff))
         return
+    rows = "images with a mask" if diff.classes else "rows"
     share = len(diff.ids) / max(1, diff.rows)
-    print(f"{len(diff.ids)} of {diff.rows} rows differ ({share:.1%})")
-    if diff.changes:
-        table = Table()
-        for name in ("column", "from", "to"):
-            table.add_column(name)
-        table.add_column("rows", justify="right")
-        for (column, old, new), rows in list(diff.changes.items())[:MANY_CLASSES]:
-            table.add_row(column, old[:40], new[:40], str(rows))
-        Console().print(table)
+    print(f"{len(diff.ids)} of {diff.rows} {rows} differ ({share:.1%})")
+    changes = [[c, a[:40], b[:40], str(n)] for (c, a, b), n in diff.changes.items()]
+    _print_table(("column", "from", "to", "rows"), changes[:MANY_CLASSES], text=3)
+    heads = ("class", "in both", "changed", "only in the first", "only in the second", "Dice")
+    classes = [
+        [name, *map(str, (one.both, one.changed, one.first, one.second)), f"{one.dice:.4f}"]
+        for name, one in diff.classes.items()
+    ]
+    _print_table(heads, classes[:MANY_CLASSES])
     for name, (mean, largest) in list(diff.numbers.items())[:MANY_CLASSES]:
         print(f"{name}: mean difference {mean:.4g}, largest {largest:.4g}")
     if diff.ids:
         more = f" and {len(diff.ids) - _SHOWN} more" if len(diff.ids) > _SHOWN else ""
-        print(f"rows: {', '.join(diff.ids[:_SHOWN])}{more}")
+        dice = {name: f" (Dice {value:.3f})" for name, value in diff.dice.items()}
+        shown = [f"{name}{dice.get(name, '')}" for name in diff.ids[:_SHOWN]]
+        print(f"{'lowest Dice' if dice else 'rows'}: {', '.join(shown)}{more}")
+
+
+def _plain_diff(diff: Diff) -> dict[str, Any]:
+    if diff.classes:
+        classes = {name: asdict(one) for name, one in diff.classes.items()}
+        return {"images": diff.rows, "by_class": classes, "dice": diff.dice}
+    changes = [
+        {"column": c, "from": a, "to": b, "rows": n} for (c, a, b), n in diff.changes.items()
+    ]
+    numbers = {name: {"mean": m, "largest": x} for name, (m, x) in diff.numbers.items()}
+    return {"rows": diff.rows, "ids": list(diff.ids), "changes": changes, "numbers": numbers}
+
+
+def _print_table(heads: Sequence[str], rows: Sequence[Sequence[str]], text: int = 1) -> None:
+    """A table whose first `text` columns are text and the others numbers; nothing without rows."""
+    if not rows:
+        return
+    table = Table()
+    for place, name in enumerate(heads):
+        table.add_column(name, justify="left" if place < text else "right")
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)
 
 
 def print_explained(manifest: dict[str, Any], *, whole: bool, as_json: bool) -> None:

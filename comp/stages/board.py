@@ -21,7 +21,7 @@ from comp.ensemble.votes import VOTES
 from comp.inference.predictions import Predictions, join
 from comp.stages.ensembling.members import run_config
 from comp.stages.submission import FOLDER, find
-from comp.submission.write import base_name, manifest_path, written_in
+from comp.submission.names import base_name, manifest_path, written_in
 from comp.tasks.kinds import TASKS
 from comp.tasks.metrics import METRICS
 

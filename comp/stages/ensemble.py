@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from comp.config.workspace import Workspace
-from comp.core import files
 from comp.core.errors import ConfigError, UsageError, pick
 from comp.data.index.index import Index
 from comp.ensemble.blend import Blend, make_blend
@@ -23,7 +22,8 @@ from comp.stages.ensembling.kinds import find_shift, kind_of
 from comp.stages.ensembling.members import Ground, Model, gather
 from comp.stages.ensembling.result import Ensembled, Request, manifest_of, plain_row
 from comp.stages.experiment import Experiment, read_plan, read_test_images, read_train
-from comp.stages.submission import check_counts, open_gate
+from comp.stages.submission import check_counts, format_of
+from comp.submission import submission_warnings, write_submission
 
 Array = np.ndarray[Any, Any]
 
@@ -42,27 +42,26 @@ def ensemble(experiment: Experiment, request: Request | None = None) -> Ensemble
     ground = _ground(experiment, request)
     kind = kind_of(ground)
     kind.refuse(ground, request)
-    index, test = ground.index, ground.test
-    written_as_rows = experiment.config.submission.write not in ("masks", "coco")
-    gate = open_gate(experiment, test, index.classes, index.codes, table=written_as_rows)
+    index = ground.index
+    file_format = format_of(experiment, index, ground.test)
     models = gather(ground, runs, request.added, experiment.config.ensemble.combine)
     shift = find_shift(ground, models)
     evidence = kind.evidence(ground, models, shift)
     table = _table(experiment, evidence, models, request.partial)
     row = asked_row(table, _asked(experiment))
     blend = _blend_of(row, models, experiment)
-    expected = kind.expected(evidence, row, gate)
-    answers = kind.answers(ground, models, blend, gate, shift)
+    expected = kind.expected(evidence, row, file_format)
+    answers = kind.answers(ground, models, blend, file_format, shift)
     covered = len(evidence.fold)
-    paths.submission_csv.parent.mkdir(parents=True, exist_ok=True)
-    files.sweep(paths.submission_csv.parent)
     manifest = {
         **manifest_of(ground, blend, models, covered),
         **_extras(evidence, row, shift, index),
         "table": [plain_row(r) for r in table],
         "expected_shares": expected,
     }
-    path, rows = kind.write(ground, answers, gate, paths, manifest)
+    path, rows = write_submission(
+        paths.submission_json, file_format, kind.pieces(answers), manifest
+    )
     kind.report(ground, evidence, row)
     return Ensembled(
         path=path,
@@ -78,7 +77,7 @@ def ensemble(experiment: Experiment, request: Request | None = None) -> Ensemble
         shares=_shares(index, answers.shares()),
         prior=shift,
         true_score=answers.true_score(experiment.metric),
-        warnings=tuple(gate.judge(path, expected, covered)),
+        warnings=tuple(submission_warnings(path, file_format, expected, covered)),
     )
 
 

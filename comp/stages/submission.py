@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from comp.config.schema import DataConfig
-from comp.core import checksums, files
+from comp.core import files
+from comp.core.checksums import digest_file
 from comp.core.errors import (
     ConfigError,
     DataError,
@@ -18,7 +17,6 @@ from comp.core.errors import (
     first,
     pick,
 )
-from comp.data.images.decode import image_size
 from comp.data.index.file_match import list_files
 from comp.data.index.index import Index
 from comp.data.index.sample_rows import read_asked
@@ -26,99 +24,48 @@ from comp.data.index.tables import read_table
 from comp.data.layouts.coco import image_ids
 from comp.data.layouts.layouts import LAYOUTS, sample_path
 from comp.stages.experiment import Experiment, read_test_images, read_train
-from comp.submission import Form, Sample, check_submission, make_form, make_sample, read_sample
-from comp.submission.diff import Diff, compare_files
-from comp.submission.gate import read_bytes
-from comp.submission.mask_diff import MaskDiff, compare_masks
-from comp.submission.mask_reading import MaskReader, is_table
-from comp.submission.masks import mask_form, mask_sample, overlapping
+from comp.submission.diff import Diff
+from comp.submission.formats import Competition, Format
+from comp.submission.gate import diff_submissions, open_format
+from comp.submission.names import SUFFIXES, base_name, manifest_path, written_in
+from comp.submission.sample import read_sample
 from comp.submission.send import SITES, printed, run
-from comp.submission.submission_warnings import doubts, repeats
-from comp.submission.write import ENDS, base_name, manifest_path, written_in
+from comp.submission.submission_warnings import submission_warnings
 
-FOLDER = "submissions"  # of a workspace
+FOLDER = "submissions"  # below the workspace
 
 
-@dataclass(frozen=True)
-class Gate:
-    """The sample of a competition and how its answers are written.
+def format_of(
+    experiment: Experiment, index: Index, test: Index, file: Path | None = None
+) -> Format:
+    """How the submissions of an experiment are written, or how `file` was; see `open_format`.
 
-    `masks`  where answers are masks: what each row asks for, and how other forms are read
+    Without a sample submission, that of the ids of the test images. index: the training images,
+    whose classes are answered.
     """
-
-    sample: Sample
-    form: Form
-    masks: MaskReader | None = None
-
-    def check(self, path: Path) -> dict[str, tuple[str, ...]]:
-        """The columns of a submission; SubmissionError with all for which it would be refused."""
-        if self.masks is None or is_table(path):
-            return check_submission(path, self.sample, self.form)
-        return {self.sample.answers[0]: tuple(self.masks.cells(path))}
-
-    def judge(
-        self, path: Path, expected: Mapping[str, float] | None = None, judged_on: int = 0
-    ) -> list[str]:
-        """What to look at before a submission is sent, a sentence each; raises as `check` does.
-
-        expected: the share of each class in the out-of-fold answers, of `judged_on` images.
-        """
-        table = self.check(path)
-        content = read_bytes(path) if is_table(path) else None
-        found = doubts(
-            table, content, self.sample, self.form, expected=expected, judged_on=judged_on
-        )
-        if self.masks is not None and self.masks.one:
-            found += overlapping(table, self.masks.asked, self.sample.answers[0])
-        return found + repeats(path)
-
-
-def open_gate(
-    experiment: Experiment,
-    test: Index,
-    classes: tuple[str, ...],
-    codes: tuple[str, ...] | None = None,
-    *,
-    table: bool = True,
-) -> Gate:
-    """The gate of a competition; without a sample, that of the ids of its test images.
-
-    codes: what a sample of masks calls each class. table: False for masks that are not written as
-    rows of a sample.
-    """
-    config, path = experiment.config, sample_path(experiment.data)
-    if experiment.task.spatial:
-        data, codes = experiment.data, codes or classes
-        sample, asked = mask_sample(path if table else None, data.id, test, codes)
-        place = {name: row for row, name in enumerate(test.ids)}
-        reader = MaskReader(
-            asked,
-            codes,
-            classes,
-            experiment.task.link.normalized,
-            lambda name: image_size(test.paths[place[name]]),
-            {} if table else coco_numbers(data),
-            data.rle_order,
-        )
-        return Gate(sample, mask_form(sample, asked, test, classes, codes, data), reader)
-    if path is not None:
-        sample = read_sample(path, config.data.id)
-    else:
-        columns = config.data.target or ("label",)
-        sample = make_sample(config.data.id, columns, test.ids)
-    form = make_form(
-        sample,
-        experiment.task,
-        classes,
-        experiment.metric,
-        config.submission.write,
-        config.data.separator,
+    config = experiment.config
+    competition = Competition(
+        sample=sample_path(experiment.data),
+        data=experiment.data,
+        task=experiment.task,
+        metric=experiment.metric,
+        test=test,
+        classes=index.classes,
+        codes=index.codes or index.classes,
+        write=config.submission.write,
+        coco_numbers=_coco_numbers(experiment.data),
     )
-    return Gate(sample, form)
+    return open_format(competition, file)
+
+
+def _coco_numbers(data: DataConfig) -> dict[str, int]:
+    """COCO's number of each test image, where a json of the test set is known."""
+    path = Path(data.root) / data.test_answers if data.test_answers else None
+    return image_ids(path) if path is not None and path.suffix == ".json" else {}
 
 
 def check_counts(experiment: Experiment) -> None:
-    """Raise DataError when the sample asks for another number of images than the test folder holds.
+    """Raise DataError when the sample has another number of images than the test folder.
 
     More images than rows are let through by `submission.extra_images: ignore`.
     """
@@ -140,7 +87,7 @@ def check_counts(experiment: Experiment) -> None:
     if images == rows or (images > rows and experiment.config.submission.extra_images == "ignore"):
         return
     advice = (
-        "it may be of another stage of the competition; download it again, or choose it as it is "
+        "it may be of another stage of the competition; download it again, or accept it as it is "
         "with --set submission.extra_images=ignore"
         if images > rows
         else "images are missing; download and unpack the test set again"
@@ -151,43 +98,36 @@ def check_counts(experiment: Experiment) -> None:
 def check_file(experiment: Experiment, path: Path) -> tuple[int, list[str]]:
     """Rows and warnings of a submission that would be accepted; SubmissionError for another.
 
-    Shares are compared with the out-of-fold ones where its manifest stands beside it.
+    Shares are compared with the out-of-fold ones where its manifest is beside it.
     """
     index = read_train(experiment)
     check_counts(experiment)
     test = read_test_images(experiment, index.classes)
-    gate = open_gate(experiment, test, index.classes, index.codes, table=is_table(path))
+    file_format = format_of(experiment, index, test, path)
     beside = manifest_path(path)
     manifest = files.read_json(beside, SubmissionError) if beside.is_file() else {}
-    judged_on = int(manifest.get("covered", 0))
-    found = gate.judge(path, manifest.get("expected_shares"), judged_on)
-    if manifest and manifest.get("sha256") != checksums.digest_file(path):
+    covered = int(manifest.get("covered", 0))
+    found = submission_warnings(path, file_format, manifest.get("expected_shares"), covered)
+    if manifest and manifest.get("sha256") != digest_file(path):
         found.append(f"not the file that {beside} describes: it was changed after it was written")
-    return len(gate.sample.ids), found
+    return len(file_format.sample.ids), found
 
 
-def coco_numbers(data: DataConfig) -> dict[str, int]:
-    """COCO's number of each test image, where a json of the test set is known."""
-    path = Path(data.root) / data.test_answers if data.test_answers else None
-    return image_ids(path) if path is not None and path.suffix == ".json" else {}
-
-
-def diff_files(one: str, two: str, id_column: str | None, root: Path = Path()) -> Diff | MaskDiff:
-    """The differences between two submissions of the workspace `root`, by name or path."""
-    paths = find(one, root), find(two, root)
-    return compare_masks(*paths, id_column) or compare_files(*paths, id_column)
+def diff_files(one: str, two: str, id_column: str | None, root: Path = Path()) -> Diff:
+    """The differences between two submissions, by name or path."""
+    return diff_submissions(find(one, root), find(two, root), id_column)
 
 
 def find(name: str, root: Path = Path()) -> Path:
-    """The file of a submission: a path below the workspace `root`, or a name in its submissions/.
+    """The file of a submission: a path, or a name in submissions/ of the workspace `root`.
 
     Raises UsageError for neither.
     """
     folder = root / FOLDER
-    places = [root / name, folder / name, *(folder / f"{name}{end}" for end in ENDS)]
-    there = [place for place in places if place.is_file()]
-    if there:
-        return there[0]
+    places = [root / name, folder / name, *(folder / f"{name}{end}" for end in SUFFIXES)]
+    found = [place for place in places if place.is_file()]
+    if found:
+        return found[0]
     known = sorted({base_name(path) for path in written_in(folder)})
     hint = did_you_mean(base_name(Path(name)), known)
     raise UsageError(f"no submission {name!r}; there are: {first(known, 20) or 'none'}.{hint}")
@@ -207,7 +147,7 @@ def explain(name: str, root: Path = Path()) -> tuple[dict[str, Any], bool]:
         )
     manifest = files.read_json(beside, SubmissionError)
     path = beside.with_name(str(manifest.get("file", path.name)))
-    return manifest, path.is_file() and manifest.get("sha256") == checksums.digest_file(path)
+    return manifest, path.is_file() and manifest.get("sha256") == digest_file(path)
 
 
 def send(experiment: Experiment, name: str, message: str | None, *, yes: bool) -> tuple[str, str]:

@@ -1,17 +1,18 @@
-"""The submission file: in the sample's columns, order and form, checked before it is written."""
+"""The submission file: in the sample's columns and order, checked before it is written."""
 
-from comp.submission.form import Form, make_form
-from comp.submission.gate import check_submission
-from comp.submission.sample import Sample, make_sample, read_sample
-from comp.submission.write import render, write_submission
+from comp.submission.formats import FORMATS, Answers, Competition, Format
+from comp.submission.gate import check_submission, diff_submissions, open_format
+from comp.submission.submission_warnings import submission_warnings
+from comp.submission.write import write_submission
 
 __all__ = [
-    "Form",
-    "Sample",
+    "FORMATS",
+    "Answers",
+    "Competition",
+    "Format",
     "check_submission",
-    "make_form",
-    "make_sample",
-    "read_sample",
-    "render",
+    "diff_submissions",
+    "open_format",
+    "submission_warnings",
     "write_submission",
 ]

@@ -1,14 +1,14 @@
-"""What a submission must look like, as the sample of the competition shows it."""
+"""The sample submission of a competition, and a submission written in the same form."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from comp.core.errors import DataError, complain, first, repeated
+from comp.core.errors import DataError, SubmissionError, complain, first, repeated
 from comp.data.index.tables import Table, read_table
 
 
@@ -20,9 +20,9 @@ class Sample:
     `columns`     all columns of the header, in order
     `id_column`   which of them holds the ids
     `ids`         (N,) text, in the order of the file, each once
-    `texts`       answer column -> the different cells that the sample holds there
-    `header`      the bytes of its first line, a byte order mark included, without the newline
-    `fixed`       other columns that stay as they are: column -> (N,) cells
+    `texts`       answer column -> the different cells that the sample has there
+    `header`      the bytes of its first line, with its byte order mark, without the newline
+    `fixed`       columns that are copied from the sample: column -> (N,) cells
     """
 
     path: Path
@@ -39,7 +39,7 @@ class Sample:
 
     @property
     def answers(self) -> tuple[str, ...]:
-        """The columns that are to be filled in."""
+        """The columns that the submission fills in."""
         return tuple(n for n in self.columns if n != self.id_column and n not in self.fixed)
 
 
@@ -62,7 +62,7 @@ def read_sample(path: Path, id_column: str) -> Sample:
 
 
 def sample_of(table: Table, key: str, fixed: Sequence[str] = ()) -> Sample:
-    """The sample that a table is. key: the column of ids; fixed: columns that stay as they are."""
+    """The sample in a table. key: the column of ids; fixed: the columns that are copied."""
     path, form = table.path, table.form
     return Sample(
         fixed={name: tuple(table.values[name]) for name in fixed},
@@ -71,7 +71,7 @@ def sample_of(table: Table, key: str, fixed: Sequence[str] = ()) -> Sample:
         id_column=key,
         ids=tuple(table.values[key]),
         texts={name: frozenset(table.values[name]) for name in table.columns if name != key},
-        header=form.header or lines([table.columns], ",", "\n").encode().removesuffix(b"\n"),
+        header=form.header or _lines([table.columns], ",", "\n").encode().removesuffix(b"\n"),
         encoding=form.encoding,
         newline=form.newline,
         final_newline=form.final_newline,
@@ -83,11 +83,30 @@ def make_sample(id_column: str, answers: Sequence[str], ids: Sequence[str]) -> S
     """A plain sample for a competition that gives none: UTF-8, commas, ids in the given order."""
     columns = (id_column, *answers)
     texts: dict[str, frozenset[str]] = {name: frozenset() for name in answers}
-    header = lines([columns], ",", "\n").encode().removesuffix(b"\n")
+    header = _lines([columns], ",", "\n").encode().removesuffix(b"\n")
     return Sample(Path("no sample"), columns, id_column, tuple(ids), texts, header)
 
 
-def lines(rows: Iterable[Sequence[str]], delimiter: str, newline: str) -> str:
+def render(sample: Sample, answers: Mapping[str, Sequence[str]]) -> bytes:
+    """The content of a submission. answers: answer column -> its cells, in the sample's order.
+
+    Raises SubmissionError when a text does not fit the encoding of the sample.
+    """
+    columns = {sample.id_column: sample.ids, **sample.fixed, **answers}
+    rows = zip(*(columns[name] for name in sample.columns), strict=True)
+    text = sample.newline + _lines(rows, sample.delimiter, sample.newline)
+    if not sample.final_newline:
+        text = text.removesuffix(sample.newline)
+    try:
+        return sample.header + text.encode(sample.encoding)
+    except UnicodeEncodeError as problem:
+        letter = problem.object[problem.start]
+        raise SubmissionError(
+            f"{sample.path}: is {sample.encoding} text, which has no {letter!r}; save it as UTF-8"
+        ) from problem
+
+
+def _lines(rows: Iterable[Sequence[str]], delimiter: str, newline: str) -> str:
     """Rows of cells as the text of a table, quoted where they must be."""
     rows = list(rows)
     text = newline.join(map(delimiter.join, rows)) + newline if rows else ""

@@ -9,34 +9,38 @@ from typing import Any
 
 import numpy as np
 import pytest
-from submission_toys import AUC, BINARY, F1, MULTICLASS, MULTILABEL, letters, sample_of
+from submission_toys import (
+    AUC,
+    BINARY,
+    F1,
+    MULTICLASS,
+    MULTILABEL,
+    check,
+    letters,
+    render,
+    sample_of,
+    table_format,
+)
 from toys import SHARED
 
 from comp.core.errors import SubmissionError
-from comp.submission import (
-    check_submission,
-    make_form,
-    read_sample,
-    render,
-    write_submission,
-)
+from comp.submission import Answers, write_submission
+from comp.submission.sample import read_sample
 
 
 def test_columns_are_filled_by_name_and_rows_by_id(tmp_path: Path) -> None:
-    sample, form = letters(tmp_path)
+    form = letters(tmp_path)
     labels = np.array([[1, 0, 0], [0, 0, 1]])  # of 003 and 007, columns a b c
-    assert render(sample, form, ["003", "007"], labels, None) == (
-        b"id,c,a,b\n007,1,0,0\n003,0,1,0\n"
-    )
+    assert render(form, ["003", "007"], labels, None) == (b"id,c,a,b\n007,1,0,0\n003,0,1,0\n")
 
 
 def test_shuffled_rows_give_the_same_submission(tmp_path: Path) -> None:
     sample = sample_of(tmp_path, "id,y\n" + "".join(f"{i},0\n" for i in range(20)))
-    form = make_form(sample, BINARY, ("0", "1"), F1)
+    form = table_format(sample, BINARY, ("0", "1"), F1)
     ids, labels = [str(i) for i in range(20)], np.arange(20) % 3 // 2
     order = np.random.default_rng(0).permutation(20)
-    shuffled = render(sample, form, [ids[row] for row in order], labels[order], None)
-    assert shuffled == render(sample, form, ids, labels, None)
+    shuffled = render(form, [ids[row] for row in order], labels[order], None)
+    assert shuffled == render(form, ids, labels, None)
 
 
 @pytest.mark.parametrize(
@@ -53,38 +57,30 @@ def test_shuffled_rows_give_the_same_submission(tmp_path: Path) -> None:
 )
 def test_the_form_of_the_sample_is_kept_to_the_byte(tmp_path: Path, text: bytes) -> None:
     sample = sample_of(tmp_path, text)
-    form = make_form(sample, BINARY, ("0", "1"), F1)
-    content = render(sample, form, sample.ids, np.array([0, 1]), None)
+    form = table_format(sample, BINARY, ("0", "1"), F1)
+    content = render(form, form.sample.ids, np.array([0, 1]), None)
     assert content == text
-    check_submission(content, sample, form)
+    check(tmp_path, content, form)
 
 
 def test_ids_that_are_not_those_of_the_sample_show_both_counts(tmp_path: Path) -> None:
-    sample, form = letters(tmp_path)
+    form = letters(tmp_path)
     with pytest.raises(SubmissionError) as caught:
-        render(sample, form, ["003", "8", "9"], np.zeros((3, 3), int), None)
+        render(form, ["003", "8", "9"], np.zeros((3, 3), int), None)
     text = str(caught.value)
     assert "2 ids in the sample, 3 images answered" in text
     assert "no answer for 1 ids: '007'" in text
-    assert "2 answers that are not asked for: '8', '9'" in text
+    assert "2 answers to ids that are not in it: '8', '9'" in text
 
 
-def arguments(folder: Path, **more: Any) -> dict[str, Any]:
-    sample, form = letters(folder)
-    return {
-        "csv_path": folder / "out.csv",
-        "json_path": folder / "out.json",
-        "sample": sample,
-        "form": form,
-        "ids": ["003", "007"],
-        "labels": np.array([[1, 0, 0], [0, 0, 1]]),
-        "probs": None,
-        "manifest": {"plan": "abc"},
-    } | more
+def write(folder: Path, **more: Any) -> None:
+    answers = Answers(["003", "007"], np.array([[1, 0, 0], [0, 0, 1]]), more.get("probs"))
+    file_format = more.get("file_format") or letters(folder)
+    write_submission(folder / "out.json", file_format, [answers], {"plan": "abc"})
 
 
 def test_the_manifest_names_what_was_written(tmp_path: Path) -> None:
-    write_submission(**arguments(tmp_path))
+    write(tmp_path)
     content = (tmp_path / "out.csv").read_bytes()
     assert content == b"id,c,a,b\n007,1,0,0\n003,0,1,0\n"
     digest = hashlib.sha256(content).hexdigest()
@@ -94,20 +90,20 @@ def test_the_manifest_names_what_was_written(tmp_path: Path) -> None:
 
 
 def test_a_refused_submission_leaves_the_old_one_as_it_was(tmp_path: Path) -> None:
-    write_submission(**arguments(tmp_path))
+    write(tmp_path)
     names = {path: path.read_bytes() for path in tmp_path.iterdir()}
-    form = make_form(letters(tmp_path)[0], MULTILABEL, "abc", AUC)
+    form = table_format(letters(tmp_path).sample, MULTILABEL, "abc", AUC)
     bad = np.full((2, 3), np.nan)
     with pytest.raises(SubmissionError, match="6 cells are empty or NaN"):
-        write_submission(**arguments(tmp_path, form=form, probs=bad))
+        write(tmp_path, file_format=form, probs=bad)
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == names
 
 
 def test_a_label_that_the_encoding_has_not_is_refused(tmp_path: Path) -> None:
     sample = sample_of(tmp_path, "id,정답\nx,가\n".encode("cp949"))
-    form = make_form(sample, MULTICLASS, ("가", "😀"), F1)
+    form = table_format(sample, MULTICLASS, ("가", "😀"), F1)
     with pytest.raises(SubmissionError, match="cp949 text, which has no '😀'"):
-        render(sample, form, ["x"], np.array([1]), None)
+        render(form, ["x"], np.array([1]), None)
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the real competitions are not here")
@@ -121,7 +117,7 @@ def test_a_label_that_the_encoding_has_not_is_refused(tmp_path: Path) -> None:
 )
 def test_zeros_give_back_the_sample_of_a_real_competition(path, id_column, task, classes) -> None:  # type: ignore[no-untyped-def]
     sample = read_sample(SHARED / path, id_column)
-    form = make_form(sample, task, tuple(classes), F1)
+    form = table_format(sample, task, tuple(classes), F1)
     shape = (len(sample.ids),) if task.one_answer else (len(sample.ids), len(classes))
-    content = render(sample, form, sample.ids, np.zeros(shape, int), None)
+    content = render(form, form.sample.ids, np.zeros(shape, int), None)
     assert content == (SHARED / path).read_bytes()

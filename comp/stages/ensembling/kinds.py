@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,10 +24,7 @@ from comp.ensemble.votes import VOTES
 from comp.report.validation_page import write_mask_page
 from comp.stages.ensembling.members import Ground, Model, covered_ids
 from comp.stages.ensembling.result import Request
-from comp.stages.mask_writing import WRITES, write_masks
-from comp.stages.submission import Gate
-from comp.submission import write_submission
-from comp.submission.submission_warnings import shares
+from comp.submission import Answers, Format
 
 Array = np.ndarray[Any, Any]
 
@@ -41,15 +37,15 @@ class Kind:
     `evidence`  the out-of-fold predictions of the models, with the truth
     `answers`   the answers of a blend for the test images
     `expected`  the share of each class in the out-of-fold answers of a row
-    `write`     writes the submission and its manifest; where it is, and its rows
+    `pieces`    the answers as they are written, see `comp.submission.write_submission`
     `report`    writes pages about a row
     """
 
     refuse: Callable[[Ground, Request], None]
     evidence: Callable[[Ground, Sequence[Model], Shift | None], Any]
-    answers: Callable[[Ground, Sequence[Model], Blend, Gate, Shift | None], Any]
-    expected: Callable[[Any, BlendRow, Gate], dict[str, float]]
-    write: Callable[[Ground, Any, Gate, Any, dict[str, Any]], tuple[Path, int]]
+    answers: Callable[[Ground, Sequence[Model], Blend, Format, Shift | None], Any]
+    expected: Callable[[Any, BlendRow, Format], dict[str, float]]
+    pieces: Callable[[Any], Iterable[Answers]]
     report: Callable[[Ground, Any, BlendRow], None]
 
 
@@ -120,7 +116,7 @@ def _table_evidence(ground: Ground, models: Sequence[Model], shift: Shift | None
 
 
 def _table_answers(
-    ground: Ground, models: Sequence[Model], blend: Blend, gate: Gate, shift: Shift | None
+    ground: Ground, models: Sequence[Model], blend: Blend, file_format: Format, shift: Shift | None
 ) -> TableAnswers:
     experiment, classes = ground.experiment, ground.index.classes
     return answer_table(
@@ -130,37 +126,26 @@ def _table_answers(
         experiment.task,
         ground.plan.fingerprint,
         shift=shift,
-        keep_probs=experiment.metric.wants == "probs" or gate.form.allowed is None,
+        keep_probs=experiment.metric.wants == "probs" or file_format.needs_probs,
         truth=read_answers(experiment.data, experiment.task, classes, ground.test.ids),
     )
 
 
-def _table_expected(evidence: TableEvidence, row: BlendRow, gate: Gate) -> dict[str, float]:
+def _table_expected(
+    evidence: TableEvidence, row: BlendRow, file_format: Format
+) -> dict[str, float]:
     """At the balance of the test set."""
     result = row.vote.merge(
         evidence.probs, row.fit.weights, evidence.task, row.fit.rule, parts=evidence.fold
     )
-    cells = gate.form.cells(result.labels, result.probs)
     rows = None
     if evidence.class_weights is not None:
         rows = evidence.class_weights[evidence.target].tolist()
-    return shares(dict(zip(gate.sample.answers, cells, strict=True)), gate.form, rows)
+    return file_format.content.expected_shares(result.labels, result.probs, rows)
 
 
-def _write_table(
-    ground: Ground, answers: TableAnswers, gate: Gate, paths: Any, manifest: dict[str, Any]
-) -> tuple[Path, int]:
-    write_submission(
-        paths.submission_csv,
-        paths.submission_json,
-        gate.sample,
-        gate.form,
-        ids=answers.ids,
-        labels=answers.labels,
-        probs=answers.probs,
-        manifest=manifest,
-    )
-    return paths.submission_csv, len(answers.ids)
+def _whole_table(answers: TableAnswers) -> Iterable[Answers]:
+    return [Answers(answers.ids, answers.labels, answers.probs)]
 
 
 def _no_page(ground: Ground, evidence: TableEvidence, row: BlendRow) -> None:
@@ -177,16 +162,6 @@ def _refuse_for_masks(ground: Ground, request: Request) -> None:
         raise ConfigError("--add: a table cannot hold masks; train the member with comp")
     if config.ensemble.prior is not None:
         raise ConfigError("ensemble.prior: is for classification; leave it out for masks")
-    if _written_as(ground) not in WRITES:
-        raise ConfigError(
-            f"submission.write: {config.submission.write!r} is not for masks; use "
-            f"{', '.join(WRITES)}"
-        )
-
-
-def _written_as(ground: Ground) -> str:
-    wanted = ground.experiment.config.submission.write
-    return "rle" if wanted == "auto" else wanted
 
 
 def _mask_evidence(ground: Ground, models: Sequence[Model], _: Shift | None) -> MaskEvidence:
@@ -195,7 +170,7 @@ def _mask_evidence(ground: Ground, models: Sequence[Model], _: Shift | None) -> 
 
 
 def _mask_answers(
-    ground: Ground, models: Sequence[Model], blend: Blend, gate: Gate, _: Shift | None
+    ground: Ground, models: Sequence[Model], blend: Blend, _format: Format, _: Shift | None
 ) -> MaskAnswers:
     experiment, index = ground.experiment, ground.index
     tests = [test for model in models for test in model.tests]
@@ -207,20 +182,17 @@ def _mask_answers(
     )
 
 
-def _mask_expected(evidence: MaskEvidence, row: BlendRow, _: Gate) -> dict[str, float]:
+def _mask_expected(evidence: MaskEvidence, row: BlendRow, file_format: Format) -> dict[str, float]:
     """The share of images in which each class is predicted."""
     assert row.found is not None, "the row that was asked for keeps its answers"
-    classes = evidence.index.classes
-    own = row.found.tuned[:, row.found.tuned.shape[1] - len(classes) :]
+    background = row.found.tuned.shape[1] - len(evidence.index.classes)
+    own = row.found.tuned[:, background:]
     predicted = (own[..., 0] + own[..., 1]) > 0
-    return dict(zip(classes, predicted.mean(axis=0).tolist(), strict=True))
+    return file_format.content.expected_shares(predicted, None)
 
 
-def _write_masks(
-    ground: Ground, answers: MaskAnswers, gate: Gate, paths: Any, manifest: dict[str, Any]
-) -> tuple[Path, int]:
-    data = ground.experiment.data
-    return write_masks(answers, data, gate, paths, _written_as(ground), manifest)
+def _image_by_image(answers: MaskAnswers) -> Iterable[Answers]:
+    return (Answers((name,), mask[None], probs[None]) for name, mask, probs in answers)
 
 
 def _mask_page(ground: Ground, evidence: MaskEvidence, row: BlendRow) -> None:
@@ -239,9 +211,14 @@ def _mask_page(ground: Ground, evidence: MaskEvidence, row: BlendRow) -> None:
 
 _KINDS = {
     False: Kind(
-        _any_table, _table_evidence, _table_answers, _table_expected, _write_table, _no_page
+        _any_table, _table_evidence, _table_answers, _table_expected, _whole_table, _no_page
     ),
     True: Kind(
-        _refuse_for_masks, _mask_evidence, _mask_answers, _mask_expected, _write_masks, _mask_page
+        _refuse_for_masks,
+        _mask_evidence,
+        _mask_answers,
+        _mask_expected,
+        _image_by_image,
+        _mask_page,
     ),
 }

@@ -20,7 +20,6 @@ from comp.data.index.tables import read_table
 from comp.data.masks import rle
 from comp.inference.predict import view_probs, views_of
 from comp.inference.predictions import Predictions
-from comp.stages import mask_writing
 from comp.stages import predict as predicting
 from comp.stages.board import read_board
 from comp.stages.ensemble import ensemble
@@ -32,7 +31,7 @@ from comp.stages.predict import predict
 from comp.stages.status import read_status
 from comp.stages.submission import check_file, diff_files, explain
 from comp.stages.train import train
-from comp.submission.mask_diff import MaskDiff
+from comp.submission.formats.png import PngFormat
 
 Toy = Callable[..., dict[str, Any]]
 
@@ -94,8 +93,7 @@ def test_what_is_no_table_passes_the_same_gate(trained: Experiment, form: str) -
     copy.write_bytes(result.path.read_bytes())
     assert f"identical to an earlier submission: {result.path.name}" in check_file(trained, copy)[1]
     same = diff_files("again", "toy_segmentation", None)
-    assert isinstance(same, MaskDiff)
-    assert (same.images > 0, same.unlike) == (True, {})
+    assert (same.rows > 0, same.ids, same.dice) == (True, (), {})
     whole = result.path.read_bytes()
     result.path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(SubmissionError, match="cannot be read"):
@@ -119,17 +117,13 @@ def test_a_file_that_is_not_what_was_answered_replaces_nothing(
     trained: Experiment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = again(trained, submission={"write": "masks"}).path.read_bytes()
-    write = mask_writing.write_zip
+    pictures = PngFormat._pictures
 
-    def other(path: Path, masks: Any, classes: Any) -> int:
-        return write(
-            path,
-            ((name, np.where(mask > 0, 3 - mask, 0).astype(np.uint8)) for name, mask in masks),
-            classes,
-        )
+    def other(file_format: PngFormat, mask: Any) -> Any:
+        return pictures(file_format, np.where(mask > 0, 3 - mask, 0).astype(np.uint8))
 
-    monkeypatch.setattr(mask_writing, "write_zip", other)
-    with pytest.raises(SubmissionError, match="read back it is not what was answered"):
+    monkeypatch.setattr(PngFormat, "_pictures", other)
+    with pytest.raises(SubmissionError, match="read back, it is not what was answered"):
         again(trained, submission={"write": "masks"})
     assert Path("submissions/toy_segmentation.zip").read_bytes() == before
 
@@ -227,7 +221,7 @@ def test_a_foreign_file_that_gives_a_pixel_twice_is_told(trained: Experiment) ->
 def test_what_masks_cannot_do_is_said(trained: Experiment) -> None:
     with pytest.raises(ConfigError, match="rank needs all images at once"):
         again(trained, ensemble={"vote": "rank"})
-    with pytest.raises(ConfigError, match=r"'probability' is not for masks; use rle, masks, coco"):
+    with pytest.raises(ConfigError, match="'probability' is not for segmentation; use one"):
         again(trained, submission={"write": "probability"})
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -13,7 +14,8 @@ from pycocotools import mask as coco
 
 from comp.core.errors import SubmissionError
 from comp.data.masks import rle
-from comp.submission.mask_diff import ClassDiff, MaskDiff, compare_masks
+from comp.submission import diff_submissions
+from comp.submission.diff import ClassDiff, Diff
 
 SIZE = (9, 14)
 
@@ -59,7 +61,7 @@ def as_coco(path: Path, found: dict[tuple[str, str], np.ndarray]) -> Path:
     return path
 
 
-def expected() -> MaskDiff:
+def expected() -> Diff:
     old, new = masks(0), masks(1)
 
     def dice(*keys: tuple[str, str]) -> float:
@@ -67,7 +69,7 @@ def expected() -> MaskDiff:
         return float(2 * shared / sum(old[k].sum() + new[k].sum() for k in keys))
 
     by_class = {c: ClassDiff(2, 1, 1, 0, float(np.mean([1.0, dice(("b", c)), 0.0]))) for c in "12"}
-    return MaskDiff(3, by_class, {"c": 0.0, "b": dice(("b", "1"), ("b", "2"))})
+    return Diff(3, ("c", "b"), classes=by_class, dice={"c": 0.0, "b": dice(("b", "1"), ("b", "2"))})
 
 
 @pytest.mark.parametrize("form", ["joined", "columns", "zip", "coco"])
@@ -81,21 +83,24 @@ def test_classes_are_compared_by_dice(tmp_path: Path, form: str) -> None:
             pair.append(as_coco(tmp_path / f"{seed}.coco.json", found))
         else:
             pair.append(as_csv(tmp_path / f"{seed}.csv", found, form == "joined"))
-    names = {"c": "c.png", "b": "b.png"} if form == "zip" else {}
+    end = ".png" if form == "zip" else ""
     wanted = expected()
-    wanted = MaskDiff(3, wanted.by_class, {names.get(k, k): v for k, v in wanted.unlike.items()})
-    assert compare_masks(*pair) == wanted
-    same = compare_masks(pair[0], pair[0])
-    assert same is not None
-    assert same.unlike == {}
-    assert {one.dice for one in same.by_class.values()} == {1.0}
+    wanted = replace(
+        wanted,
+        ids=tuple(f"{name}{end}" for name in wanted.ids),
+        dice={f"{name}{end}": value for name, value in wanted.dice.items()},
+    )
+    assert diff_submissions(*pair) == wanted
+    same = diff_submissions(pair[0], pair[0])
+    assert (same.ids, same.dice) == ((), {})
+    assert {one.dice for one in same.classes.values()} == {1.0}
 
 
 def test_labels_and_lists_of_labels_are_no_masks(tmp_path: Path) -> None:
     one = tmp_path / "a.csv"
     for cells in (["cat", "dog"], ["3", "7"], ["1 2", ""], ["1 2 3 4", "5 6"]):
         one.write_text("id,label\n" + "".join(f"{n},{cell}\n" for n, cell in enumerate(cells)))
-        assert compare_masks(one, one) is None
+        assert diff_submissions(one, one).classes == {}
 
 
 def test_other_rows_and_other_forms_are_refused(tmp_path: Path) -> None:
@@ -104,6 +109,6 @@ def test_other_rows_and_other_forms_are_refused(tmp_path: Path) -> None:
     del found["b", "2"]
     two = as_csv(tmp_path / "b.csv", found, True)
     with pytest.raises(SubmissionError, match="1 rows are in one only: 'b_2'"):
-        compare_masks(one, two)
-    with pytest.raises(SubmissionError, match="of two forms"):
-        compare_masks(one, as_zip(tmp_path / "a.zip", masks(0)))
+        diff_submissions(one, two)
+    with pytest.raises(SubmissionError, match="different formats"):
+        diff_submissions(one, as_zip(tmp_path / "a.zip", masks(0)))

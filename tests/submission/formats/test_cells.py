@@ -6,15 +6,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from submission_toys import AUC, BINARY, F1, MULTICLASS, MULTILABEL, sample_of
+from submission_toys import (
+    AUC,
+    BINARY,
+    F1,
+    MULTICLASS,
+    MULTILABEL,
+    check,
+    render,
+    sample_of,
+    table_format,
+)
 
 from comp.core.errors import ConfigError, SubmissionError
-from comp.submission import (
-    check_submission,
-    make_form,
-    make_sample,
-    render,
-)
+from comp.submission.sample import make_sample
 
 CASES = [  # sample, task, classes, metric, write -> the first row of answers
     ("id,y\nx,0\n", BINARY, ("0", "1"), F1, "auto", "1"),
@@ -39,30 +44,30 @@ def test_what_is_written(  # type: ignore[no-untyped-def]
     tmp_path, text, task, classes, metric, write, row
 ) -> None:
     sample = sample_of(tmp_path, text)
-    form = make_form(sample, task, classes, metric, write)
+    form = table_format(sample, task, classes, metric, write)
     labels = {"binary": [1], "multiclass": [2], "multilabel": [[1, 0, 1]]}[task.name]
     probs = np.array([[0.75]] if task is BINARY else [[0.125, 0.25, 0.625]], np.float32)
-    content = render(sample, form, ["x"], np.array(labels), probs)
+    content = render(form, ["x"], np.array(labels), probs)
     assert content == f"{text.splitlines()[0]}\nx,{row}\n".encode()
-    check_submission(content, sample, form)
+    check(tmp_path, content, form)
 
 
 def test_a_list_of_labels_may_be_empty_and_has_the_separator_of_the_data(tmp_path: Path) -> None:
     sample = sample_of(tmp_path, "id,tags\nx,\ny,\n")
-    form = make_form(sample, MULTILABEL, ("a", "b"), F1, separator="|")
-    content = render(sample, form, ["x", "y"], np.array([[1, 1], [0, 0]]), None)
+    form = table_format(sample, MULTILABEL, ("a", "b"), F1, separator="|")
+    content = render(form, ["x", "y"], np.array([[1, 1], [0, 0]]), None)
     assert content == b"id,tags\nx,a|b\ny,\n"
-    check_submission(content, sample, form)
-    with pytest.raises(SubmissionError, match="1 cells are no label"):
-        check_submission(b"id,tags\nx,a|d\ny,\n", sample, form)
+    check(tmp_path, content, form)
+    with pytest.raises(SubmissionError, match="1 cells are not a label"):
+        check(tmp_path, b"id,tags\nx,a|d\ny,\n", form)
 
 
 def test_probabilities_give_back_every_float32(tmp_path: Path) -> None:
     probs = np.random.default_rng(0).random((500, 1), dtype=np.float32)
     probs[:3, 0] = [1e-30, 1, 0]
     sample = make_sample("id", ["y"], [str(row) for row in range(500)])
-    form = make_form(sample, BINARY, ("0", "1"), AUC)
-    content = render(sample, form, sample.ids, np.zeros(500, int), probs)
+    form = table_format(sample, BINARY, ("0", "1"), AUC)
+    content = render(form, form.sample.ids, np.zeros(500, int), probs)
     cells = [line.split(",")[1] for line in content.decode().splitlines()[1:]]
     assert np.array(cells, dtype=np.float32).tolist() == probs[:, 0].tolist()
 
@@ -70,26 +75,26 @@ def test_probabilities_give_back_every_float32(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "task", "message"),
     [
-        ("id,a,b,d\nx,0,0,0\n", MULTILABEL, r"(?s)no column for the classes 'c'.*no class: 'd'"),
+        ("id,a,b,d\nx,0,0,0\n", MULTILABEL, r"(?s)no column for the classes 'c'.*not a class: 'd'"),
         ("id,a,b\nx,0,0\n", MULTILABEL, "no column for the classes 'c'"),
         ("id,a\nx,0\n", MULTILABEL, "no column for the classes 'b', 'c'"),
-        ("id,y,z\nx,0,0\n", MULTICLASS, r"one answer column, or one a class(?s:.*)'y', 'z'"),
+        ("id,y,z\nx,0,0\n", MULTICLASS, r"one answer column, or one per class(?s:.*)'y', 'z'"),
     ],
 )
 def test_columns_that_do_not_fit_the_classes_are_named(  # type: ignore[no-untyped-def]
     tmp_path, text, task, message
 ) -> None:
     with pytest.raises(SubmissionError, match=message):
-        make_form(sample_of(tmp_path, text), task, ("a", "b", "c"), F1)
+        table_format(sample_of(tmp_path, text), task, ("a", "b", "c"), F1)
 
 
 def test_what_cannot_be_written_is_an_error_of_the_config(tmp_path: Path) -> None:
     one = sample_of(tmp_path, "id,y\nx,0\n")
     with pytest.raises(ConfigError, match="'y' cannot hold the probabilities of 3 classes"):
-        make_form(one, MULTICLASS, ("a", "b", "c"), F1, "probability")
+        table_format(one, MULTICLASS, ("a", "b", "c"), F1, "probability")
     with pytest.raises(ConfigError, match="probabilities of several labels"):
-        make_form(one, MULTILABEL, ("a", "b"), F1, "probability")
-    with pytest.raises(ConfigError, match=r"classes 'a b' hold the separator ' '"):
-        make_form(one, MULTILABEL, ("a b", "c"), F1)
+        table_format(one, MULTILABEL, ("a", "b"), F1, "probability")
+    with pytest.raises(ConfigError, match=r"classes 'a b' contain the separator ' '"):
+        table_format(one, MULTILABEL, ("a b", "c"), F1)
     with pytest.raises(ConfigError, match="--vote soft"):
-        render(one, make_form(one, BINARY, ("0", "1"), AUC), ["x"], np.array([1]), None)
+        render(table_format(one, BINARY, ("0", "1"), AUC), ["x"], np.array([1]), None)

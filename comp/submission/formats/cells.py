@@ -1,0 +1,240 @@
+"""What the answer cells of a table hold: labels, zeros and ones, or probabilities."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from comp.core.errors import ConfigError, SubmissionError, complain, did_you_mean, first
+from comp.submission.sample import Sample
+from comp.tasks.kinds import Task
+from comp.tasks.metrics import Metric
+
+Array = np.ndarray[Any, Any]
+
+_ZERO_ONE = ("0", "1")
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Cells:
+    """What the answer cells hold.
+
+    `answers`    the answer columns of the sample
+    `fill`       labels, probs -> the cells of each of them
+    `allowed`    the texts that a cell may be (or, with a separator, be made of); None: a
+                 probability, a number from 0 to 1
+    `separator`  between the labels in one cell; None: one label per cell
+    """
+
+    answers: tuple[str, ...]
+    fill: Callable[[Array, Array | None], list[list[str]]]
+    allowed: frozenset[str] | None
+    separator: str | None = None
+
+    def complaints(self, columns: Mapping[str, Sequence[str]], sample: Sample) -> list[str]:
+        """What is wrong with the answer cells: one complaint per kind of problem."""
+        ids = columns.get(sample.id_column, ())
+        wrong: defaultdict[str, list[str]] = defaultdict(list)
+        for column in sample.answers:
+            cells = columns.get(column, ())
+            if self.allowed is None and _are_probabilities(cells):
+                continue
+            problems = {cell: found for cell in set(cells) if (found := self._problem(cell))}
+            for row in (row for row, cell in enumerate(cells) if cell in problems):
+                name = ids[row] if row < len(ids) else f"row {row + 2}"
+                wrong[problems[cells[row]]].append(f"{name}, {column}: {cells[row]!r}")
+        return listed(wrong)
+
+    def _problem(self, cell: str) -> str | None:
+        if self.allowed is None:
+            return _number_problem(cell)
+        if self.separator and not cell:
+            return None  # an image without labels
+        parts = cell.split(self.separator) if self.separator else [cell]
+        if all(part in self.allowed for part in parts) and len(set(parts)) == len(parts):
+            return None
+        if cell.strip().lower() in ("", "nan"):
+            return "are empty or NaN"
+        return f"are not a label ({first(sorted(self.allowed))})"
+
+    def columns(self, labels: Array, probs: Array | None) -> dict[str, tuple[str, ...]]:
+        """The answer columns, in the order of the rows; labels: (N,) or (N, C), probs: (N, C)."""
+        return dict(zip(self.answers, map(tuple, self.fill(labels, probs)), strict=True))
+
+    def expected_shares(
+        self, labels: Array, probs: Array | None, weights: Sequence[float] | None = None
+    ) -> dict[str, float]:
+        """`shares` of answers that are not in a file; weights: (N,) how much each row counts."""
+        return self.shares(self.columns(labels, probs), weights)
+
+    def shares(
+        self, columns: Mapping[str, Sequence[str]], weights: Sequence[float] | None = None
+    ) -> dict[str, float]:
+        """How much of the answers each label has: label -> share of the rows.
+
+        The share of a column of probabilities, or of 0 and 1, is its mean.
+        """
+        rows = len(next(iter(columns.values()), ()))
+        share = np.ones(rows) if weights is None else np.asarray(weights, dtype=float)
+        share = share / max(share.sum(), 1e-300)
+        if self.allowed is None or (len(columns) > 1 and self.separator is None):
+            means = {n: np.asarray(cells, dtype=float) @ share for n, cells in columns.items()}
+            return {name: float(mean) for name, mean in means.items()}
+        found: defaultdict[str, float] = defaultdict(float)
+        for cell, weight in zip(next(iter(columns.values())), share, strict=True):
+            for label in cell.split(self.separator) if self.separator else [cell]:
+                found[label] += float(weight)
+        return dict(sorted(found.items()))
+
+
+def listed(wrong: Mapping[str, Sequence[str]]) -> list[str]:
+    """`2 cells are empty: a: ''; b: ''` for each problem and the cells that have it."""
+    out = []
+    for problem, cells in wrong.items():
+        more = f"; and {len(cells) - _SHOWN} more" if len(cells) > _SHOWN else ""
+        out.append(f"{len(cells)} cells {problem}: {'; '.join(cells[:_SHOWN])}{more}")
+    return out
+
+
+def make_cells(
+    sample: Sample,
+    task: Task,
+    classes: Sequence[str],
+    metric: Metric,
+    write: str = "auto",
+    separator: str | None = None,
+) -> Cells:
+    """How the answers of a task fill the columns of a sample.
+
+    Columns named like the classes are matched by name, in any order. A single other column takes
+    the label, or the probability of the last of two classes; for several labels per image, their
+    names with `separator` (a space) between. write: `auto` (probabilities where the metric wants
+    them, or where a task with one label per image has a column per class), `label` or
+    `probability`.
+    Raises SubmissionError for columns that do not fit, ConfigError where `write` cannot be done.
+    """
+    classes, answers = tuple(classes), sample.answers
+    by_name = set(answers) == set(classes)
+    single = len(answers) == 1 and (task.one_answer or answers[0] not in classes)
+    if not by_name and not single:
+        _refuse_columns(sample, task, classes)
+    wants_probs = metric.wants == "probs" or (by_name and task.one_answer)
+    probability = write == "probability" or (write == "auto" and wants_probs)
+    if by_name:
+        return _column_per_class(answers, classes, probability)
+    if not task.one_answer:
+        between = " " if separator is None else separator
+        return _list_of_labels(answers[0], classes, between, probability)
+    if probability:
+        return _one_probability(answers[0], classes)
+    texts = _label_texts(classes, sample.texts[answers[0]])
+    return Cells(answers, lambda labels, _: [_named(texts, labels)], frozenset(texts))
+
+
+def _refuse_columns(sample: Sample, task: Task, classes: tuple[str, ...]) -> None:
+    missing = [name for name in classes if name not in sample.answers]
+    extra = [name for name in sample.answers if name not in classes]
+    wanted = "one answer column, or one per class" if task.one_answer else "one column per class"
+    complaints = [f"no column for the classes {first(missing)}"] if missing else []
+    if extra:
+        hint = did_you_mean(extra[0], missing)
+        complaints.append(f"columns that are not a class: {first(extra)}.{hint}")
+    heading = f"{sample.path}: its columns do not fit {task.name}, which has {wanted}:"
+    complain(SubmissionError, heading, complaints)
+
+
+def _column_per_class(
+    answers: tuple[str, ...], classes: tuple[str, ...], probability: bool
+) -> Cells:
+    """Probabilities, or 0 and 1."""
+    places = [classes.index(name) for name in answers]
+
+    def probabilities(_: Array, probs: Array | None) -> list[list[str]]:
+        found = _needed(probs)
+        if found.shape[1] < len(classes):  # the one column is the last of two classes
+            found = np.concatenate([1 - found, found], axis=1)
+        return [_numbers(found[:, place]) for place in places]
+
+    def zeros_and_ones(labels: Array, _: Array | None) -> list[list[str]]:
+        table = labels if labels.ndim == 2 else labels[:, None] == np.arange(len(classes))
+        return [_named(_ZERO_ONE, table[:, place].astype(np.int64)) for place in places]
+
+    if probability:
+        return Cells(answers, probabilities, None)
+    return Cells(answers, zeros_and_ones, frozenset(_ZERO_ONE))
+
+
+def _list_of_labels(
+    answer: str, classes: tuple[str, ...], separator: str, probability: bool
+) -> Cells:
+    """One column with the names of all the labels of an image."""
+    split = [name for name in classes if not separator or separator in name]
+    if probability or split:
+        why = f"the classes {first(split)} contain the separator {separator!r}; set data.separator"
+        if probability:
+            why = "submission.write: one column cannot hold the probabilities of several labels"
+        raise ConfigError(f"{why}. A sample with one column per class makes it possible.")
+
+    def names(labels: Array, _: Array | None) -> list[list[str]]:
+        return [[separator.join(classes[c] for c in np.flatnonzero(row)) for row in labels]]
+
+    return Cells((answer,), names, frozenset(classes), separator)
+
+
+def _one_probability(answer: str, classes: tuple[str, ...]) -> Cells:
+    """One column with the probability of the last of two classes."""
+    if len(classes) != 2:
+        raise ConfigError(
+            f"submission.write: the one column {answer!r} cannot hold the probabilities of "
+            f"{len(classes)} classes; write labels, or use a sample with one column per class"
+        )
+    return Cells((answer,), lambda _, probs: [_numbers(_needed(probs)[:, -1])], None)
+
+
+def _label_texts(classes: tuple[str, ...], found: frozenset[str]) -> tuple[str, ...]:
+    """How each class is written: by its name, or by its number where the sample does so."""
+    numbers = tuple(str(number) for number in range(len(classes)))
+    coded = found and found <= set(numbers) and not found & set(classes)
+    return numbers if coded else classes
+
+
+def _needed(probs: Array | None) -> Array:
+    if probs is None:
+        raise ConfigError(
+            "the submission needs probabilities, but a hard vote gives none: use `--vote soft`, "
+            "or set `submission.write: label`"
+        )
+    return probs
+
+
+def _named(texts: Sequence[str], labels: Array) -> list[str]:
+    return list(np.array(texts, dtype=object)[labels])
+
+
+def _numbers(values: Array) -> list[str]:
+    """Nine significant digits: enough to give back every float32."""
+    return ("%.9g\n" * len(values) % tuple(values.tolist())).split("\n")[:-1]
+
+
+def _are_probabilities(cells: Sequence[str]) -> bool:
+    """Whether every cell is a number from 0 to 1: a fast test of a whole column."""
+    try:
+        values = np.fromiter(map(float, cells), dtype=np.float64, count=len(cells))
+    except ValueError:
+        return False
+    return bool(((values >= 0) & (values <= 1)).all())
+
+
+def _number_problem(cell: str) -> str | None:
+    try:
+        value = float(cell)
+    except ValueError:
+        return "are not a number" if cell.strip() else "are empty or NaN"
+    if value != value:
+        return "are empty or NaN"
+    return None if 0 <= value <= 1 else "are outside 0 to 1"

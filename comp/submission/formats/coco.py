@@ -1,0 +1,138 @@
+"""COCO's results: a JSON list of regions with run lengths and a score."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import cv2
+import numpy as np
+
+from comp.core.errors import SubmissionError, first
+from comp.data.masks import rle
+from comp.data.masks.coco_shapes import region_of, shape_fault
+from comp.submission.diff import Diff
+from comp.submission.formats.format import Answers, Array, Columns, Competition
+from comp.submission.formats.mask_diff import Regions, compare_regions, runs_of
+from comp.submission.formats.masks import (
+    Found,
+    MaskRows,
+    each_image,
+    mask_rows,
+    own_sample,
+    shortened,
+)
+from comp.submission.sample import Sample
+
+
+@dataclass(frozen=True)
+class CocoFormat:
+    """A result per connected region; see `Format`. `numbers`: id -> COCO's number of the image,
+    where it is known."""
+
+    sample: Sample
+    content: MaskRows
+    numbers: Mapping[str, int]
+    needs_probs: ClassVar[bool] = True
+    suffix: ClassVar[str] = ".coco.json"
+
+    @classmethod
+    def read_sample(cls, competition: Competition) -> Self:
+        sample, rows = own_sample(competition)
+        return cls(sample, mask_rows(competition, rows), competition.coco_numbers)
+
+    def write(self, path: Path, answers: Iterable[Answers]) -> tuple[Columns, int]:
+        found: Found = {}
+        answered, results = set(), list[dict[str, Any]]()
+        for image, mask, probs in each_image(answers):
+            if probs is None:
+                raise SubmissionError("COCO's results need probabilities: use `--vote soft`")
+            found |= self.content.encode(image, mask)
+            answered.add(image)
+            results += self._results(image, mask, probs)
+        self.content.check_answered(answered)
+        path.write_text(json.dumps(results, separators=(",", ":")) + "\n", encoding="utf-8")
+        return self.content.column(self.sample, found), len(results)
+
+    def _results(self, image: str, mask: Array, probs: Array) -> Iterator[dict[str, Any]]:
+        """The regions of an image: packed run lengths, and the mean probability.
+
+        mask: (L, H, W); probs: (C, H, W). A region is connected by edges and corners.
+        """
+        from pycocotools import mask as coco
+
+        codes = self.content.codes
+        for (code, layer), own in zip(
+            self.content.layers(mask), probs[len(probs) - len(codes) :], strict=True
+        ):
+            count, regions = cv2.connectedComponents(layer.astype(np.uint8), connectivity=8)
+            for number in range(1, count):
+                region = regions == number
+                packed = coco.encode(np.asfortranarray(region.astype(np.uint8)))
+                yield {
+                    "image_id": self.numbers.get(image, image),
+                    "category_id": int(code) if code.isdigit() else code,
+                    "segmentation": {**packed, "counts": packed["counts"].decode()},
+                    "score": round(float(own[region].mean()), 6),
+                }
+
+    def read_back(self, path: Path) -> tuple[Columns, list[str]]:
+        try:
+            results = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise SubmissionError(f"{path}: cannot be read ({error})") from error
+        if not isinstance(results, list):
+            return {}, [f"not a list of results but a {type(results).__name__}"]
+        by_number = {str(self.numbers.get(name, name)): name for name in self.content.rows.ids}
+        layers: dict[tuple[str, str], Array] = {}
+        wrong: list[str] = []
+        for row, result in enumerate(results):
+            try:
+                image, code = by_number[str(result["image_id"])], str(result["category_id"])
+                problem = self._add_region(result, image, code, layers)
+            except (KeyError, TypeError) as missing:
+                problem = f"no such image, or no {missing}"
+            wrong += [f"result {row}: {problem}"] if problem else []
+        found = {key: rle.encode(layer, self.content.order) for key, layer in layers.items()}
+        return self.content.column(self.sample, found), shortened(wrong)
+
+    def _add_region(
+        self, result: Any, image: str, code: str, layers: dict[tuple[str, str], Array]
+    ) -> str | None:
+        """Add a result to the layer of its image and class, or say what is wrong with it."""
+        codes = self.content.codes
+        if code not in codes:
+            return f"category {code!r} is unknown; known: {first(codes, 12)}"
+        size, marked = self.content.size(image), result["segmentation"]
+        problem = shape_fault(marked, size)
+        if problem:
+            return problem
+        score = result["score"]
+        if not isinstance(score, int | float) or not math.isfinite(score) or not 0 <= score <= 1:
+            return f"score {score!r}; a score is a number from 0 to 1"
+        _join(layers, (image, code), region_of(marked, size))
+        return None
+
+    def check(self, path: Path, columns: Columns) -> list[str]:
+        return self.content.overlaps(columns)
+
+    @staticmethod
+    def diff(one: Path, two: Path, id_column: str | None) -> Diff | None:
+        return compare_regions(_regions(one), _regions(two))
+
+
+def _join(layers: dict[tuple[str, str], Array], key: tuple[str, str], region: Array) -> None:
+    layers[key] = region | layers[key] if key in layers else region
+
+
+def _regions(path: Path) -> Regions:
+    layers: dict[tuple[str, str], Array] = {}
+    for result in json.loads(path.read_text(encoding="utf-8")):
+        size = tuple(result["segmentation"]["size"])
+        region = region_of(result["segmentation"], size)
+        _join(layers, (str(result["image_id"]), str(result["category_id"])), region)
+    return {key: runs_of(layer) for key, layer in layers.items() if layer.any()}

@@ -1,0 +1,154 @@
+"""Labels or probabilities in the columns of a table."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from comp.core.errors import SubmissionError, complain, first, repeated
+from comp.data.index.tables import Table, read_table
+from comp.submission.diff import Diff
+from comp.submission.formats.cells import Cells, make_cells
+from comp.submission.formats.delimited import form_warnings, read_delimited
+from comp.submission.formats.format import Answers, Columns, Competition
+from comp.submission.sample import Sample, make_sample, read_sample, render
+
+Array = np.ndarray[Any, Any]
+
+_SHOWN = 6
+
+
+@dataclass(frozen=True)
+class CsvFormat:
+    """A row per image, as in the sample; see `Format`."""
+
+    sample: Sample
+    content: Cells
+    suffix: ClassVar[str] = ".csv"
+
+    @property
+    def needs_probs(self) -> bool:
+        return self.content.allowed is None
+
+    @classmethod
+    def read_sample(cls, competition: Competition) -> Self:
+        data = competition.data
+        if competition.sample is not None:
+            sample = read_sample(competition.sample, data.id)
+        else:
+            sample = make_sample(data.id, data.target or ("label",), competition.test.ids)
+        cells = make_cells(
+            sample,
+            competition.task,
+            competition.classes,
+            competition.metric,
+            competition.write,
+            data.separator,
+        )
+        return cls(sample, cells)
+
+    def columns(self, ids: Sequence[str], labels: Array, probs: Array | None) -> Columns:
+        """The answer columns in the order of the sample; shapes as in `Answers`."""
+        rows = _rows_of(self.sample, ids)
+        return self.content.columns(labels[rows], None if probs is None else probs[rows])
+
+    def write(self, path: Path, answers: Iterable[Answers]) -> tuple[Columns, int]:
+        pieces = list(answers)
+        ids = [name for piece in pieces for name in piece.ids]
+        labels = np.concatenate([piece.labels for piece in pieces])
+        given = [piece.probs for piece in pieces if piece.probs is not None]
+        columns = self.columns(ids, labels, np.concatenate(given) if given else None)
+        path.write_bytes(render(self.sample, columns))
+        return columns, len(self.sample.ids)
+
+    def read_back(self, path: Path) -> tuple[Columns, list[str]]:
+        columns, complaints = read_delimited(path, self.sample)
+        complaints += self.content.complaints(columns, self.sample)
+        return {name: columns.get(name, ()) for name in self.sample.answers}, complaints
+
+    def check(self, path: Path, columns: Columns) -> list[str]:
+        return form_warnings(path, self.sample) + self._given_to_all(columns)
+
+    def _given_to_all(self, columns: Columns) -> list[str]:
+        """Labels that every row has, where each label has a column."""
+        if self.content.allowed is None or len(columns) < 2:
+            return []
+        always = [name for name, cells in columns.items() if set(cells) == {"1"}]
+        if not always:
+            return []
+        more = f" and {len(always) - _SHOWN} more" if len(always) > _SHOWN else ""
+        names = f"{', '.join(always[:_SHOWN])}{more}"
+        return [f"{len(always)} of {len(columns)} labels are given to every row: {names}"]
+
+    @staticmethod
+    def diff(one: Path, two: Path, id_column: str | None) -> Diff | None:
+        return _compare(read_table(one), read_table(two), id_column)
+
+
+def _rows_of(sample: Sample, ids: Sequence[str]) -> Array:
+    """The row of `ids` of each id of the sample."""
+    place = {name: row for row, name in enumerate(ids)}
+    missing = [name for name in sample.ids if name not in place]
+    wanted = set(sample.ids)
+    extra = [name for name in ids if name not in wanted]
+    complaints = [f"no answer for {len(missing)} ids: {first(missing)}"] if missing else []
+    if extra:
+        complaints.append(f"{len(extra)} answers to ids that are not in it: {first(extra)}")
+    if len(place) < len(ids):
+        complaints.append(f"ids answered twice: {first(repeated(ids))}")
+    counts = f"{len(sample.ids)} ids in the sample, {len(ids)} images answered"
+    complain(SubmissionError, f"{sample.path}: {counts}:", complaints)
+    return np.fromiter((place[name] for name in sample.ids), dtype=np.int64, count=len(wanted))
+
+
+def _compare(one: Table, two: Table, id_column: str | None) -> Diff:
+    key = id_column if id_column in one.columns else one.columns[0]
+    _refuse_others(one, two, str(key))
+    place = {name: row for row, name in enumerate(two.values[key])}
+    order = [place[name] for name in one.values[key]]
+    changes: Counter[tuple[str, str, str]] = Counter()
+    numbers = {}
+    differ = np.zeros(len(order), dtype=bool)
+    for column in [name for name in one.columns if name != key]:
+        old, new = one.values[column], [two.values[column][row] for row in order]
+        changed = np.array([a != b for a, b in zip(old, new, strict=True)], dtype=bool)
+        differ |= changed
+        distance = _distance(old, new)
+        if distance is not None:
+            numbers[column] = distance
+            continue
+        changes.update((column, old[row], new[row]) for row in np.flatnonzero(changed))
+    ids = tuple(one.values[key][row] for row in np.flatnonzero(differ))
+    return Diff(len(order), ids, dict(changes.most_common()), numbers)
+
+
+def _refuse_others(one: Table, two: Table, key: str) -> None:
+    """SubmissionError for other columns or other ids."""
+    heading = f"{one.path} and {two.path} cannot be compared:"
+    other = sorted({*one.columns} ^ {*two.columns})
+    complain(SubmissionError, heading, [f"columns of one only: {first(other)}"] if other else [])
+    sets = set(one.values[key]), set(two.values[key])
+    pairs = ((one, sets[0] - sets[1]), (two, sets[1] - sets[0]))
+    complaints = [
+        f"{len(ids)} ids of {t.path} only: {first(sorted(ids))}" for t, ids in pairs if ids
+    ]
+    twice = [str(t.path) for t, ids in zip((one, two), sets, strict=True) if len(ids) < len(t)]
+    complaints += [f"ids repeated in {path}" for path in twice]
+    complain(SubmissionError, heading, complaints)
+
+
+def _distance(old: list[str], new: list[str]) -> tuple[float, float] | None:
+    """Mean and largest absolute difference of two columns of numbers; None where they are labels:
+    whole numbers, or no numbers at all."""
+    try:
+        a, b = np.array(old, dtype=float), np.array(new, dtype=float)
+    except ValueError:
+        return None
+    if not len(a) or ((a == a.round()).all() and (b == b.round()).all()):
+        return None
+    return float(np.abs(a - b).mean()), float(np.abs(a - b).max())

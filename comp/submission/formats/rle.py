@@ -1,0 +1,131 @@
+"""Run lengths in the rows of a table."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Self
+
+from comp.core.errors import DataError, SubmissionError, complain, first
+from comp.data.index.sample_rows import odd_rows, read_asked
+from comp.data.index.tables import Table, read_table
+from comp.data.masks import rle
+from comp.submission.diff import Diff
+from comp.submission.formats.cells import listed
+from comp.submission.formats.delimited import form_warnings, read_delimited
+from comp.submission.formats.format import Answers, Columns, Competition
+from comp.submission.formats.mask_diff import ENDLESS, Regions, compare_regions
+from comp.submission.formats.masks import Found, MaskRows, each_image, mask_rows, own_sample
+from comp.submission.sample import Sample, render, sample_of
+
+
+@dataclass(frozen=True)
+class RleFormat:
+    """A row per image and class, as in the sample; see `Format`."""
+
+    sample: Sample
+    content: MaskRows
+    needs_probs: ClassVar[bool] = False
+    suffix: ClassVar[str] = ".csv"
+
+    @classmethod
+    def read_sample(cls, competition: Competition) -> Self:
+        path, codes = competition.sample, competition.codes
+        if path is None:
+            sample, rows = own_sample(competition)
+            return cls(sample, mask_rows(competition, rows))
+        table = read_table(path)
+        key = competition.data.id if competition.data.id in table.columns else table.columns[0]
+        rows = read_asked(table, key, set(competition.test.ids).__contains__)
+        complaints = odd_rows(rows, codes)
+        if None in rows.codes and len(codes) > 1:
+            complaints.append(f"its rows name no class, and there are {len(codes)}: {first(codes)}")
+        rest = [name for name in table.columns if name != key]
+        if not rest:
+            complaints.append(f"only one column, {key!r}; a column of run lengths is needed")
+        complain(DataError, f"{path}: not a sample of masks:", complaints)
+        return cls(sample_of(table, key, rest[:-1]), mask_rows(competition, rows))
+
+    def write(self, path: Path, answers: Iterable[Answers]) -> tuple[Columns, int]:
+        found: Found = {}
+        answered = set()
+        for image, mask, _ in each_image(answers):
+            found |= self.content.encode(image, mask)
+            answered.add(image)
+        self.content.check_answered(answered)
+        columns = self.content.column(self.sample, found)
+        path.write_bytes(render(self.sample, columns))
+        return columns, len(self.sample.ids)
+
+    def read_back(self, path: Path) -> tuple[Columns, list[str]]:
+        columns, complaints = read_delimited(path, self.sample)
+        name = self.sample.answers[0]
+        cells = columns.get(name, ())
+        return {name: cells}, complaints + self._cell_complaints(cells)
+
+    def _cell_complaints(self, cells: Sequence[str]) -> list[str]:
+        wrong: defaultdict[str, list[str]] = defaultdict(list)
+        pixels: dict[str, int] = {}
+        fixed = self.sample.fixed.values()
+        for row, cell in enumerate(cells[: len(self.content.rows.images)]):
+            if not cell.strip():
+                continue  # an empty mask
+            image = self.content.rows.images[row]
+            if image not in pixels:
+                height, width = self.content.size(image)
+                pixels[image] = height * width
+            try:
+                rle.runs(cell, pixels[image])
+            except DataError as problem:
+                name = " ".join((self.sample.ids[row], *(column[row] for column in fixed)))
+                what = f"are not run lengths of their image ({str(problem).split(':')[0]})"
+                wrong[what].append(f"{name}: {cell[:40]!r}")
+        return listed(wrong)
+
+    def check(self, path: Path, columns: Columns) -> list[str]:
+        return form_warnings(path, self.sample) + self.content.overlaps(columns)
+
+    @staticmethod
+    def diff(one: Path, two: Path, id_column: str | None) -> Diff | None:
+        tables = read_table(one), read_table(two)
+        if not all(map(_has_runs, tables)):
+            return None
+        keys = [id_column if id_column in t.columns else t.columns[0] for t in tables]
+        ids = [set(table.values[key]) for table, key in zip(tables, keys, strict=True)]
+        other = sorted(ids[0] ^ ids[1])
+        wrong = [f"{len(other)} rows are in one only: {first(other)}"] if other else []
+        complain(SubmissionError, f"{one} and {two} cannot be compared:", wrong)
+        return compare_regions(*map(_regions, tables, keys))
+
+
+def _has_runs(table: Table) -> bool:
+    """Whether the last column holds run lengths: nothing, or runs that do not touch, and somewhere
+    two of them (a list of two labels would look like one run)."""
+    several = False
+    for cell in table.values[table.columns[-1]]:
+        try:
+            starts, lengths = rle.runs(cell, ENDLESS)
+        except DataError:
+            return False
+        if (starts[1:] <= (starts + lengths)[:-1]).any():
+            return False
+        several |= len(starts) > 1
+    return several
+
+
+def _regions(table: Table, key: str) -> Regions:
+    """The rows of each image and class. Which ids are images is not known here: where ids are all
+    pairs of some stems and some endings, the endings are classes."""
+    stems = {name.rpartition("_")[0] for name in table.values[key]}
+    codes = {name.rpartition("_")[2] for name in table.values[key]}
+    joined = len(stems) * len(codes) == len(table) and len(codes) < len(table)
+    rows = read_asked(table, key, lambda _: not joined)
+    out: Regions = {}
+    pairs = zip(rows.images, rows.codes, strict=True)
+    for (image, code), cell in zip(pairs, table.values[table.columns[-1]], strict=True):
+        starts, lengths = rle.runs(cell, ENDLESS)
+        if len(starts):
+            out[image, code or ""] = starts, starts + lengths
+    return out
