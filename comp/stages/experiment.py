@@ -56,7 +56,7 @@ def open_experiment(config: Config, root: Path = Path()) -> Experiment:
     """
     task = pick(TASKS, config.task, "task")
     metric = pick(METRICS, config.metric, "metric")
-    check_metric(metric, task.name)
+    check_metric(metric, task)
     pick(LAYOUTS, config.data.layout, "data.layout")
     pick(dict.fromkeys(["auto", *SCHEMES]), config.folds.scheme, "folds.scheme")
     return Experiment(config, task, metric, workspace_of(config, root))
@@ -90,17 +90,17 @@ def check_names(experiment: Experiment) -> None:
 
 
 def _check_spatial(config: Config, task: Task) -> None:
-    """ConfigError for what has no meaning for this task, because of answers a pixel or an image."""
+    """ConfigError for values that are only for segmentation, or only for classification."""
     image, model = config.image, config.model
     if not task.spatial:
         if image.resize in OWN_SIZE:
             raise ConfigError(
-                f"image.resize: {image.resize} is for answers a pixel; for {task.name} use one of: "
+                f"image.resize: {image.resize} is for segmentation; for {task.name} use one of: "
                 f"{', '.join(name for name in RESIZES if name not in OWN_SIZE)}"
             )
         return
     if (model.head, model.init, model.heads) != ("linear", "default", "one"):
-        raise ConfigError("model.head, model.init, model.heads: for answers an image, not a pixel")
+        raise ConfigError("model.head, model.init, model.heads: for classification only")
 
 
 def read_train(experiment: Experiment) -> Index:
@@ -117,7 +117,7 @@ def read_train(experiment: Experiment) -> Index:
 
 
 def read_test_images(experiment: Experiment, classes: tuple[str, ...]) -> Index:
-    """The test index; an image that was set aside as unreadable is a grey one, never left out."""
+    """The test index; an image that was set aside as unreadable is replaced by a grey one."""
     index = read_test(experiment.data, experiment.task, classes)
     skipped = read_skipped(experiment.workspace.skip_csv).test
     away = [row for row, name in enumerate(index.ids) if name in skipped]

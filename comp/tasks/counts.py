@@ -1,8 +1,8 @@
 """Counting what is right and wrong, and the ratios that scores are made of.
 
-Answers a pixel are scored from counts (N, C, 4): for each image and column tp, fp, fn, tn in
+Segmentation is scored from counts (N, C, 4): for each image and column tp, fp, fn, tn in
 pixels. Every set-wide score is a ratio of their sums, so that no more than one image of pixels is
-ever held. With one class a pixel the first column is the background.
+ever held. With one class per pixel the first column is the background.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import numpy as np
 Array = np.ndarray[Any, Any]
 Ratio = Callable[[Array, Array, Array, Array], Array]
 
-IGNORED = 255  # in a mask: not judged and not trained on
+IGNORED = 255  # in a mask: neither trained on nor scored
 
 
 def mean_of_defined(values: Array) -> Array:
-    """The mean over the last axis of what is not NaN; NaN where nothing is left."""
+    """The mean over the last axis of the values that are not NaN; NaN where there are none."""
     defined = ~np.isnan(values)
     return divide(np.where(defined, values, 0).sum(axis=-1), defined.sum(axis=-1))
 
@@ -85,7 +85,7 @@ def class_scores(counts: Array, ratio: Ratio, weights: Array | None = None) -> A
 
 
 def image_scores(counts: Array, ratio: Ratio) -> Array:
-    """(N, C): the score of each column in each image; 1 where it is neither there nor said."""
+    """(N, C): the score of each column in each image; 1 where it is in neither mask."""
     tp, fp, fn, tn = np.moveaxis(counts.astype(np.float64), -1, 0)
     scores = ratio(tp, fp, fn, tn)
     nothing = (tp + fp + fn) == 0
@@ -93,6 +93,6 @@ def image_scores(counts: Array, ratio: Ratio) -> Array:
 
 
 def pixel_accuracy(counts: Array, weights: Array) -> Array:
-    """(R,): the share of judged pixels that are right, in all columns together."""
+    """(R,): the share of pixels that are right, over all columns; ignored pixels do not count."""
     tp, fp, fn, tn = np.moveaxis(np.tensordot(weights, counts, axes=1).astype(np.float64), -1, 0)
     return divide((tp + tn).sum(axis=1), (tp + fp + fn + tn).sum(axis=1))

@@ -1,7 +1,7 @@
-"""The kinds of task. A kind is a product of two answers: its link, and whether it is spatial.
+"""The kinds of task. A kind is a product of two things: its link, and whether it is spatial.
 
-`segmentation` gives each pixel one class or the background; in `multilabel_segmentation` regions
-of different classes may overlap.
+`segmentation` gives each pixel one class or the background; in `multilabel_segmentation` masks of
+different classes may overlap.
 
 Probabilities are (N, C), or (N, C, H, W) where the task is spatial: image, class, space. Everything
 that differs between kinds is a field here, so that nothing downstream asks for a task's name.
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Array = np.ndarray[Any, Any]
+TargetKind = Literal["class", "columns", "pixels"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Link:
     `soft_target`  torch targets as read from an index, columns C -> float probabilities (N, C, ...)
     `decide`       probabilities (N, C, ...) and a rule (C,) -> labels (int64)
     `neutral`      C -> the rule that changes nothing
-    `normalized`   whether the probabilities of one image (or pixel) sum to 1 over the classes
+    `normalized`   whether the probabilities of an image (or a pixel) sum to 1 over the classes
     `tuner`        the name of the procedure in `comp.ensemble.rules.thresholds` that finds a rule
     """
 
@@ -125,16 +126,16 @@ class Task:
     """One kind of task.
 
     `link`         see Link
-    `spatial`      whether there is an answer for each pixel
+    `spatial`      whether it is a segmentation: each pixel has an answer
     `loss`         the loss that `train.loss: auto` means: a name, or names with their weights
-    `target_ndim`  of an index: 1: one class number an image; 2: a 0/1 column a class (where the
-                   task is spatial: which classes an image holds)
-    `columns`      classes -> C, the number of outputs of the network. One class a pixel: the
-                   background is a column of its own, the first, and no class
+    `target_ndim`  of an index: 1: one class number per image; 2: one 0/1 column per class (where
+                   the task is spatial: which classes an image holds)
+    `columns`      classes -> C, the number of outputs of the network. With one class per pixel the
+                   first column is the background, which is no class
     `layers`       classes -> L, the number of layers of a mask: 1 (class numbers, 0 the
-                   background) or one a class (zeros and ones)
+                   background) or one per class (zeros and ones)
     `class_limit`  the largest number of classes
-    `one_answer`   whether a submission of labels has one answer an image
+    `one_answer`   whether a submission of labels has one answer per image
     """
 
     name: str
@@ -147,10 +148,17 @@ class Task:
     one_answer: bool = True
     layers: Callable[[int], int] = lambda classes: 1
 
-    def decide(self, probs: Array, rule: Array | None = None) -> Array:
-        """Labels in the shape of the target: (N,) or (N, C), int64; (N, L, H, W) for pixels.
+    @property
+    def target_kind(self) -> TargetKind:
+        """What is predicted: one class per image, 0/1 columns per image, or pixels."""
+        if self.spatial:
+            return "pixels"
+        return "class" if self.target_ndim == 1 else "columns"
 
-        No rule: the neutral one.
+    def decide(self, probs: Array, rule: Array | None = None) -> Array:
+        """Labels in the shape of the target: (N,) or (N, C), int64; (N, L, H, W) for segmentation.
+
+        Without a rule: by the neutral one.
         """
         rule = self.link.neutral(probs.shape[1]) if rule is None else rule
         labels = self.link.decide(probs, rule)

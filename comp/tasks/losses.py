@@ -2,17 +2,15 @@
 
 A target may be soft (mixup): probabilities in the shape of the logits. Every loss but `soft_f1` and
 those of `comp.tasks.overlap_losses` is a mean over images (and pixels, and columns), never over
-their weights, so that a batch in parts has the gradient of the whole. Pixels that are not judged
-count as right.
+their weights, so that a batch in micro-batches has the gradient of the whole. Ignored pixels count
+as right.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from comp.core.errors import ConfigError, pick
 from comp.tasks.counts import IGNORED
@@ -21,7 +19,6 @@ from comp.tasks.overlap_losses import OVERLAPS, make_overlap
 if TYPE_CHECKING:
     from torch import Tensor
 
-Array = np.ndarray[Any, Any]
 LossFunction = Callable[["Tensor", "Tensor"], "Tensor"]
 Spec = str | Mapping[str, float]
 
@@ -33,10 +30,10 @@ class Terms:
     `smoothing`  label smoothing in [0, 1)
     `weights`    None, or float weights that do not depend on the image: (C,) of the classes for
                  softmax, (2, C) of zeros and ones in each column for sigmoid
-    `gamma`      of the focal loss: how much easy cells are forgotten; 2 in its paper
-    `alpha`      of the focal loss: None, or the weight of ones (classes but the first), zeros have
-                 1 - alpha
-    `costs`      of false positives and false negatives, for the Tversky loss
+    `gamma`      focal loss: how strongly easy examples are down-weighted; 2 in its paper
+    `alpha`      focal loss: None, or the weight of positives (every class but the first); negatives
+                 have 1 - alpha
+    `costs`      Tversky loss: the costs of false positives and of false negatives
     """
 
     smoothing: float = 0.0
@@ -48,11 +45,18 @@ class Terms:
 
 @dataclass(frozen=True)
 class Loss:
-    """A loss: how to make it for each link that it is for, and whether it minds class weights."""
+    """A loss.
+
+    `make`      how to make it, for each link that it is defined for
+    `weighted`  whether it uses class weights
+    `regions`   whether it is for segmentation only
+    `pixels`    whether it is defined for segmentation
+    """
 
     make: dict[str, Callable[[Terms], LossFunction]]
     weighted: bool = True
-    regions: bool = False  # only for answers a pixel
+    regions: bool = False
+    pixels: bool = True
 
 
 def _along(weights: Tensor, logits: Tensor) -> Tensor:
@@ -66,7 +70,7 @@ def _smooth(target: Tensor, smoothing: float) -> Tensor:
 
 
 def _judged(target: Tensor, logits: Tensor) -> Tensor | float:
-    """One where a pixel is judged and zero elsewhere, in a shape that multiplies the logits."""
+    """Zero where a pixel is ignored and one elsewhere, in a shape that multiplies the logits."""
     if logits.ndim < 3:
         return 1.0
     judged = target != IGNORED
@@ -131,7 +135,8 @@ def _sigmoid_focal(terms: Terms) -> LossFunction:
 def _spread(logits: Tensor, target: Tensor, smoothing: float) -> Tensor:
     """(N, C, ...) probabilities of a softmax target: class numbers, or soft already; smoothed.
 
-    Zeros where a pixel is not judged."""
+    Zeros where a pixel is ignored.
+    """
     import torch
 
     if not target.is_floating_point():
@@ -197,9 +202,9 @@ def _softmax_asymmetric(terms: Terms, focus: float = 1.0, others: float = 4.0) -
 def _soft_f1(probs: Tensor, target: Tensor) -> Tensor:
     """1 - the mean over classes of F1 with probabilities for decisions; probs, target: (N, C, ...).
 
-    One is added above and below, so that a class that the batch does not hold asks for low
-    probabilities instead of 0 / 0. F1 is of what is on the device at once: with `train.micro_batch`
-    the mean of the parts' losses, which is not the loss of the whole batch.
+    One is added above and below, so that a class that is not in the batch wants low
+    probabilities instead of 0 / 0. F1 is that of a micro-batch: with `train.micro_batch` the loss
+    is the mean over micro-batches, which is not the loss of the whole batch.
     """
     over = [axis for axis in range(probs.ndim) if axis != 1]
     both, either = (probs * target).sum(over), (probs + target).sum(over)
@@ -263,22 +268,24 @@ def make_loss(spec: Spec, link: str, terms: Terms | None = None) -> LossFunction
 def check_loss(
     spec: Spec, link: str, how: str = "none", pos_weight: object = None, *, spatial: bool = False
 ) -> None:
-    """Raise ConfigError where `train.loss`, `class_weights` and `pos_weight` cannot be together."""
+    """Raise ConfigError where `train.loss`, `class_weights` and `pos_weight` do not go together."""
     parts = _parts(spec)
     for name in parts:
         _make(name, link, spatial=spatial)
         if LOSSES[name].regions and not spatial:
-            raise ConfigError(f"train.loss: {name!r} is for answers a pixel; use soft_f1")
+            raise ConfigError(f"train.loss: {name!r} is for segmentation; use soft_f1")
+        if spatial and not LOSSES[name].pixels:
+            raise ConfigError(f"train.loss: {name!r} is not defined for segmentation")
     if pos_weight is not None and link == "softmax":
         raise ConfigError(
-            "train.pos_weight: is for 0/1 columns; with one class an image use "
+            "train.pos_weight: it is for 0/1 columns; with one class per image use "
             "train.class_weights: inverse, or effective"
         )
-    asked = how != "none" or pos_weight is not None
-    if asked and not any(LOSSES[name].weighted for name in parts):
+    weighs = how != "none" or pos_weight is not None
+    if weighs and not any(LOSSES[name].weighted for name in parts):
         raise ConfigError(
-            f"train.class_weights, train.pos_weight: {', '.join(parts)} counts every class alike "
-            "and takes no weights; set them to none and null, or add another loss"
+            f"train.class_weights, train.pos_weight: {', '.join(parts)} takes no class "
+            "weights; set them to none and null, or add another loss"
         )
 
 
@@ -299,60 +306,3 @@ def _make(name: str, link: str, *, spatial: bool = True) -> Callable[[Terms], Lo
             f"use one of: {', '.join(fitting)}"
         )
     return loss.make[link]
-
-
-# name -> counts (n,) of classes, rows -> weights (n,) before they are scaled
-CLASS_WEIGHTS: dict[str, Callable[[Array, int], Array]] = {
-    "inverse": lambda counts, _: 1 / counts,
-    # Cui et al. 2019, with the beta = (N - 1) / N that the paper derives
-    "effective": lambda counts, rows: 1 / (1 - (1 - 1 / rows) ** counts),
-}
-
-
-def class_weights(counts: Array, how: str) -> Array:
-    """(n,) float64 weights of classes that occur `counts` (n,) times, for `train.class_weights`.
-
-    Scaled so that the mean over the rows is one: the learning rate keeps its meaning. A class that
-    does not occur counts as if it occurred once.
-    """
-    rows = max(2, int(counts.sum()))
-    weights = pick(CLASS_WEIGHTS, how, "train.class_weights")(np.maximum(counts, 1), rows)
-    return np.asarray(weights * counts.sum() / (weights * counts).sum())
-
-
-def count_cells(target: Array, link: str, columns: int) -> Array:
-    """How often each class, (C,), or for a sigmoid zeros and ones in each column, (2, C), occur.
-
-    target: (n,) class numbers or (n, C) zeros and ones; masks (n, 1, H, W) or (n, C, H, W), whose
-    ignored pixels do not count.
-    """
-    judged = target != IGNORED if target.ndim > 2 else np.ones(target.shape, dtype=bool)
-    if link == "softmax":
-        return np.bincount(target[judged].ravel(), minlength=columns)
-    over = (len(target), columns, -1)
-    ones = ((target > 0) & judged).reshape(over).sum(axis=(0, 2))
-    return np.stack([judged.reshape(over).sum(axis=(0, 2)) - ones, ones])
-
-
-def link_weights(
-    counts: Array, link: str, how: str, pos_weight: float | str | None
-) -> Array | None:
-    """The weights that `make_loss` wants, from what `count_cells` found in the training rows, or
-    None for none.
-
-    how: `train.class_weights`. pos_weight: None, the weight of a one in a 0/1 column, or "auto": as
-    many times as zeros outnumber ones.
-    """
-    if how == "none" and pos_weight is None:
-        return None
-    if link == "softmax":
-        return class_weights(counts, how)
-    if how != "none":
-        return np.stack([class_weights(column, how) for column in counts.T], axis=1)
-    columns, total = counts.shape[1], counts.sum(axis=0).max()
-    share = (
-        counts[0] / np.maximum(counts[1], 1)
-        if pos_weight == "auto"
-        else np.full(columns, pos_weight)
-    )
-    return np.stack([np.ones(columns), np.maximum(share, 1 / total)])

@@ -25,6 +25,7 @@ from comp.tasks.counts import (
     mean_of_defined,
     pixel_accuracy,
 )
+from comp.tasks.kinds import TASKS, TargetKind, Task
 
 Array = np.ndarray[Any, Any]
 Weighted = Callable[[Array, Array, int, Array], Array]
@@ -37,18 +38,19 @@ _CLIP = 1e-15  # a certain and wrong probability costs 34.5 in log loss, not inf
 class Metric:
     """One way to score answers.
 
-    `weighted`           target, answer, classes, weights (R, N) -> R scores, one a row of weights
+    `weighted`           target, answer, classes, weights (R, N) -> R scores, one per row of weights
     `wants`              "labels" (decisions, in the shape of the target), "probs", or for masks
                          "counts" (N, C, 4), see `comp.tasks.counts`, in place of the target too
     `greater_is_better`  which way is up
-    `tasks`              the kinds of task that it is defined for
-    `by_class`           for tasks with one class an image: (tp, fp, fn, tn) of one class -> its
-                         part; the metric is proportional to the mean of the parts that are not NaN
-    `by_column`          for tasks with a 0/1 column a class: the same of one column
-    `by_total`           the same of the counts of all columns together
-    `by_row`             the same of the counts of one image; the metric is their mean
-    All are None where the metric does not part that way, so that no rule can be tuned exactly.
-    `ratio`              of answers a pixel: what is computed from the counts of a column,
+    `of`                 the targets that it is defined for: "class" (one class per image),
+                         "columns" (0/1 columns per image), "pixels" (segmentation)
+    `by_class`           "class": (tp, fp, fn, tn) of one class -> its part; the metric is
+                         proportional to the mean of the parts that are not NaN
+    `by_column`          "columns": the same of one column
+    `by_total`           "columns": the same of the counts of all columns together
+    `by_row`             "columns": the same of the counts of one image; the metric is their mean
+    All are None where the metric is no function of such counts; a rule is then not tuned exactly.
+    `ratio`              "pixels": what is computed from the counts of a column,
     `by_image`           ... for each image, and then averaged, instead of over the whole set,
     `background`         ... of the background too, where it has a column
     """
@@ -57,7 +59,7 @@ class Metric:
     weighted: Weighted
     wants: Literal["labels", "probs", "counts"]
     greater_is_better: bool
-    tasks: tuple[str, ...]
+    of: tuple[TargetKind, ...]
     by_class: Counts | None = None
     by_column: Counts | None = None
     by_total: Counts | None = None
@@ -88,7 +90,7 @@ class Metric:
     def column_score(self, target_ndim: int) -> Counts | None:
         """What a threshold on one column is tuned by: (tp, fp, fn, tn) -> score of each.
 
-        With one answer an image (`target_ndim` 1) the column parts two classes, and both count.
+        With one class per image (`target_ndim` 1) the column separates two classes; both count.
         """
         part = self.by_class
         if target_ndim == 2 or part is None:
@@ -133,7 +135,7 @@ def _tally_columns(labels: Array, chosen: Array | None, _: int, weights: Array) 
 
 
 def _micro_f1(target: Array, labels: Array, classes: int, weights: Array) -> Array:
-    """F1 of all (image, label) cells together; with one class an image it is the accuracy."""
+    """F1 of all (image, label) cells together; with one class per image it is the accuracy."""
     if target.ndim == 1:
         return _accuracy(target, labels, classes, weights)
     hits = ((target > 0) & (labels > 0)).sum(axis=1).astype(np.float64)
@@ -180,7 +182,7 @@ def _log_loss(target: Array, probs: Array, _: int, weights: Array) -> Array:
 def _roc_auc(target: Array, probs: Array, _: int, weights: Array) -> Array:
     """The mean area under the ROC curve over columns that hold both zeros and ones.
 
-    One class an image: each class against the rest (binary: the one column).
+    One class per image: each class against the rest (binary: the one column).
     """
     columns = probs.shape[1]
     one_hot = target.ndim == 1 and columns > 1
@@ -229,7 +231,7 @@ def _region_metrics() -> list[Metric]:
             _regions(ratio, by_image=by_image, background=background),
             "counts",
             True,
-            _REGIONS,
+            _PIXELS,
             ratio=ratio,
             by_image=by_image,
             background=background,
@@ -240,38 +242,40 @@ def _region_metrics() -> list[Metric]:
     ]
 
 
-_REGIONS = ("segmentation", "multilabel_segmentation")
-_TABLES = ("binary", "multiclass", "multilabel")
+_PIXELS: tuple[TargetKind, ...] = ("pixels",)
+_IMAGES: tuple[TargetKind, ...] = ("class", "columns")
+_COLUMNS: tuple[TargetKind, ...] = ("columns",)
 
 METRICS = {
     metric.name: metric
     for metric in (
-        Metric("macro_f1", _macro_f1, "labels", True, _TABLES, by_class=_f1, by_column=_f1),
-        Metric("accuracy", _accuracy, "labels", True, _TABLES, by_class=_share_hit),
+        Metric("macro_f1", _macro_f1, "labels", True, _IMAGES, by_class=_f1, by_column=_f1),
+        Metric("accuracy", _accuracy, "labels", True, _IMAGES, by_class=_share_hit),
         Metric(
             "label_accuracy",
             _label_accuracy,
             "labels",
             True,
-            ("multilabel",),
+            _COLUMNS,
             by_column=_share_right,
         ),
-        Metric("micro_f1", _micro_f1, "labels", True, _TABLES, by_class=_share_hit, by_total=_f1),
-        Metric("sample_f1", _sample_f1, "labels", True, ("multilabel",), by_row=_f1_of_a_row),
-        Metric("log_loss", _log_loss, "probs", False, _TABLES),
-        Metric("roc_auc", _roc_auc, "probs", True, _TABLES),
-        Metric("pixel_accuracy", _pixel_accuracy, "counts", True, _REGIONS),
+        Metric("micro_f1", _micro_f1, "labels", True, _IMAGES, by_class=_share_hit, by_total=_f1),
+        Metric("sample_f1", _sample_f1, "labels", True, _COLUMNS, by_row=_f1_of_a_row),
+        Metric("log_loss", _log_loss, "probs", False, _IMAGES),
+        Metric("roc_auc", _roc_auc, "probs", True, _IMAGES),
+        Metric("pixel_accuracy", _pixel_accuracy, "counts", True, _PIXELS),
         *_region_metrics(),
     )
 }
 
 
-def check_metric(metric: Metric, task_name: str) -> None:
+def check_metric(metric: Metric, task: Task) -> None:
     """Raise ConfigError when `metric` is not defined for this kind of task."""
-    if task_name in metric.tasks:
+    if task.target_kind in metric.of:
         return
-    fitting = [other.name for other in METRICS.values() if task_name in other.tasks]
+    kinds = [other.name for other in TASKS.values() if other.target_kind in metric.of]
+    fitting = [other.name for other in METRICS.values() if task.target_kind in other.of]
     raise ConfigError(
-        f"metric: {metric.name!r} is defined for {', '.join(metric.tasks)}, not for {task_name}; "
-        f"for {task_name} there are: {', '.join(fitting) or 'none'}"
+        f"metric: {metric.name!r} is defined for {', '.join(kinds)}, not for {task.name}; "
+        f"for {task.name} there are: {', '.join(fitting) or 'none'}"
     )

@@ -1,8 +1,8 @@
 """Losses of overlap between regions, by segmentation_models_pytorch.
 
 Each takes logits (N, C, H, W) and targets as the links give them: class numbers (N, H, W) or cells
-(N, C, H, W), with `comp.tasks.counts.IGNORED` where nothing is to be learnt. They are
-ratios over all pixels of a batch, so that a batch in parts has not quite the gradient of the whole.
+(N, C, H, W), with `comp.tasks.counts.IGNORED` where a pixel is ignored. They are ratios over
+all pixels of a batch: micro-batches do not have exactly the gradient of the whole batch.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def _dice(mode: str, _: tuple[float, float]) -> Any:
 
 
 def _tversky(mode: str, costs: tuple[float, float]) -> Any:
-    """Salehi et al. 2017: Dice that lets false positives and false negatives cost otherwise."""
+    """Salehi et al. 2017: Dice with different costs of false positives and false negatives."""
     from segmentation_models_pytorch.losses import TverskyLoss
 
     alpha, beta = costs

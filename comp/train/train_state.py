@@ -26,8 +26,9 @@ from comp.data.loader.mask_batches import Regions
 from comp.models.device import Device
 from comp.models.heads import head_of
 from comp.models.networks import Net, build_empty_net, build_net, look
+from comp.tasks.class_weights import count_cells, link_weights
 from comp.tasks.kinds import Task
-from comp.tasks.losses import LossFunction, Terms, count_cells, link_weights, make_loss
+from comp.tasks.losses import LossFunction, Terms, make_loss
 from comp.tasks.metrics import Metric
 from comp.train import checkpoint
 from comp.train.checkpoint import State

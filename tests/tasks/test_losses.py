@@ -8,16 +8,9 @@ from timm.loss import AsymmetricLossSingleLabel
 from torch.nn import functional
 
 from comp.core.errors import ConfigError
+from comp.tasks.class_weights import class_weights, count_cells, link_weights
 from comp.tasks.kinds import LINKS
-from comp.tasks.losses import (
-    LOSSES,
-    Terms,
-    check_loss,
-    class_weights,
-    count_cells,
-    link_weights,
-    make_loss,
-)
+from comp.tasks.losses import LOSSES, Terms, check_loss, make_loss
 
 PAIRS = [(n, link) for n, entry in LOSSES.items() if not entry.regions for link in entry.make]
 MEANS = {"bce", "ce", "focal", "asymmetric"}
@@ -154,7 +147,7 @@ def test_a_loss_of_the_other_link_is_refused_with_those_that_fit() -> None:
 
 
 def test_weights_that_nothing_reads_are_refused() -> None:
-    with pytest.raises(ConfigError, match="soft_f1 counts every class alike and takes no weights"):
+    with pytest.raises(ConfigError, match="soft_f1 takes no class weights"):
         check_loss("soft_f1", "softmax", "inverse")
     with pytest.raises(
         ConfigError, match=r"pos_weight: is for 0/1 columns.*class_weights: inverse"

@@ -9,6 +9,7 @@ import pytest
 from sklearn.metrics import f1_score, log_loss, roc_auc_score
 
 from comp.core.errors import CompError, ConfigError, pick
+from comp.tasks.kinds import TASKS
 from comp.tasks.metrics import METRICS, Metric, check_metric
 
 NAN = float("nan")
@@ -101,7 +102,7 @@ def test_weights_are_the_same_as_repeated_rows(metric: Metric, columns: bool) ->
     target, labels, probs = draws(1, rows=25)
     if columns:
         target, labels = np.eye(4, dtype=np.int64)[target], np.eye(4, dtype=np.int64)[labels]
-    elif metric.tasks == ("multilabel",):
+    elif metric.of == ("columns",):
         return
     answer = probs if metric.wants == "probs" else labels
     times = np.random.default_rng(2).integers(0, 4, size=(3, 25))
@@ -134,9 +135,9 @@ def test_an_unknown_metric_is_named_with_the_nearest() -> None:
 
 
 def test_a_metric_of_another_task_is_refused_with_those_that_fit() -> None:
-    check_metric(METRICS["label_accuracy"], "multilabel")
+    check_metric(METRICS["label_accuracy"], TASKS["multilabel"])
     with pytest.raises(ConfigError, match=r"'label_accuracy'.*not for binary.*macro_f1, accuracy"):
-        check_metric(METRICS["label_accuracy"], "binary")
+        check_metric(METRICS["label_accuracy"], TASKS["binary"])
 
 
 def test_micro_and_sample_f1_are_those_of_scikit_learn() -> None:
