@@ -23,7 +23,7 @@ class Blend:
     """How members become an answer, and what to expect of it.
 
     `members`  what each one is called
-    `weights`  one a member
+    `weights`  one per member
     `rule`     see `comp.ensemble.evidence.Fit`; the members of a model have the same
     `note`     what the user should know about the rule; empty when there is nothing to say
     `weigher`  how the weights were found
@@ -51,7 +51,7 @@ class Blend:
 
 
 def check_members(members: Sequence[Predictions], classes: Sequence[str], plan: str) -> None:
-    """Raise when a member does not belong: PlanError for another plan, PredictionsError for
+    """Raise when a member does not fit: PlanError for another plan, PredictionsError for
     other classes, or where there are no members. `plan` is the fingerprint of the plan in use.
     """
     if not members:
@@ -71,7 +71,7 @@ def check_members(members: Sequence[Predictions], classes: Sequence[str], plan: 
 
 
 def name_of(member: Predictions) -> str:
-    """What a member is called in a message."""
+    """The name of a member in messages."""
     return str(member.source.get("path", f"fold {member.source.get('fold', '?')}"))
 
 
@@ -89,7 +89,7 @@ def out_of_fold(
     columns: what the columns are called, where it is not the classes of the index. fold: (N,) in
     the order of the index. partial: ids without a row are left out. Raises PlanError,
     PredictionsError for a part of another plan or other classes, for a part that holds images its
-    model was trained on, and for ids that are missing, twice there or unknown.
+    model was trained on, and for ids that are missing, repeated or unknown.
     """
     check_members(parts, index.classes if columns is None else columns, plan)
     number_of = dict(zip(index.ids, np.asarray(fold).tolist(), strict=True))

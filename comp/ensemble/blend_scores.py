@@ -84,7 +84,7 @@ def _spread(
 
 
 class CountJudge:
-    """For thresholds: one comparison and two counts a column and candidate."""
+    """For thresholds: one comparison and two counts per column and candidate."""
 
     def __init__(
         self,
@@ -139,7 +139,7 @@ class CountJudge:
 
 
 class ClassJudge:
-    """For one class an image: the largest mean answers, and counts by class are the score."""
+    """For one class per image: the largest mean decides, and counts per class give the score."""
 
     def __init__(self, spread: Array, target: Array, metric: Metric, weights: Array) -> None:
         self.spread, self.target, self.weights = spread, target, weights.astype(np.float64)

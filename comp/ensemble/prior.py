@@ -1,13 +1,13 @@
-"""Another class balance in the test set than in training: known, or estimated from predictions.
+"""Another class prior in the test set than in training: known, or estimated from predictions.
 
 M. Saerens, P. Latinne, C. Decaestecker, Adjusting the outputs of a classifier to new a priori
-probabilities, Neural Computation 14 (2002). It holds where only the balance differs: the images of
-a class look in the test set as they did in training.
+probabilities, Neural Computation 14 (2002). It holds where only the class prior differs: the images
+of each class look the same in the test set as in training.
 
 The estimate takes probabilities at their word, so they are calibrated on the out-of-fold rows
 before: A. Alexandari, A. Kundaje, A. Shrikumar, Maximum likelihood with bias-corrected calibration
 is hard-to-beat at label shift adaptation, ICML 2020. A network that is sure of one class in three
-would otherwise leave classes empty that are there.
+would otherwise leave classes empty that do occur.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ Array = np.ndarray[Any, Any]
 
 _ROUNDS = 500
 _STILL = 1e-6  # a round that moves no share by more than this is the last
-_TINY = 1e-6  # the least probability that is told from 0
+_TINY = 1e-6  # smaller probabilities count as this
 _LEAST = 1e-4  # share of a class: the estimate never rules a class out
 
 
 @dataclass(frozen=True)
 class Shift:
-    """From the balance of the training set to that of the test set.
+    """From the class prior of the training set to that of the test set.
 
     `before, after`  (classes,) shares that sum to 1
     `estimated`      whether `after` was estimated
@@ -46,7 +46,7 @@ class Shift:
         return np.asarray(self.after / self.before)
 
     def adjust(self, probs: Array) -> Array:
-        """Probabilities (N, C) for the new balance, by Bayes; binary ones keep C = 1."""
+        """Probabilities (N, C) for the new class prior, by Bayes; binary ones keep C = 1."""
         full = both_columns(np.asarray(probs, dtype=np.float64)) * self.class_weights
         full /= full.sum(axis=1, keepdims=True)
         return np.asarray(full[:, -probs.shape[1] :], dtype=probs.dtype)
@@ -65,12 +65,12 @@ def make_shift(
     test: Array,
     seen: tuple[Array, Array] | None = None,
 ) -> Shift:
-    """The shift that `ensemble.prior` asks for.
+    """The shift to the class prior of the test set that `ensemble.prior` asks for.
 
     prior: class -> share, or "auto" to estimate it; target: (N,) of the training set; test: (T, C)
     probabilities of the test images; seen: out-of-fold probabilities (M, C) and their targets (M,),
-    on which those of the test images are calibrated. Raises ConfigError for several labels an
-    image, and for names that are not the classes.
+    on which those of the test images are calibrated. Raises ConfigError for tasks
+    with several labels per image, and for names that are not the classes.
     """
     if task.target_ndim != 1 or task.spatial:
         raise ConfigError(
@@ -92,8 +92,10 @@ def make_shift(
 
 
 def calibrate(probs: Array, target: Array, given: Array) -> Array:
-    """(T, C): `given` (T, C) as `probs` (M, C) have to be changed for their `target` (M,) to be as
-    likely as can be: one power of all probabilities, and one factor a class."""
+    """`given` (T, C), calibrated by what makes the targets (M,) of `probs` (M, C) likeliest.
+
+    The calibration is one power of all probabilities and one factor per class.
+    """
     from scipy.optimize import minimize
 
     logs = np.log(np.maximum(np.asarray(probs, dtype=np.float64), _TINY))
@@ -117,7 +119,7 @@ def _changed(logs: Array, values: Array) -> Array:
 
 
 def estimate_prior(probs: Array, before: Array) -> Array:
-    """(classes,): the balance of a set of images by expectation maximization.
+    """(classes,): the class prior of a set of images, by expectation maximization.
 
     probs: (T, classes), from models trained where the shares were `before`.
     """

@@ -66,9 +66,9 @@ class Vote:
     ) -> VoteResult:
         """The answer of `members`, each (N, C), weighted by `weights` (M,), under a rule.
 
-        rule: (C,), or for a hard vote (M, C), one a member. parts: (N,) numbers; ranks are taken
+        rule: (C,), or for a hard vote (M, C), one per member. parts: (N,) numbers; ranks are taken
         within a part. Raises PredictionsError without members or where their shapes differ,
-        ConfigError for weights that are not one number >= 0 a member with a sum above zero.
+        ConfigError for weights that are not one number >= 0 per member with a sum above zero.
         """
         shares = checked_weights(members, weights)
         if not self.gives_probs:

@@ -17,13 +17,13 @@ from comp.core.progress import say
 from comp.report.fonts import any_script
 
 if TYPE_CHECKING:
-    from comp.stages.board import Entry, Group
+    from comp.stages.board import BoardEntry, BoardGroup
 
 
 _WIDTH = 120  # in a log; a terminal has its own
 
 
-def print_board(groups: list[Group], *, as_json: bool) -> None:
+def print_board(groups: list[BoardGroup], *, as_json: bool) -> None:
     """A table for each group; across groups nothing is comparable, and it says so."""
     if as_json:
         plain = [
@@ -55,7 +55,7 @@ def print_board(groups: list[Group], *, as_json: bool) -> None:
         )
 
 
-def _plain(entry: Entry) -> dict[str, object]:
+def _plain(entry: BoardEntry) -> dict[str, object]:
     values = vars(entry).items()
     return {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in values}
 
@@ -64,7 +64,7 @@ def _shown(value: float) -> str:
     return "" if math.isnan(value) else f"{value:.4f}"
 
 
-def draw_board(groups: list[Group], path: Path) -> None:
+def draw_board(groups: list[BoardGroup], path: Path) -> None:
     """A PNG with a panel for each group that has leaderboard scores: honest against public.
 
     Raises UsageError where no submission has both.
@@ -86,7 +86,7 @@ def draw_board(groups: list[Group], path: Path) -> None:
             figure.savefig(beside, format="png", dpi=120)
 
 
-def _draw_panel(axes: Any, group: Group, points: list[tuple[Entry, float]]) -> None:
+def _draw_panel(axes: Any, group: BoardGroup, points: list[tuple[BoardEntry, float]]) -> None:
     for entry, board in points:
         gaps = [[entry.honest - entry.low], [entry.high - entry.honest]]
         axes.errorbar([entry.honest], [board], xerr=gaps, fmt="o", capsize=3)
@@ -98,6 +98,6 @@ def _draw_panel(axes: Any, group: Group, points: list[tuple[Entry, float]]) -> N
     axes.set_ylabel(f"public leaderboard (plan {group.plan[:8]})")
 
 
-def _points(group: Group) -> list[tuple[Entry, float]]:
+def _points(group: BoardGroup) -> list[tuple[BoardEntry, float]]:
     pairs = [(entry, entry.public) for entry in group.entries]
     return [(e, v) for e, v in pairs if not (math.isnan(v) or math.isnan(e.honest))]

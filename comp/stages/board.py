@@ -29,7 +29,7 @@ _SCORES = "scores.json"
 
 
 @dataclass(frozen=True)
-class Entry:
+class BoardEntry:
     """One run or submission.
 
     `kind`             "run" or "submission"
@@ -52,21 +52,21 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Group:
+class BoardGroup:
     """Entries that can be compared: the same metric, on the same images in the same folds."""
 
     metric: str
     greater_is_better: bool
     plan: str
-    entries: tuple[Entry, ...]
+    entries: tuple[BoardEntry, ...]
 
 
-def read_board(root: Path = Path()) -> list[Group]:
+def read_board(root: Path = Path()) -> list[BoardGroup]:
     """Every run and submission below `root`, in groups that can be compared, the best first.
 
     Raises UsageError where there are none. What cannot be read is an entry with a note.
     """
-    found: dict[tuple[str, str], list[Entry]] = {}
+    found: dict[tuple[str, str], list[BoardEntry]] = {}
     scores = _scores(root / FOLDER)
     for path in written_in(root / FOLDER):
         key, entry = _submission(path, scores.get(base_name(path), {}))
@@ -81,21 +81,21 @@ def read_board(root: Path = Path()) -> list[Group]:
     return [_group(key, entries) for key, entries in sorted(found.items())]
 
 
-def _group(key: tuple[str, str], entries: list[Entry]) -> Group:
+def _group(key: tuple[str, str], entries: list[BoardEntry]) -> BoardGroup:
     up = key[0] not in METRICS or METRICS[key[0]].greater_is_better
 
-    def rank(entry: Entry) -> tuple[bool, float, str]:
+    def rank(entry: BoardEntry) -> tuple[bool, float, str]:
         value = entry.folds if math.isnan(entry.honest) else entry.honest
         return math.isnan(value), -value if up else value, entry.name
 
-    return Group(key[0], up, key[1], tuple(sorted(entries, key=rank)))
+    return BoardGroup(key[0], up, key[1], tuple(sorted(entries, key=rank)))
 
 
 def _number(value: Any) -> float:
     return float("nan") if value is None else float(value)
 
 
-def _submission(path: Path, entered: dict[str, Any]) -> tuple[tuple[str, str], Entry]:
+def _submission(path: Path, entered: dict[str, Any]) -> tuple[tuple[str, str], BoardEntry]:
     digest = checksums.digest_file(path)
     stale = bool(entered) and entered.get("sha256") != digest
     note = "leaderboard scores are of an older file" if stale else ""
@@ -115,12 +115,12 @@ def _submission(path: Path, entered: dict[str, Any]) -> tuple[tuple[str, str], E
     raw, honest, low, high = (
         values.get(part, float("nan")) for part in ("raw", "honest", "low", "high")
     )
-    return key, Entry(
+    return key, BoardEntry(
         base_name(path), "submission", raw, honest, low, high, float("nan"), public, private, note
     )
 
 
-def _run(name: str, root: Path) -> tuple[tuple[str, str], Entry]:
+def _run(name: str, root: Path) -> tuple[tuple[str, str], BoardEntry]:
     """The scores of a run by itself: from its validation predictions, else from its best epochs."""
     nan = float("nan")
     done = sorted((root / "runs" / name).glob("fold_*/done.json"))
@@ -135,9 +135,9 @@ def _run(name: str, root: Path) -> tuple[tuple[str, str], Entry]:
         raw, honest, low, high, note = _judge(name, root, plan)
     except (CompError, KeyError) as problem:
         lines = str(problem).splitlines()
-        entry = Entry(name, "run", nan, nan, nan, nan, nan, nan, nan, lines[0][:100])
+        entry = BoardEntry(name, "run", nan, nan, nan, nan, nan, nan, nan, lines[0][:100])
         return (metric, plan), entry
-    return (metric, plan), Entry(name, "run", raw, honest, low, high, folds, nan, nan, note)
+    return (metric, plan), BoardEntry(name, "run", raw, honest, low, high, folds, nan, nan, note)
 
 
 def _judge(name: str, root: Path, plan_of_run: str) -> tuple[float, float, float, float, str]:

@@ -1,12 +1,11 @@
 """Rules of regions fitted on the out-of-fold maps, and what to expect of them.
 
-Thresholds are exact to the 256 levels that scores have: every image leaves a histogram of what its
-pixels are, and any threshold's counts are sums of it. Areas are exact over the candidates tried:
-every region leaves how many of its pixels are right. Both take no second look at pixels.
+Thresholds are exact to the 256 levels that scores have: each image gives one histogram, and the
+counts at any threshold are sums over it. Areas are exact over the candidates that are tried: each
+region gives how many of its pixels are right. Neither needs a second pass over the pixels.
 
-Everything is cross-fitted: fitted on the images of the other folds, measured on this one. A part
-of the rule (thresholds, then the smallest region, then the least pixels) is used only where that
-gains.
+Everything is cross-fitted: fitted on the images of the other folds, measured on this one. A part of
+the rule (thresholds, then the smallest region, then the fewest pixels) is used only where it gains.
 """
 
 from __future__ import annotations
@@ -34,35 +33,41 @@ from comp.tasks.metrics import Metric
 
 Array = np.ndarray[Any, Any]
 # (probs (C, H, W), truth (L, H, W)) of one image, at its own size
-Sight = Callable[[int], tuple[Array, Array]]
-Each = Callable[[Callable[[int], Any], int, str], Iterable[Any]]
+ReadImage = Callable[[int], tuple[Array, Array]]
+ForEach = Callable[[Callable[[int], Any], int, str], Iterable[Any]]
 
 _AREAS = 48  # candidates for an area
-_STAGES = ("thresholds", "smallest regions", "least pixels")
+_STAGES = ("thresholds", "smallest regions", "fewest pixels")
 
 
 @dataclass(frozen=True)
 class Pieces:
-    """The regions of one class at one level: image, area, and pixels that are right, background,
-    and judged; (R,) each."""
+    """The R regions of one class at one level; (R,) each.
+
+    `image`      the row of the image
+    `area`       pixels of the region
+    `hit`        of these, pixels of the class
+    `empty`      of these, pixels of the background
+    `predicted`  of these, all pixels that are judged
+    """
 
     image: Array
     area: Array
     hit: Array
     empty: Array
-    said: Array
+    predicted: Array
 
     def kept(self, smallest: int, least: int, count: int) -> tuple[Array, Array, Array]:
-        """(N,) right, background and said pixels with these areas in force."""
+        """(N,) hit, empty and predicted pixels of each image, with these areas as the rule."""
         keep = self.area >= smallest
         total = np.bincount(self.image[keep], self.area[keep], count)
         keep &= total[self.image] >= max(least, 1) if len(self.image) else keep
         image = self.image[keep]
-        hit, empty, said = (
+        hit, empty, predicted = (
             np.bincount(image, part[keep], count).astype(np.int64)
-            for part in (self.hit, self.empty, self.said)
+            for part in (self.hit, self.empty, self.predicted)
         )
-        return hit, empty, said
+        return hit, empty, predicted
 
 
 def pieces_of(probs: Array, truth: Array, task: Task, wanted: Sequence[Array]) -> list[list[Array]]:
@@ -112,7 +117,7 @@ def _best_area(
     metric: Metric,
     smallest: int | None,
 ) -> int:
-    """The best smallest region, or where that is given the best least pixels, on these rows."""
+    """The best smallest region, or, where that is given, the best fewest pixels, on these rows."""
     count = len(histograms.pixels)
     inside = np.zeros(count, dtype=bool)
     inside[rows] = True
@@ -128,8 +133,8 @@ def _best_area(
     scores = []
     for area in tried:
         pair = (int(area), 0) if smallest is None else (smallest, int(area))
-        hit, _, said = (values[rows] for values in part.kept(*pair, count))
-        fn, fp = histograms.there[rows, c] - hit, said - hit
+        hit, _, predicted = (values[rows] for values in part.kept(*pair, count))
+        fn, fp = histograms.actual[rows, c] - hit, predicted - hit
         tn = histograms.pixels[rows] - hit - fp - fn
         scores.append(gain_of(metric)(np.stack([hit, fp, fn, tn], axis=1)[:, None])[0])
     return int(tried[nearest(np.array(scores), 0)])
@@ -151,15 +156,22 @@ class RegionFit:
 
 
 def fit_regions(
-    sight: Sight, fold: Array, task: Task, metric: Metric, classes: int, each: Each, *, tuned: bool
+    read: ReadImage,
+    fold: Array,
+    task: Task,
+    metric: Metric,
+    classes: int,
+    for_each: ForEach,
+    *,
+    tuned: bool,
 ) -> RegionFit:
     """The rule for these images, and its counts. fold: (N,).
 
-    each: runs a function over all images and gives its results in their order. With `tuned` false
-    or a single fold the neutral rule is taken. Two looks at every image.
+    for_each: runs a function over all images and gives its results in their order. With `tuned`
+    false or a single fold the neutral rule is taken. It reads every image twice.
     """
     one = task.link.normalized
-    rows = each(lambda row: histogram(*sight(row), task, classes), len(fold), "scoring masks")
+    rows = for_each(lambda row: histogram(*read(row), task, classes), len(fold), "scoring masks")
     histograms = collect(rows, one)
     half = np.full(classes, NEUTRAL, dtype=np.int64)
     raw = counts_at(histograms, half)
@@ -176,36 +188,48 @@ def fit_regions(
     for found, (_, here) in zip(wide, parts, strict=True):
         crossed[here] = found
     by_level = counts_at(histograms, crossed)
-    roads = [_Road(half, [half] * len(parts), raw, [False])]
+    candidates = [_Candidate(half, [half] * len(parts), raw, [False])]
     if metric.better(score(by_level), score(raw)):
-        roads.append(_Road(levels, wide, by_level, [True]))
-    rules = [rule for road in roads for rule in (road.levels, *road.crossed)]
-    fits = _Areas(sight, task, metric, histograms, each, rules)
+        candidates.append(_Candidate(levels, wide, by_level, [True]))
+    rules = [rule for candidate in candidates for rule in (candidate.levels, *candidate.crossed)]
+    fits = _Areas(read, task, metric, histograms, for_each, rules)
     ends = [
-        (fits.go(road, parts, score, number * (len(parts) + 1)), road, number * (len(parts) + 1))
-        for number, road in enumerate(roads)
+        (
+            fits.cross_fit(candidate, parts, score, number * (len(parts) + 1)),
+            candidate,
+            number * (len(parts) + 1),
+        )
+        for number, candidate in enumerate(candidates)
     ]
-    honest, road, first = ends[0]
+    honest, candidate, first = ends[0]
     for end in ends[1:]:
         if metric.better(score(end[0]), score(honest)):
-            honest, road, first = end
-    rule = fits.rule(first, road, everything)
+            honest, candidate, first = end
+    rule = fits.rule(first, candidate, everything)
     whole = fits.counts(first, rule.smallest, rule.least)
-    return RegionFit(rule, raw, whole, honest, _told(road.used))
+    return RegionFit(rule, raw, whole, honest, _note(candidate.used))
 
 
-def _told(used: Sequence[bool]) -> str:
-    told = [name for name, kept in zip(_STAGES, used, strict=True) if kept]
-    left = [name for name, kept in zip(_STAGES, used, strict=True) if not kept]
-    note = f"rule: {', '.join(told) or 'as it is'}"
-    return note + f"; not used, for they gain nothing out of fold: {', '.join(left)}" * bool(left)
+def _note(used: Sequence[bool]) -> str:
+    kept_parts = [name for name, kept in zip(_STAGES, used, strict=True) if kept]
+    dropped = [name for name, kept in zip(_STAGES, used, strict=True) if not kept]
+    note = f"rule: {', '.join(kept_parts) or 'neutral'}"
+    if dropped:
+        note += f"; not used because they gain nothing out of fold: {', '.join(dropped)}"
+    return note
 
 
 @dataclass
-class _Road:
-    """Levels to try areas on: those of all rows, and those without each fold; the cross-fitted
-    counts; and which parts of the rule are used so far. (Areas that drop small regions may want
-    other thresholds than one alone would.)"""
+class _Candidate:
+    """Levels on which areas are tried.
+
+    Areas that drop small regions may need other thresholds than thresholds alone.
+
+    `levels`   (K,) fitted on all rows
+    `crossed`  per fold the levels fitted on the other folds
+    `counts`   (N, C, 4) the cross-fitted counts
+    `used`     which parts of the rule are used so far
+    """
 
     levels: Array
     crossed: list[Array]
@@ -222,11 +246,11 @@ class _Areas:
 
     def __init__(
         self,
-        sight: Sight,
+        read: ReadImage,
         task: Task,
         metric: Metric,
         histograms: Histograms,
-        each: Each,
+        for_each: ForEach,
         rules: Sequence[Array],
     ) -> None:
         self.metric, self.histograms = metric, histograms
@@ -234,7 +258,7 @@ class _Areas:
         wanted = [np.unique([rule[c] for rule in rules]) for c in range(classes)]
         count = len(histograms.pixels)
         rows = list(
-            each(lambda row: pieces_of(*sight(row), task, wanted), count, "looking at regions")
+            for_each(lambda row: pieces_of(*read(row), task, wanted), count, "measuring regions")
         )
         made = {
             (c, int(level)): _joined(rows, c, place)
@@ -250,11 +274,11 @@ class _Areas:
             piece.kept(int(a), int(b), count)
             for piece, a, b in zip(self.pieces[which], smallest, least, strict=True)
         ]
-        hit, empty, said = (np.stack(part, axis=1) for part in zip(*kept, strict=True))
-        return with_background(hit, empty, said, self.histograms)
+        hit, empty, predicted = (np.stack(part, axis=1) for part in zip(*kept, strict=True))
+        return with_background(hit, empty, predicted, self.histograms)
 
     def areas(self, which: int, rows: Array, smallest: Array | None) -> Array:
-        """(K,) the best smallest regions on these rows, or given these the best least pixels."""
+        """(K,) the best smallest regions on these rows, or, given these, the best fewest pixels."""
         return np.array(
             [
                 _best_area(
@@ -265,28 +289,28 @@ class _Areas:
             ]
         )  # fmt: skip
 
-    def go(
+    def cross_fit(
         self,
-        road: _Road,
+        candidate: _Candidate,
         parts: Sequence[tuple[Array, Array]],
         score: Callable[[Array], float],
         first: int,
     ) -> Array:
-        """Cross-fitted counts with the areas that gain; `road.used` says which do. first: the
-        number of the road's first rule of levels."""
-        best = road.counts
-        smallest = least = [np.zeros(len(road.levels), dtype=np.int64)] * len(parts)
+        """Cross-fitted counts with the areas that gain; `candidate.used` says which do. first:
+        the number of the candidate's first rule of levels."""
+        best = candidate.counts
+        smallest = least = [np.zeros(len(candidate.levels), dtype=np.int64)] * len(parts)
         small = [self.areas(first + k, rest, None) for k, (rest, _) in enumerate(parts, 1)]
         after = self._crossed(parts, small, least, best, first)
-        road.used.append(self.metric.better(score(after), score(best)))
-        if road.used[-1]:
+        candidate.used.append(self.metric.better(score(after), score(best)))
+        if candidate.used[-1]:
             best, smallest = after, small
         least = [
             self.areas(first + k, rest, smallest[k - 1]) for k, (rest, _) in enumerate(parts, 1)
         ]
         after = self._crossed(parts, smallest, least, best, first)
-        road.used.append(self.metric.better(score(after), score(best)))
-        return after if road.used[-1] else best
+        candidate.used.append(self.metric.better(score(after), score(best)))
+        return after if candidate.used[-1] else best
 
     def _crossed(
         self,
@@ -301,14 +325,14 @@ class _Areas:
             out[here] = self.counts(first + k + 1, smallest[k], least[k])[here]
         return out
 
-    def rule(self, first: int, road: _Road, rows: Array) -> RegionRule:
-        """The rule of the road fitted on these rows, with the parts that are used."""
-        smallest = least = np.zeros(len(road.levels), dtype=np.int64)
-        if road.used[1]:
+    def rule(self, first: int, candidate: _Candidate, rows: Array) -> RegionRule:
+        """The rule of the candidate fitted on these rows, with the parts that are used."""
+        smallest = least = np.zeros(len(candidate.levels), dtype=np.int64)
+        if candidate.used[1]:
             smallest = self.areas(first, rows, None)
-        if road.used[2]:
+        if candidate.used[2]:
             least = self.areas(first, rows, smallest)
-        return RegionRule(road.levels, smallest, least)
+        return RegionRule(candidate.levels, smallest, least)
 
 
 def mean_by_class(counts: Array, metric: Metric, classes: int) -> Array:

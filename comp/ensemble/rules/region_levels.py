@@ -1,6 +1,6 @@
-"""Thresholds of masks, exact to the 256 levels that scores have, without a second look at pixels.
+"""Thresholds of masks, exact to the 256 levels that scores have, in one pass over the pixels.
 
-Every image leaves a histogram of what its pixels are; the counts at any threshold are sums of it.
+Each image gives one histogram of its pixels by score; the counts at any threshold are sums over it.
 """
 
 from __future__ import annotations
@@ -21,19 +21,20 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True)
 class Histograms:
-    """Of N images and K classes, by level, what the pixels are whose likeliest class it is.
+    """Of N images and K classes: how many pixels have each score for the class, by what they are.
 
-    `hit`    (N, K, 256) those that are of the class
-    `empty`  (N, K, 256) those that are background
-    `said`   (N, K, 256) all that are judged
-    `there`  (N, K) pixels of each class in the truth; `pixels` (N,) all that are judged
-    `one`    whether each pixel has one class, so that the background is a column
+    `hit`        (N, K, 256) pixels of the class
+    `empty`      (N, K, 256) pixels of the background
+    `predicted`  (N, K, 256) all pixels that are judged
+    `actual`     (N, K) pixels of each class in the truth
+    `pixels`     (N,) all pixels that are judged
+    `one`        whether each pixel has one class; then the background is a column
     """
 
     hit: Array
     empty: Array
-    said: Array
-    there: Array
+    predicted: Array
+    actual: Array
     pixels: Array
     one: bool
 
@@ -45,59 +46,61 @@ def histogram(probs: Array, truth: Array, task: Task, classes: int) -> tuple[Arr
     if which is not None:
         judged = truth[0] != IGNORED
         key = (which[judged].astype(np.int64) - 1) * LEVELS + levels[0][judged]
-        true, said = truth[0][judged], which[judged]
-        for place, chosen in enumerate((true == said, true == 0, slice(None))):
+        true, predicted = truth[0][judged], which[judged]
+        for place, chosen in enumerate((true == predicted, true == 0, slice(None))):
             found = np.bincount(key[chosen], minlength=classes * LEVELS)
             out[place] = found.reshape(classes, LEVELS)
-        there = np.bincount(true, minlength=256)[1 : classes + 1]
-        return (*out, there, np.int64(judged.sum()))
-    there = np.zeros(classes, dtype=np.int64)
+        actual = np.bincount(true, minlength=256)[1 : classes + 1]
+        return (*out, actual, np.int64(judged.sum()))
+    actual = np.zeros(classes, dtype=np.int64)
     for c in range(classes):
         judged = truth[c] != IGNORED
         own, true = levels[c][judged], truth[c][judged] == 1
         out[0, c] = np.bincount(own[true], minlength=LEVELS)
         out[2, c] = np.bincount(own, minlength=LEVELS)
-        there[c] = true.sum()
-    return (*out, there, np.int64((truth != IGNORED).sum() // classes))
+        actual[c] = true.sum()
+    return (*out, actual, np.int64((truth != IGNORED).sum() // classes))
 
 
 def collect(rows: Iterable[tuple[Array, ...]], one: bool) -> Histograms:
     """The histograms of all images."""
-    hit, empty, said, there, pixels = zip(*rows, strict=True)
-    parts = [np.stack(part) for part in (hit, empty, said, there, pixels)]
+    hit, empty, predicted, actual, pixels = zip(*rows, strict=True)
+    parts = [np.stack(part) for part in (hit, empty, predicted, actual, pixels)]
     return Histograms(parts[0], parts[1], parts[2], parts[3], parts[4], one)
 
 
 def counts_at(histograms: Histograms, levels: Array) -> Array:
-    """(N, C, 4) tp, fp, fn, tn of every image where class k is said from `levels[..., k]` on.
+    """(N, C, 4) tp, fp, fn, tn of each image when class k is predicted from `levels[..., k]` on.
 
-    levels: (K,), or (N, K), one rule an image.
+    levels: (K,), or (N, K) with one rule per image.
     """
-    count, classes = histograms.there.shape
+    count, classes = histograms.actual.shape
     at = np.broadcast_to(levels, (count, classes))
     up = np.arange(LEVELS) >= at[..., None]
-    hit, empty, said = ((part * up).sum(axis=2) for part in
-                        (histograms.hit, histograms.empty, histograms.said))  # fmt: skip
-    return with_background(hit, empty, said, histograms)
+    hit, empty, predicted = ((part * up).sum(axis=2) for part in
+                        (histograms.hit, histograms.empty, histograms.predicted))  # fmt: skip
+    return with_background(hit, empty, predicted, histograms)
 
 
-def with_background(hit: Array, empty: Array, said: Array, histograms: Histograms) -> Array:
-    """(N, C, 4) from (N, K) pixels that are right, that are background, and all that are said."""
+def with_background(hit: Array, empty: Array, predicted: Array, histograms: Histograms) -> Array:
+    """(N, C, 4) from (N, K) predicted pixels: those of the class, of the background, and all."""
     pixels = histograms.pixels[:, None]
-    fn, fp = histograms.there - hit, said - hit
+    fn, fp = histograms.actual - hit, predicted - hit
     own = np.stack([hit, fp, fn, pixels - hit - fp - fn], axis=2)
     if not histograms.one:
         return own
-    wrong = empty.sum(axis=1)  # background that is said to be something
-    ground = histograms.pixels - histograms.there.sum(axis=1)
-    missed = histograms.pixels - said.sum(axis=1) - (ground - wrong)  # something, said to be none
+    wrong = empty.sum(axis=1)  # background that is predicted as some class
+    ground = histograms.pixels - histograms.actual.sum(axis=1)
+    missed = (
+        histograms.pixels - predicted.sum(axis=1) - (ground - wrong)
+    )  # pixels of a class that are predicted as background
     tp = ground - wrong
     back = np.stack([tp, missed, wrong, histograms.pixels - tp - missed - wrong], axis=1)
     return np.concatenate([back[:, None], own], axis=1)
 
 
 def gain_of(metric: Metric) -> Callable[[Array], Array]:
-    """What a part of a rule is chosen by: counts (N, T, 4) of T candidates -> (T,) scores."""
+    """The score by which parts of a rule are chosen: counts (N, T, 4) of T candidates -> (T,)."""
     ratio: Ratio = metric.ratio or RATIOS["dice"]
     if metric.by_image:
         return lambda counts: image_scores(counts, ratio).mean(axis=0)
@@ -106,13 +109,13 @@ def gain_of(metric: Metric) -> Callable[[Array], Array]:
 
 def best_levels(histograms: Histograms, rows: Array, metric: Metric) -> Array:
     """(K,) the level of each class that scores best on these rows; of equals the one nearest to a
-    half; a half where nothing can be told."""
-    gain, classes = gain_of(metric), histograms.there.shape[1]
+    half; a half where the score is undefined."""
+    gain, classes = gain_of(metric), histograms.actual.shape[1]
     out = np.full(classes, NEUTRAL, dtype=np.int64)
     for c in range(classes):
-        hit, said = (np.cumsum(part[rows, c, ::-1], axis=1)[:, ::-1]
-                     for part in (histograms.hit, histograms.said))  # fmt: skip
-        fn, fp = histograms.there[rows, c, None] - hit, said - hit
+        hit, predicted = (np.cumsum(part[rows, c, ::-1], axis=1)[:, ::-1]
+                     for part in (histograms.hit, histograms.predicted))  # fmt: skip
+        fn, fp = histograms.actual[rows, c, None] - hit, predicted - hit
         tn = histograms.pixels[rows, None] - hit - fp - fn
         out[c] = nearest(gain(np.stack([hit, fp, fn, tn], axis=2)), NEUTRAL)
     return out

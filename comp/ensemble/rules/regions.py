@@ -1,13 +1,13 @@
-"""From the maps of the members to regions: merged image by image, decided by a rule a class.
+"""From the maps of the members to masks: merged image by image, decided by a rule per class.
 
 A pixel has a score for each class. Where regions may overlap it is the probability. Where each
 pixel has one class, only the likeliest class but the background has one: its share of what it and
 the background have together, so that a half is what the largest probability decides. Scores are
 kept in 256 levels.
 
-A rule of a class is its threshold, the fewest pixels of a region that is kept (connected by edges
-and corners), and the fewest pixels that are left in the image, without which the mask is emptied:
-both at the size of the image itself.
+The rule of a class has three numbers: its threshold; the fewest pixels of a region that is kept
+(pixels connected by edges or corners); and the fewest pixels that must remain in the image, with
+fewer of which the class is left out. Both areas count pixels at the size of the image itself.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class RegionRule:
     least: Array
 
     def table(self) -> Array:
-        """(K, 3) float: threshold, smallest region, least pixels."""
+        """(K, 3) float: threshold, smallest region, fewest pixels."""
         return np.stack([self.levels / LEVELS, self.smallest, self.least], axis=1).astype(float)
 
     @staticmethod
@@ -86,13 +86,13 @@ def _spread(maps: Array, vote: Vote, task: Task) -> Array:
     if vote.gives_probs:
         return vote.spread(maps)
     rule = task.link.neutral(maps.shape[1])
-    flat = maps[0].reshape(len(maps[0]), -1).T  # a row a pixel
+    flat = maps[0].reshape(len(maps[0]), -1).T  # one row per pixel
     return ballots(task, flat, rule).T.reshape(maps.shape)
 
 
 def levels_of(probs: Array, task: Task) -> tuple[Array, Array | None]:
-    """The levels of the scores, (K, H, W) uint8; with one class a pixel (1, H, W), and then (H, W)
-    uint8 which class, 1..K, it is of. probs: (C, H, W)."""
+    """The levels of the scores, (K, H, W) uint8, and None; with one class per pixel (1, H, W), and
+    (H, W) uint8 the class, 1..K, that each is of. probs: (C, H, W)."""
     if not task.link.normalized:
         return _quantized(probs), None
     own = probs[1:]

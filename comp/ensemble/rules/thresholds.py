@@ -1,8 +1,8 @@
 """The rule that turns probabilities into decisions, tuned exactly against the metric.
 
-Sigmoid columns get a threshold each (`probs >= threshold` is positive), a softmax gets an offset a
-class (`comp.ensemble.rules.offsets`). The searches try every cut that can change a
-decision, and prefer the rule nearest to the neutral one among equals.
+Each sigmoid column gets a threshold (`probs >= threshold` is positive), each class of a softmax an
+offset (`comp.ensemble.rules.offsets`). The searches try every cut that can change a decision; among
+equals they prefer the rule nearest to the neutral one.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ def tune(
     """The rule (C,) that scores best on these targets; never worse than the neutral rule.
 
     target: (N,) or (N, C); probs: (N, C). class_weights: how much a row of each class counts, for
-    tasks with one class an image. The neutral rule comes back where the metric has nothing to tune:
-    it wants probabilities, or its counts do not part.
+    tasks with one class per image. The neutral rule comes back where nothing can be tuned: the
+    metric wants probabilities, or is no function of separate counts.
     """
     return TUNERS[task.link.tuner](task, metric, target, probs, class_weights)
 

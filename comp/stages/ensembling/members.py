@@ -145,7 +145,7 @@ def run_model(ground: Ground, experiment: Experiment) -> Model:
 
 
 def _whole(run: RunDir, plan: str) -> bool:
-    """Whether a fold is finished and undamaged; a damaged one is told."""
+    """Whether a fold is finished and undamaged; a damaged one is reported."""
     try:
         return finished(run, plan) is not None
     except DamagedError as problem:
