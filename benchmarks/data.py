@@ -1,7 +1,9 @@
 """Speed and evenness of plans, packs and loaders, beside the unavoidable work and what a user
 would do.
 
-    python benchmarks/data.py plans packs loader overlap augmentation
+    python benchmarks/data.py plans starts packs loader overlap augmentation
+
+`starts` measures the training table that LETTERS names too (an id, then columns of 0 and 1).
 
 Measured interleaved, A-B-A-B, after one round that does not count; ratios are taken within a round.
 Results go to data.json and data.md beside this file; parts that are not named keep what they had.
@@ -27,9 +29,11 @@ from torch.utils.data import DataLoader, Dataset
 from comp.config.schema import ImageConfig
 from comp.data.cache.build import cores
 from comp.data.cache.pack import open_pack
-from comp.data.folds.stratify import spread_images
+from comp.data.folds.starts import DEAL, ITERATIVE, iterative
+from comp.data.folds.stratify import stratify_groups, stratify_images, unit_counts
 from comp.data.images.decode import fit, read_image
 from comp.data.index.index import Index
+from comp.data.index.tables import read_table
 from comp.data.loader.loader import Loader, train_loader
 from comp.data.loader.recipes import RECIPES, make_recipe
 
@@ -37,6 +41,11 @@ ROUNDS = 5
 SIZE = 331
 BATCH = 64
 RATE = 2500  # images a second of a stand-in for a network
+GROUPED = {  # images, groups before empty ones are left out, labels
+    "grouped, few": (2_000, 120, 12),
+    "grouped, some": (8_000, 900, 20),
+    "grouped, many": (50_000, 30_000, 26),
+}
 SHAPES = {"letters": (50_000, 26, 0.46), "wide": (100_000, 100, 0.03), "dense": (100_000, 100, 0.5)}
 
 
@@ -61,7 +70,7 @@ def plans() -> dict[str, Any]:
         folds: dict[str, Any] = {}
 
         def ours(hot: Any = hot, folds: Any = folds) -> None:
-            folds["ours"] = spread_images(hot, 5, 42)
+            folds["ours"] = stratify_images(hot, 5, 42)
 
         def peer(hot: Any = hot, folds: Any = folds) -> None:
             fold = np.empty(len(hot), dtype=np.int64)
@@ -79,6 +88,64 @@ def plans() -> dict[str, Any]:
             "ours": evenness(hot, folds["ours"]),
             "peer": evenness(hot, folds["peer"]),
         }
+    return out
+
+
+def multilabel_sets() -> dict[str, tuple[Any, Any]]:
+    """Labels (N, C) and groups (N,) or None, of each set that starts are compared on."""
+    draw = np.random.default_rng(0)
+    out: dict[str, tuple[Any, Any]] = {"drawn": ((draw.random((50_000, 26)) < 0.46) * 1, None)}
+    if "LETTERS" in os.environ:
+        table = read_table(Path(os.environ["LETTERS"]))
+        out["letters"] = (table.frame.iloc[:, 1:].to_numpy(dtype=str) == "1") * 1, None
+    for name, (rows, count, classes) in GROUPED.items():
+        weight = draw.pareto(1.5, count) + 0.2
+        numbers = draw.choice(count, rows, p=weight / weight.sum())
+        groups = np.unique(numbers, return_inverse=True)[1]
+        share = draw.beta(0.5, 2, (groups.max() + 1, classes))[groups]
+        out[name] = (draw.random((rows, classes)) < share) * 1, groups
+    return out
+
+
+def starts() -> dict[str, Any]:
+    """`folds.start`: both starts with their exchanges, and iterative stratification alone."""
+    out: dict[str, Any] = {}
+    for name, (hot, groups) in multilabel_sets().items():
+
+        def plan(start: str, seed: int, hot: Any = hot, groups: Any = groups) -> Any:
+            if groups is None:
+                return stratify_images(hot, 5, seed, start)
+            return stratify_groups(hot, groups, 5, seed, start)[groups]
+
+        def alone(_: str, seed: int, hot: Any = hot, groups: Any = groups) -> Any:
+            if groups is None:
+                return iterative(hot, 5, seed)
+            return iterative(unit_counts(hot, groups)[:, 1:] > 0, 5, seed)[groups]
+
+        ways = {
+            "iterative, no exchanges": (alone, ITERATIVE),
+            "deal": (plan, DEAL),
+            "iterative": (plan, ITERATIVE),
+        }
+        found: dict[str, list[dict[str, Any]]] = {way: [] for way in ways}
+        for seed in range(ROUNDS):
+            for way, (work, start) in ways.items():
+                begin = time.perf_counter()
+                fold = work(start, seed)
+                seconds = time.perf_counter() - begin
+                found[way].append({**evenness(hot, fold), "seconds": seconds})
+        out[name] = {
+            "shape": list(hot.shape),
+            "groups": None if groups is None else int(groups.max()) + 1,
+        }
+        for way, rows in found.items():
+            sizes = [max(row["sizes"]) - min(row["sizes"]) for row in rows]
+            out[name][way] = {
+                "labels not within 1": summary([row["labels not within 1"] for row in rows]),
+                "worst label": summary([row["worst label"] for row in rows]),
+                "difference of sizes": summary(sizes),
+                "seconds": summary([row["seconds"] for row in rows]),
+            }
     return out
 
 
@@ -296,6 +363,7 @@ def augmentation() -> dict[str, Any]:
 
 PARTS = {
     "plans": plans,
+    "starts": starts,
     "packs": packs,
     "loader": loader,
     "overlap": overlap,

@@ -90,6 +90,9 @@ class FoldsConfig(Section):
     count: Annotated[int, Field(ge=2)] = 5  # the number of folds
     # auto, random, stratified, group, stratified_group, multilabel or multilabel_group
     scheme: str = "auto"
+    # Where a multilabel plan starts before folds exchange images: dealt out in sorted order, or
+    # iterative stratification
+    start: Literal["deal", "iterative"] = "deal"
     plan: FileName | None = None  # the name of another experiment whose plan this one shares
     # One validation part of this share instead of `count` folds; the rest is only trained on
     holdout: Annotated[float, Field(gt=0, le=0.5)] | None = None

@@ -11,7 +11,8 @@ from comp.core import files
 from comp.report.fonts import any_script
 
 if TYPE_CHECKING:
-    from comp.data.folds.make import Balance, FoldPlan
+    from comp.data.folds.balance import Balance
+    from comp.data.folds.plan import FoldPlan
 
 Array = np.ndarray[Any, Any]
 

@@ -11,7 +11,8 @@ from rich.table import Table
 from comp.core.progress import say
 
 if TYPE_CHECKING:
-    from comp.data.folds.make import Balance, FoldPlan
+    from comp.data.folds.balance import Balance
+    from comp.data.folds.plan import FoldPlan
     from comp.stages.pack import Packed
     from comp.stages.sweep import Sweep
     from comp.stages.train import Trained

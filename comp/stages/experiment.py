@@ -13,7 +13,10 @@ from comp.core import files
 from comp.core.errors import ConfigError, UsageError, first, pick
 from comp.core.progress import say
 from comp.data.folds.groups import Copies, accepted, grey_image, read_copies, read_skipped, without
-from comp.data.folds.make import SCHEMES, FoldPlan, load_plan, refuse_leaks
+from comp.data.folds.leaks import refuse_leaks
+from comp.data.folds.plan import FoldPlan
+from comp.data.folds.plan_file import load_plan
+from comp.data.folds.schemes import SCHEMES
 from comp.data.images.decode import RESIZES
 from comp.data.images.geometry import OWN_SIZE
 from comp.data.index.index import Index

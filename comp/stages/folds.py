@@ -9,19 +9,12 @@ from comp.config.workspace import Workspace
 from comp.core import files
 from comp.core.errors import ConfigError, PlanError, UsageError
 from comp.core.progress import say
+from comp.data.folds.balance import Balance
 from comp.data.folds.external_folds import column_folds, read_splits, splits_text
-from comp.data.folds.make import (
-    Balance,
-    FoldPlan,
-    balance,
-    extend_plan,
-    given_plan,
-    load_plan,
-    make_plan,
-    refuse_leaks,
-    save_plan,
-    warn_of_proposals,
-)
+from comp.data.folds.leaks import refuse_leaks, warn_of_proposals
+from comp.data.folds.make import extend_plan, given_plan, make_plan
+from comp.data.folds.plan import FoldPlan, balance
+from comp.data.folds.plan_file import load_plan, save_plan
 from comp.data.index.index import Index
 from comp.stages.experiment import Experiment, in_test, read_found, read_plan, read_train
 

@@ -15,7 +15,7 @@ from comp.core import checksums, files, locks
 from comp.core.errors import DamagedError, PredictionsError, RunError
 from comp.core.progress import say
 from comp.data.cache.pack import Pack, open_pack
-from comp.data.folds.make import FoldPlan
+from comp.data.folds.plan import FoldPlan
 from comp.data.index.index import Index
 from comp.ensemble.tta_choice import Judged, judge_maps, judge_probs, read_judged
 from comp.inference.pieces import Parts, remove_parts

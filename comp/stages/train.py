@@ -17,7 +17,7 @@ from comp.core.parallel import cores
 from comp.core.progress import say
 from comp.data.cache.mask_pack import open_masks
 from comp.data.cache.pack import Pack, open_pack
-from comp.data.folds.make import FoldPlan
+from comp.data.folds.plan import FoldPlan
 from comp.data.folds.subset import Subset, choose_subset
 from comp.data.images.geometry import OWN_SIZE
 from comp.data.index.index import Index

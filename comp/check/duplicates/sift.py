@@ -23,7 +23,7 @@ _SIDE = 320  # pixels of the longer side on which features are sought
 _SPREAD = 12.0  # sigma of what counts as lighting, in pixels
 _RATIO = 0.85  # to the second-best distance, at most
 _REACH = 4.0  # pixels that a feature may lie off the map
-_FAR, _NEAR = np.array([38.0, 19.0]), np.array([19.0, 9.0])  # pixels: see `_spread_out`
+_FAR, _NEAR = np.array([38.0, 19.0]), np.array([19.0, 9.0])  # pixels: see `_far_apart`
 _SCALES = (0.3, 3.4)  # by which the map may shrink or enlarge
 MATCHES = 6  # agreeing features below which nothing is said
 
@@ -104,7 +104,7 @@ def compare(a: Features, b: Features, mirrored: bool = False) -> Seen:
     if linear is None or not _possible(linear, mirrored):
         return NOTHING
     agree = inside[:, 0].astype(bool)
-    if not _spread_out(here[agree], there[agree]):
+    if not _far_apart(here[agree], there[agree]):
         return NOTHING
     return Seen(int(agree.sum()), len(left), mirrored)
 
@@ -140,7 +140,7 @@ def _possible(linear: Array, mirrored: bool) -> bool:
     )
 
 
-def _spread_out(here: Array, there: Array) -> bool:
+def _far_apart(here: Array, there: Array) -> bool:
     """Whether agreeing points lie far apart in at least one image, in both of its directions, and
     in more than a few places of the other; else they are a letter, a stamp or a logo."""
     if len(here) < MATCHES:

@@ -1,4 +1,4 @@
-"""How evenly folds part the images, the classes and the groups of an index."""
+"""How evenly images, classes and groups are divided into folds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True, eq=False)
 class Balance:
-    """How evenly a plan parts the data.
+    """How evenly a plan divides the data.
 
     `rows`     (K,) images in each fold
     `classes`  class -> (K,) images of it in each fold
@@ -34,19 +34,11 @@ class Balance:
         }
 
 
-def one_hot(index: Index) -> Array:
-    """(N, C) zeros and ones: which classes each image has."""
-    target = index.labels
-    if target.ndim == 2:
-        return target
-    return np.asarray(target[:, None] == np.arange(len(index.classes)), dtype=np.int64)
-
-
 def count_up(fold: Array, count: int, index: Index) -> Balance:
     """The balance of folds that are no plan yet. fold: (N,) in 0..count-1, in index order; the
     rows of any other number are in none of them."""
     member = np.asarray(fold[:, None] == np.arange(count), dtype=np.int64)  # (N, K)
-    table = one_hot(index).T @ member
+    table = index.cells.T @ member
     groups = None
     if index.groups is not None:
         home = dict(zip(index.groups, fold.tolist(), strict=True))

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from comp.data.folds.balance import count_up, one_hot
+from comp.data.folds.balance import count_up
 from comp.data.folds.stratify import unit_counts
 from comp.data.index.index import Index
 
@@ -20,7 +20,7 @@ def warnings(fold: Array, count: int, index: Index) -> list[str]:
     """What the user of these folds should know, a line each. fold: (N,) in the index's order."""
     made = count_up(fold, count, index)
     names, groups = _units(index)
-    units = unit_counts(one_hot(index), groups)
+    units = unit_counts(index.cells, groups)
     kind = "groups" if index.groups is not None else "images"
     out = [] if index.groups is None else _large(units, names, index.classes, count)
     for column, (name, counts) in enumerate(made.classes.items(), start=1):

@@ -1,59 +1,26 @@
-"""Making the fold plan: which fold each training id belongs to, decided once.
-
-The plan itself is in `comp.data.folds.plan`, its files in `comp.data.folds.plan_file`, the ways to
-split in `comp.data.folds.schemes`.
-"""
+"""Making and extending the fold plan: which fold each training id belongs to, decided once."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from comp.config.schema import FoldsConfig
 from comp.core import rng
 from comp.core.errors import PlanError, complain, first, pick
-from comp.data.folds.balance import Balance, one_hot
 from comp.data.folds.fold_warnings import warnings
-from comp.data.folds.plan import ALWAYS, FoldPlan, balance
-from comp.data.folds.plan_file import load_plan, save_plan
+from comp.data.folds.plan import ALWAYS, FoldPlan
 from comp.data.folds.schemes import AUTO, SCHEMES, Scheme, split
-from comp.data.folds.stratify import spread_more
+from comp.data.folds.starts import DEAL
+from comp.data.folds.stratify import extend_groups
 from comp.data.index.index import Index
-
-__all__ = [
-    "SCHEMES",
-    "Balance",
-    "FoldPlan",
-    "balance",
-    "extend_plan",
-    "given_plan",
-    "judged_part",
-    "load_plan",
-    "make_plan",
-    "refuse_leaks",
-    "save_plan",
-    "warn_of_proposals",
-]
 
 Array = np.ndarray[Any, Any]
 _CROSS_FIT = 5  # parts of a hold-out that a rule is cross-fitted over
 _PARTS = 20  # a hold-out is some of at most so many equal parts
-
-
-class Together(Protocol):
-    """Ids that show one thing, found by `comp check`."""
-
-    @property
-    def name(self) -> str:
-        """What it is called."""
-
-    @property
-    def ids(self) -> tuple[str, ...]:
-        """At least two training ids."""
 
 
 def make_plan(index: Index, folds: FoldsConfig, seed: int) -> FoldPlan:
@@ -68,16 +35,25 @@ def make_plan(index: Index, folds: FoldsConfig, seed: int) -> FoldPlan:
     name = AUTO[index.labels.ndim, grouped] if folds.scheme == "auto" else folds.scheme
     scheme = _fitting(index, name)
     _refuse_one_class(index)
+    _refuse_start(name, folds.start)
     if folds.holdout is None:
         _refuse_few(index, folds.count, f"folds.count: {folds.count} folds")
-        fold = split(scheme, index, folds.count, seed)
+        fold = split(scheme, index, folds.count, seed, folds.start)
     else:
         share = Fraction(folds.holdout).limit_denominator(_PARTS)
         share = max(share, Fraction(1, _PARTS))
         _refuse_few(index, share.denominator, f"folds.holdout: {share.denominator} parts")
-        parts = split(scheme, index, share.denominator, seed)
+        parts = split(scheme, index, share.denominator, seed, folds.start)
         fold = np.where(parts < share.numerator, 0, ALWAYS)
-    return _plan(index, fold, folds.parts, name, seed)
+    return replace(_plan(index, fold, folds.parts, name, seed), start=folds.start)
+
+
+def _refuse_start(scheme: str, start: str) -> None:
+    if start != DEAL and not SCHEMES[scheme].starts:
+        able = first([name for name, other in SCHEMES.items() if other.starts])
+        raise PlanError(
+            f"folds.start: {start} is for the schemes {able}, not for {scheme}; remove the key"
+        )
 
 
 def _fitting(index: Index, name: str) -> Scheme:
@@ -85,7 +61,9 @@ def _fitting(index: Index, name: str) -> Scheme:
     scheme = pick({**SCHEMES, "auto": SCHEMES["random"]}, name, "folds.scheme")
     if scheme.grouped != grouped:
         other = [n for n, s in SCHEMES.items() if s.grouped == grouped]
-        have = "there are no groups (data.group)" if scheme.grouped else "it would part the groups"
+        have = (
+            "there are no groups (data.group)" if scheme.grouped else "it would divide the groups"
+        )
         raise PlanError(
             f"folds.scheme: {name}: {have}; use auto or one of: {', '.join(other)}"
             + ("" if scheme.grouped else ", or set data.group to null")
@@ -105,14 +83,14 @@ def _refuse_one_class(index: Index) -> None:
         )
 
 
-def _refuse_few(index: Index, needed: int, asked: str) -> None:
+def _refuse_few(index: Index, needed: int, what: str) -> None:
     grouped = index.groups is not None
     units = len(set(index.groups)) if index.groups is not None else len(index)
     if units >= needed:
         return
-    what = f"groups (data.group, {len(index)} images)" if grouped else "images"
-    most = f"at most {units} folds, or more data" if units > 1 else "one cannot be parted"
-    raise PlanError(f"{asked} for {units} {what}; {most}")
+    kind = f"groups (data.group, {len(index)} images)" if grouped else "images"
+    most = f"at most {units} folds, or more data" if units > 1 else "one cannot be divided"
+    raise PlanError(f"{what} for {units} {kind}; {most}")
 
 
 def _plan(index: Index, fold: Array, count: int, scheme: str, seed: int) -> FoldPlan:
@@ -143,8 +121,8 @@ def given_plan(index: Index, fold: Array, count: int, scheme: str, seed: int) ->
 
 
 def extend_plan(plan: FoldPlan, index: Index) -> FoldPlan:
-    """The plan with the ids that are new in the index, spread over its folds; the others keep
-    theirs. New ids of a group that is there go where the group is.
+    """The plan with the ids that are new in the index, divided among its folds; the others keep
+    theirs. New ids of a group that the plan has go where the group is.
 
     Raises PlanError with the rows that were edited (another label or group), when nothing is new,
     for a plan with ids that are only trained on, and when a fold has lost all its ids.
@@ -152,14 +130,14 @@ def extend_plan(plan: FoldPlan, index: Index) -> FoldPlan:
     edited = plan.edited(index, shown=20)
     complain(
         PlanError,
-        f"{plan.path or 'the fold plan'}: cannot be extended: rows that it has were edited; bring "
-        "them back, or plan again with `comp folds make --replace`:",
+        f"{plan.path or 'the fold plan'}: cannot be extended: rows that it has were edited; undo "
+        "the edits, or plan again with `comp folds make --replace`:",
         edited,
     )
     if not plan.judged.all():
         raise PlanError(
-            f"{plan.path or 'the fold plan'}: has ids that are only trained on, so that it does "
-            "not say where new ones belong; plan again with `comp folds make --replace`"
+            f"{plan.path or 'the fold plan'}: has ids that are only trained on, so it does not "
+            "say where new ones belong; plan again with `comp folds make --replace`"
         )
     added, old = plan.added(index), dict(zip(plan.ids, plan.fold.tolist(), strict=True))
     if not added and not plan.gone(index):
@@ -170,7 +148,7 @@ def extend_plan(plan: FoldPlan, index: Index) -> FoldPlan:
     for row, name in enumerate(index.ids):
         home[groups[row]] = old.get(name, home[groups[row]])
     seed = rng.derive(plan.seed, "folds", "extend")
-    fold = spread_more(one_hot(index), groups, home, plan.count, seed)[groups]
+    fold = extend_groups(index.cells, groups, home, plan.count, seed)[groups]
     made = given_plan(index, fold, plan.count, plan.scheme, plan.seed)
     return replace(made, extended=plan.extended + len(added))
 
@@ -186,74 +164,3 @@ def judged_part(index: Index, plan: FoldPlan) -> tuple[Index, Array, Array]:
         return part, fold, fold
     scheme = SCHEMES[AUTO[part.labels.ndim, part.groups is not None]]
     return part, fold, split(scheme, part, min(_CROSS_FIT, units), plan.seed)
-
-
-def refuse_leaks(
-    plan: FoldPlan, copies: Sequence[Together], shared: Sequence[str] = (), *, allow: bool
-) -> FoldPlan:
-    """The plan, with what leaks by it noted in it where that is allowed.
-
-    That is what it parts although it belongs together: its own groups, and copies that `comp check`
-    found; and `shared`: training images that are copies of test images of the same id, in words.
-    A plan that notes a leak already may leak so again. Raises PlanError with all of them otherwise.
-    """
-    families: dict[str, list[str]] = {}
-    for group, name in zip(plan.groups or (), plan.ids, strict=False):
-        families.setdefault(f"the group {group!r}", []).append(name)
-    families.update((f"the copies {found.name}", list(found.ids)) for found in copies)
-    leaks = [
-        f"{what} ({first(ids, 3)}) in the folds {', '.join(map(_fold_name, folds))}"
-        for what, ids, folds in _parted(plan, families)
-    ]
-    leaks += shared
-    if {*leaks} <= {*plan.leak}:
-        return plan
-    if allow:
-        return replace(plan, leak=tuple(leaks))
-    complain(
-        PlanError,
-        f"{plan.path or 'the fold plan'}: {_why(leaks, shared)}, or insist with `comp folds make "
-        "--allow-leak` (it is noted in the plan and in the submission's manifest):",
-        leaks,
-    )
-    return plan
-
-
-def _why(leaks: Sequence[str], shared: Sequence[str]) -> str:
-    if len(leaks) > len(shared):
-        return (
-            "parts what belongs together, so that validation would show what was trained on. Hold "
-            "it together with `comp check --accept-groups` and `comp folds make --replace`"
-        )
-    return "trains on test images. Take them out of the training table (data.train_csv)"
-
-
-def warn_of_proposals(plan: FoldPlan, proposals: Sequence[Together]) -> FoldPlan:
-    """The plan, with a warning where it parts what `comp check` thinks may belong together.
-
-    A plan that has groups is left as it is: its user has decided.
-    """
-    families = {found.name: list(found.ids) for found in proposals}
-    parted = [name for name, _, _ in _parted(plan, families)] if plan.groups is None else []
-    if not parted:
-        return plan
-    told = (
-        f"parts {len(parted)} of the {len(proposals)} groups that `comp check` proposes "
-        f"({first(parted, 3)}): look at them, and accept them with `comp check --accept-groups`"
-    )
-    return replace(plan, warnings=(*plan.warnings, told))
-
-
-def _parted(
-    plan: FoldPlan, families: dict[str, list[str]]
-) -> Iterator[tuple[str, list[str], list[int]]]:
-    """Each family that is in several folds, with its ids and these folds."""
-    fold_of = dict(zip(plan.ids, plan.fold.tolist(), strict=True))
-    for name, ids in families.items():
-        folds = sorted({fold_of[each] for each in ids if each in fold_of})
-        if len(folds) > 1:
-            yield name, ids, folds
-
-
-def _fold_name(number: int) -> str:
-    return "training only" if number == ALWAYS else str(number)

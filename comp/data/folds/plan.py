@@ -15,6 +15,7 @@ import numpy as np
 from comp.core import checksums
 from comp.core.errors import PlanError, UsageError, first
 from comp.data.folds.balance import Balance, count_up
+from comp.data.folds.starts import DEAL
 from comp.data.index.index import Index
 
 Array = np.ndarray[Any, Any]
@@ -39,6 +40,7 @@ class FoldPlan:
     `warnings`           what its user should know
     `leak`               what it parts although it belongs together, as its user allowed
     `extended`           ids that were added after it was made
+    `start`              what its exchanges started from, see `comp.data.folds.starts`
     `path`               the file that it was read from
     """
 
@@ -56,6 +58,7 @@ class FoldPlan:
     path: Path | None = None
     leak: tuple[str, ...] = ()
     extended: int = 0
+    start: str = DEAL
 
     @cached_property
     def fingerprint(self) -> str:

@@ -16,6 +16,7 @@ import comp
 from comp.core import files
 from comp.core.errors import DataError, PlanError, complain, first
 from comp.data.folds.plan import ALWAYS, FoldPlan, balance
+from comp.data.folds.starts import DEAL
 from comp.data.index.index import Index
 from comp.data.index.masks import Marked, Masks
 from comp.data.index.tables import Table, read_table, table_text
@@ -85,6 +86,7 @@ def _about(plan: FoldPlan, index: Index) -> dict[str, Any]:
         "warnings": list(plan.warnings),
         "leak": list(plan.leak),
         "extended": plan.extended,
+        **({"start": plan.start} if plan.start != DEAL else {}),
     }
 
 
@@ -166,6 +168,7 @@ def _restore(table: Table, about: dict[str, Any], path: Path) -> FoldPlan:
         path=path,
         leak=leak,
         extended=int(about.get("extended", 0)),
+        start=str(about.get("start", DEAL)),
     )
     _refuse(path, _wrong_sums(plan, index, about))
     return plan

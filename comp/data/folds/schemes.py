@@ -1,4 +1,4 @@
-"""The ways to part an index into folds.
+"""The ways to divide an index into folds.
 
 Each is a function of sorted rows and a seed: the same on any machine and from rows in any order.
 """
@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from comp.core import rng
-from comp.data.folds.balance import one_hot
-from comp.data.folds.stratify import spread_groups, spread_images
+from comp.data.folds.starts import DEAL
+from comp.data.folds.stratify import stratify_groups, stratify_images
 from comp.data.index.index import Index
 
 Array = np.ndarray[Any, Any]
@@ -22,19 +22,22 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True)
 class Scheme:
-    """One way to part.
+    """One way to divide images into folds.
 
-    `parts`    zeros and ones (N, C), group numbers (N,), folds, seed -> fold of each row, (N,)
+    `divide`   zeros and ones (N, C), group numbers (N,), number of folds, seed, start ->
+               (N,) the fold of each row
     `grouped`  whether it holds groups together
     `ndim`     the dimensions of the targets that it is for, None where it is for all
+    `starts`   whether it has a choice of starts (`comp.data.folds.starts`)
     """
 
-    parts: Callable[[Array, Array, int, int], Array]
+    divide: Callable[[Array, Array, int, int, str], Array]
     grouped: bool
     ndim: int | None
+    starts: bool = False
 
 
-def split(scheme: Scheme, index: Index, count: int, seed: int) -> Array:
+def split(scheme: Scheme, index: Index, count: int, seed: int, start: str = DEAL) -> Array:
     """The fold of each row of an index: (N,) int64 in 0..count-1, none of them empty.
 
     There must be at least `count` rows, or groups where the scheme holds them together.
@@ -42,20 +45,20 @@ def split(scheme: Scheme, index: Index, count: int, seed: int) -> Array:
     names = index.groups if index.groups is not None else index.ids
     groups = np.unique(np.array(names, dtype=object), return_inverse=True)[1]
     state = rng.derive(seed, "folds")
-    hot = one_hot(index)
-    fold = scheme.parts(hot, groups, count, state)
+    hot = index.cells
+    fold = scheme.divide(hot, groups, count, state, start)
     if len(np.unique(fold)) < count:  # possible where a few groups hold nearly all rows
-        fold = _by_size(hot, groups, count, state)
+        fold = _by_size(hot, groups, count, state, start)
     return np.asarray(fold, dtype=np.int64)
 
 
-def _random(hot: Array, _: Array, count: int, state: int) -> Array:
+def _random(hot: Array, groups: Array, count: int, state: int, start: str) -> Array:
     fold = np.empty(len(hot), dtype=np.int64)
     fold[np.random.default_rng(state).permutation(len(hot))] = np.arange(len(hot)) % count
     return fold
 
 
-def _stratified(hot: Array, _: Array, count: int, state: int) -> Array:
+def _stratified(hot: Array, groups: Array, count: int, state: int, start: str) -> Array:
     """Dealt out class by class: the sizes of the folds and each class come out within one."""
     draw = np.random.default_rng(state)
     shuffled, names = draw.permutation(len(hot)), draw.permutation(count)
@@ -65,7 +68,7 @@ def _stratified(hot: Array, _: Array, count: int, state: int) -> Array:
     return fold
 
 
-def _by_size(_: Array, groups: Array, count: int, state: int) -> Array:
+def _by_size(hot: Array, groups: Array, count: int, state: int, start: str) -> Array:
     """The largest group first, each to the smallest fold; equal groups in a random order.
 
     The rule of scikit-learn's GroupKFold, whose order of equal groups is left to an unstable
@@ -82,12 +85,12 @@ def _by_size(_: Array, groups: Array, count: int, state: int) -> Array:
     return home[groups]
 
 
-def _multilabel(hot: Array, _: Array, count: int, state: int) -> Array:
-    return spread_images(hot, count, state)
+def _multilabel(hot: Array, groups: Array, count: int, state: int, start: str) -> Array:
+    return stratify_images(hot, count, state, start)
 
 
-def _with_groups(hot: Array, groups: Array, count: int, state: int) -> Array:
-    return spread_groups(hot, groups, count, state)[groups]
+def _with_groups(hot: Array, groups: Array, count: int, state: int, start: str) -> Array:
+    return stratify_groups(hot, groups, count, state, start)[groups]
 
 
 SCHEMES = {
@@ -95,8 +98,8 @@ SCHEMES = {
     "stratified": Scheme(_stratified, grouped=False, ndim=1),
     "group": Scheme(_by_size, grouped=True, ndim=None),
     "stratified_group": Scheme(_with_groups, grouped=True, ndim=1),
-    "multilabel": Scheme(_multilabel, grouped=False, ndim=2),
-    "multilabel_group": Scheme(_with_groups, grouped=True, ndim=2),
+    "multilabel": Scheme(_multilabel, grouped=False, ndim=2, starts=True),
+    "multilabel_group": Scheme(_with_groups, grouped=True, ndim=2, starts=True),
 }
 AUTO = {  # (dimensions of the target, whether there are groups) -> scheme
     (1, False): "stratified",

@@ -9,8 +9,7 @@ import numpy as np
 
 from comp.core.errors import ConfigError
 from comp.core.rng import derive
-from comp.data.folds.balance import one_hot
-from comp.data.folds.make import FoldPlan
+from comp.data.folds.plan import FoldPlan
 from comp.data.index.index import Index
 
 Array = np.ndarray[Any, Any]
@@ -45,7 +44,7 @@ def choose_subset(index: Index, plan: FoldPlan, size: int, seed: int) -> Subset:
             f"train.subset: {size} images; possible are {2 * plan.count} to {len(index)} "
             f"({plan.count} folds, {len(index)} images)"
         )
-    hot, fold = one_hot(index), np.asarray(plan.fold) - int(plan.fold.min())  # see ALWAYS
+    hot, fold = index.cells, np.asarray(plan.fold) - int(plan.fold.min())  # see ALWAYS
     ends = np.cumsum(np.bincount(fold)) * size // len(index)
     takes = np.diff(ends, prepend=0)
     parts, over = [], np.zeros(hot.shape[1])

@@ -26,7 +26,8 @@ from comp.core.errors import (
     first,
 )
 from comp.core.progress import say
-from comp.data.folds.make import FoldPlan, judged_part
+from comp.data.folds.make import judged_part
+from comp.data.folds.plan import FoldPlan
 from comp.data.index.index import Index
 from comp.data.index.tables import Table, read_table
 from comp.ensemble.blend import aligned, out_of_fold

@@ -3,7 +3,7 @@
 import pytest
 from plan_toys import index_of, plan_of
 
-from comp.data.folds.make import save_plan
+from comp.data.folds.plan_file import save_plan
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from plan_toys import index_of, plan_of
 from toys import SHARED
 
 from comp.config.schema import DataConfig
-from comp.data.folds.make import balance
+from comp.data.folds.plan import balance
 from comp.data.layouts.layouts import read_index
 from comp.tasks.kinds import TASKS
 

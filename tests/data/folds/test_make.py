@@ -1,8 +1,5 @@
 """A plan is a partition, written once, that holds groups together and refuses other data."""
 
-from dataclasses import replace
-from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,18 +8,10 @@ from plan_toys import index_of, part_of, plan_of, random_index
 
 from comp.config.schema import FoldsConfig
 from comp.core.errors import ConfigError, PlanError
-from comp.data.folds.make import (
-    SCHEMES,
-    balance,
-    extend_plan,
-    given_plan,
-    judged_part,
-    load_plan,
-    make_plan,
-    refuse_leaks,
-    save_plan,
-    warn_of_proposals,
-)
+from comp.data.folds.make import extend_plan, judged_part, make_plan
+from comp.data.folds.plan import balance
+from comp.data.folds.plan_file import load_plan, save_plan
+from comp.data.folds.schemes import SCHEMES
 from comp.data.index.index import Index
 
 
@@ -48,7 +37,7 @@ def test_auto_takes_what_the_data_has(kind):
     assert plan_of(random_index(kind)).scheme == kind
 
 
-def test_classes_smaller_than_the_folds_are_spread():
+def test_the_images_of_a_small_class_are_in_different_folds():
     index = index_of([0, 0, 1, 1, 2, 2])
     plan = plan_of(index, 3)
     made = balance(plan, index)
@@ -60,27 +49,23 @@ def test_classes_smaller_than_the_folds_are_spread():
 
 
 @pytest.mark.parametrize(
-    ("index", "folds", "told"),
+    ("index", "folds", "message"),
     [
         (index_of([0, 1]), {"count": 3}, "3 folds for 2 images; at most 2"),
         (index_of([0, 1, 0], "ppq"), {"count": 3}, r"3 folds for 2 groups \(data.group, 3 images"),
         (index_of([0, 1, 0]), {"scheme": "group"}, r"no groups \(data.group\); use auto or one of"),
-        (index_of([0, 1, 0], "ppq"), {"scheme": "stratified"}, "would part the groups"),
+        (index_of([0, 1, 0], "ppq"), {"scheme": "stratified"}, "would divide the groups"),
         (index_of([[0], [1]]), {"scheme": "stratified"}, "use auto, here multilabel"),
     ],
 )
-def test_impossible_plans_are_refused(index, folds, told):
-    with pytest.raises(PlanError, match=told):
+def test_impossible_plans_are_refused(index, folds, message):
+    with pytest.raises(PlanError, match=message):
         plan_of(index, **folds)
 
 
 def test_an_unknown_scheme_names_the_nearest():
     with pytest.raises(ConfigError, match="Did you mean 'stratified'"):
         plan_of(index_of([0, 1]), scheme="stratifed")
-
-
-def found(*ids: str) -> Any:
-    return SimpleNamespace(name=f"g{ids[0]}", ids=ids)
 
 
 def test_new_ids_get_a_fold_and_old_ids_keep_theirs() -> None:
@@ -159,63 +144,34 @@ def test_a_rule_is_cross_fitted_over_parts_of_the_hold_out() -> None:
     assert fold.tolist() == parts.tolist() == whole.fold.tolist()
 
 
-def test_copies_in_two_folds_are_refused_and_allowed_only_on_the_record(tmp_path: Path) -> None:
-    index = index_of([0, 1] * 4)
-    plan = given_plan(index, np.arange(8) % 2, 2, "column", 42)
-    assert refuse_leaks(plan, [found("0000", "0002")], allow=False) is plan
-    with pytest.raises(PlanError, match=r"g0000 \('0000', '0001'\) in the folds 0, 1") as caught:
-        refuse_leaks(plan, [found("0000", "0001")], allow=False)
-    assert "comp check --accept-groups" in str(caught.value)
-    assert "--allow-leak" in str(caught.value)
-    leaky = refuse_leaks(plan, [found("0000", "0001")], allow=True)
-    paths = tmp_path / "x.csv", tmp_path / "x.json"
-    save_plan(leaky, index, *paths, replace=False)
-    back = load_plan(*paths)
-    assert back.leak == ("the copies g0000 ('0000', '0001') in the folds 0, 1",)
-    assert back.fingerprint == plan.fingerprint
-    assert refuse_leaks(back, [found("0000", "0001")], allow=False) is back
-    with pytest.raises(PlanError, match="'0002', '0003'"):
-        refuse_leaks(back, [found("0002", "0003")], allow=False)
-
-
-def test_a_group_in_two_folds_is_refused_unless_it_is_allowed(tmp_path: Path) -> None:
-    index = index_of([0, 1] * 2, "ppqq")
-    plan = given_plan(index, np.array([0, 1, 1, 1]), 2, "column", 42)
-    with pytest.raises(PlanError, match=r"the group 'p' \('0000', '0001'\) in the folds 0, 1"):
-        refuse_leaks(plan, [], allow=False)
-    paths = tmp_path / "x.csv", tmp_path / "x.json"
-    save_plan(refuse_leaks(plan, [], allow=True), index, *paths, replace=False)
-    assert load_plan(*paths).leak == ("the group 'p' ('0000', '0001') in the folds 0, 1",)
-    save_plan(plan, index, *paths, replace=True)
-    with pytest.raises(PlanError, match="line 3: the group 'p' is in fold 1, on line 2 in 0"):
-        load_plan(*paths)
-
-
-def test_copies_on_both_sides_of_a_hold_out_are_a_leak() -> None:
-    plan = given_plan(index_of([0, 1, 0, 1]), np.array([0, -1, -1, -1]), 1, "column", 42)
-    with pytest.raises(PlanError, match="in the folds training only, 0"):
-        refuse_leaks(plan, [found("0000", "0001")], allow=False)
-
-
-def test_proposals_that_are_parted_are_a_warning() -> None:
-    plan = given_plan(index_of([0, 1] * 4), np.arange(8) % 2, 2, "column", 42)
-    warned = warn_of_proposals(plan, [found("0000", "0001"), found("0002", "0004")])
-    *before, told = warned.warnings
-    assert tuple(before) == plan.warnings
-    assert told.startswith("parts 1 of the 2 groups that `comp check` proposes ('g0000')")
-    grouped = replace(plan, groups=("p",) * 8)
-    assert warn_of_proposals(grouped, [found("0000", "0001")]).warnings == grouped.warnings
-
-
 @pytest.mark.parametrize(
-    ("index", "folds", "told"),
+    ("index", "folds", "message"),
     [
         (index_of([1, 1, 1]), {"count": 2}, r"all 3 images are of the class 'b': there is nothing"),
-        (index_of([1]), {"count": 2}, "2 folds for 1 images; one cannot be parted"),
+        (index_of([1]), {"count": 2}, "2 folds for 1 images; one cannot be divided"),
         (index_of([1, 0]), {"count": 5}, "5 folds for 2 images; at most 2 folds"),
         (index_of([1, 0]), {"holdout": 0.25}, r"folds.holdout: 4 parts for 2 images; at most 2"),
     ],
 )
-def test_what_cannot_be_parted_is_refused(index: Index, folds: dict[str, Any], told: str) -> None:
-    with pytest.raises(PlanError, match=told):
+def test_what_cannot_be_divided_is_refused(
+    index: Index, folds: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(PlanError, match=message):
         make_plan(index, FoldsConfig(**folds), 42)
+
+
+@pytest.mark.parametrize("groups", [None, np.arange(60) % 20])
+def test_iterative_stratification_is_another_start_of_a_multilabel_plan(groups, tmp_path) -> None:
+    index = index_of(np.random.default_rng(0).integers(0, 2, (60, 3)), groups)
+    plans = {s: make_plan(index, FoldsConfig(count=4, start=s), 42) for s in ("deal", "iterative")}
+    assert plans["deal"].fold.tolist() != plans["iterative"].fold.tolist()
+    for start, plan in plans.items():
+        assert np.ptp(balance(plan, index).rows) <= (1 if groups is None else 4)
+        save_plan(plan, index, tmp_path / f"{start}.csv", tmp_path / f"{start}.json", replace=False)
+        assert load_plan(tmp_path / f"{start}.csv", tmp_path / f"{start}.json").start == start
+    assert '"start"' not in (tmp_path / "deal.json").read_text()
+
+
+def test_a_start_is_refused_where_the_scheme_has_none() -> None:
+    with pytest.raises(PlanError, match=r"folds.start: iterative is for the schemes 'multilabel'"):
+        make_plan(index_of([0, 1] * 4), FoldsConfig(count=2, start="iterative"), 42)

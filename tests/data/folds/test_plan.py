@@ -9,7 +9,8 @@ from plan_toys import index_of, part_of, plan_of
 
 from comp.config.schema import FoldsConfig
 from comp.core.errors import PlanError, UsageError
-from comp.data.folds.make import load_plan, make_plan
+from comp.data.folds.make import make_plan
+from comp.data.folds.plan_file import load_plan
 from comp.data.index.index import Index
 
 

@@ -8,12 +8,9 @@ from plan_toys import index_of, plan_of, random_index
 
 from comp.config.schema import DataConfig, FoldsConfig
 from comp.core.errors import PlanError
-from comp.data.folds.make import (
-    SCHEMES,
-    load_plan,
-    make_plan,
-    save_plan,
-)
+from comp.data.folds.make import make_plan
+from comp.data.folds.plan_file import load_plan, save_plan
+from comp.data.folds.schemes import SCHEMES
 from comp.data.layouts.layouts import read_index
 from comp.tasks.kinds import TASKS
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from plan_toys import index_of, plan_of, random_index
 
-from comp.data.folds.make import SCHEMES, balance
-from comp.data.folds.schemes import Scheme, split
+from comp.data.folds.plan import balance
+from comp.data.folds.schemes import SCHEMES, Scheme, split
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)

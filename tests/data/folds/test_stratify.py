@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from comp.data.folds.stratify import _lowest, spread_groups, spread_images, spread_more
+from comp.data.folds.starts import DEAL, ITERATIVE
+from comp.data.folds.stratify import extend_groups, stratify_groups, stratify_images
 
 
 def letters(rows: int, classes: int, share: float, seed: int = 0) -> np.ndarray:
@@ -19,36 +20,40 @@ def apart(hot: np.ndarray, fold: np.ndarray, count: int) -> list[int]:
     return [int(np.ptp(sizes)), *np.ptp(labels, axis=0).tolist()]
 
 
+@pytest.mark.parametrize("start", [DEAL, ITERATIVE])
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize(("rows", "classes", "share"), [(2400, 26, 0.46), (503, 9, 0.1)])
-def test_labels_and_sizes_are_within_one(rows: int, classes: int, share: float, seed: int) -> None:
+def test_labels_and_sizes_are_within_one(
+    rows: int, classes: int, share: float, seed: int, start: str
+) -> None:
     hot = letters(rows, classes, share)
-    assert max(apart(hot, spread_images(hot, 5, seed), 5)) == 1
+    assert max(apart(hot, stratify_images(hot, 5, seed, start), 5)) == 1
 
 
 def test_labels_are_within_one_whatever_their_shares() -> None:
     draw = np.random.default_rng(3)
     hot = (draw.random((4001, 30)) < np.geomspace(0.001, 0.6, 30)).astype(np.int64)
-    assert max(apart(hot, spread_images(hot, 7, 1), 7)) == 1
+    assert max(apart(hot, stratify_images(hot, 7, 1), 7)) == 1
 
 
-def test_groups_are_exchanged_whole_until_labels_are_within_one() -> None:
+@pytest.mark.parametrize("start", [DEAL, ITERATIVE])
+def test_groups_are_exchanged_whole_until_labels_are_within_one(start: str) -> None:
     draw = np.random.default_rng(0)
     groups = np.unique(draw.integers(0, 300, 1000), return_inverse=True)[1]
     hot = np.eye(6, dtype=np.int64)[draw.integers(0, 6, 1000)]
-    fold = spread_groups(hot, groups, 5, 7)
+    fold = stratify_groups(hot, groups, 5, 7, start)
     assert len(fold) == groups.max() + 1
     assert max(apart(hot, fold[groups], 5)) == 1
 
 
-def test_the_groups_of_a_rare_label_are_spread() -> None:
+def test_each_group_of_a_rare_label_is_in_another_fold() -> None:
     groups = np.repeat(np.arange(60), 5)
     hot = np.zeros((300, 2), dtype=np.int64)
     hot[:, 0] = 1
     rare = {0: 9, 5: 1, 10: 1, 15: 1}  # the last three go to the folds that the first is not in
     for group, images in rare.items():
         hot[np.flatnonzero(groups == group)[: min(images, 5)], 1] = 1
-    fold = spread_groups(hot, groups, 4, 0)
+    fold = stratify_groups(hot, groups, 4, 0)
     assert sorted(fold[[*rare]].tolist()) == [0, 1, 2, 3]
 
 
@@ -57,7 +62,7 @@ def test_many_groups_are_dealt_and_still_even(monkeypatch: pytest.MonkeyPatch) -
     draw = np.random.default_rng(0)
     groups = np.unique(draw.integers(0, 700, 1500), return_inverse=True)[1]
     hot = letters(1500, 8, 0.2)
-    assert max(apart(hot, spread_groups(hot, groups, 5, 1)[groups], 5)) <= 2
+    assert max(apart(hot, stratify_groups(hot, groups, 5, 1)[groups], 5)) <= 2
 
 
 def test_what_has_a_fold_keeps_it_and_the_new_ones_even_it_out() -> None:
@@ -65,16 +70,10 @@ def test_what_has_a_fold_keeps_it_and_the_new_ones_even_it_out() -> None:
     groups = np.arange(300)
     home = np.where(groups < 200, groups % 4, -1)
     home[:30] = 0  # so that fold 0 is too large before
-    fold = spread_more(hot, groups, home, 4, 1)
+    fold = extend_groups(hot, groups, home, 4, 1)
     assert fold[:200].tolist() == home[:200].tolist()
     assert np.ptp(np.bincount(fold)) <= 3
     assert max(apart(hot, fold, 4)) < max(apart(hot[:200], home[:200], 4))
-
-
-def test_equal_scores_are_taken_in_order() -> None:
-    score = np.array([3, 1, 2, 1, 2, 2])
-    assert _lowest(score, 3).tolist() == [1, 2, 3]
-    assert _lowest(score, 9).tolist() == [0, 1, 2, 3, 4, 5]
 
 
 def test_sums_in_another_order_give_the_same_plan(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,11 +81,11 @@ def test_sums_in_another_order_give_the_same_plan(monkeypatch: pytest.MonkeyPatc
     import comp.data.folds.stratify as module
 
     hot = letters(1200, 13, 0.4)
-    plain = module.spread_images(hot, 5, 3)
-    exact = module._Spread.__init__
+    plain = module.stratify_images(hot, 5, 3)
+    exact = module.Exchanges.__init__
 
     def as_double(self, units, fold, count, weights, _, there=0):
         exact(self, units, fold, count, weights, np.float64, there)
 
-    monkeypatch.setattr(module._Spread, "__init__", as_double)
-    assert module.spread_images(hot, 5, 3).tolist() == plain.tolist()
+    monkeypatch.setattr(module.Exchanges, "__init__", as_double)
+    assert module.stratify_images(hot, 5, 3).tolist() == plain.tolist()
