@@ -1,12 +1,10 @@
 import unicodedata
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from comp.config.loading import dump_config, load_config, make_config, plain
-from comp.config.plain_yaml import differences, parse_yaml
-from comp.config.schema import Config
+from comp.config.loading import make_config, plain
+from comp.config.plain_yaml import differences
 from comp.core.errors import ConfigError
 
 SMALL: dict[str, Any] = {
@@ -90,68 +88,6 @@ def test_a_name_is_one_in_both_unicode_forms() -> None:
     spelled = [unicodedata.normalize(form, "글자 é") for form in ("NFC", "NFD")]
     assert len({*spelled}) == 2
     assert {make_config({**SMALL, "name": name}).name for name in spelled} == {spelled[0]}
-
-
-def test_yaml_scalars_mean_what_they_look_like() -> None:
-    assert parse_yaml("[1e-3, 3.0e-4, 5, 2., no, on, y, true, null, 00001x]", "t") == [
-        1e-3,
-        3e-4,
-        5,
-        2.0,
-        "no",
-        "on",
-        "y",
-        True,
-        None,
-        "00001x",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("a: 1\nb: 2\na: 3\n", "t, line 3: the key 'a' stands here twice"),
-        ("a:\n  - {b: 1, b: 2}", "t, line 2: the key 'b' stands here twice"),
-        ("a: &x [1]\nb: *x", "t, line 1: anchors and aliases are not allowed"),
-        ("a: !!python/object/apply:os.system [echo]", "t, line 1: not valid YAML"),
-        ("a: [1", "t, line 1: not valid YAML"),
-        ("a: " + "x" * (1 << 20), "larger than"),
-    ],
-)
-def test_yaml_that_could_surprise_is_refused(text: str, message: str) -> None:
-    with pytest.raises(ConfigError, match=r"(?s).*") as caught:
-        parse_yaml(text, "t")
-    assert message in str(caught.value)
-
-
-def test_set_lays_a_value_over_the_file(tmp_path: Path) -> None:
-    path = tmp_path / "a.yaml"
-    path.write_text("name: x\ntask: binary\nmetric: macro_f1\ndata: {root: in}\n")
-    config = load_config(path, ["train.lr=1e-4", "data.target=[a, b]", "model.drop_rate=0.2"])
-    assert (config.train.lr, config.data.target, config.model.drop_rate) == (1e-4, ("a", "b"), 0.2)
-    with pytest.raises(ConfigError, match=r"--set lr: write it as key\.path=value"):
-        load_config(path, ["lr"])
-    with pytest.raises(ConfigError, match="'name' holds a value"):
-        load_config(path, ["name.x=1"])
-
-
-def test_a_missing_config_names_the_nearest(tmp_path: Path) -> None:
-    (tmp_path / "letters.yaml").touch()
-    with pytest.raises(ConfigError, match=r"no such config\. Did you mean .*letters\.yaml\?"):
-        load_config(tmp_path / "leters.yaml")
-
-
-def test_the_default_config_loads_where_there_is_none(workspace: Path) -> None:
-    assert not list(workspace.iterdir())
-    assert load_config().name == "default"
-
-
-def test_the_resolved_config_reads_back_as_itself(tmp_path: Path) -> None:
-    config = make_config({**SMALL, "data": {"root": "한글", "target": ["a", "b"]}})
-    path = tmp_path / "resolved.yaml"
-    path.write_text(dump_config(config), encoding="utf-8")
-    assert load_config(path) == config
-    assert isinstance(config, Config)
 
 
 def test_differences_name_the_keys_that_changed() -> None:

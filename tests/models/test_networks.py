@@ -6,7 +6,7 @@ import torch
 from safetensors.torch import save_file
 
 from comp.config.schema import ModelConfig
-from comp.core.errors import ConfigError, ModelError
+from comp.core.errors import ModelError
 from comp.models.device import choose_device
 from comp.models.networks import build_empty_net, build_net, load_weights
 
@@ -103,9 +103,3 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     torch.save(torch.nn.Linear(3, 3).state_dict(), tmp_path / "w.pt")
     with pytest.raises(ModelError, match="fits nothing of this network"):
         load_weights(build_net(config(), 2, 32, DEVICE).module, tmp_path / "w.pt")
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="about machines without CUDA")
-def test_fp16_without_cuda_is_refused() -> None:
-    with pytest.raises(ConfigError, match="fp16 needs CUDA"):
-        choose_device("fp16")
