@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from comp.core import files
-from comp.report.fonts import any_script
+from comp.report.figure import figure
 
 if TYPE_CHECKING:
     from comp.data.folds.balance import Balance
@@ -16,25 +15,22 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 
-MANY = 40  # classes that are drawn: those that are least even
+MANY = 40  # classes that are drawn
 
 
 def draw_balance(plan: FoldPlan, made: Balance, path: Path) -> None:
     """Write a PNG: the images of each fold as bars, and how far each class is from an even share.
 
-    A cell holds the images of a class in a fold; its colour says by how many per cent of an even
-    share that is too few (blue) or too many (red). Of more than 40 classes the least even are
-    drawn. Raises CompError when `path` cannot be written.
+    Each cell has the number of images of a class in a fold; its colour says by how many percent of
+    an even share these are too few (blue) or too many (red). Of more than 40 classes the least even
+    are drawn. Raises CompError when `path` cannot be written.
     """
-    from matplotlib.figure import Figure
-
     names, counts = _least_even(made)
     even = np.maximum(counts.mean(axis=1, keepdims=True), 1e-9)
     away = 100 * (counts - even) / even
     height = 2.4 + 0.28 * len(names)
-    figure = Figure(figsize=(2.5 + 0.9 * plan.count, height), layout="constrained")
-    with any_script():
-        bars, cells = figure.subplots(2, 1, height_ratios=[1.6, max(0.8, height - 2.4)])
+    with figure(path, 2.5 + 0.9 * plan.count, height) as drawn:
+        bars, cells = drawn.subplots(2, 1, height_ratios=[1.6, max(0.8, height - 2.4)])
         _draw_sizes(bars, plan, made)
         shown = cells.imshow(away, cmap="RdBu_r", vmin=-50, vmax=50, aspect="auto")
         for (row, fold), number in np.ndenumerate(counts):
@@ -42,16 +38,14 @@ def draw_balance(plan: FoldPlan, made: Balance, path: Path) -> None:
             cells.text(fold, row, str(number), ha="center", va="center", fontsize=7, color=ink)
         cells.set_yticks(range(len(names)), [name[:24] for name in names], fontsize=8)
         cells.set_xticks(range(plan.count), [f"fold {k}" for k in range(plan.count)], fontsize=8)
-        figure.colorbar(shown, ax=cells, label="% off an even share", shrink=0.8)
-        with files.replacing(Path(path)) as beside:
-            figure.savefig(beside, format="png", dpi=110)
+        drawn.colorbar(shown, ax=cells, label="% off an even share", shrink=0.8)
 
 
 def _least_even(made: Balance) -> tuple[list[str], Array]:
     names = list(made.classes)
     counts = np.stack([made.classes[name] for name in names])
-    spread = np.ptp(counts, axis=1) / np.maximum(counts.mean(axis=1), 1e-9)
-    rows = np.sort(np.argsort(-spread, kind="stable")[:MANY])
+    uneven = np.ptp(counts, axis=1) / np.maximum(counts.mean(axis=1), 1e-9)
+    rows = np.sort(np.argsort(-uneven, kind="stable")[:MANY])
     return [names[row] for row in rows], counts[rows]
 
 

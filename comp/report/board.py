@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from comp.core import files
 from comp.core.errors import UsageError
 from comp.core.progress import say
-from comp.report.fonts import any_script
+from comp.report.figure import figure
 
 if TYPE_CHECKING:
     from comp.stages.board import BoardEntry, BoardGroup
@@ -76,14 +75,9 @@ def draw_board(groups: list[BoardGroup], path: Path) -> None:
             "no submission has an honest and a leaderboard score; enter one with "
             "`comp board score NAME 0.7264`"
         )
-    from matplotlib.figure import Figure
-
-    with any_script():
-        figure = Figure(figsize=(5.5 * len(drawn), 5), layout="constrained")
+    with figure(path, 5.5 * len(drawn), 5) as picture:
         for place, (group, points) in enumerate(drawn, 1):
-            _draw_panel(figure.add_subplot(1, len(drawn), place), group, points)
-        with files.replacing(path) as beside:
-            figure.savefig(beside, format="png", dpi=120)
+            _draw_panel(picture.add_subplot(1, len(drawn), place), group, points)
 
 
 def _draw_panel(axes: Any, group: BoardGroup, points: list[tuple[BoardEntry, float]]) -> None:

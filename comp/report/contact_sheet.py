@@ -10,19 +10,16 @@ import numpy as np
 
 from comp.core import files
 from comp.core.errors import UsageError
+from comp.report.fonts import font_for
 
 if TYPE_CHECKING:
-    from PIL.ImageFont import FreeTypeFont, ImageFont
-
-    Font = ImageFont | FreeTypeFont
+    from comp.report.fonts import Font
 
 Pixels = np.ndarray[Any, Any]
 
 _GAP = 6
 _TEXT = 13
 _SMALLEST = 96  # pixels of a cell; smaller images are shown magnified
-# Files that know Hangul, where the titles need it; the font inside Pillow knows Latin only.
-_FONTS = ("NanumGothic.ttf", "malgun.ttf", "AppleGothic.ttf", "NotoSansCJK-Regular.ttc")
 
 
 def contact_sheet(
@@ -30,16 +27,16 @@ def contact_sheet(
 ) -> None:
     """Write a PNG with the images in rows of `columns`, each below its title.
 
-    images: (H, W, 3) uint8, of any sizes; small ones are magnified by a whole number. Titles that
-    are too long are cut. Raises UsageError when there are no images, no columns or not as many
+    images: (H, W, 3) uint8, of any sizes; small ones are magnified by a whole number. Long titles
+    are shortened. Raises UsageError when there are no images, no columns or not as many
     titles as images, CompError when `path` cannot be written.
     """
     from PIL import Image, ImageDraw
 
     if not images or columns < 1 or len(images) != len(titles):
         raise UsageError(
-            f"{path}: a sheet needs at least one image and one column and a title an image; "
-            f"these are {len(images)} images, {columns} columns, {len(titles)} titles"
+            f"{path}: a sheet needs at least one image, one column and one title per image; "
+            f"there are {len(images)} images, {columns} columns, {len(titles)} titles"
         )
     zoom = max(1, _SMALLEST // max(max(image.shape[:2]) for image in images))
     height = zoom * max(image.shape[0] for image in images)
@@ -50,29 +47,18 @@ def contact_sheet(
     size = (columns * (width + _GAP) + _GAP, lines * (text + height + _GAP) + _GAP)
     sheet = Image.new("RGB", size, "white")
     draw = ImageDraw.Draw(sheet)
-    font = _font(titles)
+    font = font_for(titles, _TEXT)
     for number, (image, title) in enumerate(zip(images, titles, strict=True)):
         left = _GAP + number % columns * (width + _GAP)
         top = _GAP + number // columns * (text + height + _GAP)
-        draw.text((left, top), _cut(title, width, font), fill="black", font=font)
+        draw.text((left, top), _shortened(title, width, font), fill="black", font=font)
         shown = image.repeat(zoom, axis=0).repeat(zoom, axis=1)
         sheet.paste(Image.fromarray(shown), (left, top + text))
     with files.replacing(Path(path)) as beside:
         sheet.save(beside, format="PNG")
 
 
-def _font(titles: Sequence[str]) -> Font:
-    from PIL import ImageFont
-
-    for name in () if all(title.isascii() for title in titles) else _FONTS:
-        try:
-            return ImageFont.truetype(name, _TEXT)
-        except OSError:  # not on this machine
-            continue
-    return ImageFont.load_default(_TEXT)
-
-
-def _cut(title: str, width: int, font: Font) -> str:
+def _shortened(title: str, width: int, font: Font) -> str:
     """The title on one line, with an ellipsis where it does not fit."""
     title = " ".join(title.split())
     if font.getlength(title) <= width:

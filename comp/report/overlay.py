@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -60,18 +59,3 @@ def _parts(mask: Pixels) -> list[tuple[tuple[int, int, int], Pixels]]:
         found = [(colour_of(number), mask[:, :, 0] == number) for number in numbers]
         grey = mask[:, :, 0] == IGNORED
     return [pair for pair in (*found, (_GREY, grey)) if pair[1].any()]
-
-
-def legend(names: Sequence[str], height: int = 22) -> Pixels:
-    """(height, W, 3) uint8: each class with its colour, in one line."""
-    from PIL import Image, ImageDraw, ImageFont
-
-    font = ImageFont.load_default(12)
-    widths = [int(font.getlength(name)) + height + 10 for name in names]
-    picture = Image.new("RGB", (sum(widths) + 4, height), "white")
-    draw, left = ImageDraw.Draw(picture), 4
-    for number, (name, width) in enumerate(zip(names, widths, strict=True), 1):
-        draw.rectangle((left, 4, left + height - 8, height - 4), fill=colour_of(number))
-        draw.text((left + height - 4, 3), name, fill="black", font=font)
-        left += width
-    return np.asarray(picture)

@@ -1,38 +1,31 @@
-"""The page of a validated segmentation: scores a class, and truth beside prediction."""
+"""The page of a validated segmentation: scores per class, and truth beside prediction."""
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable
-from html import escape
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
-from comp.core import files
 from comp.data.images.decode import read_image
 from comp.data.index.index import Index
 from comp.report.overlay import colour_of, overlay
+from comp.report.page import embedded, shrunk, write_page
 from comp.tasks.counts import RATIOS, class_scores, image_scores, mean_of_defined
 from comp.tasks.metrics import Metric
 
 Array = np.ndarray[Any, Any]
+Masks = Callable[[int], tuple[Array, Array]]  # row -> truth and prediction (H, W, L)
 
-_EACH, _SIDE = 6, 260
-_NAMES = ("dice", "iou", "precision", "recall")
-_STYLE = """body{font:15px/1.5 system-ui,sans-serif;margin:2em auto;max-width:980px;color:#222}
-table{border-collapse:collapse;margin:1em 0}td,th{padding:.3em .8em;text-align:right}
-th:first-child,td:first-child{text-align:left}tr:nth-child(even){background:#f5f5f5}
-.row{display:flex;gap:8px;margin:.4em 0 1.4em}.row figure{margin:0;flex:1}
-img{width:100%;image-rendering:auto;border-radius:3px}figcaption{font-size:13px;color:#555}
-.chip{display:inline-block;width:.9em;height:.9em;border-radius:2px;margin-right:.4em}"""
+_EACH, _SIDE = 6, 340
+_SCORES = ("dice", "iou", "precision", "recall")
+_BACKGROUND = (221, 221, 221)
 
 
 def ranked(counts: Array, classes: int, each: int) -> dict[str, list[tuple[int, float]]]:
     """worst, median, best -> (row, score) of images, by the mean Dice of the classes that an image
-    holds or is given; images that hold none and are given none say nothing.
+    has or is predicted to have; images without both are left out.
 
     counts: (N, C, 4), see `comp.tasks.counts`.
     """
@@ -45,73 +38,61 @@ def ranked(counts: Array, classes: int, each: int) -> dict[str, list[tuple[int, 
     return {kind: [(row, float(scores[row])) for row in rows] for kind, rows in chosen.items()}
 
 
-def write_mask_page(
-    path: Path,
-    index: Index,
-    counts: Array,
-    metric: Metric,
-    answer: Callable[[int], tuple[Array, Array]],
+def write_validation_page(
+    path: Path, index: Index, counts: Array, metric: Metric, masks: Masks
 ) -> None:
-    """Write one HTML file with its pictures inside.
+    """Write the page of the worst, median and best out-of-fold images.
 
-    counts: (N, C, 4) of the images of the index; answer: row -> truth and prediction (H, W, L).
+    counts: (N, C, 4) of the images of the index, see `comp.tasks.counts`.
     """
-    parts = [f"<h1>{escape(path.parent.name)}: out of fold</h1>", _scores(index, counts, metric)]
-    for kind, rows in ranked(counts, len(index.classes), _EACH).items():
-        parts.append(f"<h2>{kind}</h2>")
-        parts += [_shown(index, row, score, answer) for row, score in rows]
-    head = f"<meta charset='utf-8'><title>{escape(path.parent.name)}</title><style>{_STYLE}</style>"
-    files.write_text(path, f"<!doctype html>{head}\n" + "\n".join(parts) + "\n")
+    classes = len(index.classes)
+    labels = index.label_texts()
+    kinds = {
+        kind: [
+            {
+                "id": index.ids[row],
+                "labels": labels[row].replace("|", ", ") or "no class",
+                "score": score,
+                "pictures": _pictures(read_image(index.paths[row]), *masks(row)),
+            }
+            for row, score in rows
+        ]
+        for kind, rows in ranked(counts, classes, _EACH).items()
+    }
+    write_page(
+        path,
+        "validation",
+        name=path.parent.name,
+        metric=metric.name,
+        score=metric.score(counts, counts, classes),
+        images=len(counts),
+        heads=("images", *_SCORES),
+        classes=_classes(index.classes, counts),
+        kinds=kinds,
+    )
 
 
-def _scores(index: Index, counts: Array, metric: Metric) -> str:
-    columns = {name: class_scores(counts, RATIOS[name]) for name in _NAMES}
-    names = index.classes
+def _classes(names: tuple[str, ...], counts: Array) -> list[dict[str, Any]]:
+    """A row of the table of scores per class, the background first where it is one."""
+    columns = [class_scores(counts, RATIOS[name]) for name in _SCORES]
     extra = counts.shape[1] - len(names)
-    rows = []
-    for c, name in enumerate(["background"] * extra + list(names)):
-        chip = "#ddd" if c < extra else f"rgb{colour_of(c + 1 - extra)}"
-        cells = "".join(f"<td>{_text(columns[key][c])}</td>" for key in _NAMES)
-        own = counts[:, c, :3]
-        held = int(((own[:, 0] + own[:, 2]) > 0).sum())
-        chip = f"<span class='chip' style='background:{chip}'></span>"
-        rows.append(f"<tr><td>{chip}{escape(name)}</td><td>{held}</td>{cells}</tr>")
-    score = metric.score(counts, counts, len(names))
-    head = "".join(f"<th>{name}</th>" for name in ("class", "images", *_NAMES))
-    told = (
-        f"<p>{escape(metric.name)} <b>{score:.4f}</b>, cross-fitted, on {len(counts)} images; the "
-        "pictures show the rule that is used.</p>"
-    )
-    return f"{told}<table><tr>{head}</tr>{''.join(rows)}</table>"
+    return [
+        {
+            "name": name,
+            "colour": _BACKGROUND if c < extra else colour_of(c + 1 - extra),
+            "images": int(((counts[:, c, 0] + counts[:, c, 2]) > 0).sum()),
+            "scores": ["-" if np.isnan(v[c]) else f"{v[c]:.3f}" for v in columns],
+        }
+        for c, name in enumerate(["background"] * extra + list(names))
+    ]
 
 
-def _text(value: float) -> str:
-    return "-" if np.isnan(value) else f"{value:.3f}"
-
-
-def _shown(
-    index: Index, row: int, score: float, answer: Callable[[int], tuple[Array, Array]]
-) -> str:
-    image = read_image(index.paths[row])
-    truth, said = answer(row)
-    pictures = (
-        ("image", image),
-        ("truth", overlay(image, truth)),
-        ("prediction", overlay(image, said)),
-    )
-    figures = "".join(
-        f"<figure><img src='{_address(pixels)}'><figcaption>{what}</figcaption></figure>"
-        for what, pixels in pictures
-    )
-    labels = index.label_texts()[row].replace("|", ", ") or "nothing"
-    told = f"{escape(index.ids[row])}: {escape(labels)} (mean Dice {score:.3f})"
-    return f"<div>{told}</div><div class='row'>{figures}</div>"
-
-
-def _address(pixels: Array) -> str:
-    scale = _SIDE / max(pixels.shape[:2])
-    size = (max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale)))
-    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST
-    small = cv2.resize(pixels, size, interpolation=way)
-    coded = cv2.imencode(".jpg", small[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])[1]
-    return "data:image/jpeg;base64," + base64.b64encode(coded.tobytes()).decode()
+def _pictures(image: Array, truth: Array, predicted: Array) -> list[dict[str, str]]:
+    shown = {
+        "image": image,
+        "truth": overlay(image, truth),
+        "prediction": overlay(image, predicted),
+    }
+    return [
+        {"caption": name, "src": embedded(shrunk(pixels, _SIDE))} for name, pixels in shown.items()
+    ]

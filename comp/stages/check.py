@@ -64,7 +64,7 @@ def check(
     aside: training goes without them, a test image is answered as a grey one. allow_unasked: test
     images that the sample submission does not ask for are meant to be there.
     """
-    from comp.report.check_page import write_page
+    from comp.report.check_page import write_check_page
 
     paths = experiment.workspace
     ensure_sample(experiment.data)
@@ -102,7 +102,7 @@ def check(
         },
         paths,
     )
-    write_page(paths.check_html, experiment.name, record(checked), train, test)
+    write_check_page(paths.check_html, experiment.name, record(checked), train, test)
     files.write_json(paths.check_json, record(checked))
     return checked
 

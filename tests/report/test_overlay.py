@@ -1,6 +1,6 @@
 import numpy as np
 
-from comp.report.overlay import COLOURS, colour_of, legend, overlay
+from comp.report.overlay import COLOURS, colour_of, overlay
 from comp.tasks.counts import IGNORED
 
 GREY = np.full((9, 9, 3), 100, np.uint8)
@@ -34,8 +34,3 @@ def test_the_last_layer_is_seen_and_what_is_not_judged_is_grey() -> None:
     assert tuple(out[4, 0]) == colour_of(1)
     assert tuple(out[4, 3]) == colour_of(2)
     assert tuple(out[4, 8]) == (128, 128, 128)
-
-
-def test_the_legend_has_every_colour() -> None:
-    found = {tuple(pixel) for pixel in legend(["scratch", "dent", "glass"]).reshape(-1, 3).tolist()}
-    assert {colour_of(1), colour_of(2), colour_of(3)} <= found

@@ -21,7 +21,7 @@ from comp.ensemble.mask_evidence import MaskEvidence
 from comp.ensemble.prior import Shift, make_shift
 from comp.ensemble.table_evidence import TableEvidence
 from comp.ensemble.votes import VOTES
-from comp.report.validation_page import write_mask_page
+from comp.report.validation_page import write_validation_page
 from comp.stages.ensembling.members import Ground, Model, covered_ids
 from comp.stages.ensembling.result import Request
 from comp.submission import Answers, Format
@@ -199,7 +199,7 @@ def _mask_page(ground: Ground, evidence: MaskEvidence, row: BlendRow) -> None:
     """The page of the worst, median and best out-of-fold images."""
     assert row.found is not None, "the row that was asked for keeps its answers"
     path = ground.experiment.workspace.run / "validation.html"
-    write_mask_page(
+    write_validation_page(
         path,
         evidence.index,
         row.found.honest,

@@ -1,0 +1,49 @@
+"""One way to write a page: one HTML file with its pictures inside, that needs nothing else."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from comp.core import files
+
+Array = np.ndarray[Any, Any]
+
+
+def write_page(path: Path, template: str, **values: Any) -> None:
+    """Write the page that `templates/<template>.html.j2` makes of these values; texts are escaped.
+
+    Raises CompError when `path` cannot be written.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("comp", "report/templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    files.write_text(path, environment.get_template(f"{template}.html.j2").render(values))
+
+
+def shrunk(pixels: Array, side: int, *, mask: bool = False) -> Array:
+    """Pixels (H, W) or (H, W, C) with a longer side of `side`; mask: keep the numbers as they are.
+
+    Smaller images are magnified without smoothing.
+    """
+    height, width = pixels.shape[:2]
+    scale = side / max(height, width)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    smooth = cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST
+    return cv2.resize(pixels, size, interpolation=cv2.INTER_NEAREST_EXACT if mask else smooth)
+
+
+def embedded(pixels: Array) -> str:
+    """(H, W, 3) uint8 RGB as a JPEG in a data address, for the `src` of an image."""
+    coded = cv2.imencode(".jpg", pixels[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])[1]
+    return "data:image/jpeg;base64," + base64.b64encode(coded.tobytes()).decode()
