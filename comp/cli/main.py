@@ -103,12 +103,12 @@ def init_command(
     from comp.stages.init import init
 
     be_quiet(quiet)
-    begun = init(data_dir, out, replace=replace)
-    print(begun.text, end="")
-    for problem in begun.problems:
-        say(f"warning: this does not fit yet: {problem}")
-    say(f"wrote {begun.path}; {begun.doubts} guesses in it are marked with `# ?`")
-    say(f"next: comp check -c {shlex.quote(str(begun.path))}")
+    made = init(data_dir, out, replace=replace)
+    print(made.text, end="")
+    for problem in made.problems:
+        say(f"warning: the config cannot be used yet: {problem}")
+    say(f"wrote {made.path}; {made.guesses} guesses in it are marked with `# ?`")
+    say(f"next: comp check -c {shlex.quote(str(made.path))}")
 
 
 @app.command("check")

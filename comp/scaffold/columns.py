@@ -1,4 +1,4 @@
-"""What the columns of an unknown table seem to be: id, label, group. Guesses, with the doubts."""
+"""Guesses about the columns of a table: id, labels, group, each with its doubts."""
 
 from __future__ import annotations
 
@@ -8,25 +8,34 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from comp.data.index.tables import Table
+from comp.tasks.kinds import Task
+from comp.tasks.starters import kind_of
 
 _LABELS = ("label", "target", "class", "category", "y", "answer", "digit", "diagnosis", "tags")
 _GROUPS = ("group", "patient", "student", "subject", "person", "user", "site", "video", "session")
 _SEPARATORS = ("|", ";", ",", " ")
-_FEW = 0.5  # of the rows: a label column has no more different values
+_FEW = 0.5  # a label column has at most this share of different values among its rows
 
 
 @dataclass(frozen=True)
-class Answer:
-    """The label columns and the task that they make; `doubts`: what was not clear."""
+class LabelColumns:
+    """The label columns of a table, and the kind of task that they make.
+
+    `separator`  what joins several labels in one cell, or None
+    `doubts`     what was not clear, as messages
+    """
 
     columns: tuple[str, ...]
-    task: str
+    task: Task
     separator: str | None = None
     doubts: tuple[str, ...] = ()
 
 
 def id_column(table: Table, matches: Callable[[Sequence[str]], float]) -> tuple[str, float]:
-    """The column that names images, and the share of its cells that do. matches: cells -> share."""
+    """The column of image ids, and the share of its cells that name an image.
+
+    matches: cells -> the share of them that name an image, in [0, 1].
+    """
     best, share = table.columns[0], -1.0
     for name in table.columns:
         cells = table.values[name]
@@ -42,26 +51,31 @@ def _some(cells: Sequence[str], most: int = 200) -> list[str]:
     return [*dict.fromkeys(cells[::step])][:most]
 
 
-def answer(table: Table, identity: str, sample: Table | None) -> Answer:
-    """The label columns of a training table: those of the sample submission, or by their names."""
-    rest = [name for name in table.columns if name != identity]
+def label_columns(table: Table, key: str, sample: Table | None) -> LabelColumns:
+    """The label columns of a training table: those of the sample submission, or by their names.
+
+    key: the column of ids.
+    """
+    rest = [name for name in table.columns if name != key]
     shared = [name for name in (sample.columns if sample else ()) if name in rest]
     if len(shared) > 1 and all(_is_binary(table.values[name]) for name in shared):
-        return Answer(tuple(shared), "multilabel")
+        return LabelColumns(tuple(shared), kind_of("columns"))
     if len(shared) > 1:
-        return Answer(tuple(shared), "multiclass", doubts=("several columns are joined",))
+        return LabelColumns(tuple(shared), kind_of("class"), doubts=("the columns are joined",))
     if len(shared) == 1:
         return _one(table, shared[0], ())
     wide = [name for name in rest if _is_binary(table.values[name])]
     if len(wide) > 2 and len(wide) >= len(rest) - 1:
-        return Answer(tuple(wide), "multilabel", doubts=("all columns of zeros and ones",))
+        return LabelColumns(tuple(wide), kind_of("columns"), doubts=("all columns of 0 and 1",))
     named = [name for name in rest if _is_called(name, _LABELS)]
     small = [name for name in rest if 1 < len(set(table.values[name])) <= _FEW * len(table)]
-    pick = (named or [name for name in small if not _is_called(name, _GROUPS)] or rest or [""])[-1]
-    if not pick:
-        return Answer((), "multiclass", doubts=("no column besides the ids",))
-    sure = named == [pick] or rest == [pick]
-    return _one(table, pick, () if sure else (f"one of the columns {', '.join(rest)}",))
+    chosen = (named or [name for name in small if not _is_called(name, _GROUPS)] or rest or [""])[
+        -1
+    ]
+    if not chosen:
+        return LabelColumns((), kind_of("class"), doubts=("no column besides the ids",))
+    sure = named == [chosen] or rest == [chosen]
+    return _one(table, chosen, () if sure else (f"one of the columns {', '.join(rest)}",))
 
 
 def _is_called(name: str, words: Sequence[str]) -> bool:
@@ -73,21 +87,24 @@ def _is_binary(cells: Sequence[str]) -> bool:
     return set(cells) <= {"0", "1"}
 
 
-def _one(table: Table, name: str, doubts: tuple[str, ...]) -> Answer:
-    """The task of a single label column."""
+def _one(table: Table, name: str, doubts: tuple[str, ...]) -> LabelColumns:
+    """A single label column and its kind of task."""
     cells = table.values[name]
     separator = separator_of(cells)
     if separator is not None:
-        told = f"{name!r} looks like a list, cut at {separator!r}"
-        return Answer((name,), "multilabel", separator, (*doubts, told))
+        doubts = (*doubts, f"{name!r} looks like a list of labels, joined by {separator!r}")
+        return LabelColumns((name,), kind_of("columns"), separator, doubts)
     count = len({cell for cell in cells if cell.strip()})
     if count > _FEW * max(2, len(cells)):
-        doubts = (*doubts, f"{name!r} has {count} different values: is it a measure, not a class?")
-    return Answer((name,), "binary" if count == 2 else "multiclass", None, doubts)
+        doubts = (*doubts, f"{name!r} has {count} different values: are they classes?")
+    return LabelColumns((name,), kind_of("class", count), None, doubts)
 
 
 def separator_of(cells: Sequence[str]) -> str | None:
-    """What cuts the cells of a column into labels that come back in other cells, or None."""
+    """What joins the labels in the cells of a column, or None for a column of single labels.
+
+    Labels are recognised by occurring in several cells, in different combinations.
+    """
     for separator in _SEPARATORS:
         lists = [[item.strip() for item in cell.split(separator)] for cell in cells if cell.strip()]
         several = [items for items in lists if len(items) > 1]
@@ -104,13 +121,13 @@ def separator_of(cells: Sequence[str]) -> str | None:
 
 
 def group_column(table: Table, taken: Sequence[str]) -> tuple[str | None, str]:
-    """The column that seems to group images, or None; and the doubt about it."""
+    """The column whose equal values mark images that belong together, or None; and the doubt."""
     for name in table.columns:
         count = len(set(table.values[name]))
         if name not in taken and _is_called(name, _GROUPS) and 1 < count < len(table):
-            return name, f"{count} groups in {len(table)} rows, by its name"
+            return name, f"{count} groups in {len(table)} rows; guessed by the name of the column"
     for name in table.columns:
         count = len(set(table.values[name]))
         if name not in taken and len(table) / 50 < count <= len(table) / 2 and count > 4:
-            return None, f"{name!r} with {count} values might be one"
+            return None, f"{name!r} with {count} different values may be one"
     return None, ""

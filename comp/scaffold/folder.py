@@ -1,4 +1,4 @@
-"""What lies in a folder of data, and what a config would say of it so far."""
+"""What lies in a folder of data, and the guess about it that becomes a config."""
 
 from __future__ import annotations
 
@@ -12,70 +12,91 @@ from typing import Any
 from comp.core.errors import DataError
 from comp.data.index import file_match
 from comp.data.index.tables import Table, read_table
+from comp.tasks.kinds import Task
+from comp.tasks.starters import metric_of_probs
 
 _TABLES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".csv.zip", ".tsv.zip", ".parquet", ".xlsx")
-_UNLISTED = 3  # levels of folders in which tables are sought
+_SOME = 200  # ids that are looked up
+_DEPTH = 3  # levels of folders in which tables are sought
 
 
 @dataclass
 class Guess:
-    """What a config would say. `data`, `top`: its keys; `doubts`: key -> what is not sure;
-    `notes`: what was seen besides."""
+    """What a config would say about a folder.
 
+    `task`        the kind of task
+    `data`        the section `data`
+    `metric`      the metric that the sample submission suggests, or None
+    `image_size`  side of the square, in pixels
+    `doubts`      key -> what is not certain about its value, as messages
+    `notes`       what else is worth knowing, as messages
+    """
+
+    task: Task
     data: dict[str, Any]
-    top: dict[str, Any] = field(default_factory=dict)
+    metric: str | None = None
+    image_size: int = 224
     doubts: dict[str, list[str]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     def doubt(self, key: str, text: str) -> None:
-        """Say what is not sure about a key."""
+        """Note what is not certain about a key; nothing for an empty text."""
         if text:
             self.doubts.setdefault(key, []).append(text)
 
 
 @dataclass(frozen=True)
-class Place:
-    """A data folder: its tables with their relative names, and its folders with images."""
+class Folder:
+    """A folder of data.
+
+    `tables`   relative name -> table
+    `images`   relative name of a folder -> the number of images directly in it
+    `doubts`   tables that could not be read, as messages
+    """
 
     root: Path
     tables: dict[str, Table]
-    folders: dict[str, int]
+    images: dict[str, int]
     doubts: tuple[str, ...] = ()
 
 
-def survey(root: Path) -> Place:
+def list_folder(root: Path) -> Folder:
+    """The tables and the folders of images below `root`."""
     listing = file_match.list_files(root)
     tables, doubts = {}, []
-    folders = Counter(name.rpartition("/")[0] or "." for name, _ in listing.images)
+    images = Counter(name.rpartition("/")[0] or "." for name, _ in listing.images)
     for name, path in listing.files:
-        if path.name.lower().endswith(_TABLES) and name.count("/") < _UNLISTED:
+        if path.name.lower().endswith(_TABLES) and name.count("/") < _DEPTH:
             try:
                 tables[name] = read_table(path)
             except DataError as problem:
-                doubts.append(f"a table was left out: {problem}".splitlines()[0])
-    return Place(root, tables, dict(sorted(folders.items())), tuple(doubts))
+                doubts.append(f"a table was ignored: {problem}".splitlines()[0])
+    return Folder(root, tables, dict(sorted(images.items())), tuple(doubts))
 
 
 def is_test(name: str) -> bool:
+    """Whether a file or folder is called after a test or validation part."""
     words = name.lower().replace("_", "/").replace("-", "/").replace(".", "/").split("/")
     return bool({"test", "testing", "eval", "valid", "val", "validation"} & {*words})
 
 
-def sample_table(place: Place) -> str | None:
+def sample_table(place: Folder) -> str | None:
+    """The name of the table that seems to be the sample submission, or None."""
     named = [n for n in place.tables if "sample" in n.lower() or "submission" in n.lower()]
     return min(named, key=lambda name: ("sample" not in name.lower(), len(name))) if named else None
 
 
-def homes(place: Place) -> list[str]:
-    """The folders in which images may be sought: those that have some, and those above them."""
+def image_folders(place: Folder) -> list[str]:
+    """The folders that images may be relative to: those that hold some, and those above them."""
     out = {"."}
-    for folder in place.folders:
+    for folder in place.images:
         parts = folder.split("/")
         out |= {"/".join(parts[:depth]) for depth in range(1, len(parts) + 1)}
     return sorted(out)
 
 
-def share_of(place: Place, folder: str) -> Callable[[Sequence[str]], float]:
+def share_of(place: Folder, folder: str) -> Callable[[Sequence[str]], float]:
+    """A function: cells -> the share of them that name exactly one image of the folder."""
     listing = file_match.list_files(place.root / folder, place.root)
 
     def share(cells: Sequence[str]) -> float:
@@ -88,43 +109,51 @@ def share_of(place: Place, folder: str) -> Callable[[Sequence[str]], float]:
     return share
 
 
-def best_home(place: Place, names: Sequence[str], word: str) -> tuple[str, float]:
-    """The folder in which the most of these names are images, and their share."""
-    shares = {folder: share_of(place, folder)(names) for folder in homes(place)}
+def best_folder(place: Folder, names: Sequence[str], word: str) -> tuple[str, float]:
+    """The folder in which most of these names are images, and their share; of equal folders the
+    one with `word` in its name."""
+    shares = {folder: share_of(place, folder)(names) for folder in image_folders(place)}
     best = max(shares, key=lambda folder: (shares[folder], word in folder, -len(folder)))
     return best, shares[best]
 
 
-def guess_test(out: Guess, place: Place, sample: str | None) -> None:
-    """The test images and the sample submission, and the metric that it hints at."""
-    if out.data["layout"] in ("defects", "profiles"):
-        return
+def guess_test(out: Guess, place: Folder, sample: str | None) -> None:
+    """Add the test images, the sample submission, and the metric that it suggests."""
     if sample is None:
-        named = [folder for folder in homes(place) if is_test(folder)]
+        named = [folder for folder in image_folders(place) if is_test(folder)]
         out.data["test_images"] = named[0] if named else "test"
         out.data["sample_submission"] = None
-        out.doubt("sample_submission", "none was found: every image of the test folder is answered")
+        out.doubt(
+            "sample_submission", "none was found: every image of the test folder is predicted"
+        )
         if not named:
             out.doubt("test_images", "no folder of test images was found")
         return
     table = place.tables[sample]
-    identity = out.data.get("id")
-    identity = identity if identity in table.values else table.columns[0]
-    ids = table.values[identity]
-    folder, share = best_home(place, ids[:200], "test")
-    if out.top["task"] == "segmentation" and share < 1:  # perhaps image and class, joined
-        bare = list(dict.fromkeys(name.rpartition("_")[0] or name for name in ids))
-        folder, share = max(
-            (folder, share), best_home(place, bare[:200], "test"), key=lambda p: p[1]
-        )
+    key = out.data["id"] if out.data.get("id") in table.columns else table.columns[0]
+    names = _image_names if out.task.spatial else _ids
+    folder, share = max(
+        (best_folder(place, some, "test") for some in names(table.values[key])),
+        key=lambda found: found[1],
+    )
     out.data |= {"test_images": folder, "sample_submission": sample}
-    if out.top["task"] != "segmentation" and _asks_probabilities(table, identity):
-        out.top["metric"] = {"multiclass": "log_loss"}.get(out.top["task"], "roc_auc")
+    if not out.task.spatial and _holds_probabilities(table, key):
+        out.metric = metric_of_probs(out.task)
     if share < 1:
-        out.doubt("test_images", f"{share:.0%} of the ids of the sample are images there")
+        out.doubt("test_images", f"{share:.0%} of the ids in the sample are images there")
 
 
-def _asks_probabilities(sample: Table, identity: str) -> bool:
-    """Whether the answers in a sample submission are fractions."""
-    cells = {c for name in sample.columns if name != identity for c in sample.values[name][:50]}
+def _ids(cells: Sequence[str]) -> list[Sequence[str]]:
+    return [cells[:_SOME]]
+
+
+def _image_names(cells: Sequence[str]) -> list[Sequence[str]]:
+    """The ids as they are, and without the class that "_" may join to them."""
+    bare = dict.fromkeys(name.rpartition("_")[0] or name for name in cells)
+    return [cells[:_SOME], list(bare)[:_SOME]]
+
+
+def _holds_probabilities(sample: Table, key: str) -> bool:
+    """Whether the cells of a sample submission are fractions."""
+    cells = {c for name in sample.columns if name != key for c in sample.values[name][:50]}
     return bool(cells) and all(re.fullmatch(r"[01]?\.\d+", cell) for cell in cells)

@@ -1,4 +1,4 @@
-"""Guesses about the columns of a table nobody described."""
+"""Guesses about the columns of an unknown table."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from comp.data.index.tables import Table, make_table
-from comp.scaffold.columns import answer, group_column, id_column, separator_of
+from comp.scaffold.columns import group_column, id_column, label_columns, separator_of
 
 
 def table(**columns: list[str]) -> Table:
@@ -34,42 +34,42 @@ def test_the_id_column_is_the_one_whose_cells_are_images() -> None:
         (["a, b", "b, c", "a, c", "c", "b", "a"], ","),
     ],
 )
-def test_lists_of_labels_are_told_from_names_with_spaces(cells, separator) -> None:
+def test_lists_of_labels_differ_from_names_with_spaces(cells, separator) -> None:
     assert separator_of(cells) == separator
 
 
 def test_the_sample_names_the_label_columns() -> None:
     train = table(id=["1", "2"], a=["0", "1"], b=["1", "0"], site=["x", "y"])
-    found = answer(train, "id", table(id=["3"], a=["0"], b=["0"]))
-    assert (found.columns, found.task, found.doubts) == (("a", "b"), "multilabel", ())
+    found = label_columns(train, "id", table(id=["3"], a=["0"], b=["0"]))
+    assert (found.columns, found.task.name, found.doubts) == (("a", "b"), "multilabel", ())
 
 
-def test_without_a_sample_the_names_tell() -> None:
+def test_without_a_sample_the_column_names_decide() -> None:
     ids = [str(n) for n in range(6)]
     train = table(id=ids, width=["9"] * 6, label=list("ababab"), note=list("uvwxyz"))
-    assert answer(train, "id", None).columns == ("label",)
-    assert answer(train, "id", None).task == "binary"
-    assert answer(train, "id", None).doubts == ()
+    assert label_columns(train, "id", None).columns == ("label",)
+    assert label_columns(train, "id", None).task.name == "binary"
+    assert label_columns(train, "id", None).doubts == ()
 
 
-def test_a_column_nobody_named_is_a_doubt() -> None:
+def test_a_column_with_no_telling_name_is_a_doubt() -> None:
     ids = [str(n) for n in range(6)]
-    found = answer(table(id=ids, p=list("abcabc"), q=list("uvwxyz")), "id", None)
-    assert (found.columns, found.task) == (("p",), "multiclass")
+    found = label_columns(table(id=ids, p=list("abcabc"), q=list("uvwxyz")), "id", None)
+    assert (found.columns, found.task.name) == (("p",), "multiclass")
     assert found.doubts == ("one of the columns p, q",)
 
 
-def test_a_measure_is_a_doubt() -> None:
+def test_a_column_of_measurements_is_a_doubt() -> None:
     train = table(id=list("1234"), price=["1.5", "2.5", "3.5", "4.5"])
-    assert "is it a measure" in answer(train, "id", None).doubts[0]
+    assert "4 different values: are they classes?" in label_columns(train, "id", None).doubts[0]
 
 
-def test_groups_are_known_by_their_name_or_doubted() -> None:
+def test_groups_are_recognised_by_their_name_or_are_a_doubt() -> None:
     many = [str(n // 4) for n in range(40)]
     rows = [str(n) for n in range(40)]
     assert group_column(table(id=rows, patientId=many), ["id"])[0] == "patientId"
     assert group_column(table(id=rows, thing=many), ["id"]) == (
         None,
-        "'thing' with 10 values might be one",
+        "'thing' with 10 different values may be one",
     )
     assert group_column(table(id=rows, thing=many), ["id", "thing"]) == (None, "")

@@ -1,4 +1,4 @@
-"""Folders of data with an answer for each pixel, as `comp.scaffold.guess` looks at them."""
+"""Guesses about folders of data for segmentation: COCO files, mask files, run lengths."""
 
 from __future__ import annotations
 
@@ -10,14 +10,24 @@ from typing import Any
 
 from comp.core.errors import first
 from comp.data.index import file_match
-from comp.scaffold.folder import Guess, Place, best_home, guess_test, homes, is_test, sample_table
+from comp.scaffold.folder import (
+    Folder,
+    Guess,
+    best_folder,
+    guess_test,
+    image_folders,
+    is_test,
+    sample_table,
+)
+from comp.tasks.starters import kind_of
 
-_SOME = 200  # cells that are looked at
+_SOME = 200  # cells or names that are looked at
 _JSON = 300 << 20  # bytes of a COCO file, at most
-_LIKE = 0.8  # of names or cells: more is no chance
+_LIKE = 0.8  # share of names or cells above which it is no coincidence
 
 
-def coco(place: Place) -> Guess | None:
+def coco(place: Folder) -> Guess | None:
+    """Images with COCO annotations."""
     trees_ = {path: _coco_tree(path) for path in sorted(place.root.rglob("*.json"))}
     found = {path: tree for path, tree in trees_.items() if tree is not None}
     names = {path: path.relative_to(place.root).as_posix() for path in found}
@@ -27,16 +37,16 @@ def coco(place: Place) -> Guess | None:
     images = sorted({str(item.get("file_name", "")) for p in train for item in found[p]["images"]})
     home = next((p for p in train if "train" in names[p].lower()), train[0])
     listed = sorted(str(item.get("file_name", "")) for item in found[home]["images"])
-    folder, share = best_home(place, listed[:200], "train")
-    out = Guess({"layout": "coco"}, {"task": "segmentation"})
+    folder, share = best_folder(place, listed[:_SOME], "train")
+    out = Guess(kind_of("pixels"), {"layout": "coco"})
     out.data |= {"annotations": [names[path] for path in train], "train_images": folder}
     marks = [item for path in train for item in found[path]["annotations"]]
     used = {item.get("category_id") for item in marks if isinstance(item, dict)}
     out.notes.append(f"COCO: {len(images)} images, {len(marks)} outlines of {len(used)} classes")
     if len(train) > 1:
-        out.doubt("annotations", "all of them are trained on; folds are made of them together")
+        out.doubt("annotations", "all of them are trained on; the folds are made of them together")
     if share < 1:
-        out.doubt("train_images", f"{share:.0%} of its images are there")
+        out.doubt("train_images", f"{share:.0%} of the listed images are there")
     guess_test(out, place, sample_table(place))
     answers = [names[path] for path in found if path not in train]
     if answers and out.data["sample_submission"] is None:
@@ -45,17 +55,19 @@ def coco(place: Place) -> Guess | None:
 
 
 def _tests(name: str) -> bool:
-    """Whether a json is of the test images; `valid` is trained on."""
+    """Whether a json is about the test images; `valid` is trained on."""
     words = re.split(r"[/_.-]", name.lower())
     return bool({"test", "testing", "eval"} & {*words})
 
 
-def mask_files(place: Place) -> Guess | None:
+def mask_files(place: Folder) -> Guess | None:
     """A folder with masks beside that of the images: of the same names, or a folder a class."""
-    named = [f for f in homes(place) if {"mask", "masks"} & {*re.split(r"[/_.-]", f.lower())}]
+    named = [
+        f for f in image_folders(place) if {"mask", "masks"} & {*re.split(r"[/_.-]", f.lower())}
+    ]
     named = [f for f in named if not is_test(f)]
     others = [
-        f for f in place.folders if f not in named and not any(f.startswith(f"{n}/") for n in named)
+        f for f in place.images if f not in named and not any(f.startswith(f"{n}/") for n in named)
     ]
     for folder in sorted(named, key=lambda name: (name.count("/"), name)):
         masks = file_match.list_files(place.root / folder, place.root).images
@@ -64,40 +76,44 @@ def mask_files(place: Place) -> Guess | None:
         best = max(shares, key=lambda name: (shares[name], "train" in name), default=None)
         if best is None or shares[best] < _LIKE:
             continue
-        out = Guess({"layout": "masks", "train_images": best, "masks": folder})
-        out.top["task"] = "segmentation"
-        out.doubt("masks", "" if shares[best] == 1 else f"{shares[best]:.0%} of the names fit")
+        out = Guess(kind_of("pixels"), {"layout": "masks", "train_images": best})
+        out.data["masks"] = folder
+        out.doubt(
+            "masks", "" if shares[best] == 1 else f"{shares[best]:.0%} of their names are images"
+        )
         out.doubt("train_images", _unmasked(best, [o for o in others if not is_test(o)]))
         if all("/" in name for name, _ in masks):
-            out.doubt("task", "multilabel_segmentation where the classes may overlap")
+            other = kind_of("pixels", overlap=True).name
+            out.doubt("task", f"{other} where the classes may overlap")
         guess_test(out, place, sample_table(place))
         return out
     return None
 
 
 def _unmasked(images: str, folders: Sequence[str]) -> str:
-    """What to say of folders of images beside `images`, of which there are no masks."""
+    """The doubt about folders of images beside `images` that have no masks."""
     beside = [
         f for f in folders if f.rpartition("/")[0] == images.rpartition("/")[0] and f != images
     ]
     if not beside:
         return ""
     return (
-        f"{first(beside)} without masks are left out; to train on them too, as images without a "
-        "defect, call the folders as layout: defects does (train/normal_images, "
-        "train/defect_images, train/defect_masks): task: segmentation uses the masks, "
-        "task: binary tells normal from defect"
+        f"{first(beside)} without masks are ignored; to train on them too, as images without a "
+        "defect, rename the folders for layout: defects (train/normal_images, "
+        "train/defect_images, train/defect_masks): "
+        f"task: {kind_of('pixels').name} uses the masks, "
+        f"task: {kind_of('class', 2).name} tells normal from defect"
     )
 
 
-def _stems(place: Place, folder: str, stems: set[str]) -> float:
+def _stems(place: Folder, folder: str, stems: set[str]) -> float:
     """The share of the masks' names that are images of the folder."""
     images = file_match.list_files(place.root / folder, place.root).images
     return len(stems & {Path(name).stem for name, _ in images}) / max(1, len(stems))
 
 
-def run_lengths(place: Place) -> Guess | None:
-    """A table with a column of run lengths."""
+def run_lengths(place: Folder) -> Guess | None:
+    """A table with a column of run lengths, and images."""
     sample = sample_table(place)
     for name, table in place.tables.items():
         runs = [column for column in table.columns if _run_lengths(table.values[column])]
@@ -107,15 +123,15 @@ def run_lengths(place: Place) -> Guess | None:
         cells = table.values[rest[0]] if rest else []
         bare = [cell.rpartition("_")[0] or cell for cell in cells]
         (folder, share), (other, joined) = (
-            best_home(place, sorted({*ids})[:200], "train") for ids in (cells, bare)
+            best_folder(place, sorted({*ids})[:_SOME], "train") for ids in (cells, bare)
         )
-        out = Guess({"layout": "rle", "train_csv": name, "id": rest[0], "target": runs})
-        out.top["task"] = "segmentation"
+        out = Guess(kind_of("pixels"), {"layout": "rle", "train_csv": name, "id": rest[0]})
+        out.data["target"] = runs
         kinds = [c for c in rest[1:] if "class" in c.lower()]
         if kinds:
             out.data["rle_class"] = kinds[0]
         out.data["train_images"] = folder if share >= joined else other
-        out.doubt("target", "the runs go down the columns; else data.rle_order: rows")
+        out.doubt("target", "the runs go down the columns; if along the rows, add rle_order: rows")
         if max(share, joined) < 1:
             out.doubt("id", f"{max(share, joined):.0%} of the ids are images there")
         guess_test(out, place, sample)

@@ -1,0 +1,121 @@
+"""Guesses about folders of data for classification: tables, folders per class, known layouts."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from comp.config.schema import DataConfig
+from comp.core.errors import first
+from comp.data.layouts import class_folders
+from comp.scaffold import columns
+from comp.scaffold.folder import (
+    Folder,
+    Guess,
+    guess_test,
+    image_folders,
+    is_test,
+    sample_table,
+    share_of,
+)
+from comp.tasks.starters import kind_of
+
+_TRUTHS = {"ground_truth", "groundtruth", "gt"}  # folders of masks, whatever else they are called
+
+
+def defects(place: Folder) -> Guess | None:
+    """Normal and defect images, with masks of the defects."""
+    if class_folders.defects_lacks(DataConfig(root=str(place.root))):
+        return None
+    out = Guess(kind_of("class", 2), {"layout": "defects"})
+    other = kind_of("pixels").name
+    out.doubt("task", f"normal against defect; task: {other} would use train/defect_masks")
+    return out
+
+
+def profiles(place: Folder) -> Guess | None:
+    """A folder of photos per person."""
+    table = place.tables.get("train/train.csv")
+    if table is None or not {"id", "gender", "age", "path"} <= {*table.columns}:
+        return None
+    return Guess(kind_of("class"), {"layout": "profiles"})
+
+
+def csv(place: Folder) -> Guess | None:
+    """A table with a column of ids that name images, and columns of labels."""
+    sample = sample_table(place)
+    others = [name for name in place.tables if name != sample and not is_test(name)]
+    ranked = sorted(
+        others, key=lambda name: ("train" not in name.lower(), -len(place.tables[name]))
+    )
+    for name in ranked:
+        table = place.tables[name]
+        if len(table) < 2 or len(table.columns) < 2:
+            continue
+        shares = {folder: share_of(place, folder) for folder in image_folders(place)}
+        best = max(
+            shares, key=lambda f: (columns.id_column(table, shares[f])[1], "train" in f, -len(f))
+        )
+        key, share = columns.id_column(table, shares[best])
+        if share > 0.3:
+            return _from_table(place, name, sample, key, best, share)
+    return None
+
+
+def _from_table(
+    place: Folder, name: str, sample: str | None, key: str, folder: str, share: float
+) -> Guess:
+    table = place.tables[name]
+    found = columns.label_columns(table, key, place.tables[sample] if sample else None)
+    group, doubt = columns.group_column(table, [key, *found.columns])
+    out = Guess(found.task, {"layout": "csv", "train_csv": name, "id": key})
+    out.data["target"] = found.columns[0] if len(found.columns) == 1 else list(found.columns)
+    if found.separator is not None:
+        out.data["separator"] = found.separator
+    out.data |= {"group": group, "train_images": folder}
+    for text in found.doubts:
+        out.doubt("target", text)
+    out.doubt("group", doubt)
+    if share < 0.999:
+        out.doubt("id", "not every cell names exactly one image")
+    if found.task.target_kind == "class":
+        _note_classes(out, Counter(table.values[found.columns[0]]) if found.columns else Counter())
+    guess_test(out, place, sample)
+    return out
+
+
+def _note_classes(out: Guess, counts: Counter[str]) -> None:
+    largest = ", ".join(f"{name} {count}" for name, count in counts.most_common(12))
+    out.notes.append(f"{len(counts)} classes: {largest}" + (" ..." if len(counts) > 12 else ""))
+
+
+def folders(place: Folder) -> Guess | None:
+    """One folder per class: the folder with the most images in several folders below it."""
+    below: dict[str, Counter[str]] = {}
+    for folder, count in place.images.items():
+        parts = [] if folder == "." else folder.split("/")
+        for depth in range(len(parts)):
+            above = "/".join(parts[:depth]) or "."
+            below.setdefault(above, Counter())[parts[depth]] += count
+    split_names = {"train", "test", "valid", "val", "training", "testing", "validation", "images"}
+    able = {
+        name: counts
+        for name, counts in below.items()
+        if len(counts) > 1
+        and not {c.lower() for c in counts} & split_names
+        and not is_test(name)
+        and not {*name.lower().split("/")} & _TRUTHS
+    }
+    if not able:
+        return None
+    best = min(able, key=lambda n: ("train" not in n.lower(), n.count("/"), -able[n].total(), n))
+    task = kind_of("class", len(able[best]))
+    out = Guess(task, {"layout": "folders", "train_images": best})
+    _note_classes(out, able[best])
+    deep = [f for f in place.images if f.startswith("" if best == "." else f"{best}/")]
+    if any(f.removeprefix(f"{best}/").count("/") for f in deep):
+        out.doubt("train_images", "there are folders inside folders: the outermost are the classes")
+    others = [name for name in able if name != best]
+    if others:
+        out.doubt("train_images", f"or {first(others, 3)}")
+    guess_test(out, place, sample_table(place))
+    return out
