@@ -106,6 +106,9 @@ def _default(field: FieldInfo) -> str:
 def _described(annotation: Any, *metadata: Any) -> str:
     """A type in words: `integer >= 1`, `a or b`, `list of text`, `number or null`."""
     origin, arguments = get_origin(annotation), get_args(annotation)
+    spoken = [item for item in metadata if isinstance(item, str)]
+    if spoken:
+        return spoken[0]
     if metadata:
         return f"{_described(annotation)} {_bounds(metadata)}".strip()
     if origin is Annotated:

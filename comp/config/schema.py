@@ -19,6 +19,7 @@ from comp.config.values import (
     Counts,
     Edges,
     FileName,
+    Files,
     Names,
     NotNegative,
     Positive,
@@ -310,6 +311,8 @@ class Config(Section):
     task: str
     metric: str  # what models are chosen and rules are tuned by
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 42  # random seed of everything
+    # Python files that register metrics, losses, ...; relative to the workspace
+    plugins: Files = Field({})
     data: DataConfig
     folds: FoldsConfig = FoldsConfig()
     image: ImageConfig = ImageConfig()

@@ -55,6 +55,16 @@ NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 
 
+def _digests(value: object) -> object:
+    """Files as a mapping to their SHA-256, which is "" until they are read."""
+    if isinstance(value, str):
+        return {value: ""}
+    return dict.fromkeys(value, "") if isinstance(value, (list, tuple)) else value
+
+
+Files = Annotated[dict[str, str], BeforeValidator(_digests), "file or list of files"]
+
+
 class Section(BaseModel):
     """A part of the config: frozen, without unknown keys, without silent conversions."""
 

@@ -251,6 +251,20 @@ VOTES = {
 }
 
 
+def custom_vote(
+    name: str,
+    spread: Callable[[Array], Array] | None = None,
+    gather: Callable[[Array], Array] | None = None,
+) -> Vote:
+    """A vote of means from a user's functions; what comes out is clipped and normalized."""
+
+    def gathered(means: Array, link: Link) -> Array:
+        probs = np.clip(means if gather is None else gather(means), 0, 1)
+        return _normalized(np.maximum(probs, _CLIP) if link.normalized else probs, link)
+
+    return Vote(name, True, spread or _as_they_are, gathered)
+
+
 def check_vote(vote: Vote, metric: Metric) -> None:
     """Raise ConfigError when the metric wants probabilities and the vote gives none."""
     if metric.wants == "probs" and not vote.gives_probs:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from comp.config.loading import plain
+from comp.config.plugins import load_plugins
 from comp.config.schema import Config, DataConfig
 from comp.config.workspace import Workspace, workspace_of
 from comp.core import files
@@ -53,10 +54,12 @@ class Experiment:
 
 
 def open_experiment(config: Config, root: Path = Path()) -> Experiment:
-    """The experiment of `config` in the workspace folder `root`.
+    """The experiment of `config` in the workspace folder `root`; its plugins are loaded.
 
-    Raises ConfigError for a task, metric, layout or scheme that is unknown or does not fit.
+    Raises ConfigError for a task, metric, layout or scheme that is unknown or does not fit, and
+    for a plugin file that fails.
     """
+    config = load_plugins(config, root)
     task = pick(TASKS, config.task, "task")
     metric = pick(METRICS, config.metric, "metric")
     check_metric(metric, task)

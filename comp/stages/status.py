@@ -6,6 +6,7 @@ training. What it cannot see is a byte that was changed inside a checkpoint; tra
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import math
 import re
@@ -13,10 +14,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from comp.config.plugins import with_digests
 from comp.config.schema import Config
 from comp.config.workspace import RunDir, Workspace, workspace_of
 from comp.core import checksums, files, locks
-from comp.core.errors import CompError
+from comp.core.errors import CompError, ConfigError
 from comp.core.footer import read_place
 
 
@@ -80,6 +82,8 @@ class Status:
 
 def read_status(config: Config, root: Path = Path()) -> Status:
     """What lies on the disk for `config`; never raises for something missing or damaged."""
+    with contextlib.suppress(ConfigError):  # a plugin file that is missing: training says so
+        config = with_digests(config, root)
     space = workspace_of(config, root)
     manifest, plan_note = _plan(space)
     plan = manifest.get("fingerprint")

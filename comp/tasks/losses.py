@@ -59,7 +59,7 @@ class Loss:
     pixels: bool = True
 
 
-def _along(weights: Tensor, logits: Tensor) -> Tensor:
+def along_classes(weights: Tensor, logits: Tensor) -> Tensor:
     """Class weights (..., C) in a shape that multiplies logits (N, C, ...)."""
     return weights.reshape(*weights.shape, *[1] * (logits.ndim - 2))
 
@@ -69,7 +69,7 @@ def _smooth(target: Tensor, smoothing: float) -> Tensor:
     return target.float() * (1 - smoothing) + smoothing / 2
 
 
-def _judged(target: Tensor, logits: Tensor) -> Tensor | float:
+def judged_pixels(target: Tensor, logits: Tensor) -> Tensor | float:
     """Zero where a pixel is ignored and one elsewhere, in a shape that multiplies the logits."""
     if logits.ndim < 3:
         return 1.0
@@ -77,11 +77,11 @@ def _judged(target: Tensor, logits: Tensor) -> Tensor | float:
     return judged if judged.ndim == logits.ndim else judged.unsqueeze(1)
 
 
-def _cells(weights: Tensor | None, target: Tensor) -> Tensor | float:
+def cell_weights(weights: Tensor | None, target: Tensor) -> Tensor | float:
     """The weight of each cell of a 0/1 target; in proportion where the target is soft."""
     if weights is None:
         return 1.0
-    zeros, ones = _along(weights, target)
+    zeros, ones = along_classes(weights, target)
     cells: Tensor = target * ones + (1 - target) * zeros
     return cells
 
@@ -90,12 +90,12 @@ def _bce(terms: Terms) -> LossFunction:
     from torch.nn.functional import binary_cross_entropy_with_logits as bce
 
     def loss(logits: Tensor, target: Tensor) -> Tensor:
-        judged = _judged(target, logits)
+        judged = judged_pixels(target, logits)
         target = _smooth(target * judged, terms.smoothing)
         if terms.weights is None:
             plain: Tensor = bce(logits.float(), target, reduction="none") * judged
             return plain.mean()
-        zeros, ones = _along(terms.weights, logits)
+        zeros, ones = along_classes(terms.weights, logits)
         cells: Tensor = bce(logits.float(), target, reduction="none", pos_weight=ones / zeros)
         weighed: Tensor = cells * zeros * judged
         return weighed.mean()
@@ -123,11 +123,11 @@ def _sigmoid_focal(terms: Terms) -> LossFunction:
     from torchvision.ops import sigmoid_focal_loss
 
     def loss(logits: Tensor, target: Tensor) -> Tensor:
-        judged = _judged(target, logits)
+        judged = judged_pixels(target, logits)
         target = _smooth(target * judged, terms.smoothing)
         alpha = -1 if terms.alpha is None else terms.alpha
         cells: Tensor = sigmoid_focal_loss(logits.float(), target, alpha=alpha, gamma=terms.gamma)
-        return (cells * _cells(terms.weights, target) * judged).mean()
+        return (cells * cell_weights(terms.weights, target) * judged).mean()
 
     return loss
 
@@ -140,12 +140,20 @@ def _spread(logits: Tensor, target: Tensor, smoothing: float) -> Tensor:
     import torch
 
     if not target.is_floating_point():
-        judged = _judged(target, logits)
+        judged = judged_pixels(target, logits)
         inside = target if isinstance(judged, float) else target * judged[:, 0]
         hot = torch.zeros_like(logits, dtype=torch.float32)
         target = hot.scatter_(1, inside.unsqueeze(1), 1.0)
         return (target * (1 - smoothing) + smoothing / logits.shape[1]) * judged
     return target * (1 - smoothing) + smoothing / logits.shape[1]
+
+
+def soft(logits: Tensor, target: Tensor, link: str, smoothing: float) -> Tensor:
+    """A target in the form of its link as probabilities (N, C, ...), smoothed; zeros where a pixel
+    is ignored (before smoothing, for a sigmoid)."""
+    if link == "softmax":
+        return _spread(logits, target, smoothing)
+    return _smooth(target * judged_pixels(target, logits), smoothing)
 
 
 def _softmax_focal(terms: Terms) -> LossFunction:
@@ -159,9 +167,9 @@ def _softmax_focal(terms: Terms) -> LossFunction:
         if terms.alpha is not None:
             first = torch.arange(logits.shape[1], device=logits.device) == 0
             shares = torch.where(first, 1 - terms.alpha, terms.alpha)
-            cells = cells * _along(shares, logits)
+            cells = cells * along_classes(shares, logits)
         if terms.weights is not None:
-            cells = cells * _along(terms.weights, logits)
+            cells = cells * along_classes(terms.weights, logits)
         return cells.sum(dim=1).mean()
 
     return loss
@@ -174,10 +182,10 @@ def _sigmoid_asymmetric(terms: Terms) -> LossFunction:
     cells = AsymmetricLossMultiLabel(smoothing=terms.smoothing, reduction="none")
 
     def loss(logits: Tensor, target: Tensor) -> Tensor:
-        judged = _judged(target, logits)
+        judged = judged_pixels(target, logits)
         target = target * judged
         found: Tensor = cells(logits, target)
-        return (found * _cells(terms.weights, target) * judged).mean()
+        return (found * cell_weights(terms.weights, target) * judged).mean()
 
     return loss
 
@@ -193,7 +201,7 @@ def _softmax_asymmetric(terms: Terms, focus: float = 1.0, others: float = 4.0) -
         logs = logs * wrong.clamp(min=0) ** (focus * truth + others * (1 - truth))
         cells = -logs * _spread(logits, truth, terms.smoothing)
         if terms.weights is not None:
-            cells = cells * _along(terms.weights, logits)
+            cells = cells * along_classes(terms.weights, logits)
         return cells.sum(dim=1).mean()
 
     return loss
@@ -215,7 +223,7 @@ def _sigmoid_f1(terms: Terms) -> LossFunction:
     import torch
 
     def loss(logits: Tensor, target: Tensor) -> Tensor:
-        judged = _judged(target, logits)
+        judged = judged_pixels(target, logits)
         probs = logits.float().sigmoid() * judged
         target = _smooth(target * judged, terms.smoothing) * judged
         if logits.shape[1] == 1:  # two classes in one column: macro F1 counts both
@@ -228,7 +236,7 @@ def _sigmoid_f1(terms: Terms) -> LossFunction:
 def _softmax_f1(terms: Terms) -> LossFunction:
     def loss(logits: Tensor, target: Tensor) -> Tensor:
         truth = _spread(logits, target, terms.smoothing)
-        return _soft_f1(logits.float().softmax(dim=1) * _judged(target, logits), truth)
+        return _soft_f1(logits.float().softmax(dim=1) * judged_pixels(target, logits), truth)
 
     return loss
 

@@ -150,7 +150,7 @@ def test_weights_that_nothing_reads_are_refused() -> None:
     with pytest.raises(ConfigError, match="soft_f1 takes no class weights"):
         check_loss("soft_f1", "softmax", "inverse")
     with pytest.raises(
-        ConfigError, match=r"pos_weight: is for 0/1 columns.*class_weights: inverse"
+        ConfigError, match=r"pos_weight: it is for 0/1 columns.*class_weights: inverse"
     ):
         check_loss("ce", "softmax", "none", 2.0)
     check_loss({"soft_f1": 1.0, "ce": 1.0}, "softmax", "inverse")

@@ -10,11 +10,13 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
+from comp.config.plugins import load_files, loaded_files
 from comp.core.errors import pick
 
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # its import would ask the network for a new version
@@ -162,6 +164,10 @@ class Recipe:
         for transform in self._transforms:
             transform.set_random_state(self._numpy, self._python)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For workers that are spawned: they run the plugin files first, which may register it."""
+        return _recipe_with, (loaded_files(), self.name, self.size)
+
     @property
     def changes(self) -> bool:
         """Whether an image can come out otherwise than it went in."""
@@ -188,6 +194,11 @@ class Recipe:
     def _begin(self, seed: int) -> None:
         self._python.seed(seed)
         self._numpy.bit_generator.state = np.random.PCG64(seed).state
+
+
+def _recipe_with(plugins: tuple[Path, ...], name: str, size: int) -> Recipe:
+    load_files(plugins)
+    return Recipe(name, size)
 
 
 def make_recipe(name: str, size: int) -> Recipe:

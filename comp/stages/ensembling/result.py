@@ -94,5 +94,6 @@ def manifest_of(
         "of": len(ground.index),
         "blend": record,
         "missing_folds": {model.name: list(model.missing) for model in models if model.missing},
+        "plugins": experiment.config.plugins,
         "config": plain(experiment.config),
     }

@@ -1,0 +1,142 @@
+"""Metrics and losses from a user's own functions, in the form that the tables hold.
+
+A user writes what scikit-learn and PyTorch take: a score of two arrays, a loss of two tensors.
+What `comp` asks of its own entries beyond that (rows of weights for a bootstrap, soft targets,
+ignored pixels, class weights) is done here.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from comp.core.errors import CompError, ConfigError, TrainError, reason
+from comp.tasks.kinds import LINKS, TargetKind
+from comp.tasks.losses import (
+    Loss,
+    LossFunction,
+    Terms,
+    along_classes,
+    cell_weights,
+    judged_pixels,
+    soft,
+)
+from comp.tasks.metrics import Metric
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Array = np.ndarray[Any, Any]
+Score = Callable[..., float]
+TensorLoss = Callable[["Tensor", "Tensor"], "Tensor"]
+
+
+def custom_metric(
+    name: str,
+    function: Score,
+    *,
+    wants: Literal["labels", "probs"],
+    greater_is_better: bool,
+    of: Sequence[TargetKind],
+) -> Metric:
+    """A metric from `function(target, answer, sample_weight=weights)`, as scikit-learn has them.
+
+    Raises ConfigError for a function without `sample_weight`, and for a target kind that is not
+    "class" or "columns".
+    """
+    parameters = inspect.signature(function).parameters
+    kinds = {parameter.kind for parameter in parameters.values()}
+    if "sample_weight" not in parameters and inspect.Parameter.VAR_KEYWORD not in kinds:
+        raise ConfigError(
+            f"register_metric: {name!r}: its function must take `sample_weight`, as scikit-learn's "
+            "metrics do: intervals and class priors are weights of the rows"
+        )
+    if wants not in ("labels", "probs"):
+        raise ConfigError(f"register_metric: {name!r}: wants is 'labels' or 'probs', not {wants!r}")
+    unknown = [kind for kind in of if kind not in ("class", "columns")]
+    if unknown or not of:
+        raise ConfigError(f"register_metric: {name!r}: of is 'class', 'columns' or both")
+
+    def weighted(target: Array, answer: Array, _: int, weights: Array) -> Array:
+        return np.array([_score(name, function, target, answer, row) for row in weights])
+
+    return Metric(name, weighted, wants, greater_is_better, tuple(of))
+
+
+def _score(name: str, function: Score, target: Array, answer: Array, weights: Array) -> float:
+    """The score of the rows that have a weight; NaN where there are none."""
+    rows = np.flatnonzero(weights)
+    if not len(rows):
+        return float("nan")
+    try:
+        return float(function(target[rows], answer[rows], sample_weight=weights[rows]))
+    except CompError:
+        raise
+    except Exception as problem:
+        raise CompError(
+            f"metric {name!r} failed: {type(problem).__name__}: {reason(problem)}"
+        ) from problem
+
+
+def custom_loss(
+    name: str, function: TensorLoss, *, links: Sequence[str], whole_batch: bool = False
+) -> Loss:
+    """A loss from `function(logits, target)`, with a target of probabilities like the logits.
+
+    The function gives the loss of each cell, (N, C, ...); over classes it is summed for a softmax,
+    over cells averaged for a sigmoid. whole_batch: it gives one number for the batch instead; it
+    then takes no class weights and is not for segmentation.
+    Raises ConfigError for a link that is unknown.
+    """
+    unknown = [link for link in links if link not in LINKS]
+    if unknown or not links:
+        raise ConfigError(f"register_loss: {name!r}: links are {', '.join(LINKS)}, not {unknown}")
+    make = _whole if whole_batch else _cells
+    makers = {link: _maker(make, name, function, link) for link in links}
+    return Loss(makers, weighted=not whole_batch, pixels=not whole_batch)
+
+
+def _maker(
+    make: Callable[[str, TensorLoss, str, Terms], LossFunction],
+    name: str,
+    function: TensorLoss,
+    link: str,
+) -> Callable[[Terms], LossFunction]:
+    return lambda terms: make(name, function, link, terms)
+
+
+def _whole(name: str, function: TensorLoss, link: str, terms: Terms) -> LossFunction:
+    def loss(logits: Tensor, target: Tensor) -> Tensor:
+        found = function(logits.float(), soft(logits, target, link, terms.smoothing))
+        if found.ndim:
+            raise TrainError(
+                f"loss {name!r}: a loss of the whole batch gives one number, not a tensor of shape "
+                f"{tuple(found.shape)}"
+            )
+        return found
+
+    return loss
+
+
+def _cells(name: str, function: TensorLoss, link: str, terms: Terms) -> LossFunction:
+    def loss(logits: Tensor, target: Tensor) -> Tensor:
+        truth = soft(logits, target, link, terms.smoothing)
+        cells = function(logits.float(), truth)
+        if cells.shape != logits.shape:
+            raise TrainError(
+                f"loss {name!r}: it gives a tensor of shape {tuple(cells.shape)} for logits of "
+                f"shape {tuple(logits.shape)}; give the loss of each cell, or register it with "
+                "whole_batch=True"
+            )
+        cells = cells * judged_pixels(target, logits)
+        if link == "softmax":
+            weighed = (
+                cells if terms.weights is None else cells * along_classes(terms.weights, logits)
+            )
+            return weighed.sum(dim=1).mean()
+        return (cells * cell_weights(terms.weights, truth)).mean()
+
+    return loss
