@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
+from configparser import ConfigParser
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -248,3 +249,18 @@ def test_files_and_tables_that_a_document_points_to_exist(path: Path) -> None:
 def test_the_changelog_begins_with_this_version() -> None:
     versions = re.findall(r"^## (\S+)$", text_of(ROOT / "CHANGELOG.md"), re.MULTILINE)
     assert versions[0] == __version__
+
+
+def test_the_hooks_before_a_commit_need_no_network() -> None:
+    repositories = yaml.safe_load(text_of(ROOT / ".pre-commit-config.yaml"))["repos"]
+    assert [entry["repo"] for entry in repositories] == ["local"]
+    programs = {hook["entry"].split()[0] for hook in repositories[0]["hooks"]}
+    assert programs == {".venv/bin/ruff", ".venv/bin/mypy"}
+
+
+def test_extras_that_are_named_exist() -> None:
+    setup = ConfigParser()
+    setup.read(ROOT / "setup.cfg", encoding="utf-8")
+    named = re.findall(r"pip install \"?\.\[(\w+)\]", "".join(map(text_of, DOCUMENTS)))
+    assert {*named} == {"search", "tables", "track"}
+    assert {*named} <= {*setup["options.extras_require"]}
