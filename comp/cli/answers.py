@@ -97,7 +97,7 @@ def submission_diff(
     as_json: JsonOption = False,
 ) -> None:
     """The rows in which two submissions differ, by class; masks are compared by Dice."""
-    from comp.report.ensemble_tables import print_diff
+    from comp.report.submission_tables import print_diff
     from comp.stages.submission import diff_files
 
     print_diff(diff_files(one, two, id_column), as_json=as_json)
@@ -128,7 +128,7 @@ def explain_command(
     as_json: JsonOption = False,
 ) -> None:
     """What a submission was made of: members, weights, rule, scores, versions."""
-    from comp.report.ensemble_tables import print_explained
+    from comp.report.submission_tables import print_explained
     from comp.stages.submission import explain
 
     manifest, whole = explain(name)

@@ -2,56 +2,47 @@
 
 from __future__ import annotations
 
-import json
 import math
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from rich.console import Console
-from rich.table import Table
 
 from comp.core.errors import UsageError
 from comp.core.progress import say
 from comp.report.figure import figure
+from comp.report.printing import print_json, print_table
 
 if TYPE_CHECKING:
     from comp.stages.board import BoardEntry, BoardGroup
 
 
-_WIDTH = 120  # in a log; a terminal has its own
-
-
 def print_board(groups: list[BoardGroup], *, as_json: bool) -> None:
-    """A table for each group; across groups nothing is comparable, and it says so."""
+    """A table for each group; entries of different groups cannot be compared."""
     if as_json:
         plain = [
             {**vars(group), "entries": [_plain(entry) for entry in group.entries]}
             for group in groups
         ]
-        print(json.dumps(plain, indent=2, ensure_ascii=False))
+        print_json(plain)
         return
     for group in groups:
         print(f"{group.metric}, plan {group.plan[:8]}")
-        table = Table()
-        table.add_column("name", no_wrap=True)
-        for name in ("folds", "raw", "honest", "95 %", "public", "private"):
-            table.add_column(name, justify="right", no_wrap=True)
         noted = any(entry.note for entry in group.entries)
-        if noted:
-            table.add_column("note", overflow="fold")
-        for entry in group.entries:
-            interval = "" if math.isnan(entry.low) else f"{entry.low:.3f}-{entry.high:.3f}"
-            cells = [_shown(v) for v in (entry.folds, entry.raw, entry.honest)]
-            last = [_shown(v) for v in (entry.public, entry.private)]
-            name = f"runs/{entry.name}" if entry.kind == "run" else f"{entry.name}.csv"
-            table.add_row(name, *cells, interval, *last, *([entry.note] if noted else []))
-        Console(width=None if sys.stdout.isatty() else _WIDTH).print(table)
+        heads = ["name", "folds", "raw", "honest", "95 %", "public", "private"]
+        rows = [_cells(entry)[: None if noted else -1] for entry in group.entries]
+        print_table([*heads, *(["note"] if noted else [])], rows, notes=int(noted))
     if len(groups) > 1:
         say(
             f"{len(groups)} tables: scores of another metric, or on other images or folds, cannot "
             "be compared with each other; nothing is ranked across tables"
         )
+
+
+def _cells(entry: BoardEntry) -> list[str]:
+    name = f"runs/{entry.name}" if entry.kind == "run" else f"{entry.name}.csv"
+    interval = "" if math.isnan(entry.low) else f"{entry.low:.3f}-{entry.high:.3f}"
+    own = [_shown(value) for value in (entry.folds, entry.raw, entry.honest)]
+    board = [_shown(value) for value in (entry.public, entry.private)]
+    return [name, *own, interval, *board, entry.note]
 
 
 def _plain(entry: BoardEntry) -> dict[str, object]:

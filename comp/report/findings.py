@@ -2,39 +2,31 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.table import Column, Table
+from comp.report.printing import print_json, print_table
 
 if TYPE_CHECKING:
     from comp.check.audit import Finding
 
-_OF_MASKS = ("images", "objects", "of all pixels", "of an image that has it (median)")
+_OF_MASKS = ("images", "objects", "share of pixels", "share of an image (median)")
 _SHOWN = 12  # findings of one level about single images
 
 
 def print_check(record: dict[str, Any], findings: tuple[Finding, ...], *, as_json: bool) -> None:
     """The counts of the images, then every finding, the errors first."""
     if as_json:
-        print(json.dumps(record, indent=2, ensure_ascii=False))
+        print_json(record)
         return
-    table = Table()
-    table.add_column("")
     parts = [record[part] for part in ("train", "test")]
-    for name in ("training", "test"):
-        table.add_column(name, justify="right", overflow="fold")
-    for key in ("images", "unreadable"):
-        table.add_row(key, *(str(part[key]) for part in parts))
-    for key in ("formats", "modes"):
-        table.add_row(key, *(_told(part[key]) for part in parts))
+    rows = [[key, *(str(part[key]) for part in parts)] for key in ("images", "unreadable")]
+    rows += [[key, *(_counts(part[key]) for part in parts)] for key in ("formats", "modes")]
     for key in ("channel means", "channel deviations"):
-        table.add_row(key, *(" ".join(f"{v:.3f}" for v in part[key]) for part in parts))
-    Console().print(table)
+        rows.append([key, *(" ".join(f"{value:.3f}" for value in part[key]) for part in parts)])
+    print_table(("", "training", "test"), rows, notes=2)
     if record["classes"]:
-        print(f"classes: {_told(record['classes'])}")
+        print(f"classes: {_counts(record['classes'])}")
     if record.get("masks"):
         _print_masks(record["masks"])
     seen: Counter[str] = Counter()
@@ -48,16 +40,16 @@ def print_check(record: dict[str, Any], findings: tuple[Finding, ...], *, as_jso
 
 
 def _print_masks(masks: dict[str, Any]) -> None:
-    table = Table("class", *(Column(name, justify="right") for name in _OF_MASKS))
+    rows = []
     for name, seen in masks["classes"].items():
         shares = (f"{100 * seen[key]:.2f} %" for key in ("pixels", "of an image"))
-        table.add_row(name, str(seen["images"]), str(seen["objects"]), *shares)
-    for key in ("background", "not judged"):
-        table.add_row(key, "", "", f"{100 * masks[key]:.2f} %", "")
-    Console().print(table)
-    print(f"images without anything: {masks['images without anything']}")
+        rows.append([name, str(seen["images"]), str(seen["objects"]), *shares])
+    for name, key in (("background", "background"), ("ignored", "not judged")):
+        rows.append([name, "", "", f"{100 * masks[key]:.2f} %", ""])
+    print_table(("class", *_OF_MASKS), rows)
+    print(f"images with an empty mask: {masks['images without anything']}")
 
 
-def _told(counts: dict[str, int]) -> str:
+def _counts(counts: dict[str, int]) -> str:
     items = [f"{name} {count}" for name, count in counts.items()]
     return ", ".join(items[:10]) + (f" and {len(items) - 10} more" if len(items) > 10 else "")

@@ -25,7 +25,7 @@ COLOURS = (
     (255, 0, 0),
     (0, 255, 255),
 )
-_GREY = (128, 128, 128)  # what is not judged
+_GREY = (128, 128, 128)  # ignored pixels
 _SHARE = 0.45  # of the colour
 
 

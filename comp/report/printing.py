@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+MANY_CLASSES = 40  # rows of a table; more are left out
 _WIDTH = 120  # columns of text where stdout is not a terminal
 
 Cell = str | Text
@@ -26,26 +27,22 @@ def print_table(
     rows: Sequence[Sequence[Cell]],
     *,
     text: int = 1,
-    wide: Sequence[str] = (),
+    notes: int = 0,
     bold_rows: Sequence[int] = (),
 ) -> None:
     """A table with these column names; nothing where there are no rows.
 
-    rows: each as long as `heads`; brackets in a cell are no markup. text: how many columns are
-    text, on the left side; the others are numbers. wide: names of other columns that may be broken
-    into lines. bold_rows: which rows are in bold.
+    rows: each as long as `heads`; brackets in a cell are not markup. text: how many columns at the
+    left are text; notes: how many at the right. The others are numbers, and never broken into
+    lines. bold_rows: the numbers of the rows that are in bold.
     """
     if not rows:
         return
     table = Table()
     for place, name in enumerate(heads):
-        number = place >= text
-        table.add_column(
-            name,
-            justify="right" if number else "left",
-            no_wrap=number and name not in wide,
-            overflow="fold",
-        )
+        number = text <= place < len(heads) - notes
+        side: Literal["left", "right"] = "right" if number else "left"
+        table.add_column(name, justify=side, no_wrap=number, overflow="fold")
     for place, row in enumerate(rows):
         cells = (cell if isinstance(cell, Text) else Text(cell) for cell in row)
         table.add_row(*cells, style="bold" if place in bold_rows else None)

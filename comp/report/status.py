@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 def print_status(status: Status, options: str, as_json: bool) -> None:
-    """A line a fold, the time that is left, and the next command with its `options`."""
+    """A line per fold, the time that is left, and the next command with its `options`."""
     if as_json:
-        print(json.dumps(status.plain(), indent=2, ensure_ascii=False))
+        print(json.dumps(status.plain(), indent=2, ensure_ascii=False))  # without loading Rich
         return
     plan = status.plan_note or ("no plan yet" if status.plan is None else f"plan {status.plan[:8]}")
     print(f"{status.name}: {plan}, {len(status.folds)} folds")
@@ -50,7 +50,7 @@ def _line(fold: FoldStatus) -> str:
     if fold.best is not None:
         parts.append(f"best {fold.best:.4f} (epoch {fold.best_epoch})")
     if fold.seconds is not None:
-        parts.append(f"{fold.seconds:.0f} s an epoch")
+        parts.append(f"{fold.seconds:.0f} s per epoch")
     if fold.predicted:
         parts.append(f"predicted: {', '.join(fold.predicted)}")
     if fold.held:

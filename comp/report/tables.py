@@ -1,14 +1,11 @@
-"""The results of the stages, as tables on stdout, or as JSON for a script."""
+"""What `comp folds`, `pack`, `train` and `sweep` print."""
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
-
-from rich.console import Console
-from rich.table import Table
+from typing import TYPE_CHECKING
 
 from comp.core.progress import say
+from comp.report.printing import MANY_CLASSES, print_json, print_table
 
 if TYPE_CHECKING:
     from comp.data.folds.balance import Balance
@@ -17,18 +14,13 @@ if TYPE_CHECKING:
     from comp.stages.sweep import Sweep
     from comp.stages.train import Trained
 
-MANY_CLASSES = 40
 MANY_LEAKS = 5
-
-
-def _print_json(value: Any) -> None:
-    print(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def print_plan(plan: FoldPlan, balance: Balance, *, as_json: bool) -> None:
     """Rows, classes and groups of each fold, and the warnings of the planner."""
     if as_json:
-        _print_json(
+        print_json(
             {
                 "scheme": plan.scheme,
                 "seed": plan.seed,
@@ -42,17 +34,12 @@ def print_plan(plan: FoldPlan, balance: Balance, *, as_json: bool) -> None:
         )
         return
     print(f"{len(plan.ids)} images, {plan.count} folds, {plan.scheme}, seed {plan.seed}")
-    table = Table()
-    table.add_column("fold")
-    for fold in range(plan.count):
-        table.add_column(str(fold), justify="right")
-    table.add_row("images", *map(str, balance.rows.tolist()))
+    rows = [["images", *map(str, balance.rows.tolist())]]
     if balance.groups is not None:
-        table.add_row("groups", *map(str, balance.groups.tolist()))
-    table.add_section()
+        rows.append(["groups", *map(str, balance.groups.tolist())])
     for name, counts in list(balance.classes.items())[:MANY_CLASSES]:
-        table.add_row(name, *map(str, counts.tolist()))
-    Console().print(table)
+        rows.append([name, *map(str, counts.tolist())])
+    print_table(("fold", *map(str, range(plan.count))), rows)
     if len(balance.classes) > MANY_CLASSES:
         print(f"... and {len(balance.classes) - MANY_CLASSES} more classes (--json has all)")
     print(_evenness(plan, balance))
@@ -69,62 +56,51 @@ def _evenness(plan: FoldPlan, balance: Balance) -> str:
     apart = {name: int(counts.max() - counts.min()) for name, counts in balance.classes.items()}
     worst = max(apart, key=lambda name: apart[name])
     sizes = int(balance.rows.max() - balance.rows.min())
-    told = f"sizes within {sizes}, classes within {apart[worst]}"
-    told += f" ({worst})" if apart[worst] > 1 else ""
+    text = f"sizes within {sizes}, classes within {apart[worst]}"
+    text += f" ({worst})" if apart[worst] > 1 else ""
     rest = len(plan.ids) - int(balance.rows.sum())
     if plan.count == 1:
         return f"{balance.rows[0]} images are validated on, {rest} are only trained on"
-    return told + (f"; {rest} images are only trained on" if rest else "")
+    return text + (f"; {rest} images are only trained on" if rest else "")
 
 
 def print_packed(packs: list[Packed], *, as_json: bool) -> None:
     """Where the packed images are, and how large."""
     if as_json:
-        _print_json([{**vars(each), "folder": str(each.folder or "")} for each in packs])
+        print_json([{**vars(each), "folder": str(each.folder or "")} for each in packs])
         return
-    table = Table()
-    for name in ("part", "images", "MB", "seconds", "where"):
-        table.add_column(name, overflow="fold")
+    rows = []
     for each in packs:
         size = f"{each.bytes / 1e6:,.1f}"
         where = str(each.folder or "nowhere: image.pack is none")
-        table.add_row(each.part, str(each.images), size, f"{each.seconds:.1f}", where)
-    Console().print(table)
+        rows.append([each.part, str(each.images), size, f"{each.seconds:.1f}", where])
+    print_table(("part", "images", "MB", "seconds", "where"), rows, notes=1)
 
 
 def print_trained(trained: list[Trained], metric: str, *, as_json: bool) -> None:
     """The best epoch of each fold."""
     if as_json:
-        _print_json(
+        print_json(
             [{"fold": fold.fold, "before": fold.before, **fold.manifest} for fold in trained]
         )
         return
     print("best epochs, by the validation part of each fold")
-    table = Table()
-    for name in ("fold", metric, "valid loss", "epoch", "of"):
-        table.add_column(name, justify="right")
+    rows = []
     for fold in trained:
         best = fold.manifest["best"]
-        score = best[metric]
-        table.add_row(
-            str(fold.fold),
-            "undefined" if score is None else f"{score:.4f}",
-            f"{best['valid_loss']:.4f}",
-            str(best["epoch"] + 1),
-            str(fold.manifest["epochs"]),
-        )
-    Console().print(table)
+        score = "undefined" if best[metric] is None else f"{best[metric]:.4f}"
+        epochs = str(best["epoch"] + 1), str(fold.manifest["epochs"])
+        rows.append([str(fold.fold), score, f"{best['valid_loss']:.4f}", *epochs])
+    print_table(("fold", metric, "valid loss", "epoch", "of"), rows, text=0)
 
 
 def print_sweep(result: Sweep) -> None:
     """The runs of a sweep, best first."""
     keys = list(dict.fromkeys(key for run in result.runs for key in run.settings))
-    table = Table()
-    for name in (*keys, result.metric, "valid loss", "run"):
-        table.add_column(name, justify="right", overflow="fold")
+    rows = []
     for run in result.runs:
         missing = "failed" if run.note else "undefined"  # why is in the log and in the table's file
         score = missing if run.score is None else f"{run.score:.4f}"
         loss = "" if run.loss is None else f"{run.loss:.4f}"
-        table.add_row(*(str(run.settings.get(key, "")) for key in keys), score, loss, run.name)
-    Console().print(table)
+        rows.append([*(str(run.settings.get(key, "")) for key in keys), score, loss, run.name])
+    print_table((*keys, result.metric, "valid loss", "run"), rows, text=len(keys), notes=1)

@@ -1,0 +1,101 @@
+"""What `comp submission diff` and `comp explain` print."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from comp.core.progress import say
+from comp.report.printing import MANY_CLASSES, print_json, print_table, shortened
+
+if TYPE_CHECKING:
+    from comp.submission.diff import Diff
+
+
+def print_diff(diff: Diff, *, as_json: bool) -> None:
+    """How many rows differ: from which label to which, by how much, or by Dice per class."""
+    if as_json:
+        print_json(_plain_diff(diff))
+        return
+    rows = "images with a mask" if diff.classes else "rows"
+    share = len(diff.ids) / max(1, diff.rows)
+    print(f"{len(diff.ids)} of {diff.rows} {rows} differ ({share:.1%})")
+    changes = [[c, a[:40], b[:40], str(n)] for (c, a, b), n in diff.changes.items()]
+    print_table(("column", "from", "to", "rows"), changes[:MANY_CLASSES], text=3)
+    heads = ("class", "in both", "changed", "only in the first", "only in the second", "Dice")
+    classes = [
+        [name, *map(str, (one.both, one.changed, one.first, one.second)), f"{one.dice:.4f}"]
+        for name, one in diff.classes.items()
+    ]
+    print_table(heads, classes[:MANY_CLASSES])
+    for name, (mean, largest) in list(diff.numbers.items())[:MANY_CLASSES]:
+        print(f"{name}: mean difference {mean:.4g}, largest {largest:.4g}")
+    if diff.ids:
+        dice = {name: f" (Dice {value:.3f})" for name, value in diff.dice.items()}
+        names = [f"{name}{dice.get(name, '')}" for name in diff.ids]
+        print(f"{'lowest Dice' if dice else 'rows'}: {shortened(names)}")
+
+
+def _plain_diff(diff: Diff) -> dict[str, Any]:
+    if diff.classes:
+        classes = {name: asdict(one) for name, one in diff.classes.items()}
+        return {"images": diff.rows, "by_class": classes, "dice": diff.dice}
+    changes = [
+        {"column": c, "from": a, "to": b, "rows": n} for (c, a, b), n in diff.changes.items()
+    ]
+    numbers = {name: {"mean": m, "largest": x} for name, (m, x) in diff.numbers.items()}
+    return {"rows": diff.rows, "ids": list(diff.ids), "changes": changes, "numbers": numbers}
+
+
+def print_explained(manifest: dict[str, Any], *, whole: bool, as_json: bool) -> None:
+    """What a submission was made of and what it scores."""
+    if as_json:
+        print_json({**manifest, "file_unchanged": whole})
+        return
+    blend, scores = manifest["blend"], manifest["blend"]["scores"]
+    print(f"{manifest['file']}: {manifest['rows']} rows, sha256 {manifest['sha256'][:16]}")
+    if not whole:
+        say("warning: the file is missing, or was changed after it was written")
+    print(f"task {manifest['task']}, metric {manifest['metric']}, plan {manifest['plan'][:16]}")
+    weigher = blend["weigher"]
+    rule = _rule(blend["rule"], list(manifest.get("by_class", ())))
+    print(f"{blend['vote']} vote, {weigher} weights, rule {rule}")
+    shown = {name: "undefined" if v is None else f"{v:.4f}" for name, v in scores.items()}
+    print(
+        f"raw {shown['raw']}, tuned {shown['tuned']} (optimistic), honest {shown['honest']}, "
+        f"95 % interval {shown['low']} to {shown['high']}, on {manifest['covered']} of "
+        f"{manifest['of']} training images"
+    )
+    rows = []
+    for member, weight in zip(blend["members"], blend["weights"], strict=True):
+        rows.append(_member(member, f"{weight:.4f}"))
+        rows += [_member(part, "") for part in member.get("tests", ())]  # of a product
+    print_table(("member", "weight", "fold", "checkpoint", "sha256", "tta"), rows, notes=3)
+    if blend["note"]:
+        print(f"note: {blend['note']}")
+    if manifest.get("prior"):
+        prior = ", ".join(f"{name} {share:.1%}" for name, share in manifest["prior"].items())
+        print(f"class prior of the test set: {prior}")
+    for name, folds in manifest.get("missing_folds", {}).items():
+        print(f"partial: {name} without fold {', '.join(map(str, folds))}")
+    print(", ".join(f"{name} {version}" for name, version in manifest["versions"].items()))
+    print(f"commit {manifest['commit'] or 'unknown: not in a git repository'}")
+
+
+def _member(member: dict[str, Any], weight: str) -> tuple[str, ...]:
+    digest = str(member.get("checkpoint_sha256") or member.get("sha256") or "")
+    cells = [str(member.get(key, "")) for key in ("fold", "checkpoint")]
+    return str(member.get("run", "")), weight, *cells, digest[:12], str(member.get("tta", ""))
+
+
+def _rule(rule: list[Any], classes: Sequence[str]) -> str:
+    """The values of a rule; classes: whose values its rows are, where it has a row per class."""
+    if classes:
+        cells = ["/".join(f"{value:g}" for value in (round(t, 3), *rest)) for t, *rest in rule]
+        values = ", ".join(f"{name} {cell}" for name, cell in zip(classes, cells, strict=True))
+        return f"{values} (threshold/smallest region/fewest pixels)"
+    if rule and isinstance(rule[0], list):
+        return f"one for each of {len(rule)} members"
+    text = " ".join(f"{value:.3g}" for value in rule[:10])
+    return text + (f" ... ({len(rule)})" if len(rule) > 10 else "")
