@@ -46,11 +46,16 @@ def _read(path: Path | None) -> tuple[str, str]:
 
 
 def _default_config() -> Path:
-    """`configs/default.yaml` here, in the installed package, or in the checkout it runs from."""
+    """`configs/default.yaml` here, or else the installed one."""
+    here = Path("configs/default.yaml")
+    return here if here.is_file() else installed_config()
+
+
+def installed_config() -> Path:
+    """The config of the digits sample, in the installed package or the checkout it runs from."""
     package = Path(__file__).parents[1]
-    candidates = [folder / "configs" / "default.yaml" for folder in (Path(), package)]
-    found = [path for path in candidates if path.is_file()]
-    return found[0] if found else package.parent / "configs" / "default.yaml"
+    inside = package / "configs" / "default.yaml"
+    return inside if inside.is_file() else package.parent / "configs" / "default.yaml"
 
 
 def make_config(tree: dict[str, Any], where: str = "config") -> Config:

@@ -1,10 +1,18 @@
-"""Bars on a terminal, plain lines in a log. Messages go to stderr; stdout is for results."""
+"""Bars on a terminal and in a notebook, plain lines in a log.
+
+Messages go to stderr; stdout is for results.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 T = TypeVar("T")
 
@@ -17,6 +25,17 @@ def be_quiet(quiet: bool) -> None:
     _quiet = quiet
 
 
+@contextlib.contextmanager
+def quietly(quiet: bool) -> Iterator[None]:
+    """Stay silent while the block runs, or speak; then as before."""
+    before = _quiet
+    be_quiet(quiet)
+    try:
+        yield
+    finally:
+        be_quiet(before)
+
+
 def say(message: str) -> None:
     """A line for the user, on stderr."""
     if not _quiet:
@@ -24,14 +43,29 @@ def say(message: str) -> None:
 
 
 def track(items: Iterable[T], total: int, what: str) -> Iterator[T]:
-    """The items, with a bar that vanishes at the end when stderr is a terminal."""
-    if _quiet or not sys.stderr.isatty():
+    """The items, with a bar that vanishes at the end where one can be shown."""
+    console = None if _quiet else _console()
+    if console is None:
         yield from items
         return
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
     from rich.progress import TimeRemainingColumn as Remaining
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Remaining())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Progress(*columns, console=console, transient=True) as bar:
         yield from bar.track(items, total=total, description=what)
+
+
+def _console() -> Console | None:
+    """Where bars are drawn: a terminal, or a notebook that has ipywidgets; None elsewhere."""
+    if not (sys.stderr.isatty() or in_notebook()):
+        return None
+    from rich.console import Console
+
+    return Console(stderr=True) if sys.stderr.isatty() else Console(force_jupyter=True)
+
+
+def in_notebook() -> bool:
+    """Whether this process is the kernel of a notebook that can show a bar (has ipywidgets)."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return type(shell).__name__ == "ZMQInteractiveShell" and find_spec("ipywidgets") is not None

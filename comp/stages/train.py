@@ -47,10 +47,13 @@ class Trained:
     before: bool
 
 
-def train(experiment: Experiment, folds: str, *, restart: bool = False) -> list[Trained]:
+def train(
+    experiment: Experiment, folds: str, *, restart: bool = False, stop: Stop | None = None
+) -> list[Trained]:
     """Train the folds that `folds` names; finished ones are skipped, unfinished ones go on.
 
-    restart: remove what these folds have and begin again.
+    restart: remove what these folds have and begin again. stop: when to stop in the middle; None:
+    on a signal, and after `train.max_hours`.
     Raises RunError when a run folder was begun with another config or plan, HeldError when another
     process is at work in it; Interrupted and OutOfTime after a checkpoint was written.
     """
@@ -70,7 +73,8 @@ def train(experiment: Experiment, folds: str, *, restart: bool = False) -> list[
             "letters or digits: a mirrored b is a d. If they are written, use light"
         )
     again = "the same command without --restart" if restart else "the same command"
-    trainer = _Trainer(experiment, index, plan, Stop(config.train.max_hours, again))
+    stop = Stop(config.train.max_hours, again) if stop is None else stop
+    trainer = _Trainer(experiment, index, plan, stop)
     done = []
     with trainer.stop.listening():
         for place, (fold, run) in enumerate(runs.items(), 1):

@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -17,6 +17,10 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _SHARE, _AT_MOST = 0.02, 60.0
 
 
+def _exit(number: int) -> None:
+    os._exit(128 + number)
+
+
 class Stop:
     """Whether the loop should write a checkpoint and leave at the next step.
 
@@ -25,10 +29,16 @@ class Stop:
     two checkpoints are kept in reserve. Outside of `at_a_step` (packing, building a network) there
     is nothing to keep, and a signal ends the command where it is.
 
-    again: how the message calls the command that goes on.
+    again: how the message calls the command that goes on. at_once: what a second signal does.
     """
 
-    def __init__(self, hours: float | None = None, again: str = "the same command") -> None:
+    def __init__(
+        self,
+        hours: float | None = None,
+        again: str = "the same command",
+        at_once: Callable[[int], None] = _exit,
+    ) -> None:
+        self.at_once = at_once
         self.signal: int | None = None
         self.again = again
         self.patient = False
@@ -63,7 +73,7 @@ class Stop:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.signal is not None:
-            os._exit(128 + number)
+            self.at_once(number)
         self.signal = number
         if not self.patient:
             self.leave("between two folds")

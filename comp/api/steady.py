@@ -1,0 +1,84 @@
+"""What each call of the API leaves as it found it, and how it opens an experiment."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from comp.config.loading import load_config as read_config
+from comp.config.loading import make_config
+from comp.config.schema import Config
+from comp.core.errors import Interrupted
+from comp.core.progress import quietly
+
+if TYPE_CHECKING:
+    from comp.stages.experiment import Experiment
+
+ConfigLike = Config | Mapping[str, Any] | str | Path
+
+
+def as_config(config: ConfigLike, workspace: Path) -> Config:
+    """The Config of what a caller gave: itself, plain values, or a file below the workspace."""
+    if isinstance(config, Config):
+        return config
+    if isinstance(config, Mapping):
+        return make_config(dict(config))
+    return read_config(workspace / config)
+
+
+def open_experiment(config: ConfigLike, workspace: str | Path) -> Experiment:
+    """The experiment of a config in a workspace folder, with its plugins loaded."""
+    from comp.stages import experiment
+
+    root = Path(workspace)
+    return experiment.open_experiment(as_config(config, root), root)
+
+
+@contextlib.contextmanager
+def steady(quiet: bool) -> Iterator[None]:
+    """Leave the process as it was: environment, warnings, threads, random numbers, precision.
+
+    An interrupt (SIGINT) that training turned into a checkpoint goes on as KeyboardInterrupt.
+    """
+    environment = dict(os.environ)
+    with quietly(quiet), warnings.catch_warnings(), _libraries():
+        try:
+            yield
+        except Interrupted as problem:
+            if problem.exit_code == 128 + signal.SIGINT:
+                raise KeyboardInterrupt(str(problem)) from problem
+            raise
+        finally:
+            for name in [name for name in os.environ if name not in environment]:
+                del os.environ[name]
+            os.environ.update(environment)
+
+
+@contextlib.contextmanager
+def _libraries() -> Iterator[None]:
+    """Put back what torch, cv2 and random share with the whole process."""
+    import cv2
+    import torch
+
+    threads, many = cv2.getNumThreads(), torch.get_num_threads()
+    draws = random.getstate()
+    cudnn = torch.backends.cudnn
+    flags = cudnn.deterministic, cudnn.benchmark
+    strict = torch.are_deterministic_algorithms_enabled()
+    precision = torch.get_float32_matmul_precision()
+    try:
+        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+            yield
+    finally:
+        cv2.setNumThreads(threads)
+        torch.set_num_threads(many)
+        random.setstate(draws)
+        cudnn.deterministic, cudnn.benchmark = flags
+        torch.use_deterministic_algorithms(strict)
+        torch.set_float32_matmul_precision(precision)

@@ -1,0 +1,174 @@
+"""`ensemble`, `submit`, `board`: from predictions to a submission and its score."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from comp.api.steady import ConfigLike, open_experiment, steady
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from comp.stages.ensembling.result import Ensembled as Made
+
+
+@dataclass(frozen=True)
+class Ensembled:
+    """A submission that was written, and what score to expect of it.
+
+    `path`, `manifest`  the submission and the JSON file beside it
+    `submission`  its rows as text, as they were written; None for a zip or a JSON file
+    `table`       one row per vote and kind of weights that was compared: vote, weights, raw (with
+                  the neutral rule), tuned (on the rows that it is measured on: too high), honest
+                  (cross-fitted), low and high (95 % bootstrap interval of honest), note
+    `members`     one row per member: name, weight; the weights sum to 1
+    `score`       the honest score of the vote that was written, in the unit of `metric`
+    `covered`, `of`   training images that it was measured on, and all
+    `true_score`  on the test answers where the config knows them, else None
+    `warnings`    what to look at before the file is sent
+    """
+
+    path: Path
+    manifest: Path
+    submission: pd.DataFrame | None
+    table: pd.DataFrame
+    members: pd.DataFrame
+    metric: str
+    score: float
+    covered: int
+    of: int
+    true_score: float | None
+    warnings: tuple[str, ...]
+
+
+def ensemble(
+    config: ConfigLike,
+    workspace: str | Path,
+    *,
+    runs: Sequence[str] = (),
+    add: Sequence[str | Path] = (),
+    partial: bool = False,
+    out: str | None = None,
+    quiet: bool = False,
+) -> Ensembled:
+    """Predict what is missing, compare votes and weights out of fold, write a checked submission.
+
+    runs: names of runs whose folds are the members (that of the config by default); add: tables of
+    outside predictions, below the workspace; partial: leave unfinished folds out; out: the name of
+    the submission.
+    Raises RunError for a fold that is not finished, PlanError and PredictionsError for predictions
+    that do not belong together, SubmissionError for a file that would be refused: none is written.
+    """
+    from comp.stages.ensemble import ensemble as run
+    from comp.stages.ensembling.result import Request
+
+    with steady(quiet):
+        experiment = open_experiment(config, workspace)
+        added = tuple(experiment.path(path) for path in add)
+        made = run(experiment, Request(tuple(runs), added, partial, out))
+    return _given(made)
+
+
+def _given(made: Made) -> Ensembled:
+    import pandas as pd
+
+    from comp.data.index.tables import read_table
+
+    rows = [
+        {"vote": row.vote.name, "weights": row.weigher, **vars(row.scores), "note": row.note}
+        for row in made.table
+    ]
+    blend = made.blend
+    is_table = made.path.suffix == ".csv"
+    return Ensembled(
+        path=made.path,
+        manifest=made.manifest,
+        submission=read_table(made.path).frame if is_table else None,
+        table=pd.DataFrame(rows),
+        members=pd.DataFrame({"member": blend.members, "weight": blend.weights}),
+        metric=made.metric,
+        score=blend.scores.honest,
+        covered=made.covered,
+        of=made.of,
+        true_score=made.true_score,
+        warnings=made.warnings,
+    )
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """A submission that passed the check.
+
+    `path`      the file; `rows` of it
+    `warnings`  what to look at before it is sent
+    `command`   the command that sends it; None where the config names no site
+    `answer`    what the site said; None where it was not sent
+    """
+
+    path: Path
+    rows: int
+    warnings: tuple[str, ...]
+    command: str | None
+    answer: str | None
+
+
+def submit(
+    config: ConfigLike,
+    workspace: str | Path,
+    name: str | None = None,
+    *,
+    message: str | None = None,
+    send: bool = False,
+    quiet: bool = False,
+) -> Submitted:
+    """Check a submission as the competition would; with `send=True`, send it.
+
+    name: of the submission, or its path below the workspace; that of the config by default.
+    Raises SubmissionError for a file that would be refused, UsageError for no such file, and when
+    sending ConfigError without `submission.site` and `submission.competition` or without a token.
+    """
+    from comp.stages import submission
+
+    with steady(quiet):
+        experiment = open_experiment(config, workspace)
+        wanted = experiment.name if name is None else name
+        path = submission.find(wanted, experiment.workspace.root)
+        rows, warnings = submission.check_file(experiment, path)
+        command = answer = None
+        if send or experiment.config.submission.site is not None:
+            command, said = submission.send(experiment, wanted, message, yes=send)
+            answer = said if send else None
+    return Submitted(path, rows, tuple(warnings), command, answer)
+
+
+@dataclass(frozen=True)
+class Board:
+    """`runs`: one row per run and submission: metric, plan (fingerprint), name, kind ("run" or
+    "submission"), raw, honest, low, high, folds (mean of the best epochs), public, private, note.
+
+    Only rows of the same metric and plan can be compared; within them the best comes first.
+    """
+
+    runs: pd.DataFrame
+
+
+def board(workspace: str | Path, *, quiet: bool = False) -> Board:
+    """All runs and submissions of a workspace with their scores; UsageError where there are none.
+
+    Scores are NaN where they are not known.
+    """
+    import pandas as pd
+
+    from comp.stages.board import read_board
+
+    with steady(quiet):
+        groups = read_board(Path(workspace))
+    rows = [
+        {"metric": group.metric, "plan": group.plan, **vars(entry)}
+        for group in groups
+        for entry in group.entries
+    ]
+    return Board(pd.DataFrame(rows))

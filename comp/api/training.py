@@ -1,0 +1,201 @@
+"""`train`, `predict`, `read_predictions`: from a plan to probabilities."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from comp.api.steady import ConfigLike, open_experiment, steady
+from comp.core.errors import PredictionsError, UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+    from comp.inference.predictions import Predictions
+    from comp.stages.experiment import Experiment
+
+Folds = Literal["all"] | str | int | Iterable[int]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Trained folds.
+
+    `folds`    one row per fold: best_epoch (counted from 1), its score on the validation part (a
+               column called like the metric) and valid_loss, epochs that were trained, skipped
+               (it was finished before), folder
+    `history`  one row per fold and epoch: fold, epoch (counted from 0), lr, train_loss, valid_loss,
+               the metric, and more, as in history.csv
+    `metric`   what the score is
+    """
+
+    folds: pd.DataFrame
+    history: pd.DataFrame
+    metric: str
+
+
+def train(
+    config: ConfigLike,
+    workspace: str | Path,
+    folds: Folds = "all",
+    *,
+    restart: bool = False,
+    max_hours: float | None = None,
+    quiet: bool = False,
+) -> Trained:
+    """Train folds; finished ones are skipped, unfinished ones go on from their checkpoint.
+
+    folds: a number, several, or text such as "0..2"; restart: remove what these folds have;
+    max_hours: stop on a checkpoint after so long.
+    An interrupt writes a checkpoint and raises KeyboardInterrupt. Raises PlanError without a plan,
+    RunError when a fold was begun with another config, plan or data, HeldError when another process
+    trains it, OutOfTime after `max_hours`, TrainError and ModelError.
+    """
+    import pandas as pd
+
+    from comp.stages.train import train as run
+    from comp.train.stop import Stop
+
+    with steady(quiet):
+        experiment = open_experiment(config, workspace)
+        hours = max_hours if max_hours is not None else experiment.config.train.max_hours
+        stop = Stop(hours, "the same call", at_once=_interrupt)
+        done = run(experiment, _folds_text(folds), restart=restart, stop=stop)
+    metric, rows, tables = experiment.metric.name, [], []
+    for fold in done:
+        best, folder = fold.manifest["best"], experiment.workspace.fold(fold.fold)
+        rows.append(
+            {
+                "fold": fold.fold,
+                "best_epoch": int(best["epoch"]) + 1,
+                metric: best.get(metric),
+                "valid_loss": best.get("valid_loss"),
+                "epochs": fold.manifest["epochs"],
+                "skipped": fold.before,
+                "folder": folder.path,
+            }
+        )
+        table = pd.read_csv(folder.history)
+        table.insert(0, "fold", fold.fold)
+        tables.append(table)
+    history = pd.concat(tables, ignore_index=True)
+    return Trained(pd.DataFrame(rows).set_index("fold"), history, metric)
+
+
+def _interrupt(number: int) -> None:
+    """What a second signal does: leave at once, as Python does, never `os._exit` of a kernel."""
+    raise KeyboardInterrupt(f"{signal.Signals(number).name}: left at once")
+
+
+def _folds_text(folds: Folds) -> str:
+    if isinstance(folds, str):
+        return folds
+    return ",".join(map(str, [folds] if isinstance(folds, int) else folds))
+
+
+@dataclass(frozen=True)
+class FoldProbabilities:
+    """The probabilities of one fold's model for some images.
+
+    `ids`      N texts
+    `probs`    (N, C) float32 in [0, 1] (binary: C = 1, of the second class); for segmentation
+               (N, C, H, W) uint8, 255ths, mapped from the file
+    `classes`  the names of the columns (binary: of both classes)
+    `source`   where they came from: plan fingerprint, fold, checkpoint digest, TTA, ...
+    """
+
+    ids: tuple[str, ...]
+    probs: np.ndarray[Any, Any]
+    classes: tuple[str, ...]
+    source: dict[str, Any]
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """Ids as index, classes as columns; UsageError for segmentation."""
+        import pandas as pd
+
+        if self.probs.ndim > 2:
+            raise UsageError("probabilities of pixels have no table; use `probs`")
+        columns = list(self.classes[-self.probs.shape[1] :])
+        index = pd.Index(self.ids, name="id", dtype=object)
+        return pd.DataFrame(self.probs, index=index, columns=columns)
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """The predictions of trained folds.
+
+    `valid`   fold -> probabilities of its validation part
+    `test`    fold -> probabilities of the test images
+    `folder`  runs/<name>/, where they are kept
+    """
+
+    valid: dict[int, FoldProbabilities]
+    test: dict[int, FoldProbabilities]
+    folder: Path
+
+    @property
+    def oof(self) -> pd.DataFrame:
+        """Out-of-fold probabilities: each image by the model that did not see it. Ids as index,
+        classes as columns, sorted by id; UsageError for segmentation."""
+        import pandas as pd
+
+        return pd.concat([part.frame for part in self.valid.values()]).sort_index()
+
+    @property
+    def test_mean(self) -> pd.DataFrame:
+        """The mean of the folds' probabilities of the test images; UsageError for segmentation."""
+        parts = [part.frame for part in self.test.values()]
+        return sum(part.loc[parts[0].index] for part in parts[1:]) / len(parts) + parts[0] / len(
+            parts
+        )
+
+
+def predict(
+    config: ConfigLike, workspace: str | Path, folds: Folds = "all", *, quiet: bool = False
+) -> Predicted:
+    """Predict the validation part and the test images of trained folds, where that is missing.
+
+    Raises RunError for a fold that is not finished, DataError, PredictionsError.
+    """
+    from comp.stages.predict import predict as run
+
+    with steady(quiet):
+        experiment = open_experiment(config, workspace)
+        run(experiment, _folds_text(folds))
+        return _read(experiment, folds)
+
+
+def read_predictions(
+    config: ConfigLike, workspace: str | Path, folds: Folds = "all", *, quiet: bool = False
+) -> Predicted:
+    """The predictions that are on the disk, without making any.
+
+    Raises PredictionsError where one is missing or damaged.
+    """
+    with steady(quiet):
+        return _read(open_experiment(config, workspace), folds)
+
+
+def _read(experiment: Experiment, folds: Folds) -> Predicted:
+    from comp.inference.predictions import Predictions
+    from comp.stages.experiment import parse_folds
+
+    numbers = parse_folds(_folds_text(folds), experiment.config.folds.parts)
+    runs = {number: experiment.workspace.fold(number) for number in numbers}
+    for run in runs.values():
+        if not run.valid.is_dir() or not run.test.is_dir():
+            raise PredictionsError(f"{run.path}: not predicted yet; call comp.predict first")
+    return Predicted(
+        {number: _given(Predictions.load(run.valid)) for number, run in runs.items()},
+        {number: _given(Predictions.load(run.test)) for number, run in runs.items()},
+        experiment.workspace.run,
+    )
+
+
+def _given(found: Predictions) -> FoldProbabilities:
+    return FoldProbabilities(found.ids, found.probs, found.classes, found.source)
