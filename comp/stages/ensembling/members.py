@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -54,17 +55,22 @@ class Model:
     `oof`      its out-of-fold rows; None: it cannot be judged, and votes unjudged
     `tests`    the predictions of the test images, one a fold model
     `missing`  folds that were left out
+    `root`     the workspace folder, below which members are named
     """
 
     name: str
     oof: Predictions | None
     tests: tuple[Predictions, ...]
     missing: tuple[int, ...] = ()
+    root: Path = Path()
 
     @property
     def member_names(self) -> list[str]:
         """What each of `tests` is called."""
-        return [str(test.source.get("path", self.name)) for test in self.tests]
+        names = [str(test.source.get("path", self.name)) for test in self.tests]
+        if self.root == Path():
+            return names
+        return [name.removeprefix(f"{self.root}{os.sep}") for name in names]
 
 
 @dataclass(frozen=True)
@@ -142,7 +148,8 @@ def run_model(ground: Ground, experiment: Experiment) -> Model:
     judged, fold, _ = judged_part(index, plan)
     names = experiment.task.column_names(index.classes)
     oof = out_of_fold(parts, judged, fold, plan.fingerprint, partial=ground.partial, columns=names)
-    return Model(experiment.name, oof, tuple(tests), missing)
+    root = experiment.workspace.root
+    return Model(experiment.name, oof, tuple(tests), missing, root)
 
 
 def _whole(run: RunDir, plan: str) -> bool:
@@ -235,7 +242,7 @@ def added_model(ground: Ground, path: Path) -> Model:
         made[part] = Predictions(ids, probs[places], ground.index.classes, task.link.name, source)
     test = aligned(made[_TEST], ground.test.ids)
     oof = aligned(made[_VALID], ground.index.ids) if rows[_VALID] else None
-    return Model(path.name, oof, (test,))
+    return Model(path.name, oof, (test,), root=ground.experiment.workspace.root)
 
 
 def _added_probs(table: Table, key: str, ground: Ground) -> np.ndarray[Any, Any]:

@@ -1,0 +1,195 @@
+"""The Python API: what each function gives back, and what it leaves as it was."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import comp
+
+STAGES = ("make_folds", "check", "pack", "train", "predict", "ensemble", "submit", "read_plan")
+
+
+@pytest.fixture
+def elsewhere(
+    toy: Callable[..., dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[dict[str, Any], Path, Path]:
+    """A toy config, its workspace, and an empty folder that is the current one."""
+    tree, work = toy("multiclass"), Path.cwd()
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    return tree, work, here
+
+
+def test_importing_comp_imports_nothing_heavy() -> None:
+    code = (
+        "import sys, comp\n"
+        "heavy = {'torch', 'pandas', 'pydantic', 'numpy', 'cv2', 'rich'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_every_public_name_is_there_and_documented() -> None:
+    for name in comp.__all__:
+        assert getattr(comp, name).__doc__, name
+    assert {*comp.__all__} <= {*dir(comp)}
+    with pytest.raises(AttributeError, match="no attribute 'trian'"):
+        _ = comp.trian
+
+
+def test_a_folder_with_the_name_of_a_function_can_be_called_like_it() -> None:
+    import inspect
+
+    import comp.check.audit
+    import comp.ensemble.votes
+    import comp.train.loop
+
+    assert inspect.ismodule(comp.train)
+    assert [*inspect.signature(comp.train).parameters][:3] == ["config", "workspace", "folds"]
+    with pytest.raises(comp.errors.ConfigError, match=r"nowhere.yaml: no such config"):
+        comp.train("nowhere.yaml", "work")
+
+
+def test_the_whole_chain_runs_from_another_folder_and_leaves_nothing_there(
+    elsewhere: tuple[dict[str, Any], Path, Path],
+) -> None:
+    tree, work, here = elsewhere
+    plan = comp.make_folds(tree, work, quiet=True)
+    assert plan.frame.index.tolist() == [f"{number:05d}" for number in range(24)]
+    assert (plan.balance["images"].tolist(), plan.count) == ([12, 12], 2)
+    assert plan.path == work / "folds/toy_multiclass.csv"
+    assert sorted([*plan.train(0), *plan.valid(0)]) == plan.frame.index.tolist()
+    assert comp.read_plan(tree, work, quiet=True).fingerprint == plan.fingerprint
+    checked = comp.check(tree, work, quiet=True)
+    assert checked.ok
+    assert checked.classes.to_dict() == {"0": 8, "1": 8, "2": 8}
+    assert comp.pack(tree, work, quiet=True).table["images"].to_dict() == {"train": 24, "test": 6}
+    trained = comp.train(tree, work, quiet=True)
+    assert trained.folds["epochs"].tolist() == [2, 2]
+    assert trained.history.groupby("fold").size().tolist() == [2, 2]
+    assert comp.train(tree, work, folds=0, quiet=True).folds["skipped"].tolist() == [True]
+    found = comp.predict(tree, work, quiet=True)
+    assert found.oof.index.tolist() == plan.frame.index.tolist()
+    assert found.oof.columns.tolist() == ["0", "1", "2"]
+    assert found.oof.sum(axis=1).tolist() == pytest.approx([1] * 24, abs=1e-5)
+    assert found.test_mean.sum(axis=1).tolist() == pytest.approx([1] * 6, abs=1e-5)
+    mean = (found.test[0].frame + found.test[1].frame.loc[found.test[0].frame.index]) / 2
+    assert (found.test_mean - mean).abs().max().max() < 1e-6
+    assert comp.read_predictions(tree, work, quiet=True).oof.equals(found.oof)
+    made = comp.ensemble(tree, work, quiet=True)
+    assert made.submission is not None
+    assert made.submission["id"].tolist() == [f"t{number:03d}" for number in range(6)]
+    assert made.members["weight"].sum() == pytest.approx(1)
+    names = [f"runs/toy_multiclass/fold_{fold}/test" for fold in (0, 1)]
+    assert made.members["member"].tolist() == names
+    assert comp.submit(tree, work, quiet=True).rows == 6
+    assert set(comp.board(work, quiet=True).runs["kind"]) == {"run", "submission"}
+    assert list(here.iterdir()) == []
+    assert str(work) not in made.manifest.read_text()
+
+
+def test_init_writes_a_config_below_the_workspace(
+    elsewhere: tuple[dict[str, Any], Path, Path],
+) -> None:
+    _, work, here = elsewhere
+    begun = comp.init("input", work, quiet=True)
+    assert begun.config == work / "configs/input.yaml"
+    assert "root: input" in begun.text
+    assert comp.load_config("configs/input.yaml", workspace=work).name == "input"
+    assert list(here.iterdir()) == []
+
+
+def state() -> dict[str, Any]:
+    """What the whole process shares."""
+    import cv2
+    import torch
+
+    return {
+        "handlers": [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)],
+        "environment": dict(os.environ),
+        "warnings": list(warnings.filters),
+        "threads": (torch.get_num_threads(), cv2.getNumThreads()),
+        "random": torch.random.get_rng_state().tolist(),
+        "exact": torch.are_deterministic_algorithms_enabled(),
+        "cudnn": (torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark),
+        "precision": torch.get_float32_matmul_precision(),
+    }
+
+
+def test_a_call_leaves_the_process_as_it_was_also_in_a_thread(
+    elsewhere: tuple[dict[str, Any], Path, Path],
+) -> None:
+    tree, work, _ = elsewhere
+    tree = {**tree, "train": {**tree["train"], "deterministic": True, "epochs": 1}}
+    before = state()
+    comp.make_folds(tree, work, quiet=True)
+    comp.train(tree, work, folds=0, quiet=True)
+    assert state() == before
+    raised: list[BaseException] = []
+
+    def call() -> None:
+        try:
+            comp.train(tree, work, folds=1, quiet=True)
+            comp.predict(tree, work, quiet=True)
+        except BaseException as problem:
+            raised.append(problem)
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    thread.join()
+    assert raised == []
+    assert state() == before
+
+
+def test_an_interrupt_writes_a_checkpoint_and_raises(
+    elsewhere: tuple[dict[str, Any], Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree, work, _ = elsewhere
+    comp.make_folds(tree, work, quiet=True)
+    import comp.train.loop as loop
+
+    update, before = loop.update, signal.getsignal(signal.SIGINT)
+
+    def interrupted(*args: Any) -> Any:
+        signal.raise_signal(signal.SIGINT)
+        return update(*args)
+
+    monkeypatch.setattr(loop, "update", interrupted)
+    with pytest.raises(KeyboardInterrupt, match="the same call goes on there"):
+        comp.train(tree, work, folds=0, quiet=True)
+    assert signal.getsignal(signal.SIGINT) is before
+    assert (work / "runs/toy_multiclass/fold_0/last.pt").is_file()
+    monkeypatch.setattr(loop, "update", update)
+    assert comp.train(tree, work, folds=0, quiet=True).folds["skipped"].tolist() == [False]
+
+
+def test_mistakes_are_exceptions_with_the_message_of_the_command_line(
+    elsewhere: tuple[dict[str, Any], Path, Path],
+) -> None:
+    tree, work, _ = elsewhere
+    with pytest.raises(comp.errors.ConfigError, match="Did you mean 'epochs'"):
+        comp.train({**tree, "train": {"epoch": 3}}, work)
+    with pytest.raises(comp.errors.PlanError):
+        comp.read_plan(tree, work)
+    with pytest.raises(comp.CompError, match="there is no fold 7"):
+        comp.make_folds(tree, work, quiet=True)
+        comp.train(tree, work, folds=[7])
+    with pytest.raises(comp.errors.UsageError, match="nothing to show"):
+        comp.board(work)
+
+
+def test_sets_are_laid_over_a_config() -> None:
+    config = comp.load_config(None, ["train.lr=1e-4"])
+    assert (config.name, config.train.lr) == ("default", 1e-4)
+    assert comp.load_config(config, ["name=other"]).name == "other"
