@@ -11,8 +11,8 @@ import numpy as np
 from comp.core.errors import CheckError, CompError
 from comp.data.images.decode import read_image
 from comp.data.index.index import Index
-from comp.report.overlay import colour_of, overlay
-from comp.report.page import embedded, shrunk, write_page
+from comp.report.overlay import colour_of
+from comp.report.page import embedded, masked, shrunk, write_page
 
 _GROUPS, _MEMBERS, _EXAMPLES, _IDS = 120, 14, 6, 300  # shown of each; the JSON has all
 _SIDE = 120  # pixels of a picture
@@ -105,10 +105,7 @@ def _masked(train: Index) -> list[dict[str, str]]:
             pixels, mask = read_image(train.paths[row]), train.masks.read(row)
         except CompError:  # a finding of its own
             continue
-        layers = [shrunk(layer, _LARGE, mask=True)
-                  for layer in np.ascontiguousarray(np.moveaxis(mask, 2, 0))]  # fmt: skip
-        painted = overlay(shrunk(pixels, _LARGE), np.stack(layers, axis=2))
-        out.append({"caption": train.ids[row], "src": embedded(painted)})
+        out.append({"caption": train.ids[row], "src": embedded(masked(pixels, mask, _LARGE))})
     return out
 
 

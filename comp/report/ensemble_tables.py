@@ -105,8 +105,8 @@ def _print_notes(result: Ensembled) -> None:
         say(f"note: {result.blend.note}")
     if len([model for model in result.models if model.oof is not None]) == 1:
         say(
-            "note: out of fold each image has one model, so votes and weights cannot be told "
-            "apart; add runs with --runs"
+            "note: out of fold each image has one model, so votes and weights cannot be "
+            "compared; add runs with --runs"
         )
     best = result.best
     if (best.vote.name, best.weigher) != (result.blend.vote.name, result.blend.weigher):

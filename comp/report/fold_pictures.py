@@ -22,8 +22,8 @@ _EACH = 2  # images of each kind
 
 @torch.inference_mode()
 def show_validation(job: Job, net: Net, judged: Judged, epoch: int) -> None:
-    """Write `pictures/epoch_<n>.png` in the run folder: a row an image: as it is, its truth, what
-    the network says."""
+    """Write `pictures/epoch_<n>.png` in the run folder: a row per image: the image, its truth
+    and the prediction."""
     if judged.counts is None or job.regions is None:
         return
     pictures: list[Array] = []
@@ -35,9 +35,9 @@ def show_validation(job: Job, net: Net, judged: Judged, epoch: int) -> None:
         images, masks = next(iter(eval_regions(job.images, job.regions, row, 1)))
         probs = job.task.link.probs(net.logits(net.to_device(images)).float()).cpu().numpy()
         image = images[0].numpy()
-        said = job.task.decide(probs)[0].transpose(1, 2, 0).astype(np.uint8)
+        predicted = job.task.decide(probs)[0].transpose(1, 2, 0).astype(np.uint8)
         truth = masks[0].numpy().transpose(1, 2, 0)
-        pictures += [image, overlay(image, truth), overlay(image, said)]
+        pictures += [image, overlay(image, truth), overlay(image, predicted)]
         titles += [kind, "truth", "prediction"]
     out = job.run.path / "pictures" / f"epoch_{epoch + 1:03d}.png"
     contact_sheet(pictures, titles, out, columns=3)

@@ -1,4 +1,4 @@
-"""Masks painted over images, a colour a class."""
+"""Masks painted over images, one colour per class."""
 
 from __future__ import annotations
 

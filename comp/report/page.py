@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from comp.core import files
+from comp.report.overlay import overlay
 
 Array = np.ndarray[Any, Any]
 
@@ -41,6 +42,13 @@ def shrunk(pixels: Array, side: int, *, mask: bool = False) -> Array:
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     smooth = cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST
     return cv2.resize(pixels, size, interpolation=cv2.INTER_NEAREST_EXACT if mask else smooth)
+
+
+def masked(image: Array, mask: Array, side: int) -> Array:
+    """An image (H, W, 3) with its mask (H, W, L) painted over it, its longer side `side`."""
+    layers = [shrunk(np.ascontiguousarray(mask[:, :, k]), side, mask=True)
+              for k in range(mask.shape[2])]  # fmt: skip
+    return overlay(shrunk(image, side), np.stack(layers, axis=2))
 
 
 def embedded(pixels: Array) -> str:

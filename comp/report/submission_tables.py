@@ -93,7 +93,7 @@ def _rule(rule: list[Any], classes: Sequence[str]) -> str:
     """The values of a rule; classes: whose values its rows are, where it has a row per class."""
     if classes:
         cells = ["/".join(f"{value:g}" for value in (round(t, 3), *rest)) for t, *rest in rule]
-        values = ", ".join(f"{name} {cell}" for name, cell in zip(classes, cells, strict=True))
+        values = ", ".join(f"{name}: {cell}" for name, cell in zip(classes, cells, strict=True))
         return f"{values} (threshold/smallest region/fewest pixels)"
     if rule and isinstance(rule[0], list):
         return f"one for each of {len(rule)} members"

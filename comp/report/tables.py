@@ -46,7 +46,7 @@ def print_plan(plan: FoldPlan, balance: Balance, *, as_json: bool) -> None:
     for warning in plan.warnings:
         say(f"warning: {warning}")
     for leak in plan.leak[:MANY_LEAKS]:
-        say(f"warning: leaks, as --allow-leak said: {leak}")
+        say(f"warning: leakage, accepted with --allow-leak: {leak}")
     if len(plan.leak) > MANY_LEAKS:
         say(f"warning: and {len(plan.leak) - MANY_LEAKS} more leaks (--json has all)")
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from comp.data.images.decode import read_image
 from comp.data.index.index import Index
-from comp.report.overlay import colour_of, overlay
-from comp.report.page import embedded, shrunk, write_page
+from comp.report.overlay import colour_of
+from comp.report.page import embedded, masked, shrunk, write_page
 from comp.tasks.counts import RATIOS, class_scores, image_scores, mean_of_defined
 from comp.tasks.metrics import Metric
 
@@ -51,7 +51,7 @@ def write_validation_page(
         kind: [
             {
                 "id": index.ids[row],
-                "labels": labels[row].replace("|", ", ") or "no class",
+                "labels": labels[row].replace("|", ", ") or "none",
                 "score": score,
                 "pictures": _pictures(read_image(index.paths[row]), *masks(row)),
             }
@@ -89,10 +89,8 @@ def _classes(names: tuple[str, ...], counts: Array) -> list[dict[str, Any]]:
 
 def _pictures(image: Array, truth: Array, predicted: Array) -> list[dict[str, str]]:
     shown = {
-        "image": image,
-        "truth": overlay(image, truth),
-        "prediction": overlay(image, predicted),
+        "image": shrunk(image, _SIDE),
+        "truth": masked(image, truth, _SIDE),
+        "prediction": masked(image, predicted, _SIDE),
     }
-    return [
-        {"caption": name, "src": embedded(shrunk(pixels, _SIDE))} for name, pixels in shown.items()
-    ]
+    return [{"caption": name, "src": embedded(pixels)} for name, pixels in shown.items()]

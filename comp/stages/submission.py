@@ -19,16 +19,13 @@ from comp.core.errors import (
 )
 from comp.data.index.file_match import list_files
 from comp.data.index.index import Index
-from comp.data.index.sample_rows import read_asked
-from comp.data.index.tables import read_table
 from comp.data.layouts.coco import image_ids
-from comp.data.layouts.layouts import LAYOUTS, sample_path
+from comp.data.layouts.layouts import LAYOUTS, sample_ids, sample_path
 from comp.stages.experiment import Experiment, read_test_images, read_train
 from comp.submission.diff import Diff
 from comp.submission.formats import Competition, Format
 from comp.submission.gate import diff_submissions, open_format
 from comp.submission.names import SUFFIXES, base_name, manifest_path, written_in
-from comp.submission.sample import read_sample
 from comp.submission.send import SITES, printed, run
 from comp.submission.submission_warnings import submission_warnings
 
@@ -77,13 +74,7 @@ def check_counts(experiment: Experiment) -> None:
     if not folder.is_dir():
         return  # read_test says so
     listing = list_files(folder, Path(data.root))
-    images = len(listing.images)
-    if experiment.task.spatial:
-        table = read_table(path)
-        key = data.id if data.id in table.columns else table.columns[0]
-        rows = len(read_asked(table, key, lambda name: bool(listing.find(name))).ids)
-    else:
-        rows = len(read_sample(path, data.id).ids)
+    images, rows = len(listing.images), len(sample_ids(data, experiment.task, listing)[0])
     if images == rows or (images > rows and experiment.config.submission.extra_images == "ignore"):
         return
     advice = (

@@ -65,13 +65,15 @@ SITES = {
 
 
 def printed(words: list[str]) -> str:
-    """The command as one would type it."""
+    """The command as a user would type it."""
     return shlex.join(words)
 
 
 def run(site: Site, words: list[str]) -> str:
-    """Send; what the program said. Raises ConfigError where the program or its token is missing,
-    CompError where it fails. Every value of a token is blotted out of what is shown."""
+    """Send a submission with `words`, a command; what it printed, with tokens replaced by `***`.
+
+    Raises ConfigError where the program or its token is missing, CompError where it fails.
+    """
     missing = site.lacking()
     if missing:
         raise ConfigError(f"sending needs {missing}; or send the file on the site itself")
@@ -82,13 +84,13 @@ def run(site: Site, words: list[str]) -> str:
         done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=600)
     except (OSError, subprocess.TimeoutExpired) as problem:
         raise CompError(f"{words[0]}: {type(problem).__name__}; was it sent? Look there") from None
-    said = _blotted(site, f"{done.stdout}{done.stderr}".strip())
+    output = _without_tokens(site, f"{done.stdout}{done.stderr}".strip())
     if done.returncode:
-        raise CompError(f"not sent; {words[0]} said: {said or done.returncode}")
-    return said
+        raise CompError(f"not sent; {words[0]} said: {output or done.returncode}")
+    return output
 
 
-def _blotted(site: Site, text: str) -> str:
+def _without_tokens(site: Site, text: str) -> str:
     for name in {name for names in site.tokens for name in names}:
         value = os.environ.get(name, "")
         text = text.replace(value, "***") if len(value) > 3 else text

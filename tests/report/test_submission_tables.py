@@ -58,7 +58,7 @@ def manifest(rule: list[Any], **over: Any) -> dict[str, Any]:
     [
         ([0.5, 0.25], None, "rule 0.5 0.25"),
         ([[0.5, 0.25], [0.5, 0.75]], None, "rule one for each of 2 members"),
-        ([[0.5, 30, 0]], {"dent": 0.9}, "rule dent 0.5/30/0 (threshold/smallest region/"),
+        ([[0.5, 30, 0]], {"dent": 0.9}, "rule dent: 0.5/30/0 (threshold/smallest region/"),
     ],
 )
 def test_a_rule_is_shown_as_what_it_is_for(

@@ -107,7 +107,7 @@ def read_test(data: DataConfig, task: Task, classes: tuple[str, ...]) -> Index:
     folder = _layout(data).test_images(data)
     complain(DataError, _heading(data), file_match.no_folders(folder))
     listing = file_match.list_files(folder, Path(data.root))
-    ids, complaints = (_asked_ids if task.spatial else _test_ids)(data, listing)
+    ids, complaints = sample_ids(data, task, listing)
     found, unfound = file_match.match(ids, listing)
     complain(DataError, _heading(data), [*complaints, *unfound], shown=30)
     return file_match.build_index(ids, [found[name] for name in ids], classes)
@@ -128,7 +128,7 @@ def in_both(
         return []
     try:
         listing = file_match.list_files(folder, Path(data.root))
-        ids, _ = (_asked_ids if task.spatial else _test_ids)(data, listing)
+        ids, _ = sample_ids(data, task, listing)
         tables = (Path(data.root) / data.train_csv, data.id), (sample_path(data), data.id)
         return train_test_overlap.told(find(index, ids, listing), *tables)
     except DataError:
@@ -185,6 +185,14 @@ def sample_path(data: DataConfig) -> Path | None:
 def id_column(table: Table, data: DataConfig) -> str:
     """The column `data.id`; the first one in a table that calls it otherwise."""
     return data.id if data.id in table.values else table.columns[0]
+
+
+def sample_ids(
+    data: DataConfig, task: Task, listing: file_match.Listing
+) -> tuple[list[str], list[str]]:
+    """The ids of the test images by the sample submission, or of all where there is none; and
+    complaints about them."""
+    return (_asked_ids if task.spatial else _test_ids)(data, listing)
 
 
 def _test_ids(data: DataConfig, listing: file_match.Listing) -> tuple[list[str], list[str]]:

@@ -18,14 +18,7 @@ from comp.data.masks.coco_shapes import region_of, shape_fault
 from comp.submission.diff import Diff
 from comp.submission.formats.format import Answers, Array, Columns, Competition
 from comp.submission.formats.mask_diff import Regions, compare_regions, runs_of
-from comp.submission.formats.masks import (
-    Found,
-    MaskRows,
-    each_image,
-    mask_rows,
-    own_sample,
-    shortened,
-)
+from comp.submission.formats.masks import Found, MaskRows, own_rows
 from comp.submission.sample import Sample
 
 
@@ -42,19 +35,15 @@ class CocoFormat:
 
     @classmethod
     def read_sample(cls, competition: Competition) -> Self:
-        sample, rows = own_sample(competition)
-        return cls(sample, mask_rows(competition, rows), competition.coco_numbers)
+        return cls(*own_rows(competition), competition.coco_numbers)
 
     def write(self, path: Path, answers: Iterable[Answers]) -> tuple[Columns, int]:
         found: Found = {}
-        answered, results = set(), list[dict[str, Any]]()
-        for image, mask, probs in each_image(answers):
+        results = list[dict[str, Any]]()
+        for image, mask, probs in self.content.recorded(answers, found):
             if probs is None:
                 raise SubmissionError("COCO's results need probabilities: use `--vote soft`")
-            found |= self.content.encode(image, mask)
-            answered.add(image)
             results += self._results(image, mask, probs)
-        self.content.check_answered(answered)
         path.write_text(json.dumps(results, separators=(",", ":")) + "\n", encoding="utf-8")
         return self.content.column(self.sample, found), len(results)
 
@@ -98,7 +87,7 @@ class CocoFormat:
                 problem = f"no such image, or no {missing}"
             wrong += [f"result {row}: {problem}"] if problem else []
         found = {key: rle.encode(layer, self.content.order) for key, layer in layers.items()}
-        return self.content.column(self.sample, found), shortened(wrong)
+        return self.content.column(self.sample, found), wrong
 
     def _add_region(
         self, result: Any, image: str, code: str, layers: dict[tuple[str, str], Array]

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
@@ -15,10 +15,11 @@ from comp.data.index.tables import Table, read_table
 from comp.submission.diff import Diff
 from comp.submission.formats.cells import Cells, make_cells
 from comp.submission.formats.delimited import form_warnings, read_delimited
-from comp.submission.formats.format import Answers, Columns, Competition
+from comp.submission.formats.format import Answers, Array, Columns, Competition
 from comp.submission.sample import Sample, make_sample, read_sample, render
 
-Array = np.ndarray[Any, Any]
+if TYPE_CHECKING:
+    import pandas as pd
 
 _SHOWN = 6
 
@@ -109,22 +110,21 @@ def _rows_of(sample: Sample, ids: Sequence[str]) -> Array:
 def _compare(one: Table, two: Table, id_column: str | None) -> Diff:
     key = id_column if id_column in one.columns else one.columns[0]
     _refuse_others(one, two, str(key))
-    place = {name: row for row, name in enumerate(two.values[key])}
-    order = [place[name] for name in one.values[key]]
+    old = one.frame.set_index(key)
+    new = two.frame.set_index(key).loc[old.index, old.columns]
+    changed = old != new
     changes: Counter[tuple[str, str, str]] = Counter()
     numbers = {}
-    differ = np.zeros(len(order), dtype=bool)
-    for column in [name for name in one.columns if name != key]:
-        old, new = one.values[column], [two.values[column][row] for row in order]
-        changed = np.array([a != b for a, b in zip(old, new, strict=True)], dtype=bool)
-        differ |= changed
-        distance = _distance(old, new)
+    for column in old.columns:
+        distance = _distance(old[column], new[column])
         if distance is not None:
             numbers[column] = distance
             continue
-        changes.update((column, old[row], new[row]) for row in np.flatnonzero(changed))
-    ids = tuple(one.values[key][row] for row in np.flatnonzero(differ))
-    return Diff(len(order), ids, dict(changes.most_common()), numbers)
+        rows = changed[column]
+        pairs = zip(old[column][rows], new[column][rows], strict=True)
+        changes.update((column, before, after) for before, after in pairs)
+    ids = tuple(old.index[changed.any(axis=1)])
+    return Diff(len(old), ids, dict(changes.most_common()), numbers)
 
 
 def _refuse_others(one: Table, two: Table, key: str) -> None:
@@ -132,21 +132,22 @@ def _refuse_others(one: Table, two: Table, key: str) -> None:
     heading = f"{one.path} and {two.path} cannot be compared:"
     other = sorted({*one.columns} ^ {*two.columns})
     complain(SubmissionError, heading, [f"columns of one only: {first(other)}"] if other else [])
-    sets = set(one.values[key]), set(two.values[key])
-    pairs = ((one, sets[0] - sets[1]), (two, sets[1] - sets[0]))
-    complaints = [
-        f"{len(ids)} ids of {t.path} only: {first(sorted(ids))}" for t, ids in pairs if ids
-    ]
-    twice = [str(t.path) for t, ids in zip((one, two), sets, strict=True) if len(ids) < len(t)]
-    complaints += [f"ids repeated in {path}" for path in twice]
+    complaints = []
+    for table, others in ((one, two), (two, one)):
+        ids, rest = set(table.values[key]), set(others.values[key])
+        if ids - rest:
+            only = sorted(ids - rest)
+            complaints.append(f"{len(only)} ids of {table.path} only: {first(only)}")
+        if len(ids) < len(table):
+            complaints.append(f"ids repeated in {table.path}")
     complain(SubmissionError, heading, complaints)
 
 
-def _distance(old: list[str], new: list[str]) -> tuple[float, float] | None:
+def _distance(old: pd.Series[str], new: pd.Series[str]) -> tuple[float, float] | None:
     """Mean and largest absolute difference of two columns of numbers; None where they are labels:
     whole numbers, or no numbers at all."""
     try:
-        a, b = np.array(old, dtype=float), np.array(new, dtype=float)
+        a, b = old.to_numpy(dtype=float), new.to_numpy(dtype=float)
     except ValueError:
         return None
     if not len(a) or ((a == a.round()).all() and (b == b.round()).all()):

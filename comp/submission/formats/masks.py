@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from comp.core.errors import SubmissionError, complain, first
+from comp.core.errors import SubmissionError, first
 from comp.data.images.decode import image_size
 from comp.data.index.sample_rows import Asked
 from comp.data.masks import rle
@@ -17,8 +17,6 @@ from comp.submission.sample import Sample, make_sample
 
 Array = np.ndarray[Any, Any]
 Found = dict[tuple[str, str], str]  # image, code of the class -> run lengths
-
-_SHOWN = 5  # complaints of a kind
 
 
 @dataclass(frozen=True)
@@ -45,33 +43,37 @@ class MaskRows:
             numbered = len(mask) < len(self.codes)
             yield code, mask[0] == number if numbered else mask[number - 1] == 1
 
-    def encode(self, image: str, mask: Array) -> Found:
-        """The run lengths of the classes that an image has, from its mask (L, H, W).
+    def recorded(
+        self, answers: Iterable[Answers], found: Found
+    ) -> Iterator[tuple[str, Array, Array | None]]:
+        """Id, mask (L, H, W) and probabilities (C, H, W) of each image; its run lengths go to
+        `found`.
 
-        Raises SubmissionError where they do not give the mask back.
+        Raises SubmissionError for run lengths that do not give the mask back, and for images of the
+        sample that have no answer.
         """
-        found = {}
-        for code, layer in self.layers(mask):
-            text = rle.encode(layer, self.order)
-            if not (rle.decode(text, layer.shape[0], layer.shape[1], self.order) == layer).all():
-                raise SubmissionError(f"{image}: its run lengths do not give its mask back")
-            if text:
-                found[image, code] = text
-        return found
+        missing = dict.fromkeys(self.rows.ids)
+        for piece in answers:
+            for row, image in enumerate(piece.ids):
+                for code, layer in self.layers(piece.labels[row]):
+                    found[image, code] = text = rle.encode(layer, self.order)
+                    if (
+                        rle.decode(text, layer.shape[0], layer.shape[1], self.order) != layer
+                    ).any():
+                        raise SubmissionError(f"{image}: its run lengths do not give its mask back")
+                yield image, piece.labels[row], None if piece.probs is None else piece.probs[row]
+                missing.pop(image, None)
+        if missing:
+            raise SubmissionError(f"no answer for {len(missing)} images: {first(missing)}")
 
     def column(self, sample: Sample, found: Found) -> Columns:
         """The answer column: the run lengths of each row, nothing for an empty mask."""
-        pairs = zip(self.rows.images, self._row_codes(), strict=True)
+        pairs = zip(self.rows.images, self._row_codes, strict=True)
         return {sample.answers[0]: tuple(found.get(pair, "") for pair in pairs)}
 
+    @property
     def _row_codes(self) -> list[str]:
         return [code or self.codes[0] for code in self.rows.codes]
-
-    def check_answered(self, answered: set[str]) -> None:
-        """Raise SubmissionError where an image of the rows has no answer."""
-        missing = [name for name in self.rows.ids if name not in answered]
-        wrong = [f"no answer for {len(missing)} images: {first(missing)}"] if missing else []
-        complain(SubmissionError, "the submission is not complete:", wrong)
 
     def overlaps(self, columns: Columns) -> list[str]:
         """A warning where a pixel has two classes and should have one."""
@@ -88,7 +90,7 @@ class MaskRows:
         """class -> the share of the images in which it is."""
         name_of = dict(zip(self.codes, self.classes, strict=True))
         found = dict.fromkeys(self.classes, 0.0)
-        for cell, code in zip(next(iter(columns.values())), self._row_codes(), strict=True):
+        for cell, code in zip(next(iter(columns.values())), self._row_codes, strict=True):
             found[name_of[code]] += bool(cell.strip())
         return {name: count / max(1, len(self.rows.ids)) for name, count in found.items()}
 
@@ -101,7 +103,7 @@ class MaskRows:
 
 
 def mask_rows(competition: Competition, rows: Asked) -> MaskRows:
-    """The rows of a competition, with the sizes of its test images."""
+    """These rows, with the classes of a competition and the sizes of its test images."""
     place = {name: row for row, name in enumerate(competition.test.ids)}
     return MaskRows(
         rows,
@@ -113,25 +115,13 @@ def mask_rows(competition: Competition, rows: Asked) -> MaskRows:
     )
 
 
-def own_sample(competition: Competition) -> tuple[Sample, Asked]:
-    """A sample for a competition that gives none: a row per test image and class."""
+def own_rows(competition: Competition) -> tuple[Sample, MaskRows]:
+    """A row per test image and class, for a file without a sample."""
     pairs = [(name, code) for name in competition.test.ids for code in competition.codes]
-    rows = Asked(tuple(i for i, _ in pairs), tuple(c for _, c in pairs), joined=True)
+    images, codes = zip(*pairs, strict=True) if pairs else ((), ())
     ids = [f"{image}_{code}" for image, code in pairs]
-    return make_sample("ImageId_ClassId", ["EncodedPixels"], ids), rows
-
-
-def each_image(answers: Iterable[Answers]) -> Iterator[tuple[str, Array, Array | None]]:
-    """Id, mask (L, H, W) and probabilities (C, H, W) or None of each image."""
-    for piece in answers:
-        for row, name in enumerate(piece.ids):
-            yield name, piece.labels[row], None if piece.probs is None else piece.probs[row]
-
-
-def shortened(complaints: Sequence[str]) -> list[str]:
-    """The first few complaints of a kind, and how many more there are."""
-    more = len(complaints) - _SHOWN
-    return [*complaints[:_SHOWN], *([f"and {more} more like these"] if more > 0 else [])]
+    sample = make_sample("ImageId_ClassId", ["EncodedPixels"], ids)
+    return sample, mask_rows(competition, Asked(images, codes, joined=True))
 
 
 def _overlap(cells: Sequence[str]) -> bool:

@@ -18,14 +18,7 @@ from comp.data.masks import rle
 from comp.submission.diff import Diff
 from comp.submission.formats.format import Answers, Array, Columns, Competition
 from comp.submission.formats.mask_diff import Regions, compare_regions, runs_of
-from comp.submission.formats.masks import (
-    Found,
-    MaskRows,
-    each_image,
-    mask_rows,
-    own_sample,
-    shortened,
-)
+from comp.submission.formats.masks import Found, MaskRows, own_rows
 from comp.submission.sample import Sample
 
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the time in a zip: the same masks are the same bytes
@@ -42,15 +35,13 @@ class PngFormat:
 
     @classmethod
     def read_sample(cls, competition: Competition) -> Self:
-        sample, rows = own_sample(competition)
-        return cls(sample, mask_rows(competition, rows))
+        return cls(*own_rows(competition))
 
     def write(self, path: Path, answers: Iterable[Answers]) -> tuple[Columns, int]:
         found: Found = {}
         count = 0
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as out:
-            for image, mask, _ in each_image(answers):
-                found |= self.content.encode(image, mask)
+            for image, mask, _ in self.content.recorded(answers, found):
                 for name, pixels in zip(self._names(image), self._pictures(mask), strict=True):
                     coded = cv2.imencode(".png", pixels)[1].tobytes()
                     out.writestr(zipfile.ZipInfo(name, _LONG_AGO), coded)
@@ -96,7 +87,7 @@ class PngFormat:
             "files are there twice": repeated(names),
         }
         complaints = [f"{len(some)} {what}: {first(some)}" for what, some in groups.items() if some]
-        return self.content.column(self.sample, found), complaints + shortened(wrong)
+        return self.content.column(self.sample, found), complaints + wrong
 
     def _read_picture(
         self, name: str, content: bytes, image: str, number: int, found: Found

@@ -17,7 +17,7 @@ from comp.submission.formats.cells import listed
 from comp.submission.formats.delimited import form_warnings, read_delimited
 from comp.submission.formats.format import Answers, Columns, Competition
 from comp.submission.formats.mask_diff import ENDLESS, Regions, compare_regions
-from comp.submission.formats.masks import Found, MaskRows, each_image, mask_rows, own_sample
+from comp.submission.formats.masks import Found, MaskRows, mask_rows, own_rows
 from comp.submission.sample import Sample, render, sample_of
 
 
@@ -34,8 +34,7 @@ class RleFormat:
     def read_sample(cls, competition: Competition) -> Self:
         path, codes = competition.sample, competition.codes
         if path is None:
-            sample, rows = own_sample(competition)
-            return cls(sample, mask_rows(competition, rows))
+            return cls(*own_rows(competition))
         table = read_table(path)
         key = competition.data.id if competition.data.id in table.columns else table.columns[0]
         rows = read_asked(table, key, set(competition.test.ids).__contains__)
@@ -50,11 +49,8 @@ class RleFormat:
 
     def write(self, path: Path, answers: Iterable[Answers]) -> tuple[Columns, int]:
         found: Found = {}
-        answered = set()
-        for image, mask, _ in each_image(answers):
-            found |= self.content.encode(image, mask)
-            answered.add(image)
-        self.content.check_answered(answered)
+        for _ in self.content.recorded(answers, found):
+            pass  # the run lengths are all that is written
         columns = self.content.column(self.sample, found)
         path.write_bytes(render(self.sample, columns))
         return columns, len(self.sample.ids)
