@@ -17,6 +17,8 @@ from comp.stages.experiment import Experiment, open_experiment, read_train
 from comp.stages.folds import make_folds
 from comp.stages.train import train
 
+pytestmark = pytest.mark.slow
+
 CONFIG = Path(comp.__file__).parent.parent / "configs/cardamage.yaml"
 SMALL = [
     "image.size=32",

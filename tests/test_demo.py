@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import csv
+import json
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
+from sklearn.metrics import f1_score
 
 from comp.config.loading import load_config
 from comp.stages.experiment import check_names, open_experiment
@@ -25,8 +29,33 @@ def demo_commands() -> list[list[str]]:
 
 
 def test_the_demo_is_what_the_readme_shows() -> None:
+    assert [words[0] for words in demo_commands()] == ["folds", "train", "ensemble"]
     for words in demo_commands():
         assert f"comp {' '.join(words)}" in README
+
+
+def own_score(target: dict[str, str], given: dict[str, str]) -> float:
+    """Macro F1 by scikit-learn, joined by id, with as many digits as are printed."""
+    assert target.keys() == given.keys()
+    pairs = [(target[name], given[name]) for name in target]
+    return round(float(f1_score(*zip(*pairs, strict=True), average="macro")), 4)
+
+
+def column(path: Path, name: str = "digit") -> dict[str, str]:
+    with path.open(encoding="utf-8", newline="") as handle:
+        return {row["id"]: row[name] for row in csv.DictReader(handle)}
+
+
+def out_of_fold(folder: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """The digit of each training image, and the most probable one of its own fold's model."""
+    given: dict[str, str] = {}
+    for fold in range(5):
+        valid = folder / f"runs/default/fold_{fold}/valid"
+        classes = json.loads((valid / "manifest.json").read_text())["classes"]
+        ids = (valid / "ids.txt").read_text().splitlines()
+        best = np.load(valid / "probs.npy").argmax(axis=1)
+        given |= {name: classes[number] for name, number in zip(ids, best, strict=True)}
+    return column(folder / "input/digits/train.csv"), given
 
 
 @pytest.mark.slow
@@ -45,6 +74,10 @@ def test_the_demo_ends_with_both_scores_at_least_0_97(tmp_path: Path) -> None:
     scores = dict(re.findall(r"(honest|true) +│ +(\d\.\d+)", done.stdout))
     assert set(scores) == {"honest", "true"}
     assert min(map(float, scores.values())) >= 0.97
+    submission, truth = tmp_path / "submissions/default.csv", "input/digits/test_answers.csv"
+    assert float(scores["true"]) == own_score(column(tmp_path / truth), column(submission))
+    target, argmax = out_of_fold(tmp_path)
+    assert float(scores["honest"]) == pytest.approx(own_score(target, argmax), abs=0.005)
     assert (tmp_path / "submissions" / "default.csv").read_text().count("\n") == 361
 
 

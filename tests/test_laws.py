@@ -29,6 +29,8 @@ from comp.stages.train import train
 from comp.submission.sample import read_sample
 from comp.tasks.kinds import TASKS
 
+pytestmark = pytest.mark.slow
+
 Toy = Callable[..., dict[str, Any]]
 SEED = 1  # of the noisy labels
 

@@ -7,6 +7,7 @@ import unicodedata
 from pathlib import Path
 from typing import Any
 
+import pytest
 from toys import paint, toy_tree, write_csv
 
 from comp.config.loading import make_config
@@ -19,6 +20,8 @@ from comp.stages.ensemble import ensemble
 from comp.stages.experiment import open_experiment
 from comp.stages.folds import make_folds, show_folds
 from comp.stages.train import train
+
+pytestmark = pytest.mark.slow
 
 NAME = "과일 실험 🍎 1"
 IDS = [f"사진 {n:02d}, 앞 🍎" for n in range(11)] + [unicodedata.normalize("NFD", '끝 é, "셋"')]

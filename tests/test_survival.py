@@ -22,6 +22,8 @@ from comp.train.stop import Stop
 from comp.train.train_state import Job
 from comp.train.validate import Judged
 
+pytestmark = pytest.mark.slow
+
 EVERY_STEP: dict[str, Any] = {"train__checkpoint_minutes": 1e-9}
 RICH: dict[str, Any] = {"train__ema": 0.9, "train__micro_batch": 3, "train__clip_grad": 1.0}
 

@@ -20,6 +20,8 @@ from comp.train.batches import make_loader
 from comp.train.loop import train_fold, update
 from comp.train.train_state import Job, make_learner
 
+pytestmark = pytest.mark.slow
+
 NOT_SPATIAL = (
     *("head", "init", "mixup", "cutmix", "both mixed", "erasing", "cutpaste", "copies"),
     "loss soft",

@@ -86,7 +86,7 @@ def test_nothing_is_tuned_when_not_asked_or_for_a_metric_of_probabilities() -> N
         blend = blended(index, probs, fold, **more)
         assert blend.rule.tolist() == [0.5]
         assert blend.scores.raw == blend.scores.tuned == blend.scores.honest
-        assert blend.scores.low < blend.scores.raw or blend.scores.raw == blend.scores.low
+        assert blend.scores.low < blend.scores.raw < blend.scores.high
 
 
 def test_the_interval_draws_the_groups_of_the_index() -> None:

@@ -12,7 +12,10 @@ from faults import fault_cases
 from faults.fault_cases import Case, Stage
 from faults.fault_shim import KINDS
 
-pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="forks, reads /proc")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="forks, reads /proc"),
+]
 SHARES = {"kill": 0.05, "power": 0.02, "short": 0.06, "enospc": 0.025, "eio": 0.025}
 
 

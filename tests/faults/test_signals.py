@@ -10,7 +10,10 @@ from typing import Any
 import pytest
 from faults.fault_world import World, results
 
-pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="forks, reads /proc")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="forks, reads /proc"),
+]
 INT, TERM = int(signal.SIGINT), int(signal.SIGTERM)
 
 

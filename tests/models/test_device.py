@@ -13,12 +13,12 @@ def test_fp16_without_cuda_is_refused() -> None:
         choose_device("fp16")
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="about machines without CUDA")
-def test_auto_on_a_cpu_is_full_precision() -> None:
+def test_auto_on_a_cpu_is_full_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     device = choose_device()
-    if device.torch_device.type == "cpu":
-        assert (device.precision, device.dtype, device.scaled) == ("fp32", None, False)
-        assert device.describe() == f"cpu ({torch.get_num_threads()} threads), fp32"
+    assert (device.precision, device.dtype, device.scaled) == ("fp32", None, False)
+    assert device.describe() == f"cpu ({torch.get_num_threads()} threads), fp32"
 
 
 @pytest.mark.parametrize(

@@ -63,11 +63,17 @@ def test_cutmix_puts_one_box_of_the_partner_in() -> None:
     batch = mixed(cutmix=1.0)
     images, _ = whole(batch)
     own, other = IMAGES[:, 0, 0, 0].float(), IMAGES[batch.partner][:, 0, 0, 0].float()
+    areas: list[int] = []
     for number in range(COUNT):
         values = set(images[number].unique().tolist())
         assert values <= {float(own[number]), float(other[number])}
         top, bottom, left, right = batch.boxes[:, number]
         assert (images[number, :, top:bottom, left:right] == other[number]).all()
+        if own[number] != other[number]:
+            pasted = int((images[number, 0] == other[number]).sum())
+            assert pasted == (bottom - top) * (right - left)
+            areas.append(pasted)
+    assert max(areas) > 0
 
 
 def test_with_both_about_half_of_the_images_are_cut() -> None:
