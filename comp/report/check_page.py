@@ -20,8 +20,8 @@ _MASKED, _LARGE = 16, 300  # images that are shown with their masks, and their l
 _LEVELS = ("error", "warning", "note")
 _KINDS = {
     "exact": "the same bytes",
-    "reencoded": "the same frame, saved again",
-    "turned": "the same frame, rotated or flipped",
+    "reencoded": "the same frame saved again",
+    "turned": "the same frame rotated or flipped",
     "family": "file names of copies",
     "near": "the same object in another image",
     "shots": "consecutive file numbers",

@@ -55,7 +55,7 @@ def test_findings_and_groups_show_their_images(tmp_path: Path) -> None:
     text = page(tmp_path, findings=[finding], proposals=[group])
     assert "two &lt;labels&gt;" in text
     assert "0 errors, 1 warnings, 0 notes" in text
-    assert "the same frame, rotated or flipped" in text
+    assert "the same frame rotated or flipped" in text
     assert text.count("data:image/jpeg;base64,") == 2 + 3
     assert 'class="test"' in text
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import numpy as np
 
@@ -19,6 +19,10 @@ from comp.submission.diff import Diff
 from comp.submission.sample import Sample
 from comp.tasks.kinds import Task
 from comp.tasks.metrics import Metric
+
+if TYPE_CHECKING:
+    from comp.submission.formats.cells import Cells
+    from comp.submission.formats.masks import MaskRows
 
 Array = np.ndarray[Any, Any]
 Columns = dict[str, tuple[str, ...]]  # column of the sample -> its cells, in the sample's order
@@ -61,24 +65,6 @@ class Answers:
     probs: Array | None
 
 
-class Content(Protocol):
-    """What the answer columns hold: see `Cells` and `MaskRows`."""
-
-    def shares(self, columns: Columns) -> dict[str, float]:
-        """The share of each class in the answers that were read back: class -> 0 to 1."""
-        ...
-
-    def expected_shares(
-        self, labels: Array, probs: Array | None, weights: Sequence[float] | None = None
-    ) -> dict[str, float]:
-        """`shares` of answers to any images that are not in a file.
-
-        labels: (N,) or (N, C); for masks (N, C), whether each class is in each image. probs: (N, C)
-        or None. weights: (N,) how much each image counts.
-        """
-        ...
-
-
 class Format(Protocol):
     """A format of submission files, opened for one competition.
 
@@ -94,7 +80,7 @@ class Format(Protocol):
     def sample(self) -> Sample: ...
 
     @property
-    def content(self) -> Content: ...
+    def content(self) -> Cells | MaskRows: ...
 
     @property
     def needs_probs(self) -> bool: ...
