@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from comp.config.loading import dump_config, plain
-from comp.config.plain_yaml import differences, parse_yaml
-from comp.config.schema import Config
+from comp.config.plain_yaml import differences, flatten, parse_yaml
+from comp.config.schema import Config, DataConfig
 from comp.core import files
 from comp.core.errors import ConfigError, RunError
 
@@ -207,9 +207,26 @@ _NO_CONFIG = "Remove it (the checkpoint knows the config too), or use `comp trai
 
 
 def changes(old: dict[str, Any], config: Config) -> dict[str, tuple[Any, Any]]:
-    """The keys that matter in which a fold's first config (as plain values) and this one differ."""
+    """The keys that matter in which a fold's first config (as plain values) and this one differ.
+
+    A key that the first config lacks came with a later version. At its default that version does
+    what the earlier one did, so that this is no change.
+    """
+    before, defaults = dict(flatten(old)), _defaults()
     found = differences(old, plain(config))
-    return {key: pair for key, pair in found.items() if not _is_free(key, *pair)}
+    return {
+        key: (then, now)
+        for key, (then, now) in found.items()
+        if not _is_free(key, then, now)
+        and (key not in defaults or key in before or now != defaults[key])
+    }
+
+
+def _defaults() -> dict[str, Any]:
+    """Every key with its default, by its path; empty where there is none."""
+    data = DataConfig(root="")
+    config = Config.model_construct(name="", task="", metric="", data=data)
+    return dict(flatten(plain(config)))
 
 
 def refuse_changes(where: str, old: dict[str, Any], config: Config) -> None:

@@ -43,6 +43,23 @@ def test_what_does_not_change_the_training_may_change(tmp_path: Path, free: dict
     assert run.drift(make_config(TREE)) == {}
 
 
+def test_a_key_that_an_older_version_did_not_have_has_its_default(tmp_path: Path) -> None:
+    run = Workspace("x", tmp_path).fold(0)
+    run.claim(make_config(TREE))
+    text = run.config.read_text(encoding="utf-8")
+    assert "  start: deal\n" in text
+    run.config.write_text(text.replace("  start: deal\n", ""), encoding="utf-8")
+    assert run.drift(make_config(TREE)) == {}
+    other = make_config({**TREE, "folds": {"start": "iterative"}})
+    assert run.drift(other) == {"folds.start": (None, "iterative")}
+
+
+def test_a_sum_of_losses_that_became_the_default_is_a_change(tmp_path: Path) -> None:
+    run = Workspace("x", tmp_path).fold(0)
+    run.claim(make_config({**TREE, "train": {"loss": {"bce": 1.0}}}))
+    assert run.drift(make_config(TREE)) == {"train.loss.bce": (1.0, None)}
+
+
 def test_claiming_sweeps_what_a_crash_left(tmp_path: Path) -> None:
     run = Workspace("x", tmp_path).fold(0)
     run.claim(make_config(TREE))
