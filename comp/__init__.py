@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from comp.core import errors
     from comp.core.errors import CompError
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "CompError",
