@@ -32,9 +32,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from comp.check import audit
+from comp.check.copy_findings import propose
 from comp.check.duplicates.clusters import find_links
-from comp.check.image_stats import cores, look
+from comp.check.image_stats import cores, measure_images
 from comp.data.images.decode import read_image
 from comp.data.index.file_match import list_files
 
@@ -81,8 +81,8 @@ KINDS: dict[str, Callable[[Array, Any], Array]] = {
 
 def groups_of(ids: Sequence[str], paths: Sequence[Path], cache: Path) -> list[tuple[str, ...]]:
     """The groups that `comp check` proposes for images."""
-    links = find_links(ids, look(paths, cache), cache)
-    return [group.ids for group in audit.propose(ids, [], links)[0].proposals]
+    links = find_links(ids, measure_images(paths, cache), cache)
+    return [group.ids for group in propose(ids, [], links)[0].proposals]
 
 
 def plant(paths: Sequence[Path], ids: Sequence[str], folder: Path) -> dict[str, tuple[str, str]]:

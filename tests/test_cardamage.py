@@ -58,7 +58,7 @@ def experiment(workspace: Path) -> Experiment:
 
 
 def test_both_splits_are_trained_on_and_the_plan_is_stratified(experiment: Experiment) -> None:
-    checked = check(experiment, accept_groups=False, skip=False, allow_unasked=False)
+    checked = check(experiment, accept_groups=False, skip=False, allow_extra_images=False)
     assert not checked.bad
     make_folds(experiment, replace=False)
     index = read_train(experiment)

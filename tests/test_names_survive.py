@@ -53,7 +53,7 @@ def lay(root: Path) -> dict[str, Any]:
 
 def test_names_go_through_plan_predictions_and_submission(workspace: Path) -> None:
     experiment = open_experiment(make_config(lay(Path("입력 데이터/과일 🍎"))))
-    check(experiment, accept_groups=True, skip=True, allow_unasked=False)
+    check(experiment, accept_groups=True, skip=True, allow_extra_images=False)
     made, _, _ = make_folds(experiment, replace=False)
     show_folds(experiment, Path("균형 🍎.png"))
     train(experiment, "all")

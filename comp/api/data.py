@@ -125,7 +125,7 @@ def check(
             experiment,
             accept_groups=accept_groups,
             skip=skip_unreadable,
-            allow_unasked=allow_extra_images,
+            allow_extra_images=allow_extra_images,
         )
     groups = [
         (name, group.name, group.confidence)

@@ -1,9 +1,9 @@
-"""What one look at every image file finds out: decoded once, on all cores, and remembered.
+"""Statistics of image files: each file is decoded once, on all cores, and the results are kept.
 
-    cache/check/<digest>.npz    the findings of some images, by their names, sizes and times
+    cache/check/<digest>.npz    the statistics of some images, by their names, sizes and times
 
-A block of images that was looked at is not looked at again until one of its files changes, so a
-check that was killed goes on with the block it was in.
+A block of images is measured again only when one of its files has changed, so a check that was
+killed goes on with the block that it was in.
 """
 
 from __future__ import annotations
@@ -30,24 +30,24 @@ from comp.data.images.decode import decode_image, read_content
 
 Array = np.ndarray[Any, Any]
 
-FORMAT = 2  # of the findings; a new number makes them anew
-BLOCK = 128  # images that are remembered together
+FORMAT = 2  # of the kept statistics; a new number makes them anew
+BLOCK = 128  # images whose statistics are kept in one file
 _ORIENTATION, _MAKER, _MODEL = 0x0112, 0x010F, 0x0110  # EXIF tags
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What is known of N images, in one order.
+class ImageStats:
+    """Statistics of N images, in one order.
 
     `problem`  (N,) text: why an image cannot be read, "" where it can
     `digest`   (N,) text: SHA-256 of the file, "" where it cannot be opened
     `size`     (N, 3) int64: width and height as shown (upright), bytes of the file
     `header`   (N, 4) text: format, mode, orientation in the EXIF data, camera
-    `mean`, `std`  (N, 3) float64 in 0..1: of the red, green and blue pixels
+    `mean`, `std`  (N, 3) float64 in [0, 1]: of red, green and blue
     `thumbs`   (N, 64, 64) uint8: grey, upright, stretched
     `counts`   (N,) int64: the local features of each
-    `points`   (K, 2) float32, `words` (K, 128) uint8: the features of all, one image after another;
-               the words are mapped from a file
+    `points`   (K, 2) float32, `words` (K, 128) uint8: positions and descriptors of all features,
+               one image after another; the descriptors are mapped from a file
     """
 
     problem: Array
@@ -69,11 +69,18 @@ class Facts:
         """(N,) bool."""
         return np.asarray(self.problem == "")
 
+    def part(self, rows: Array) -> ImageStats:
+        """The statistics of some images, without their local features."""
+        per_image = ("problem", "digest", "size", "header", "mean", "std", "thumbs")
+        cut = {name: getattr(self, name)[rows] for name in per_image}
+        none = np.zeros(len(rows), np.int64)
+        return replace(self, **cut, counts=none, points=self.points[:0], words=self.words[:0])
 
-def look(paths: Sequence[Path], cache: Path) -> Facts:
-    """The facts of image files, in their order; from `cache` where they are known already.
 
-    A file that cannot be read is a fact too. Raises CompError when the cache cannot be written.
+def measure_images(paths: Sequence[Path], cache: Path) -> ImageStats:
+    """The statistics of image files, in their order; from `cache` where it has them.
+
+    A file that cannot be read has a `problem`. Raises CompError when the cache cannot be written.
     """
     files.sweep(cache)
     blocks = [paths[start : start + BLOCK] for start in range(0, len(paths), BLOCK)]
@@ -81,21 +88,21 @@ def look(paths: Sequence[Path], cache: Path) -> Facts:
     cv2.setNumThreads(1)  # our threads are one per core already
     try:
         with ThreadPoolExecutor(cores()) as pool:
-            return _joined(_looked(blocks, cache, pool), cache)
+            return _joined(_measured(blocks, cache, pool), cache)
     finally:
         cv2.setNumThreads(threads)
 
 
-def _looked(
+def _measured(
     blocks: Sequence[Sequence[Path]], cache: Path, pool: ThreadPoolExecutor
-) -> Iterator[Facts]:
-    for paths in progress.track(blocks, len(blocks), f"looking at images, {BLOCK} at a time"):
+) -> Iterator[ImageStats]:
+    for paths in progress.track(blocks, len(blocks), f"measuring images, {BLOCK} at a time"):
         place = cache / f"{_key(paths)[:24]}.npz"
         known = _load(place, len(paths))
         if known is None:
-            known = _stacked(list(pool.map(_look_at, paths)))
+            known = _stacked(list(pool.map(_measure, paths)))
             with files.replacing(place) as beside, beside.open("wb") as handle:
-                np.savez(handle, **{f.name: getattr(known, f.name) for f in fields(Facts)})
+                np.savez(handle, **{f.name: getattr(known, f.name) for f in fields(ImageStats)})
         yield known
 
 
@@ -110,19 +117,19 @@ def _file_state(path: Path) -> str:
     return f"{size} {changed}" if changed else "missing"
 
 
-def _load(place: Path, count: int) -> Facts | None:
-    """The remembered facts, or None where there are none or the file is torn."""
+def _load(place: Path, count: int) -> ImageStats | None:
+    """The kept statistics, or None where there are none or the file is damaged."""
     try:
         with place.open("rb") as handle, np.load(handle, allow_pickle=False) as kept:
-            known = Facts(**{f.name: kept[f.name] for f in fields(Facts)})
-    except Exception:  # whatever a torn archive makes NumPy raise: it is looked at again
+            known = ImageStats(**{f.name: kept[f.name] for f in fields(ImageStats)})
+    except Exception:  # NumPy raises whatever a damaged archive leads it to; it is made again
         return None
     whole = len(known) == count and int(known.counts.sum()) == len(known.words)
     return known if whole else None
 
 
 @dataclass(frozen=True)
-class _Look:
+class _OneImage:
     problem: str = ""
     digest: str = ""
     size: tuple[int, int, int] = (0, 0, 0)
@@ -134,21 +141,21 @@ class _Look:
     words: Any = None
 
 
-def _look_at(path: Path) -> _Look:
+def _measure(path: Path) -> _OneImage:
     try:
         content = read_content(path)
     except CheckError as problem:
-        return _Look(problem=_bare(problem, path))
+        return _OneImage(problem=_reason(problem, path))
     digest = hashlib.sha256(content).hexdigest()
     try:
         pixels = decode_image(content)
     except CheckError as problem:
-        return _Look(str(problem), digest, (0, 0, len(content)))
+        return _OneImage(str(problem), digest, (0, 0, len(content)))
     height, width = pixels.shape[:2]
     mean, std = cv2.meanStdDev(pixels)
     grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
     features = find_features(pixels)
-    return _Look(
+    return _OneImage(
         "",
         digest,
         (width, height, len(content)),
@@ -161,7 +168,7 @@ def _look_at(path: Path) -> _Look:
     )
 
 
-def _bare(problem: CompError, path: Path) -> str:
+def _reason(problem: CompError, path: Path) -> str:
     return str(problem).removeprefix(f"{path}: ")
 
 
@@ -177,18 +184,18 @@ def _header(content: bytes) -> tuple[str, str, str, str]:
     return form, mode, str(exif.get(_ORIENTATION, "")), camera.strip()
 
 
-def _stacked(looks: Sequence[_Look]) -> Facts:
+def _stacked(images: Sequence[_OneImage]) -> ImageStats:
     none = np.zeros((THUMB, THUMB), np.uint8)
-    thumbs = [none if o.thumb is None else o.thumb for o in looks]
-    points = [np.zeros((0, 2), np.float32) if o.points is None else o.points for o in looks]
-    words = [np.zeros((0, WIDTH), np.uint8) if o.words is None else o.words for o in looks]
-    return Facts(
-        problem=np.array([o.problem for o in looks], dtype=np.str_),
-        digest=np.array([o.digest for o in looks], dtype=np.str_),
-        size=np.array([o.size for o in looks], dtype=np.int64).reshape(-1, 3),
-        header=np.array([o.header for o in looks], dtype=np.str_).reshape(-1, 4),
-        mean=np.array([o.mean for o in looks], dtype=np.float64).reshape(-1, 3),
-        std=np.array([o.std for o in looks], dtype=np.float64).reshape(-1, 3),
+    thumbs = [none if o.thumb is None else o.thumb for o in images]
+    points = [np.zeros((0, 2), np.float32) if o.points is None else o.points for o in images]
+    words = [np.zeros((0, WIDTH), np.uint8) if o.words is None else o.words for o in images]
+    return ImageStats(
+        problem=np.array([o.problem for o in images], dtype=np.str_),
+        digest=np.array([o.digest for o in images], dtype=np.str_),
+        size=np.array([o.size for o in images], dtype=np.int64).reshape(-1, 3),
+        header=np.array([o.header for o in images], dtype=np.str_).reshape(-1, 4),
+        mean=np.array([o.mean for o in images], dtype=np.float64).reshape(-1, 3),
+        std=np.array([o.std for o in images], dtype=np.float64).reshape(-1, 3),
         thumbs=np.array(thumbs, dtype=np.uint8).reshape(-1, THUMB, THUMB),
         counts=np.array([len(p) for p in points], dtype=np.int64),
         points=np.concatenate([np.zeros((0, 2), np.float32), *points]),
@@ -196,9 +203,9 @@ def _stacked(looks: Sequence[_Look]) -> Facts:
     )
 
 
-def _joined(found: Iterable[Facts], cache: Path) -> Facts:
-    """The facts of all blocks. Their words, which are most of it, go to a file that has no name and
-    is gone with the process: of many images they would not fit in memory."""
+def _joined(found: Iterable[ImageStats], cache: Path) -> ImageStats:
+    """The statistics of all blocks. Their descriptors, which are most of it, go to a file without a
+    name that is gone with the process: those of many images do not fit in memory."""
     parts = [_stacked([])]
     try:
         cache.mkdir(parents=True, exist_ok=True)
@@ -213,6 +220,7 @@ def _joined(found: Iterable[Facts], cache: Path) -> Facts:
     except OSError as problem:
         raise CompError(f"{cache}: cannot be written ({problem.strerror or problem})") from problem
     joined = {
-        f.name: np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Facts)
+        f.name: np.concatenate([getattr(part, f.name) for part in parts])
+        for f in fields(ImageStats)
     }
-    return Facts(**{**joined, "words": words})
+    return ImageStats(**{**joined, "words": words})

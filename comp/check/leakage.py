@@ -1,7 +1,7 @@
-"""What would betray the class without a look at what the image shows.
+"""Leakage: properties of a file that give its class away, whatever the image shows.
 
-When every image of one class has its own size, mode, border or camera, a network learns that, the
-validation score is perfect and the test score is not.
+When the images of one class have a size, mode, border or camera of their own, a network learns
+that: the validation score is perfect, the test score is not.
 """
 
 from __future__ import annotations
@@ -13,19 +13,26 @@ from typing import Any
 
 import numpy as np
 
-from comp.check.image_stats import Facts
+from comp.check.findings import Finding
+from comp.check.image_stats import ImageStats
+from comp.data.index.index import Index
 
 Array = np.ndarray[Any, Any]
 
-_LEAST = 8  # images with and without the class: with fewer it may be chance
-_RIGHT = 0.95  # of the images with the class, and of those without, that one trait tells
+_LEAST = 8  # images with and without the class; with fewer it may be chance
+_RIGHT = 0.95  # share that a trait must classify rightly, with the class and without it
 _EDGE = 2.0  # standard deviation, in grey levels, below which an edge is one colour
 _DARK, _BRIGHT = 24, 231
 
 
 @dataclass(frozen=True)
-class Betrayal:
-    """A class that one trait tells: which, how (a phrase), and the share that it tells rightly."""
+class Leak:
+    """A class that one trait gives away.
+
+    `how`    which values of the trait, as a phrase
+    `right`  the share of images that the trait classifies rightly, the lower of those with the
+             class and those without it
+    """
 
     name: str
     trait: str
@@ -33,29 +40,41 @@ class Betrayal:
     right: float
 
 
-def betrayals(
-    facts: Facts, paths: tuple[Path, ...], classes: tuple[str, ...], hot: Array
-) -> list[Betrayal]:
-    """The traits that tell a class; of each class and trait the surest. hot: (N, C) zeros and ones.
+def leakage_findings(index: Index, stats: ImageStats) -> Iterator[Finding]:
+    """A warning for each class that a trait gives away."""
+    good = np.flatnonzero(stats.readable)
+    paths = tuple(index.paths[row] for row in good)
+    for leak in find_leaks(stats.part(good), paths, index.classes, index.cells[good]):
+        yield Finding(
+            "warning",
+            f"class {leak.name!r} can be recognised by its {leak.trait} alone ({leak.how}; "
+            f"{leak.right:.0%} right): a network may learn that and nothing else",
+        )
 
-    The images must be readable; `facts`, `paths` and `hot` have one order.
+
+def find_leaks(
+    stats: ImageStats, paths: tuple[Path, ...], classes: tuple[str, ...], hot: Array
+) -> list[Leak]:
+    """The traits that give a class away. hot: (N, C) zeros and ones.
+
+    The images must be readable; `stats`, `paths` and `hot` have the same order.
     """
     out = []
-    texts, numbers = _texts(facts, paths), _numbers(facts)
+    texts, numbers = _texts(stats, paths), _numbers(stats)
     for column, name in enumerate(classes):
         has = hot[:, column].astype(bool)
         if min(has.sum(), (~has).sum()) < _LEAST:
             continue
         for trait, values in texts.items():
-            out += [Betrayal(name, trait, *told) for told in _by_text(values, has)]
+            out += [Leak(name, trait, *found) for found in _by_text(values, has)]
         for trait, values in numbers.items():
-            out += [Betrayal(name, trait, *told) for told in _by_number(values, has)]
+            out += [Leak(name, trait, *found) for found in _by_number(values, has)]
     return out
 
 
-def _texts(facts: Facts, paths: tuple[Path, ...]) -> dict[str, Array]:
-    form, mode, orientation, camera = facts.header.T
-    sizes = [f"{width} x {height}" for width, height, _ in facts.size.tolist()]
+def _texts(stats: ImageStats, paths: tuple[Path, ...]) -> dict[str, Array]:
+    form, mode, orientation, camera = stats.header.T
+    sizes = [f"{width} x {height}" for width, height, _ in stats.size.tolist()]
     return {
         "size": np.array(sizes, dtype=object),
         "file format": form.astype(object),
@@ -63,12 +82,12 @@ def _texts(facts: Facts, paths: tuple[Path, ...]) -> dict[str, Array]:
         "suffix": np.array([path.suffix.lower() for path in paths], dtype=object),
         "EXIF orientation": orientation.astype(object),
         "camera (EXIF)": camera.astype(object),
-        "border": np.array([_border(thumb) for thumb in facts.thumbs], dtype=object),
+        "border": np.array([_border(thumb) for thumb in stats.thumbs], dtype=object),
     }
 
 
-def _numbers(facts: Facts) -> dict[str, Array]:
-    width, height, _ = facts.size.T.astype(np.float64)
+def _numbers(stats: ImageStats) -> dict[str, Array]:
+    width, height, _ = stats.size.T.astype(np.float64)
     return {"width": width, "height": height, "aspect": width / np.maximum(height, 1)}
 
 
@@ -90,14 +109,14 @@ def _tone(pixels: Array) -> str:
 
 
 def _by_text(values: Array, has: Array) -> Iterator[tuple[str, float]]:
-    """Whether values that several images have tell the class."""
+    """Whether values that several images have predict the class."""
     unique, number = np.unique(values.astype(str), return_inverse=True)
     if len(unique) < 2:
         return
     inside = np.bincount(number, weights=has).astype(np.float64)
     total = np.bincount(number).astype(np.float64)
     guess = (inside > total / 2)[number]
-    guess = np.where(total[number] > 1, guess, ~has)  # a value of one image tells nothing
+    guess = np.where(total[number] > 1, guess, ~has)  # a value of one image says nothing
     right = _balanced(guess, has)
     if right >= _RIGHT:
         mostly = unique[np.argmax(inside * (inside > total / 2))]
@@ -105,7 +124,7 @@ def _by_text(values: Array, has: Array) -> Iterator[tuple[str, float]]:
 
 
 def _by_number(values: Array, has: Array) -> Iterator[tuple[str, float]]:
-    """Whether the class lies above or below one threshold."""
+    """Whether the class lies above or below a threshold."""
     order = np.argsort(values, kind="stable")
     sorted_values, hits = values[order], has[order]
     below = np.cumsum(hits) / hits.sum()
@@ -125,5 +144,5 @@ def _by_number(values: Array, has: Array) -> Iterator[tuple[str, float]]:
 
 
 def _balanced(guess: Array, has: Array) -> float:
-    """The lower of the shares that are guessed rightly with the class and without it."""
+    """The lower of the two shares guessed rightly: with the class and without it."""
     return float(min(guess[has].mean(), (~guess[~has]).mean()))

@@ -121,8 +121,13 @@ def check_command(
     bad: Annotated[
         str, typer.Option(help="Unreadable images: error, or skip (test images turn grey).")
     ] = "error",
-    allow_unasked: Annotated[
-        bool, typer.Option("--allow-unasked", help="More test images than the sample asks for.")
+    allow_extra_images: Annotated[
+        bool,
+        typer.Option(
+            "--allow-extra-images",
+            "--allow-unasked",
+            help="The test folder may hold images that the sample submission does not list.",
+        ),
     ] = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -134,7 +139,9 @@ def check_command(
 
     skip = pick({"error": False, "skip": True}, bad, "way with unreadable images (--bad)")
     experiment = open_config(config, sets, quiet)
-    checked = check(experiment, accept_groups=accept_groups, skip=skip, allow_unasked=allow_unasked)
+    checked = check(
+        experiment, accept_groups=accept_groups, skip=skip, allow_extra_images=allow_extra_images
+    )
     print_check(record(checked), checked.findings, as_json=as_json)
     paths = experiment.workspace
     say(f"wrote {paths.check_html} and {paths.check_json}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from comp.report.printing import print_json, print_table
 
 if TYPE_CHECKING:
-    from comp.check.audit import Finding
+    from comp.check.findings import Finding
 
 _OF_MASKS = ("images", "objects", "share of pixels", "share of an image (median)")
 _SHOWN = 12  # findings of one level about single images

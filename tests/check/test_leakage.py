@@ -1,4 +1,4 @@
-"""What tells the class without a look at the image."""
+"""Traits of a file that give its class away."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 from toys import save, scene
 
-from comp.check.image_stats import look
-from comp.check.leakage import betrayals
+from comp.check.image_stats import measure_images
+from comp.check.leakage import find_leaks
 
 
 def black_corners(image: np.ndarray) -> np.ndarray:
@@ -36,12 +36,12 @@ def traits(folder: Path, paint, count: int = 10) -> dict[str, str]:
             path = paint(folder / f"{number}", pixels)
         paths.append(path)
     hot = np.repeat(np.eye(2, dtype=np.int64), count, axis=0)
-    found = betrayals(look(paths, folder / "cache"), tuple(paths), ("plain", "odd"), hot)
+    found = find_leaks(measure_images(paths, folder / "cache"), tuple(paths), ("plain", "odd"), hot)
     assert {b.right for b in found} <= {1.0}
     return {b.trait: b.how for b in found if b.name == "odd"}
 
 
-def test_images_that_differ_in_what_they_show_only_are_told_by_nothing(tmp_path: Path) -> None:
+def test_images_that_differ_only_in_what_they_show_have_no_leak(tmp_path: Path) -> None:
     assert traits(tmp_path, lambda path, p: save(path.with_suffix(".png"), p)) == {}
 
 
@@ -64,11 +64,11 @@ def test_images_that_differ_in_what_they_show_only_are_told_by_nothing(tmp_path:
     ],
     ids=["format", "size", "width", "aspect", "corners"],
 )
-def test_a_trait_that_tells_the_class_is_named(tmp_path: Path, paint, trait, how) -> None:
+def test_a_trait_that_gives_the_class_away_is_named(tmp_path: Path, paint, trait, how) -> None:
     assert traits(tmp_path, paint)[trait].startswith(how)
 
 
-def test_a_mode_and_a_camera_tell_the_class(tmp_path: Path) -> None:
+def test_a_mode_and_a_camera_give_the_class_away(tmp_path: Path) -> None:
     def grey(path: Path, pixels: np.ndarray) -> Path:
         Image.fromarray(pixels[:, :, 0]).save(path.with_suffix(".png"))
         return path.with_suffix(".png")
@@ -81,12 +81,12 @@ def test_a_mode_and_a_camera_tell_the_class(tmp_path: Path) -> None:
     assert traits(tmp_path / "b", camera)["camera (EXIF)"] == "mostly Model 7"
 
 
-def test_a_size_of_its_own_for_every_image_tells_nothing(tmp_path: Path) -> None:
+def test_a_size_that_one_image_has_is_no_leak(tmp_path: Path) -> None:
     widths = [*range(12, 32, 2), *range(13, 33, 2)]
     paths = [save(tmp_path / f"{w}.png", scene(w, 32)[:, :w]) for w in widths]
     hot = np.repeat(np.eye(2, dtype=np.int64), 10, axis=0)
-    assert betrayals(look(paths, tmp_path / "c"), tuple(paths), ("a", "b"), hot) == []
+    assert find_leaks(measure_images(paths, tmp_path / "c"), tuple(paths), ("a", "b"), hot) == []
 
 
-def test_few_images_tell_nothing(tmp_path: Path) -> None:
+def test_few_images_are_no_evidence(tmp_path: Path) -> None:
     assert traits(tmp_path, lambda p, x: save(p.with_suffix(".jpg"), x), count=4) == {}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from toys import save
 
-from comp.check.mask_stats import look_at_masks, mask_findings, mask_statistics
+from comp.check.mask_stats import mask_findings, mask_summary, measure_masks
 from comp.config.schema import DataConfig
 from comp.data.layouts.layouts import read_index
 from comp.tasks.kinds import TASKS
@@ -26,9 +26,9 @@ def data(workspace: Path) -> DataConfig:
 
 
 @pytest.mark.parametrize("task", ["segmentation", "multilabel_segmentation"])
-def test_what_each_class_covers_is_counted(data: DataConfig, task: str) -> None:
+def test_the_pixels_and_objects_of_each_class_are_counted(data: DataConfig, task: str) -> None:
     index = read_index(data, TASKS[task])
-    told = mask_statistics(index, look_at_masks(index))
+    found = mask_summary(index, measure_masks(index))
     expected: dict[str, Any] = {
         "classes": {
             "1": {"images": 2, "objects": 2, "pixels": 0.444444, "of an image": 0.666667},
@@ -39,15 +39,15 @@ def test_what_each_class_covers_is_counted(data: DataConfig, task: str) -> None:
         "images without anything": 1,
         "unusable": 0,
     }
-    assert told == expected
+    assert found == expected
 
 
-def test_masks_that_became_wrong_are_all_told_and_those_that_are_full(data: DataConfig) -> None:
+def test_masks_that_became_wrong_are_errors_and_full_ones_are_notes(data: DataConfig) -> None:
     index = read_index(data, TASKS["segmentation"])
     Path("input/train_masks/a.png").write_bytes(b"no image")
     save(Path("input/train/b.png"), np.zeros((7, 8, 3), np.uint8))
-    facts = look_at_masks(index)
-    found = [f.plain() for f in mask_findings(index, facts, np.ones(3, bool))]
+    stats = measure_masks(index)
+    found = [f.plain() for f in mask_findings(index, stats, np.ones(3, bool))]
     assert [(f["level"], f["ids"]) for f in found] == [
         ("error", ["a.png"]),
         ("error", ["b.png"]),
@@ -56,6 +56,6 @@ def test_masks_that_became_wrong_are_all_told_and_those_that_are_full(data: Data
     assert "mask of 'a.png': input/train_masks/a.png: cannot be decoded" in found[0]["text"]
     assert "the mask is 8 x 6 pixels, the image 8 x 7" in found[1]["text"]
     assert found[2]["text"] == "1 masks mark every pixel"
-    assert mask_statistics(index, facts)["unusable"] == 2
-    quiet = [f.ids for f in mask_findings(index, facts, np.array([False, True, True]))]
+    assert mask_summary(index, stats)["unusable"] == 2
+    quiet = [f.ids for f in mask_findings(index, stats, np.array([False, True, True]))]
     assert quiet == [("b.png",), ("c.png",)]

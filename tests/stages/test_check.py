@@ -1,4 +1,4 @@
-"""`comp check` as a stage: what it finds, what it writes, and what the later stages do with it."""
+"""`comp check` as a stage: what it finds and writes, and what later stages do with it."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ Toy = Callable[..., dict[str, Any]]
 
 
 def run(tree: dict[str, Any], **over: bool) -> Checked:
-    options = {"accept_groups": False, "skip": False, "allow_unasked": False, **over}
+    options = {"accept_groups": False, "skip": False, "allow_extra_images": False, **over}
     return check(open_experiment(make_config(tree)), **options)
 
 
-def told(checked: Checked, level: str) -> list[str]:
+def texts(checked: Checked, level: str) -> list[str]:
     return [finding.text for finding in checked.findings if finding.level == level]
 
 
@@ -73,7 +73,7 @@ def scenes(workspace: Path) -> dict[str, Any]:
 def test_sound_data_have_no_errors(toy: Toy) -> None:
     checked = run(toy("multiclass"))
     assert not checked.bad
-    assert told(checked, "error") == told(checked, "warning") == []
+    assert texts(checked, "error") == texts(checked, "warning") == []
     assert checked.about["classes"] == {"0": 8, "1": 8, "2": 8}
     assert checked.about["train"]["images"] == 24
     assert checked.about["train"]["modes"] == {"RGB": 24}
@@ -84,9 +84,9 @@ def test_copies_are_proposed_and_never_obeyed_by_themselves(scenes: dict[str, An
     assert [group.ids for group in checked.copies.proposals] == [("00", "02", "04"), ("01", "03")]
     record = json.loads(Path("checks/scenes.json").read_text(encoding="utf-8"))
     assert [group["ids"] for group in record["proposals"]] == [["00", "02", "04"], ["01", "03"]]
-    text = " ".join(told(checked, "warning"))
+    text = " ".join(texts(checked, "warning"))
     assert "5 training images are copies or near-copies of one another, in 2 groups" in text
-    assert "1 training images show what test images show: '06 = t3'" in text
+    assert "1 training images show the same as test images: '06 = t3'" in text
     assert read_train(experiment(scenes)).groups is None
 
 
@@ -103,7 +103,7 @@ def test_accepted_groups_make_grouped_folds(scenes: dict[str, Any], how: str) ->
     assert fold["01"] == fold["03"]
     assert len(set(plan.groups or ())) == 9
     again = run(scenes)
-    warned = [text for text in told(again, "warning") if "no group column" in text]
+    warned = [text for text in texts(again, "warning") if "no group column" in text]
     assert bool(warned) == (how == "data.group: auto")
 
 
@@ -124,7 +124,7 @@ def test_exact_copies_with_other_labels_are_an_error(toy: Toy) -> None:
     tree = toy("binary")
     one = Path("input/train/00000.png").read_bytes()
     Path("input/train/00001.png").write_bytes(one)
-    assert told(run(tree), "error") == [
+    assert texts(run(tree), "error") == [
         "1 exact copies with different labels: '00000 (0) = 00001 (1)'"
     ]
 
@@ -144,8 +144,8 @@ def test_all_unreadable_images_are_errors_with_their_ids(toy: Toy) -> None:
     assert checked.bad
     errors = [finding for finding in checked.findings if finding.level == "error"]
     assert [finding.ids for finding in errors] == [("00003",), ("00004",), ("00005",), ("t001",)]
-    assert told(checked, "error")[0] == "training image '00003': an empty file"
-    assert "test image 't001': an empty file" in told(checked, "error")
+    assert texts(checked, "error")[0] == "training image '00003': an empty file"
+    assert "test image 't001': an empty file" in texts(checked, "error")
     assert not Path("folds/toy_binary.skip.csv").exists()
 
 
@@ -190,11 +190,9 @@ def test_mended_files_are_trained_on_again(toy: Toy) -> None:
 def test_a_sample_that_asks_for_fewer_images_shows_both_counts(toy: Toy) -> None:
     tree = toy("binary")
     paint(Path("input/test/new.png"), 90, seed=1)
-    (text,) = told(run(tree), "error")
-    assert (
-        "asks for 6 images, input/test holds 7: is it an old one? Not asked for: 'new.png'" in text
-    )
-    assert not run(tree, allow_unasked=True).bad
+    (text,) = texts(run(tree), "error")
+    assert "lists 6 images, input/test holds 7: is it an old one? Not listed: 'new.png'" in text
+    assert not run(tree, allow_extra_images=True).bad
 
 
 def test_complaints_about_both_tables_come_at_once(toy: Toy) -> None:
@@ -202,7 +200,7 @@ def test_complaints_about_both_tables_come_at_once(toy: Toy) -> None:
     with Path("input/train.csv").open("a", encoding="utf-8") as handle:
         handle.write("00001,0\n")
     Path("input/test/t003.png").unlink()
-    errors = told(run(tree), "error")
+    errors = texts(run(tree), "error")
     assert len(errors) == 2
     assert "the id '00001' stands on lines 3 (1) and 26 (0)" in errors[0]
     assert "1 of 6 ids have no image in input/test: 't003'" in errors[1]
@@ -212,8 +210,8 @@ def test_a_class_with_its_own_size_is_a_warning(toy: Toy) -> None:
     tree = toy("binary")
     for number in range(1, 24, 2):
         paint(Path(f"input/train/{number:05d}.png"), 120, seed=number, size=30)
-    assert "class '1' is separable by its size alone (mostly 30 x 30; 100% right)" in " ".join(
-        told(run(tree), "warning")
+    assert "class '1' can be recognised by its size alone (mostly 30 x 30; 100% right)" in " ".join(
+        texts(run(tree), "warning")
     )
 
 
@@ -229,16 +227,16 @@ def test_the_page_needs_nothing_else_and_escapes_names(scenes: dict[str, Any]) -
     assert "http" not in page
 
 
-def test_how_a_table_is_written_is_told(toy: Toy) -> None:
+def test_how_a_table_is_written_is_a_note(toy: Toy) -> None:
     tree = toy("binary")
     table, sample = Path("input/train.csv"), Path("input/sample_submission.csv")
     text = table.read_text().replace("label", "과일").replace("\n", "\r\n").replace(",", ";")
     table.write_bytes(text.encode("cp949"))
     sample.write_bytes(b"\xef\xbb\xbf" + sample.read_bytes())
     tree["data"]["target"] = "과일"
-    assert told(run(tree), "note") == [
-        "input/train.csv is written in cp949, with CRLF, cut at ';'",
-        "input/sample_submission.csv is written with a byte order mark",
+    assert texts(run(tree), "note") == [
+        "input/train.csv: encoding cp949, newlines CRLF, delimiter ';'",
+        "input/sample_submission.csv: a byte order mark",
     ]
 
 
@@ -253,9 +251,9 @@ def test_one_id_of_two_files_is_a_warning(toy: Toy) -> None:
     name_a_test_image_like_a_training_image()
     checked = run(tree)
     assert not checked.bad
-    assert told(checked, "warning") == [
-        "1 ids are training ids and test ids, of different files: it is well where each folder has "
-        "its own names: 'input/train/00003.png = input/test/00003.png'"
+    assert texts(checked, "warning") == [
+        "1 ids are in both the training and the test set, but of different files; that is fine "
+        "where each folder has own names: 'input/train/00003.png = input/test/00003.png'"
     ]
     assert make_folds(experiment(tree))[0].leak == ()
 
@@ -264,9 +262,9 @@ def test_one_id_of_the_same_bytes_is_refused_and_a_leak_is_noted(toy: Toy) -> No
     tree = toy("binary")
     name_a_test_image_like_a_training_image()
     shutil.copy("input/train/00003.png", "input/test/00003.png")
-    assert told(run(tree), "error") == [
-        "1 ids are training ids and test ids, with the same bytes: take them out of the training "
-        "table: 'input/train/00003.png = input/test/00003.png'"
+    assert texts(run(tree), "error") == [
+        "1 ids are in both the training and the test set, with the same bytes: remove them from "
+        "the training table: 'input/train/00003.png = input/test/00003.png'"
     ]
     text = (
         "the training id '00003' (input/train.csv, line 5: input/train/00003.png) is the test id "
@@ -293,7 +291,7 @@ def test_unreadable_files_of_one_id_are_not_the_same_image(toy: Toy) -> None:
     name_a_test_image_like_a_training_image()
     for part in ("train", "test"):
         Path(f"input/{part}/00003.png").write_bytes(b"")
-    assert [f for f in told(run(tree), "error") if "same bytes" in f] == []
+    assert [f for f in texts(run(tree), "error") if "same bytes" in f] == []
     assert make_folds(experiment(tree))[0].leak == ()
 
 
@@ -304,20 +302,20 @@ def test_names_of_files_that_are_not_the_ids_and_files_of_no_row_are_notes(toy: 
     text = table.read_text().replace("00003,1\n", "").replace("00004,", "Ab.jpg,")
     table.write_text(text)
     Path("input/train/00004.png").rename("input/train/aB.png")
-    assert told(run(tree), "note") == [
-        "1 images in input/train are in no row of train.csv: 'extra.png'",
-        "1 training images are called otherwise on the disk than by their id: 'Ab.jpg'",
+    assert texts(run(tree), "note") == [
+        "1 images in input/train have no row in train.csv: 'extra.png'",
+        "1 training images have another name on the disk than their id: 'Ab.jpg'",
     ]
 
 
-def test_labels_are_looked_at(workspace: Path, toy: Toy) -> None:
+def test_findings_about_labels_are_part_of_a_check(workspace: Path, toy: Toy) -> None:
     tree = toy("multilabel")
     rows = [[f"{n:05d}", 0, int(n % 3 == 0)] for n in range(24)]
     write_csv(Path("input/train.csv"), [["id", "bright", "odd"], *rows])
     checked = run(tree)
-    assert "no image has the label 'bright'" in told(checked, "warning")
+    assert "no image has the label 'bright'" in texts(checked, "warning")
     assert checked.about["together"] == [[0, 0], [0, 8]]
-    assert any("16 training images have no label" in text for text in told(checked, "note"))
+    assert any("16 training images have no label" in text for text in texts(checked, "note"))
 
 
 def test_nothing_is_written_outside_the_workspace(toy: Toy, workspace: Path) -> None:
@@ -335,7 +333,7 @@ def test_masks_are_counted_and_shown(toy: Toy) -> None:
     masks = checked.about["masks"]
     assert {name: seen["images"] for name, seen in masks["classes"].items()} == {"1": 12, "2": 12}
     assert masks["images without anything"] == 6
-    assert any("6 training images have nothing marked" in text for text in told(checked, "note"))
+    assert any("6 training images have an empty mask" in text for text in texts(checked, "note"))
     page = Path("checks/toy_segmentation.html").read_text(encoding="utf-8")
     assert "<h2>Masks</h2>" in page
     assert page.split("<h2>Masks</h2>")[1].count('<img src="data:image/jpeg;base64,') >= 10
@@ -354,7 +352,7 @@ def test_a_mask_that_no_longer_fits_its_image_is_an_error(toy: Toy) -> None:
     Path("input/train_annotations.coco.json").write_text(text)
     checked = run(tree)
     assert checked.bad
-    assert told(checked, "error") == [
+    assert texts(checked, "error") == [
         "mask of '00003.png': input/train/00003.png: the mask is 47 x 40 pixels, the image 48 x 40",
         "mask of '00005.png': input/train/00005.png: the mask is 48 x 41 pixels, the image 48 x 40",
     ]

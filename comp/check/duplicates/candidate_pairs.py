@@ -1,4 +1,4 @@
-"""Which pairs of many images are worth a closer look, without looking at all pairs.
+"""Which pairs of many images are worth comparing, without comparing all pairs.
 
 `same_frame`: whole frames that agree, turned or flipped too. The absolute values of the low
 coefficients of a cosine transform do not change when an image is flipped, and swap when it is
@@ -26,15 +26,15 @@ Array = np.ndarray[Any, Any]
 
 THUMB = 64  # pixels of the side of a thumbnail
 _LOW = 9  # cosine coefficients in each direction
-_FRAME = 0.975  # agreement of two frames that deserves a closer look
+_FRAME = 0.975  # agreement above which two frames are compared
 _CELLS = 1 << 24  # of a product at a time
 _ROWS = 512
 _CHUNK = 8192
 _PER_WORD = 5  # descriptors of a word, about
 _LEAST = 500  # descriptors, below which every pair is a candidate
 _BRANCHES = 256  # of each of the two levels, at most
-_COMMON = 0.05  # of all images: a word that more of them have says nothing
-_NEIGHBOURS = 16  # candidates of an image
+_COMMON = 0.05  # share of the images above which a word says nothing
+_NEIGHBOURS = 16  # candidates of an image, at most
 
 
 def frame_codes(thumbs: Array) -> Array:
@@ -52,9 +52,9 @@ def frame_codes(thumbs: Array) -> Array:
 
 
 def same_frame(thumbs: Array) -> list[tuple[int, int]]:
-    """Pairs (i, j), i < j, of (N, 64, 64) thumbnails whose frames may be the same picture, sorted.
+    """Pairs (i, j), i < j, of (N, 64, 64) thumbnails that may be the same frame, sorted.
 
-    Of an image that is like very many others, the nearest ones only.
+    Of an image that is similar to very many others, only the nearest ones.
     """
     codes = frame_codes(thumbs)
     found: set[tuple[int, int]] = set()
@@ -81,10 +81,10 @@ def shared_words(words: Array, owner: Array, count: int) -> list[tuple[int, int,
         return sorted((*pair, mirrored) for pair in pairs for mirrored in (False, True))
     tree = _vocabulary(words)
     size = len(tree[0]) ** 2
-    plain = _bags(_spell(words, tree), owner, count, size)
+    plain = _bags(_words_of(words, tree), owner, count, size)
     weight = _weights(plain, count)
     base = _scaled(plain, weight)
-    mirror = _scaled(_bags(_spell(words, tree, MIRROR), owner, count, size), weight)
+    mirror = _scaled(_bags(_words_of(words, tree, MIRROR), owner, count, size), weight)
     found = {(i, j, False) for i, j in _nearest(base, base)}
     return sorted(found | {(i, j, True) for i, j in _nearest(mirror, base)})
 
@@ -115,7 +115,7 @@ def _closest(words: Array, centres: Array, order: Array | None = None) -> Array:
     return out
 
 
-def _spell(words: Array, tree: tuple[Array, Array], order: Array | None = None) -> Array:
+def _words_of(words: Array, tree: tuple[Array, Array], order: Array | None = None) -> Array:
     """The number of the word that each descriptor is, (K,) int64."""
     top, below = tree
     home = _closest(words, top, order)
@@ -128,16 +128,16 @@ def _spell(words: Array, tree: tuple[Array, Array], order: Array | None = None) 
     return out
 
 
-def _bags(spelled: Array, owner: Array, count: int, size: int) -> Any:
+def _bags(word_of: Array, owner: Array, count: int, size: int) -> Any:
     """(N, W) sparse zeros and ones: which words an image has."""
-    ones = np.ones(len(spelled), dtype=np.float32)
-    bags = sparse.csr_matrix((ones, (owner, spelled)), shape=(count, size))
+    ones = np.ones(len(word_of), dtype=np.float32)
+    bags = sparse.csr_matrix((ones, (owner, word_of)), shape=(count, size))
     bags.data[:] = 1
     return bags
 
 
 def _weights(bags: Any, count: int) -> Array:
-    """How much a word says: the logarithm of its rarity; nothing when it is common."""
+    """The weight of each word: the logarithm of its rarity; 0 for a common one."""
     owners = np.asarray(bags.sum(axis=0)).ravel()
     weight = np.log(count / np.maximum(owners, 1))
     return np.where(owners > max(20, _COMMON * count), 0.0, weight).astype(np.float32)

@@ -1,4 +1,4 @@
-"""What file names say of where images come from: copies that a tool made, and series by number."""
+"""What file names say about images: copies that a tool made, and series by number."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MADE = re.compile(
     re.IGNORECASE,
 )
 _NUMBER = re.compile(r"^(?P<stem>.*?)(?P<number>\d{1,18})$")
-_REACH = 2  # numbers apart, up to which neighbours in a series are worth a look
+_REACH = 2  # neighbours in a series are at most this many numbers apart
 
 
 def roboflow(names: Sequence[str]) -> list[list[int]]:
@@ -22,8 +22,8 @@ def roboflow(names: Sequence[str]) -> list[list[int]]:
 
 
 def families(names: Sequence[str]) -> list[list[int]]:
-    """Rows of the names that differ in what a program adds to a copy only (`x_rot90`, `x (1)`,
-    `x_aug_3`), the original among them where it is there; two and more."""
+    """Rows of names that differ only in what a program adds to a copy (`x_rot90`, `x (1)`,
+    `x_aug_3`), with the original where it is there; two and more."""
     return _grouped(names, _MADE, alone=True)
 
 
@@ -41,7 +41,7 @@ def _grouped(
 
 
 def shots(names: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """Pairs (a, b), a < b, of names that differ in a number only, and by at most two in it."""
+    """Pairs (a, b), a < b, of names that differ only in a number, by at most two."""
     series: dict[str, list[tuple[int, int]]] = {}
     for row, name in enumerate(names):
         match = _NUMBER.match(_SUFFIX.sub("", name))

@@ -1,9 +1,10 @@
-"""Pairs of images compared by their local features, and what their agreement is worth.
+"""Pairs of images compared by their local features, and how much their agreement is worth.
 
-How many features agree by chance depends on the images: a hand is like another hand. So the pairs
-themselves tell how sure an agreement is. What agrees in 6 or 7 features is taken for chance, and
-chance falls off from there by at least a quarter a feature (it did so on photographs, tiles, hands
-and handwriting); an agreement is as sure as more pairs have it than chance would give.
+How many features agree by chance depends on the images: a hand is like another hand. So the
+confidence is estimated from the pairs themselves. Agreement in 6 or 7 features is taken for chance,
+and chance falls off from there by at least a quarter per feature (it did so on photographs, tiles,
+hands and handwriting). The confidence of an agreement is the share of pairs with it that chance
+does not explain.
 """
 
 from __future__ import annotations
@@ -16,34 +17,34 @@ from typing import Any
 import numpy as np
 
 from comp.check.duplicates.sift import MATCHES, Features, compare
-from comp.check.image_stats import Facts
+from comp.check.image_stats import ImageStats
 from comp.core import checksums, files, progress
 from comp.core.parallel import cores
 
 Array = np.ndarray[Any, Any]
 Pair = tuple[int, int, bool]
 
-FORMAT = 1  # of the remembered agreements; a new number makes them anew
-_CHUNK = 4096  # pairs that are remembered together
+FORMAT = 1  # of the kept agreements; a new number makes them anew
+_CHUNK = 4096  # pairs whose agreements are kept in one file
 _FALL = 0.75  # of chance, from one number of agreeing features to the next
 _CHANCE = 1 / 5000  # of unrelated pairs agree in 7 features, at least
 _MOST = ((30, 0.98), (15, 0.95), (10, 0.9), (0, 0.85))  # agreeing features -> confidence, at most
 
 
-def agreements(facts: Facts, pairs: Sequence[Pair], cache: Path) -> Array:
-    """(P,) int64: in how many features each pair agrees, 0 where that is nothing.
+def agreements(stats: ImageStats, pairs: Sequence[Pair], cache: Path) -> Array:
+    """(P,) int64: in how many features each pair agrees; 0 where the images do not match.
 
-    From `cache` where it is known: a comparison that was killed goes on where it was.
+    From `cache` where it has them: a comparison that was killed goes on where it was.
     """
     from threadpoolctl import threadpool_limits
 
-    ends = np.concatenate([[0], np.cumsum(facts.counts)])
-    seen = checksums.digest_lines([str(FORMAT), *facts.digest.tolist()])
+    ends = np.concatenate([[0], np.cumsum(stats.counts)])
+    seen = checksums.digest_lines([str(FORMAT), *stats.digest.tolist()])
 
     def agree(pair: Pair) -> int:
         a, b = (
             Features(
-                facts.points[ends[row] : ends[row + 1]], facts.words[ends[row] : ends[row + 1]]
+                stats.points[ends[row] : ends[row + 1]], stats.words[ends[row] : ends[row + 1]]
             )
             for row in pair[:2]
         )
@@ -53,11 +54,11 @@ def agreements(facts: Facts, pairs: Sequence[Pair], cache: Path) -> Array:
     out = [np.zeros(0, np.int64)]
     with threadpool_limits(1), ThreadPoolExecutor(cores()) as pool:
         for chunk in progress.track(chunks, len(chunks), f"comparing pairs, {_CHUNK} at a time"):
-            out.append(_remembered(chunk, seen, cache, lambda c: [*pool.map(agree, c)]))
+            out.append(_kept(chunk, seen, cache, lambda c: [*pool.map(agree, c)]))
     return np.concatenate(out)
 
 
-def _remembered(
+def _kept(
     chunk: Sequence[Pair], seen: str, cache: Path, work: Callable[[Sequence[Pair]], list[int]]
 ) -> Array:
     key = checksums.digest_lines([seen, *map(str, chunk)])
@@ -66,7 +67,7 @@ def _remembered(
         known = np.load(place, allow_pickle=False)
         if known.shape == (len(chunk),) and known.dtype == np.int64:
             return np.asarray(known)
-    except (OSError, ValueError, EOFError):  # absent or torn: compared again
+    except (OSError, ValueError, EOFError):  # absent or damaged: compared again
         pass
     found = np.array(work(chunk), dtype=np.int64)
     with files.replacing(place) as beside, beside.open("wb") as handle:
@@ -75,10 +76,10 @@ def _remembered(
 
 
 def confidence(agreeing: Array, chance: float | None = None) -> Array:
-    """(P,) float64: how sure each pair is, from the agreements of all pairs of its kind.
+    """(P,) float64 in [0, 1]: the confidence of each pair, from the agreements of all pairs.
 
-    agreeing: (P,) int64; chance: how many of them agree in 7 features by chance, None to tell it
-    from those that agree in the fewest.
+    agreeing: (P,) int64. chance: how many of the pairs agree in 7 features by chance; None: an
+    estimate from those that agree in the fewest.
     """
     counts = np.bincount(agreeing, minlength=MATCHES + 2).astype(np.float64)
     counts[:MATCHES] = 0
@@ -104,6 +105,6 @@ def expected_chance(agreeing: Array) -> float:
 
 
 def _by_chance(counts: Array) -> float:
-    """How many pairs agree in 7 features by chance: between what those in 6 say, of which it is
-    three quarters, and those in 7, some of which may be real."""
+    """How many pairs agree in 7 features by chance: the mean of three quarters of those that agree
+    in 6, and those that agree in 7, some of which may be real."""
     return float((counts[MATCHES] * _FALL + counts[MATCHES + 1]) / 2)

@@ -1,7 +1,7 @@
-"""Local features: whether two pictures show one thing, seen twice.
+"""Local features: whether two images show the same thing.
 
 SIFT features (Lowe, 2004) with the square root of Arandjelovic and Zisserman (2012), on an image
-whose brightness and contrast are the same everywhere, so that exposure does not matter. Two images
+with its local brightness and contrast evened out, so that exposure does not matter. Two images
 match when many of their features agree on one affine map (RANSAC). A mirror image is recognised by
 permuting the descriptors: a mirrored patch has the rows of its histogram reversed and its
 orientations negated.
@@ -20,12 +20,12 @@ Array = np.ndarray[Any, Any]
 COUNT = 256  # features of an image, at most
 WIDTH = 128  # numbers of a descriptor
 _SIDE = 320  # pixels of the longer side on which features are sought
-_SPREAD = 12.0  # sigma of what counts as lighting, in pixels
+_SPREAD = 12.0  # sigma of what is taken for lighting, in pixels
 _RATIO = 0.85  # to the second-best distance, at most
 _REACH = 4.0  # pixels that a feature may lie off the map
 _FAR, _NEAR = np.array([38.0, 19.0]), np.array([19.0, 9.0])  # pixels: see `_far_apart`
 _SCALES = (0.3, 3.4)  # by which the map may shrink or enlarge
-MATCHES = 6  # agreeing features below which nothing is said
+MATCHES = 6  # agreeing features below which images do not match
 
 
 @dataclass(frozen=True)
@@ -40,15 +40,15 @@ class Features:
 
 
 @dataclass(frozen=True)
-class Seen:
-    """How two images match: `agree` features of `of` lie on one map; `mirrored` or not."""
+class Match:
+    """How two images match: `agree` of `of` features lie on one map."""
 
     agree: int
     of: int
     mirrored: bool
 
 
-NOTHING = Seen(0, 0, False)
+NO_MATCH = Match(0, 0, False)
 
 
 def find_features(image: Array) -> Features:
@@ -90,23 +90,23 @@ def _mirror_order() -> Array:
 MIRROR = _mirror_order()  # words[:, MIRROR] are those of the mirror image
 
 
-def compare(a: Features, b: Features, mirrored: bool = False) -> Seen:
-    """How two images match; `mirrored`: whether the one is taken as a mirror image."""
+def compare(a: Features, b: Features, mirrored: bool = False) -> Match:
+    """How two images match. mirrored: whether `a` is compared as its mirror image."""
     if min(len(a), len(b)) < MATCHES:
-        return NOTHING
+        return NO_MATCH
     left, right = _pairs(_unit(a.words[:, MIRROR] if mirrored else a.words), _unit(b.words))
     if len(left) < MATCHES:
-        return NOTHING
+        return NO_MATCH
     here, there = a.points[left], b.points[right]
     linear, inside = cv2.estimateAffine2D(
         here, there, method=cv2.RANSAC, ransacReprojThreshold=_REACH, maxIters=500
     )
     if linear is None or not _possible(linear, mirrored):
-        return NOTHING
+        return NO_MATCH
     agree = inside[:, 0].astype(bool)
     if not _far_apart(here[agree], there[agree]):
-        return NOTHING
-    return Seen(int(agree.sum()), len(left), mirrored)
+        return NO_MATCH
+    return Match(int(agree.sum()), len(left), mirrored)
 
 
 def _unit(words: Array) -> Array:
@@ -116,20 +116,20 @@ def _unit(words: Array) -> Array:
 
 def _pairs(a: Array, b: Array) -> tuple[Array, Array]:
     """Rows of a and b that are each other's nearest, and clearly nearer than the second."""
-    alike = a @ b.T
+    similarity = a @ b.T
     rows = np.arange(len(a))
-    best = alike.argmax(axis=1)
-    mutual = alike.argmax(axis=0)[best] == rows
-    first = alike[rows, best]
-    alike[rows, best] = -1
-    second = alike.max(axis=1)
+    best = similarity.argmax(axis=1)
+    mutual = similarity.argmax(axis=0)[best] == rows
+    first = similarity[rows, best]
+    similarity[rows, best] = -1
+    second = similarity.max(axis=1)
     clear = (1 - first) < _RATIO**2 * (1 - second)
     left = rows[mutual & clear]
     return left, best[left]
 
 
 def _possible(linear: Array, mirrored: bool) -> bool:
-    """Whether an affine map could be a camera's: not squashed, and turned over only if asked."""
+    """Whether an affine map may be a camera's: not squashed, a mirror image only if `mirrored`."""
     sizes = np.linalg.svd(linear[:, :2], compute_uv=False)
     turned = float(np.linalg.det(linear[:, :2])) < 0
     return bool(
@@ -141,8 +141,8 @@ def _possible(linear: Array, mirrored: bool) -> bool:
 
 
 def _far_apart(here: Array, there: Array) -> bool:
-    """Whether agreeing points lie far apart in at least one image, in both of its directions, and
-    in more than a few places of the other; else they are a letter, a stamp or a logo."""
+    """Whether agreeing points lie far apart in both directions of one image and in more than a few
+    places of the other; otherwise they may be a letter, a stamp or a logo."""
     if len(here) < MATCHES:
         return False
     sizes = np.array([_sizes(here), _sizes(there)])
@@ -154,5 +154,5 @@ def _far_apart(here: Array, there: Array) -> bool:
 
 def _sizes(points: Array) -> Array:
     """The standard deviations of points along their longer and their shorter direction."""
-    spread = np.linalg.svd(points - points.mean(axis=0), compute_uv=False)
-    return np.asarray(spread / np.sqrt(len(points)))
+    lengths = np.linalg.svd(points - points.mean(axis=0), compute_uv=False)
+    return np.asarray(lengths / np.sqrt(len(points)))

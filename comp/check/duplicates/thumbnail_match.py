@@ -1,4 +1,4 @@
-"""Whether two thumbnails are the same frame: saved again, rotated by quarters, or flipped."""
+"""Whether two thumbnails are the same frame: saved again, rotated, or flipped."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ Size = tuple[int, int]
 
 WAYS = 8  # quarter turns, each flipped or not
 # Agreement of the thumbnails, and of their fine structure. Photographs saved at quality 20 to 90
-# reach 0.98 and 0.96. Tiny pictures have little to tell them apart: of 1,797 handwritten digits of
-# 8 x 8, the most alike reach 0.996 and 0.971.
+# reach 0.98 and 0.96. Tiny images have little that differs: of 1,797 handwritten digits of
+# 8 x 8, the most similar reach 0.996 and 0.971.
 _USUAL, _TINY = (0.985, 0.96), (0.999, 0.99)
 _TINY_SIDE = 64  # pixels of the longer side, below which a picture is tiny
 _ASPECT = 1.04  # sides of the same frame differ by rounding only
-_FLAT = 1.5  # grey levels: with less structure than that nothing can be told
+_FLAT = 1.5  # grey levels: with less structure than that frames cannot be compared
 
 
 def same_frame_as(a: Array, b: Array, size_a: Size, size_b: Size) -> int | None:
     """By which of the eight ways to turn `a` becomes `b`; 0 as it is, None by none of them.
 
     a, b: (S, S) uint8, grey and stretched; sizes: (width, height) of the images they are of.
-    Brightness and contrast may differ; flat images are never said to be the same.
+    Brightness and contrast may differ; flat images are never the same.
     """
     whole, detail = _TINY if min(max(size_a), max(size_b)) < _TINY_SIDE else _USUAL
     aspect_a, aspect_b = size_a[0] / size_a[1], size_b[0] / size_b[1]

@@ -10,8 +10,8 @@ import pytest
 from toys import save, scene
 
 from comp.check.duplicates import pair_evidence
-from comp.check.duplicates.clusters import CERTAIN, LIKELY, Cluster, Link, find_links, join
-from comp.check.image_stats import look
+from comp.check.duplicates.clusters import CERTAIN, LIKELY, Cluster, CopyLink, find_links, join
+from comp.check.image_stats import measure_images
 
 
 def spun(pixels: np.ndarray, degrees: float) -> np.ndarray:
@@ -44,7 +44,7 @@ def test_every_kind_of_copy_is_found_and_nothing_else(
     copied: dict[str, Path], tmp_path: Path
 ) -> None:
     names = list(copied)
-    links = find_links(names, look(list(copied.values()), tmp_path), tmp_path)
+    links = find_links(names, measure_images(list(copied.values()), tmp_path), tmp_path)
     groups, backgrounds = join(links, len(names), CERTAIN)
     assert backgrounds == []
     found = {tuple(names[row] for row in group.rows): group.kinds for group in groups}
@@ -63,33 +63,35 @@ def test_every_kind_of_copy_is_found_and_nothing_else(
 def test_a_second_check_compares_nothing_again(
     copied: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    facts = look(list(copied.values()), tmp_path)
-    links = find_links(list(copied), facts, tmp_path)
+    stats = measure_images(list(copied.values()), tmp_path)
+    links = find_links(list(copied), stats, tmp_path)
     monkeypatch.setattr(pair_evidence, "compare", None)
-    assert find_links(list(copied), look(list(copied.values()), tmp_path), tmp_path) == links
+    assert (
+        find_links(list(copied), measure_images(list(copied.values()), tmp_path), tmp_path) == links
+    )
     for torn in tmp_path.glob("*.npy"):
         torn.write_bytes(b"\x93NUMPY")
     with pytest.raises(TypeError):
-        find_links(list(copied), facts, tmp_path)
+        find_links(list(copied), stats, tmp_path)
 
 
 def test_links_below_the_threshold_do_not_join() -> None:
-    links = [Link(0, 1, "near", 0.9), Link(1, 2, "exact", 1.0), Link(3, 4, "near", 0.7)]
+    links = [CopyLink(0, 1, "near", 0.9), CopyLink(1, 2, "exact", 1.0), CopyLink(3, 4, "near", 0.7)]
     assert join(links, 5, LIKELY) == ([Cluster((0, 1, 2), ("exact", "near"), 0.9)], [])
     assert join(links, 5, CERTAIN) == ([Cluster((1, 2), ("exact",), 1.0)], [])
 
 
 def test_one_doubtful_link_does_not_join_two_large_clusters() -> None:
-    sure = [Link(a, a + 1, "exact", 1.0) for a in (0, 1, 3, 4)]
-    doubtful = Link(2, 3, "near", 0.85)
+    sure = [CopyLink(a, a + 1, "exact", 1.0) for a in (0, 1, 3, 4)]
+    doubtful = CopyLink(2, 3, "near", 0.85)
     assert [c.rows for c in join([*sure, doubtful], 6, LIKELY)[0]] == [(0, 1, 2), (3, 4, 5)]
-    second = Link(0, 5, "near", 0.82)
+    second = CopyLink(0, 5, "near", 0.82)
     assert [c.rows for c in join([*sure, doubtful, second], 6, LIKELY)[0]] == [(0, 1, 2, 3, 4, 5)]
 
 
 def test_a_background_that_many_share_is_no_group() -> None:
-    links = [Link(0, row, "near", 0.98) for row in range(1, 60)]
+    links = [CopyLink(0, row, "near", 0.98) for row in range(1, 60)]
     assert [len(c.rows) for c in join(links, 100, LIKELY)[1]] == [60]
     assert [len(c.rows) for c in join(links, 1000, LIKELY)[0]] == [60]
-    exact = [Link(0, row, "exact", 1.0) for row in range(1, 60)]
+    exact = [CopyLink(0, row, "exact", 1.0) for row in range(1, 60)]
     assert [len(c.rows) for c in join(exact, 100, LIKELY)[0]] == [60]

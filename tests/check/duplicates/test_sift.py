@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from toys import scene
 
-from comp.check.duplicates.sift import MIRROR, NOTHING, Features, compare, find_features
+from comp.check.duplicates.sift import MIRROR, NO_MATCH, Features, compare, find_features
 
 
 def turned(pixels: np.ndarray, degrees: float, scale: float = 1.0) -> np.ndarray:
@@ -33,13 +33,13 @@ def test_one_scene_seen_twice_agrees_in_many_features(change) -> None:
 
 def test_other_scenes_do_not_agree() -> None:
     features = [find_features(scene(seed)) for seed in range(6)]
-    assert {compare(a, b) for a in features for b in features if a is not b} == {NOTHING}
+    assert {compare(a, b) for a in features for b in features if a is not b} == {NO_MATCH}
 
 
-def test_a_mirror_image_agrees_only_when_it_is_asked_for() -> None:
+def test_a_mirror_image_agrees_only_when_it_is_mirrored() -> None:
     image = scene(2)
     plain, mirror = find_features(image), find_features(np.ascontiguousarray(image[:, ::-1]))
-    assert compare(plain, mirror) == NOTHING
+    assert compare(plain, mirror) == NO_MATCH
     assert compare(plain, mirror, mirrored=True).agree >= 30
 
 
@@ -51,7 +51,7 @@ def test_mirroring_twice_changes_nothing() -> None:
 def test_a_stamp_in_two_pictures_is_no_copy(side: int) -> None:
     one, two, stamp = scene(3), scene(4), scene(5, side)
     one[:side, :side] = two[-side:, -side:] = stamp
-    assert compare(find_features(one), find_features(two)) == NOTHING
+    assert compare(find_features(one), find_features(two)) == NO_MATCH
 
 
 @pytest.mark.parametrize(("box", "agree"), [(100, 0), (200, 50)])
@@ -66,4 +66,4 @@ def test_what_agrees_on_a_small_spot_only_is_nothing(box: int, agree: int) -> No
 def test_an_image_without_structure_has_no_features(shape: tuple[int, int]) -> None:
     features = find_features(np.full((*shape, 3), 200, np.uint8))
     assert len(features) == 0
-    assert compare(features, features) == NOTHING
+    assert compare(features, features) == NO_MATCH

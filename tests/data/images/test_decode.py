@@ -13,7 +13,7 @@ import pytest
 from PIL import Image, ImageOps
 from toys import SHARED, png_header
 
-from comp.check.image_stats import look
+from comp.check.image_stats import measure_images
 from comp.core.errors import ConfigError, DataError
 from comp.data.images.decode import MAX_PIXELS, RESIZES, fit, read_image
 from comp.data.images.geometry import OWN_SIZE
@@ -228,7 +228,7 @@ _MEASURED = """
 import sys
 from pathlib import Path
 
-from comp.check.image_stats import look
+from comp.check.image_stats import measure_images
 from comp.data.images.decode import read_image
 from comp.data.masks.sources import read_grey
 from comp.core.errors import DataError
@@ -238,7 +238,7 @@ def kilobytes(key):
     return next(int(line.split()[1]) for line in lines if line.startswith(key + ":"))
 
 bomb, before = Path(sys.argv[1]), kilobytes("VmRSS")
-told = [str(look([bomb], bomb.parent / "cache").problem[0])]
+told = [str(measure_images([bomb], bomb.parent / "cache").problem[0])]
 for read in (read_image, read_grey):
     try:
         read(bomb)
@@ -285,7 +285,7 @@ def test_images_of_extreme_shapes_are_read_and_looked_at(
     path = tmp_path / "odd.png"
     Image.fromarray(np.full((*shape, 3), 77, dtype=np.uint8)).save(path)
     assert read_image(path).shape == (*shape, 3)
-    facts = look([path], tmp_path / "cache")
+    facts = measure_images([path], tmp_path / "cache")
     assert facts.problem.tolist() == [""]
     assert facts.size[0, :2].tolist() == [shape[1], shape[0]]
 
