@@ -380,21 +380,22 @@ def tta(images: int = 192, size: int = 96) -> dict[str, Any]:
     from torch.utils.data import DataLoader
 
     from comp.config.schema import ModelConfig
-    from comp.inference.predict import predict_probs
+    from comp.inference.outputs import RowOutput
+    from comp.inference.predict import predict_pieces
     from comp.models.device import choose_device
-    from comp.models.networks import build_empty_net
+    from comp.models.networks import build_net
 
     device = choose_device()
     config = ModelConfig(name="resnet18", pretrained=False)
-    net = build_empty_net(config, 10, size, device)
+    net = build_net(config, 10, size, device, empty=True)
     net.module.eval()
     packed = np.random.default_rng(0).integers(0, 256, (images, size, size, 3), dtype=np.uint8)
     resident = net.normalize(net.to_device(torch.from_numpy(packed[:64])))
     wrapped = ttach.ClassificationTTAWrapper(net.module, ttach.aliases.flip_transform(), "mean")
 
     def ours() -> None:
-        rows = np.arange(images)
-        predict_probs(net, TASKS["multiclass"], packed, rows, tta="flips", batch_size=64)
+        given = (net, TASKS["multiclass"], packed, np.arange(images), RowOutput(10))
+        np.concatenate(list(predict_pieces(*given, tta="flips", batch_size=64)))
 
     @torch.inference_mode()
     def bare() -> None:

@@ -13,14 +13,14 @@ from train_jobs import Killed, kill_at, make_job, weights
 from train_options import OPTIONS
 
 from comp.core.errors import CompError, OutOfTime, RunError, TrainError
-from comp.data.loader import loader
+from comp.data.loader import batches
 from comp.models.device import choose_device
 from comp.models.networks import Net
 from comp.train import checkpoint, loop, train_state
 from comp.train.loop import train_fold
 from comp.train.stop import Stop
 from comp.train.train_state import Job
-from comp.train.validate import Judged
+from comp.train.validate import Validation
 
 pytestmark = pytest.mark.slow
 
@@ -94,7 +94,7 @@ def test_killed_at_the_end_of_an_epoch_it_is_neither_repeated_nor_skipped(
     """F5."""
     whole, broken = (make_job(tmp_path / name, **EVERY_STEP) for name in ("whole", "broken"))
     train_fold(whole)
-    real = loop.judge
+    real = loop.validate
 
     def validate(*given: Any) -> Any:
         if after:
@@ -102,11 +102,11 @@ def test_killed_at_the_end_of_an_epoch_it_is_neither_repeated_nor_skipped(
         raise Killed
 
     with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(loop, "judge", validate)
+        patch.setattr(loop, "validate", validate)
         train_fold(broken)
     state = checkpoint.load(broken.run.last)
     assert (state["epoch"], state["step"]) == (0, 2)
-    updates, validations = count(monkeypatch, "update"), count(monkeypatch, "judge")
+    updates, validations = count(monkeypatch, "update"), count(monkeypatch, "validate")
     train_fold(broken)
     assert (len(updates), len(validations)) == (4, 3)
     assert_same_end(broken, whole)
@@ -265,7 +265,7 @@ def test_a_score_that_is_no_number_is_never_the_best(
 ) -> None:
     """F16."""
     left = iter(scores)
-    monkeypatch.setattr(loop, "judge", lambda *_: Judged(1.0, next(left)))
+    monkeypatch.setattr(loop, "validate", lambda *_: Validation(1.0, next(left)))
     manifest = train_fold(make_job(tmp_path))
     assert manifest["best"]["macro_f1"] == 0.5
     flags = [row["best"] for row in checkpoint.load(make_job(tmp_path).run.last)["history"]]
@@ -275,7 +275,7 @@ def test_a_score_that_is_no_number_is_never_the_best(
 def test_when_no_score_is_a_number_the_last_epoch_is_kept_and_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(loop, "judge", lambda *_: Judged(1.0, float("nan")))
+    monkeypatch.setattr(loop, "validate", lambda *_: Validation(1.0, float("nan")))
     job = make_job(tmp_path)
     assert train_fold(job)["best"] == {}
     assert "macro_f1 was NaN in every epoch; the last one is kept" in capsys.readouterr().err
@@ -290,7 +290,7 @@ def test_ties_go_to_the_lower_loss_then_to_the_later_epoch_and_are_listed(
     rows = [(1.0, 0.1)] * 11
     rows[3], rows[9], rows[10] = (0.5, 0.9), (0.5, 0.9), (0.4, 0.9)
     left = iter(rows)
-    monkeypatch.setattr(loop, "judge", lambda *_: Judged(*next(left)))
+    monkeypatch.setattr(loop, "validate", lambda *_: Validation(*next(left)))
     manifest = train_fold(make_job(tmp_path, train__epochs=11))
     assert (manifest["best"]["epoch"], manifest["ties"]) == (10, [3, 9])
     assert "reached in other epochs too: 4, 10" in capsys.readouterr().err
@@ -329,14 +329,14 @@ def test_a_killed_worker_costs_nothing(
     """F35."""
     whole, hurt = make_job(tmp_path / "whole"), make_job(tmp_path / "hurt", workers=2)
     train_fold(whole)
-    mother, real = os.getpid(), loader._Batches.__getitem__
+    mother, real = os.getpid(), batches.Batches.__getitem__
 
     def deadly(self: Any, keys: Any) -> Any:
         if os.getpid() != mother and keys[0][0] == 1:
             os.kill(os.getpid(), signal.SIGKILL)
         return real(self, keys)
 
-    monkeypatch.setattr(loader._Batches, "__getitem__", deadly)
+    monkeypatch.setattr(batches.Batches, "__getitem__", deadly)
     train_fold(hurt)
     said = capsys.readouterr().err
     assert "a process that prepares images died" in said
@@ -349,7 +349,7 @@ def test_two_validations_are_equal_to_the_bit(tmp_path: Path) -> None:
     """F32: no transform with chance in it can come between."""
     job = make_job(tmp_path, augment__recipe="heavy")
     taught = train_state.new_learner(job, 2, 8)
-    one, other = (loop.judge(job, taught, taught.net, lambda: None) for _ in range(2))
+    one, other = (loop.validate(job, taught, taught.net, lambda: None) for _ in range(2))
     assert one == other
 
 

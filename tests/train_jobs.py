@@ -15,8 +15,8 @@ from toys import regions, toy_tree
 from comp.config.loading import make_config
 from comp.config.schema import Config
 from comp.config.workspace import RunDir
+from comp.data.cache.mask_store import PackedMasks
 from comp.data.images.geometry import OWN_SIZE
-from comp.data.loader.mask_batches import PackedRegions
 from comp.models.device import choose_device
 from comp.tasks.kinds import TASKS
 from comp.tasks.metrics import METRICS
@@ -75,7 +75,7 @@ def mask_job(path: Path, kind: str, config: Config) -> Job:
               for _, mask in pairs]  # fmt: skip
     images: Any = [image for image, _ in pairs] if own else np.stack([i for i, _ in pairs])
     store = Own(images, config) if own else images
-    kept: Any = Own(layers, config) if own else PackedRegions(np.stack(layers))
+    kept: Any = Own(layers, config) if own else PackedMasks(np.stack(layers))
     there = [[(mask == number).any() for number in (1, 2)] for _, mask in pairs]
     return Job(
         config=config,
@@ -91,7 +91,7 @@ def mask_job(path: Path, kind: str, config: Config) -> Job:
         run=RunDir(path),
         device=choose_device("fp32"),
         workers=0,
-        regions=kept,
+        masks=kept,
     )
 
 

@@ -309,7 +309,7 @@ def predict_command(
     if predictor.experiment.config.predict.tta == "auto":
         from comp.report.ensemble_tables import print_views
 
-        print_views(predictor.judge(), predictor.experiment.metric.name)
+        print_views(predictor.choose_views(), predictor.experiment.metric.name)
     if not written:
         say("nothing to do: these predictions are there already")
     for path in written:

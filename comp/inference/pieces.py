@@ -22,7 +22,7 @@ _PREFIX, _DIGEST = ".parts-", 32
 
 
 @dataclass(frozen=True)
-class Parts:
+class Pieces:
     """The pieces of what `key` names, below `folder`."""
 
     folder: Path
@@ -67,7 +67,7 @@ class Parts:
         files.sweep(self.path, alone=True)
 
 
-def remove_parts(folder: Path) -> None:
+def remove_pieces(folder: Path) -> None:
     """Remove all pieces below `folder`: they are joined, or of no use."""
     for path in folder.glob(f"{_PREFIX}*"):
         shutil.rmtree(path, ignore_errors=True)

@@ -7,7 +7,7 @@ import hashlib
 import io
 import itertools
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 
 from comp.core import checksums, files
-from comp.core.errors import PredictionsError, first
+from comp.core.errors import PredictionsError, first, repeated
+
+Array = np.ndarray[Any, Any]
 
 _PROBS, _IDS, _MANIFEST = "probs.npy", "ids.txt", "manifest.json"
 _SUM_TOLERANCE = 1e-3
@@ -50,10 +52,7 @@ class Predictions:
         where = self.source.get("path", "predictions")
         if len(self.ids) != len(self.probs):
             raise PredictionsError(f"{where}: {len(self.ids)} ids for {len(self.probs)} rows")
-        if len(set(self.ids)) != len(self.ids):
-            seen: set[str] = set()
-            repeated = [i for i in self.ids if i in seen or seen.add(i)]  # type: ignore[func-returns-value]
-            raise PredictionsError(f"{where}: repeated ids: {first(repeated)}")
+        _refuse_repeated(self.ids, where)
         columns = self.probs.shape[1] if self.probs.ndim >= 2 else 0
         binary = columns == 1 and len(self.classes) == 2 and self.link == "sigmoid"
         if columns != len(self.classes) and not binary:
@@ -116,9 +115,7 @@ class Predictions:
     def save(self, folder: Path) -> None:
         """Write the probabilities, the ids, and the manifest last, which makes them whole."""
         kept = self.probs if self.probs.dtype == np.uint8 else self.probs.astype(np.float32)
-        save_pieces(
-            folder, self.ids, kept.shape, iter([kept]), self.classes, self.link, self.source
-        )
+        save_pieces(folder, self.ids, [kept], self.classes, self.link, self.source)
 
     @staticmethod
     def load(folder: Path) -> Predictions:
@@ -146,28 +143,25 @@ class Predictions:
 def save_pieces(
     folder: Path,
     ids: Sequence[str],
-    shape: tuple[int, ...],
-    pieces: Iterator[np.ndarray[Any, Any]],
+    pieces: Iterable[Array],
     classes: Sequence[str],
     link: str,
     source: dict[str, Any],
 ) -> None:
-    """Write predictions as `Predictions.save` does, of which only a piece is in memory at a time.
+    """Write predictions of which only a piece is in memory at a time, the manifest last.
 
-    pieces: the rows in their order, all of one dtype; together `shape`.
+    pieces: rows in the order of the ids, all of one dtype; each is checked as Predictions are.
+    Raises PredictionsError for what `Predictions` refuses, and when there are more or fewer rows
+    than ids; what was in the folder is then unchanged.
     """
-    total, head = hashlib.sha256(), next(pieces)
-    files.remove(folder / _MANIFEST)
-    with files.replacing(folder / _PROBS) as beside, beside.open("wb") as out:
-        header = io.BytesIO()
-        about = np.lib.format.header_data_from_array_1_0(head[:0])
-        np.lib.format.write_array_header_1_0(header, {**about, "shape": tuple(shape)})
-        bodies = (
-            np.ascontiguousarray(piece).tobytes() for piece in itertools.chain([head], pieces)
-        )
-        for chunk in itertools.chain([header.getvalue()], bodies):
-            total.update(chunk)
-            out.write(chunk)
+    _refuse_repeated(ids, str(folder))
+    total = hashlib.sha256()
+    with files.replacing(folder / _PROBS) as beside:
+        with beside.open("wb") as out:
+            for chunk in _npy_chunks(ids, _checked(ids, pieces, classes, link)):
+                total.update(chunk)
+                out.write(chunk)
+        files.remove(folder / _MANIFEST)
     files.write_text(folder / _IDS, "".join(f"{name}\n" for name in ids))
     manifest = {
         "rows": len(ids),
@@ -178,6 +172,37 @@ def save_pieces(
         "ids_sha256": checksums.digest_lines(ids),
     }
     files.write_json(folder / _MANIFEST, manifest)
+
+
+def _checked(
+    ids: Sequence[str], pieces: Iterable[Array], classes: Sequence[str], link: str
+) -> Iterator[Array]:
+    """The same pieces, each checked; together they must have a row for each id."""
+    done = 0
+    for piece in pieces:
+        some = tuple(ids[done : done + len(piece)])
+        yield np.asarray(Predictions(some, piece, tuple(classes), link).probs)
+        done += len(piece)
+    if done != len(ids):
+        raise PredictionsError(f"predictions: {len(ids)} ids for {done} rows")
+
+
+def _npy_chunks(ids: Sequence[str], pieces: Iterator[Array]) -> Iterator[bytes]:
+    """The bytes of a .npy with the rows of all pieces."""
+    head = next(pieces)
+    header = io.BytesIO()
+    about = np.lib.format.header_data_from_array_1_0(head[:0])
+    shape = (len(ids), *head.shape[1:])
+    np.lib.format.write_array_header_1_0(header, {**about, "shape": shape})
+    yield header.getvalue()
+    for piece in itertools.chain([head], pieces):
+        yield np.ascontiguousarray(piece).tobytes()
+
+
+def _refuse_repeated(ids: Sequence[str], where: str) -> None:
+    again = repeated(ids) if len(set(ids)) != len(ids) else []
+    if again:
+        raise PredictionsError(f"{where}: repeated ids: {first(again)}")
 
 
 class Stacked:

@@ -74,52 +74,38 @@ def build_net(
     classes: Sequence[str] = (),
     *,
     spatial: bool = False,
+    empty: bool = False,
 ) -> Net:
     """A network for training: new, pretrained, or from a local file, as the config says.
 
-    classes: their names; `model.heads: attributes` reads them. spatial: an answer for each pixel.
+    outputs: C. classes: their names; `model.heads: attributes` reads them. spatial: whether it is a
+    segmenter, with (B, C, H, W) logits. empty: no weights are loaded, because a checkpoint is about
+    to fill them; that needs no network access.
     Raises ModelError for an unknown name (with the nearest one), for weights that cannot be had or
     do not fit, and for an image size that the architecture cannot take.
     """
-    module = _build(config, outputs, image_size, classes, config.pretrained, spatial)
-    if config.weights:
+    pretrained = config.pretrained and not empty
+    if spatial:
+        module: nn.Module = build_segmenter(config, outputs, pretrained=pretrained)
+    else:
+        module = _build_classifier(config, outputs, image_size, classes, pretrained)
+    if config.weights and not empty:
         load_weights(module, Path(config.weights))
     return as_net(module, device, config)
 
 
-def build_empty_net(
-    config: ModelConfig,
-    outputs: int,
-    image_size: int,
-    device: Device,
-    classes: Sequence[str] = (),
-    *,
-    spatial: bool = False,
-) -> Net:
-    """The same network without its weights, for a checkpoint to fill; needs no network access."""
-    module = _build(config, outputs, image_size, classes, False, spatial)
-    return as_net(module, device, config)
-
-
-def look(net: Net, image: ImageConfig) -> Net:
-    """The same network, which looks at large images through windows where the config says so."""
+def with_tiles(net: Net, image: ImageConfig) -> Net:
+    """The same network, which sees large images through tiles where `image.resize` is `tiles`."""
     return replace(net, tiles=(image.size, image.overlap) if image.resize == "tiles" else None)
 
 
-def _build(
-    config: ModelConfig,
-    outputs: int,
-    image_size: int,
-    classes: Sequence[str],
-    pretrained: bool,
-    spatial: bool,
+def _build_classifier(
+    config: ModelConfig, outputs: int, image_size: int, classes: Sequence[str], pretrained: bool
 ) -> nn.Module:
-    if spatial:
-        return build_segmenter(config, outputs, pretrained=pretrained)
     if config.encoder is not None:
         raise ModelError(
-            f"model.encoder: {config.encoder!r} is for answers a pixel; for an answer an image "
-            "write it as model.name"
+            f"model.encoder: {config.encoder!r} is for segmentation; for classification write it "
+            "as model.name"
         )
     outputs = outputs_of(config, outputs, classes)
     module = _create(config, outputs, image_size, pretrained=pretrained)

@@ -9,7 +9,7 @@ from comp.report.printing import MANY_CLASSES, Cell, bold, print_json, print_tab
 
 if TYPE_CHECKING:
     from comp.ensemble.compare import BlendRow
-    from comp.ensemble.tta_choice import Judged
+    from comp.ensemble.tta_choice import ViewChoice
     from comp.stages.ensembling.result import Ensembled
     from comp.stages.labels import LabelIssues
 
@@ -148,20 +148,20 @@ def print_issues(found: LabelIssues, *, as_json: bool) -> None:
     print_table(("id", "column", "label", "likely", "confident", "margin"), rows, text=5)
 
 
-def print_views(judged: Judged, metric: str) -> None:
+def print_views(choice: ViewChoice, metric: str) -> None:
     """What each view of test-time augmentation is worth out of fold, and which were chosen."""
-    print(f"{metric} out of fold, by view; the image as it is: {judged.plain_score:.4f}")
-    heads = ("view", "alone", "with the image", "gain", f"folds better, of {judged.folds}")
+    print(f"{metric} out of fold, by view; the image as it is: {choice.plain_score:.4f}")
+    heads = ("view", "alone", "with the image", "gain", f"folds better, of {choice.folds}")
     rows = [
         [
             row.view,
             f"{row.alone:.4f}",
             f"{row.merged:.4f}",
-            f"{row.merged - judged.plain_score:+.4f}",
+            f"{row.merged - choice.plain_score:+.4f}",
             str(row.gained),
         ]
-        for row in judged.rows
+        for row in choice.rows
     ]
     print_table(heads, rows)
-    raw, honest = f"{judged.raw:.4f}", f"{judged.honest:.4f}"
-    print(f"chosen: {judged.chosen} ({raw} as chosen (optimistic), {honest} chosen on other folds)")
+    raw, honest = f"{choice.raw:.4f}", f"{choice.honest:.4f}"
+    print(f"chosen: {choice.chosen} ({raw} as chosen (optimistic), {honest} chosen on other folds)")

@@ -73,7 +73,7 @@ def check_names(experiment: Experiment) -> None:
     from comp.data.loader.recipes import RECIPES
     from comp.data.loader.sampler import SAMPLERS
     from comp.ensemble.votes import VOTES
-    from comp.inference.predict import check_tta
+    from comp.inference.views import check_tta
     from comp.models.heads import HEADS, INITS
     from comp.tasks.losses import check_loss
     from comp.train.mixing import check_mix

@@ -166,9 +166,9 @@ def find_batch(experiment: Experiment, fold: int, limit: int) -> Batches:
 
 def _truth(job: Job, size: int) -> torch.Tensor:
     """Targets of the right shape for `size` images of the training size."""
-    if job.regions is None:
+    if job.masks is None:
         return torch.from_numpy(np.resize(job.target, (size, *job.target.shape[1:])))
-    return torch.zeros((size, job.regions.layers, *job.images.shape[1:3]), dtype=torch.uint8)
+    return torch.zeros((size, job.masks.layers, *job.images.shape[1:3]), dtype=torch.uint8)
 
 
 def _try(job: Job, size: int) -> BatchTrial | None:

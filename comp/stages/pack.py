@@ -6,10 +6,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from comp.data.cache.mask_pack import open_masks
 from comp.data.cache.pack import open_pack
 from comp.data.images.geometry import OWN_SIZE
-from comp.data.index.index import Index
 from comp.data.layouts.layouts import read_test
 from comp.stages.experiment import Experiment, read_train
 
@@ -34,23 +32,19 @@ def pack(experiment: Experiment, *, verify: bool = False) -> list[Packed]:
     """
     train = read_train(experiment)
     test = read_test(experiment.data, experiment.task, train.classes)
-    out = []
+    out, image, cache = [], experiment.config.image, experiment.workspace.cache
     for part, index in (("train", train), ("test", test)):
         started = time.monotonic()
-        cache = experiment.workspace.cache
-        made = open_pack(index, experiment.config.image, cache, verify=verify)
-        files = [] if made.folder is None else [*made.folder.iterdir()]
-        size = sum(path.stat().st_size for path in files)
-        out.append(Packed(part, len(index), made.folder, size, time.monotonic() - started))
-    if train.masks is not None and experiment.config.image.resize not in OWN_SIZE:
-        out.append(_masks(experiment, train))
+        made = open_pack(index, image, cache, masks=False, verify=verify)
+        out.append(_packed(part, len(index), made.folder, started))
+    if train.masks is not None and image.resize not in OWN_SIZE:
+        started = time.monotonic()
+        made = open_pack(train, image, cache, verify=verify)
+        out.append(_packed("masks", len(train), made.mask_folder, started))
     return out
 
 
-def _masks(experiment: Experiment, train: Index) -> Packed:
-    started = time.monotonic()
-    masks = open_masks(train, experiment.config.image, experiment.workspace.cache)
-    place = getattr(masks, "filename", None)
-    cache = experiment.workspace.cache
-    folder = None if place is None else cache / Path(place).parent.name
-    return Packed("masks", len(train), folder, masks.nbytes, time.monotonic() - started)
+def _packed(part: str, images: int, folder: Path | None, started: float) -> Packed:
+    files = [] if folder is None else [*folder.iterdir()]
+    size = sum(path.stat().st_size for path in files)
+    return Packed(part, images, folder, size, time.monotonic() - started)

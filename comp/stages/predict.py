@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from comp.config.schema import Config
 from comp.config.workspace import RunDir
 from comp.core import checksums, files, locks
 from comp.core.errors import DamagedError, PredictionsError, RunError
 from comp.core.progress import say
 from comp.data.cache.pack import Pack, open_pack
+from comp.data.cache.store import Images
 from comp.data.folds.plan import FoldPlan
 from comp.data.index.index import Index
-from comp.ensemble.tta_choice import Judged, judge_maps, judge_probs, read_judged
-from comp.inference.pieces import Parts, remove_parts
-from comp.inference.predict import AUTO, VIEWS, check_tta, net_of, predict_maps, predict_probs
+from comp.ensemble.tta_choice import ViewChoice, choose_views, read_view_choice
+from comp.inference.outputs import Output, make_output, mask_side
+from comp.inference.pieces import Pieces, remove_pieces
+from comp.inference.predict import net_of, predict_pieces
 from comp.inference.predictions import Predictions, save_pieces
+from comp.inference.views import AUTO, VIEWS, check_tta
 from comp.models.device import Device, choose_device
 from comp.models.networks import Net
 from comp.stages.experiment import (
@@ -34,8 +36,10 @@ from comp.stages.experiment import (
 from comp.stages.train import finished
 from comp.train import checkpoint
 
-JUDGED_SIDE = 256  # of the maps that views are judged on
-JUDGED_BYTES = 2 << 30  # of them, all views of all folds together
+Array = np.ndarray[Any, Any]
+
+VIEW_SIDE = 256  # of the maps that views are compared on
+VIEW_BYTES = 2 << 30  # of all views of all folds together
 
 
 def predict(experiment: Experiment, folds: str) -> list[Path]:
@@ -70,7 +74,7 @@ class Predictor:
         runs = {fold: self.experiment.workspace.fold(fold) for fold in folds}
         for fold, run in runs.items():
             _refuse_unfinished(self.experiment, self.plan, fold, run)
-        self.tta = self.judge().chosen if self.tta == AUTO else self.tta
+        self.tta = self.choose_views().chosen if self.tta == AUTO else self.tta
         return [path for fold, run in runs.items() for path in self._fold(fold, run)]
 
     def _fold(self, fold: int, run: RunDir) -> list[Path]:
@@ -81,7 +85,7 @@ class Predictor:
         else:
             missing = {}
         for folder in _folders(run).values():
-            remove_parts(folder)
+            remove_pieces(folder)
         return [_folders(run)[part] for part in missing]
 
     def _missing(self, fold: int, run: RunDir) -> dict[str, dict[str, Any]]:
@@ -94,15 +98,15 @@ class Predictor:
             "checkpoint_sha256": checksums.digest_file(path),
             "tta": self.tta,
         }
-        missing, spatial = {}, self.experiment.task.spatial
+        missing = {}
         for part, folder in _folders(run).items():
-            index = self.index if part == "valid" else self.test
+            index = self._index(part)
             wanted = {
                 **common,
                 "part": part,
                 "ids_sha256": checksums.digest_lines(self._ids(part, fold)),
                 "content": index.file_sizes(),
-                **({"side": mask_side(self.experiment.config)} if spatial else {}),
+                **make_output(self.experiment.task, self.experiment.config, index).source,
             }
             if saved_source(folder) != wanted:
                 missing[part] = wanted
@@ -126,75 +130,70 @@ class Predictor:
         self.device = self.device or choose_device(self.experiment.config.train.precision)
         return net_of(state, self.experiment.config, self.experiment.task, self.device)
 
-    def judge(self) -> Judged:
-        """What the views are worth out of fold: from its file, or measured on every fold that is
-        finished and then written there. RunError without a finished fold."""
-        paths = [self.experiment.workspace.fold(number) for number in range(self.plan.count)]
+    def choose_views(self) -> ViewChoice:
+        """The views of test-time augmentation that help: from `tta.json`, or measured on every fold
+        that is finished and then written there. RunError without a finished fold."""
+        runs = [self.experiment.workspace.fold(number) for number in range(self.plan.count)]
         which = self.experiment.config.predict.checkpoint
-        done = {n: run for n, run in enumerate(paths) if finished(run, self.plan.fingerprint)}
-        digests = {str(n): checksums.digest_file(run.checkpoint(which)) for n, run in done.items()}
+        done = {n: run for n, run in enumerate(runs) if finished(run, self.plan.fingerprint)}
+        checkpoints = {n: run.checkpoint(which) for n, run in done.items()}
+        digests = {str(n): checksums.digest_file(path) for n, path in checkpoints.items()}
         basis = {"plan": self.plan.fingerprint, "checkpoints": digests}
         file = self.experiment.workspace.run / "tta.json"
         known: dict[str, Any] = {}
         with contextlib.suppress(RunError):  # not there, or torn: then it is measured again
             known = files.read_json(file, RunError)
         if known.get("basis") == basis:
-            return read_judged(known)
+            return read_view_choice(known)
         if not done:
-            raise RunError("predict.tta: auto judges trained folds, there are none: `comp train`")
-        nets = {n: run.checkpoint(which) for n, run in done.items()}
-        judged = self._judged_maps(nets) if self.experiment.task.spatial else self._judged(nets)
-        files.write_json(file, {"basis": basis, **judged.plain()})
-        return judged
+            raise RunError(
+                "predict.tta: auto compares views on trained folds, and there are none. Run "
+                "`comp train` first"
+            )
+        choice = self._measure_views(checkpoints)
+        files.write_json(file, {"basis": basis, **choice.plain()})
+        return choice
 
-    def _judged(self, nets: dict[int, Path]) -> Judged:
-        ids = [self.plan.valid(number) for number in nets]
-        parts = []
-        for (number, path), own in zip(nets.items(), ids, strict=True):
-            net = self._net(path, number)
-            probs = [self._probs(net, "valid", own, v, f"fold {number} {v}") for v in VIEWS]
-            parts.append(np.stack(probs))
-        rows = np.concatenate([np.asarray(self.index.rows(own)) for own in ids])
-        return judge_probs(
+    def _measure_views(self, checkpoints: dict[int, Path]) -> ViewChoice:
+        """On as many images of each fold as fit into VIEW_BYTES; maps at VIEW_SIDE at the most."""
+        side = min(VIEW_SIDE, mask_side(self.experiment.config))
+        output = make_output(self.experiment.task, self.experiment.config, self.index, side=side)
+        ids = self._sampled(checkpoints, output.row_bytes)
+        rows = np.asarray(self.index.rows(name for own in ids.values() for name in own))
+        probs = []
+        for fold, path in checkpoints.items():
+            net = self._net(path, fold)
+            views = [
+                self._pieces(net, "valid", ids[fold], output, view, f"fold {fold} {view}")
+                for view in VIEWS
+            ]
+            probs.append(np.stack([np.concatenate(list(pieces)) for pieces in views]))
+        return choose_views(
             VIEWS,
             self.experiment.task,
             self.experiment.metric,
-            self.index.labels[rows],
-            np.concatenate(parts, axis=1),
+            self._target(rows, side),
+            np.concatenate(probs, axis=1),
             self.plan.fold[rows],
             len(self.index.classes),
         )
 
-    def _judged_maps(self, nets: dict[int, Path]) -> Judged:
-        """On as many images of each fold as fit into JUDGED_BYTES, at JUDGED_SIDE at the most."""
-        side = min(JUDGED_SIDE, mask_side(self.experiment.config))
-        columns = self.experiment.task.columns(len(self.index.classes))
-        ids = {n: self.plan.valid(n) for n in nets}
-        room = max(1, JUDGED_BYTES // (len(VIEWS) * columns * side * side * len(nets)))
-        for number, own in ids.items():
-            step = -(-len(own) // room)
-            ids[number] = own[::step]
-        whole = sum(len(self.plan.valid(n)) for n in nets)
-        rows = np.concatenate([np.asarray(self.index.rows(own)) for own in ids.values()])
-        say(f"predict.tta auto: {len(rows)} of {whole} images judged by {len(VIEWS)} views")
-        parts = []
-        for number, path in nets.items():
-            net, what = self._net(path, number), f"fold {number} "
-            views = [self._maps(net, "valid", ids[number], side, v, what + v) for v in VIEWS]
-            parts.append(np.stack([np.concatenate(list(pieces)) for pieces in views]))
-        return judge_maps(
-            VIEWS,
-            self.experiment.task,
-            self.experiment.metric,
-            self._truth(rows, side),
-            np.concatenate(parts, axis=1),
-            self.plan.fold[rows],
-            len(self.index.classes),
-        )
+    def _sampled(self, folds: Iterable[int], row_bytes: int) -> dict[int, tuple[str, ...]]:
+        """The validation ids of each fold, evenly thinned out where the memory does not hold all
+        of their views."""
+        ids = {fold: self.plan.valid(fold) for fold in folds}
+        most = max(1, VIEW_BYTES // (len(VIEWS) * row_bytes * len(ids)))
+        chosen = {fold: own[:: -(-len(own) // most)] for fold, own in ids.items()}
+        count, whole = (sum(map(len, table.values())) for table in (chosen, ids))
+        if count < whole:
+            say(f"predict.tta auto: {len(VIEWS)} views are compared on {count} of {whole} images")
+        return chosen
 
-    def _truth(self, rows: np.ndarray[Any, Any], side: int) -> np.ndarray[Any, Any]:
-        """(n, L, side, side) uint8: the masks of training images, the nearest pixel of each."""
-        assert self.index.masks is not None
+    def _target(self, rows: Array, side: int) -> Array:
+        """(n, ...) the labels of training images, or their masks (n, L, side, side) uint8, of which
+        each pixel is the nearest one."""
+        if self.index.masks is None:
+            return self.index.labels[rows]
         out = []
         for row in rows:
             mask = self.index.masks.read(int(row))
@@ -205,99 +204,53 @@ class Predictor:
     def _ids(self, part: str, fold: int) -> tuple[str, ...]:
         return self.plan.valid(fold) if part == "valid" else self.test.ids
 
+    def _index(self, part: str) -> Index:
+        return self.index if part == "valid" else self.test
+
     def _write(self, net: Net, part: str, fold: int, folder: Path, source: dict[str, Any]) -> None:
-        config, ids = self.experiment.config, self._ids(part, fold)
-        size = config.predict.batch_size or 2 * config.train.batch_size
-        facts = [f"{name} {value}" for name, value in source.items()]
-        keep = Parts(folder, checksums.digest_lines([str(size), *facts]))
-        keep.sweep()
-        what, task = f"fold {fold} {part}", self.experiment.task
-        if task.spatial:
-            self._write_maps(net, part, ids, folder, source, keep, what)
-        else:
-            probs = self._probs(net, part, ids, self.tta, what, keep)
-            Predictions(ids, probs, self.index.classes, task.link.name, source).save(folder)
+        task, ids = self.experiment.task, self._ids(part, fold)
+        about = [f"{name} {value}" for name, value in source.items()]
+        kept = Pieces(folder, checksums.digest_lines([str(self._batch_size()), *about]))
+        kept.sweep()
+        output = make_output(task, self.experiment.config, self._index(part))
+        pieces = self._pieces(net, part, ids, output, self.tta, f"fold {fold} {part}", kept)
+        names = task.column_names(self.index.classes)
+        save_pieces(folder, ids, pieces, names, task.link.name, source)
         say(f"fold {fold}: {len(ids)} {part} images predicted -> {folder}")
 
-    def _write_maps(
+    def _pieces(
         self,
         net: Net,
         part: str,
-        ids: tuple[str, ...],
-        folder: Path,
-        source: dict[str, Any],
-        keep: Parts,
-        what: str,
-    ) -> None:
-        """The same for answers a pixel: a piece at a time, in memory and on the disk."""
-        side = mask_side(self.experiment.config)
-        names = self.experiment.task.column_names(self.index.classes)
-        pieces = self._maps(net, part, ids, side, self.tta, what, keep)
-        shape = (len(ids), len(names), side, side)
-        link = self.experiment.task.link.name
-        save_pieces(folder, ids, shape, pieces, names, link, source)
-
-    def _maps(
-        self,
-        net: Net,
-        part: str,
-        ids: tuple[str, ...],
-        side: int,
+        ids: Sequence[str],
+        output: Output,
         tta: str,
-        what: str,
-        keep: Parts | None = None,
-    ) -> Iterator[np.ndarray[Any, Any]]:
-        config, task = self.experiment.config, self.experiment.task
-        index = self.index if part == "valid" else self.test
-        return predict_maps(
-            net,
-            task,
-            self._images(part),
-            np.asarray(index.rows(ids)),
-            index.paths,
-            config.image,
-            side=side,
-            columns=task.columns(len(self.index.classes)),
-            tta=tta,
-            batch_size=config.predict.batch_size or 2 * config.train.batch_size,
-            what=what,
-            keep=keep,
-        )
-
-    def _images(self, part: str) -> Any:
-        """The packed images of a part."""
-        if part not in self.packs:
-            index, paths = self.index if part == "valid" else self.test, self.experiment.workspace
-            sweep_cache(paths.cache)
-            self.packs[part] = open_pack(index, self.experiment.config.image, paths.cache)
-        return self.packs[part].images
-
-    def _probs(
-        self,
-        net: Net,
-        part: str,
-        ids: tuple[str, ...],
-        tta: str,
-        what: str,
-        keep: Parts | None = None,
-    ) -> np.ndarray[Any, Any]:
-        config = self.experiment.config
-        index = self.index if part == "valid" else self.test
-        return predict_probs(
+        name: str,
+        kept: Pieces | None = None,
+    ) -> Iterator[Array]:
+        return predict_pieces(
             net,
             self.experiment.task,
             self._images(part),
-            np.asarray(index.rows(ids)),
+            np.asarray(self._index(part).rows(ids)),
+            output,
             tta=tta,
-            batch_size=config.predict.batch_size or 2 * config.train.batch_size,
-            what=what,
-            keep=keep,
+            batch_size=self._batch_size(),
+            name=name,
+            pieces=kept,
         )
 
+    def _batch_size(self) -> int:
+        config = self.experiment.config
+        return config.predict.batch_size or 2 * config.train.batch_size
 
-def mask_side(config: Config) -> int:
-    """The side of the square of probabilities that is kept of each image."""
-    return config.predict.mask_size or config.image.size
+    def _images(self, part: str) -> Images:
+        """The packed images of a part."""
+        if part not in self.packs:
+            image, cache = self.experiment.config.image, self.experiment.workspace.cache
+            sweep_cache(cache)
+            self.packs[part] = open_pack(self._index(part), image, cache, masks=False)
+        return self.packs[part].images
 
 
 def _folders(run: RunDir) -> dict[str, Path]:
@@ -319,7 +272,7 @@ def _refuse_unfinished(experiment: Experiment, plan: FoldPlan, fold: int, run: R
         manifest = finished(run, plan.fingerprint, experiment.config.train.epochs)
     except DamagedError as problem:
         raise RunError(
-            f"fold {fold}: {problem}. `comp train --fold {fold}` looks what can be saved"
+            f"fold {fold}: {problem}. `comp train --fold {fold}` finds out what can be saved"
         ) from problem
     if manifest is None:
         raise RunError(

@@ -15,13 +15,10 @@ from comp.core.errors import CompError, DamagedError, RunError
 from comp.core.footer import read_place
 from comp.core.parallel import cores
 from comp.core.progress import say
-from comp.data.cache.mask_pack import open_masks
 from comp.data.cache.pack import Pack, open_pack
 from comp.data.folds.plan import FoldPlan
 from comp.data.folds.subset import Subset, choose_subset
-from comp.data.images.geometry import OWN_SIZE
 from comp.data.index.index import Index
-from comp.data.loader.mask_batches import OwnRegions, PackedRegions, Regions
 from comp.data.loader.recipes import flips_writing
 from comp.models.device import Device, choose_device
 from comp.report.fold_pictures import show_validation
@@ -102,7 +99,6 @@ class _Trainer:
     def __init__(self, experiment: Experiment, index: Index, plan: FoldPlan, stop: Stop) -> None:
         self.experiment, self.index, self.plan, self.stop = experiment, index, plan, stop
         self.pack: Pack | None = None
-        self.regions: Regions | None = None
         self.device: Device | None = None
         self.subset: Subset | None = None
         size = experiment.config.train.subset
@@ -128,14 +124,6 @@ class _Trainer:
                 return Trained(fold, manifest, before=True)
             return Trained(fold, train_fold(self.job(fold, run)), before=False)
 
-    def _regions(self) -> Regions:
-        """The masks of the index: packed like its images, or at their own size."""
-        image, truth = self.experiment.config.image, self.index.masks
-        assert truth is not None, "the layout of a spatial task gives masks"
-        if image.resize in OWN_SIZE:
-            return OwnRegions(truth)
-        return PackedRegions(open_masks(self.index, image, self.experiment.workspace.cache))
-
     def _finished(self, fold: int, run: RunDir) -> dict[str, Any] | None:
         """The manifest of a fold that is whole; a damaged one is made again from the checkpoint."""
         try:
@@ -154,8 +142,6 @@ class _Trainer:
         if self.pack is None:
             sweep_cache(self.experiment.workspace.cache)
             self.pack = open_pack(index, config.image, self.experiment.workspace.cache)
-            if self.experiment.task.spatial:
-                self.regions = self._regions()
         train, valid = index.rows(self.plan.train(fold)), index.rows(self.plan.valid(fold))
         if self.subset is not None:
             train, valid = (np.intersect1d(rows, self.subset.rows) for rows in (train, valid))
@@ -174,7 +160,7 @@ class _Trainer:
             device=self.device,
             workers=count_workers(config.train, self.device),
             mask_paths=index.mask_paths,
-            regions=self.regions,
+            masks=self.pack.masks,
             show=show_validation,
             stop=self.stop,
             content=index.file_sizes(),

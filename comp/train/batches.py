@@ -33,7 +33,7 @@ def make_loader(job: Job, workers: int) -> Loader:
         sampler=config.train.sampler,
         strength=config.train.sampler_strength,
         paste=_paste(job) if augment.cutpaste else None,
-        regions=job.regions,
+        masks=job.masks,
         side=config.image.size if config.image.resize == "tiles" else None,
     )
 

@@ -40,7 +40,7 @@ from comp.train.train_state import (
     save_last,
     tell_place,
 )
-from comp.train.validate import judge
+from comp.train.validate import validate
 
 MAX_RETRIES = 5
 MAX_SKIPPED = 5
@@ -104,7 +104,7 @@ def _train_on(job: Job, learner: Learner, loader: Loader, tracker: Tracker) -> N
         started, begun = time.monotonic(), learner.step
         _train_epoch(job, learner, loader)
         trained = time.monotonic() - started
-        row = _judge(job, learner)
+        row = _validate(job, learner)
         improved = _is_best(row, learner.best, job.metric)
         if improved:
             learner.best = row
@@ -145,7 +145,7 @@ def _average(job: Job, learner: Learner, loader: Loader) -> dict[str, Any] | Non
     net.module.load_state_dict(mean_weights([job.run.top(epoch) for epoch in epochs]))
     seed_torch(job.config.seed, "average", job.fold)
     measure_norms(net, (images for images, _ in loader.epoch(job.config.train.epochs)))
-    judged = judge(job, learner, net, partial(_leave_if_asked, job, learner))
+    judged = validate(job, learner, net, partial(_leave_if_asked, job, learner))
     loss, score = judged.loss, judged.score
     state = {**judged_state(job, learner), "model": net.module.state_dict()}
     checkpoint.save(state, job.run.average)
@@ -254,9 +254,9 @@ def _skip(job: Job, learner: Learner, loss: float) -> None:
     say(f"{where}; skipped ({learner.skipped} of {MAX_SKIPPED} allowed)")
 
 
-def _judge(job: Job, learner: Learner) -> dict[str, float]:
+def _validate(job: Job, learner: Learner) -> dict[str, float]:
     """The row of the history for the epoch that was just trained."""
-    found = judge(job, learner, learner.judged, partial(_leave_if_asked, job, learner))
+    found = validate(job, learner, learner.judged, partial(_leave_if_asked, job, learner))
     total, steps = learner.loss_sum.tolist()
     every = job.config.train.show_every
     if job.show is not None and every is not None and (learner.epoch + 1) % every == 0:

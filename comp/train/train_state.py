@@ -22,10 +22,10 @@ from comp.core.progress import say
 from comp.core.provenance import versions
 from comp.core.rng import seed_torch
 from comp.data.cache.channel_stats import channel_statistics
-from comp.data.loader.mask_batches import Regions
+from comp.data.cache.mask_store import MaskStore
 from comp.models.device import Device
 from comp.models.heads import head_of
-from comp.models.networks import Net, build_empty_net, build_net, look
+from comp.models.networks import Net, build_net, with_tiles
 from comp.tasks.class_weights import count_cells, link_weights
 from comp.tasks.kinds import Task
 from comp.tasks.losses import LossFunction, Terms, make_loss
@@ -42,11 +42,11 @@ class Job:
 
     `images` (N, S, S, 3) uint8 and `target` (N, ...) of the whole index; `train_rows` and
     `valid_rows` number its rows; `plan` is the fingerprint of the fold plan, `content` one of the
-    image files ("" where nobody looked); `mask_paths` are the mask files of the index, where it
-    has some. `regions`, for answers a pixel: the masks; the target then says which classes an image
-    holds. `show` is told the job, the network, what was judged (`comp.train.validate.Judged`) and
-    the epoch, every `train.show_every` epochs. `workspace`: what paths of the config are
-    relative to.
+    image files ("" where that is not known); `mask_paths` are the mask files of the index, where
+    it has some. `masks`: those of the index, for segmentation; the target then says which classes
+    an image holds. `show` is called with the job, the network, its
+    `comp.train.validate.Validation` and the epoch, every `train.show_every` epochs. `workspace`:
+    what paths of the config are relative to.
     """
 
     config: Config
@@ -63,7 +63,7 @@ class Job:
     device: Device
     workers: int
     mask_paths: tuple[Path | None, ...] | None = None
-    regions: Regions | None = None
+    masks: MaskStore | None = None
     show: Callable[[Job, Net, Any, int], None] | None = None
     stop: Stop = field(default_factory=Stop)
     content: str = ""
@@ -165,18 +165,18 @@ def make_learner(job: Job, steps: int, micro: int) -> Learner:
 def new_learner(job: Job, steps: int, micro: int, *, empty: bool = False) -> Learner:
     """A learner at the start of the fold. empty: its weights are about to be filled."""
     config, train = job.config, job.config.train
-    build = build_empty_net if empty else build_net
     seed_torch(config.seed, "init", job.fold)
     outputs = job.task.columns(len(job.classes))
-    net = build(
+    net = build_net(
         config.model.at(job.workspace),
         outputs,
         config.image.size,
         job.device,
         job.classes,
         spatial=job.task.spatial,
+        empty=empty,
     )
-    net = look(net, config.image)
+    net = with_tiles(net, config.image)
     if not empty:
         net.mean, net.std = _norms(job, net)
     apart = train.head_lr is not None or train.freeze_epochs > 0
@@ -206,9 +206,9 @@ def _norms(job: Job, net: Net) -> tuple[tuple[float, ...], tuple[float, ...]]:
 def _count_cells(job: Job, outputs: int) -> np.ndarray[Any, Any]:
     """How often each class occurs in the training part: among images, or among pixels."""
     link, target = job.task.link.name, job.target[job.train_rows]
-    if job.regions is None:
+    if job.masks is None:
         return count_cells(target, link, outputs)
-    parts = (job.regions[row].transpose(2, 0, 1)[None] for row in job.train_rows)
+    parts = (job.masks[row].transpose(2, 0, 1)[None] for row in job.train_rows)
     return np.asarray(sum(count_cells(part, link, outputs) for part in parts))
 
 

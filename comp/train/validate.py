@@ -1,20 +1,17 @@
-"""What a network is worth on the validation part of a fold: its loss and its scores.
-
-Answers an image are judged together. Answers a pixel are counted batch by batch, so that the
-pixels of no more than a batch are held.
-"""
+"""The loss and the scores of a network on the validation part of a fold."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 
-from comp.data.loader.loader import eval_batches
-from comp.data.loader.mask_batches import eval_regions
+from comp.data.cache.mask_store import MaskStore
+from comp.data.loader.batches import eval_batches
+from comp.data.loader.targets import MaskTarget
 from comp.models.networks import Net
 from comp.tasks.counts import RATIOS, class_scores, count_pixels
 from comp.train.train_state import Job, Learner
@@ -23,7 +20,7 @@ Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
-class Judged:
+class Validation:
     """The loss, the score, and for masks the counts (n, C, 4) of each validation image, see
     `comp.tasks.counts`; else None."""
 
@@ -41,42 +38,68 @@ class Judged:
         return {f"{job.metric.name}[{n}]": float(s) for n, s in zip(names, scores, strict=True)}
 
 
+class _Tally(Protocol):
+    """What is kept of the logits of each batch, and what all of them amount to."""
+
+    def add(self, rows: Array, logits: torch.Tensor) -> None: ...
+
+    def result(self) -> Validation: ...
+
+
+class _Labels:
+    """Keeps all logits: a score such as AUC needs the whole set."""
+
+    def __init__(self, job: Job, loss: Any) -> None:
+        self.job, self.loss = job, loss
+        self.logits: list[torch.Tensor] = []
+
+    def add(self, rows: Array, logits: torch.Tensor) -> None:
+        self.logits.append(logits)
+
+    def result(self) -> Validation:
+        job, logits = self.job, torch.cat(self.logits)
+        target = job.target[job.valid_rows]
+        truth = job.task.link.loss_target(torch.from_numpy(target).to(logits.device), logits)
+        loss = float(self.loss(logits, truth))
+        probs = job.task.link.probs(logits).cpu().numpy()
+        scored = probs if job.metric.wants == "probs" else job.task.decide(probs)
+        return Validation(loss, job.metric.score(target, scored, len(job.classes)))
+
+
+class _Pixels:
+    """Counts pixels batch by batch, so that no more than one batch of them is held."""
+
+    def __init__(self, job: Job, loss: Any, masks: MaskStore) -> None:
+        self.job, self.loss, self.target = job, loss, MaskTarget(masks)
+        self.columns = job.task.columns(len(job.classes))
+        self.total, self.counts = 0.0, list[Array]()
+
+    def add(self, rows: Array, logits: torch.Tensor) -> None:
+        link, masks = self.job.task.link, self.target.read(rows)
+        truth = link.loss_target(masks.to(logits.device), logits)
+        self.total += float(self.loss(logits, truth)) * len(rows)
+        labels = self.job.task.decide(link.probs(logits).cpu().numpy())
+        pairs = zip(masks.numpy(), labels, strict=True)
+        self.counts += [count_pixels(*pair, self.columns) for pair in pairs]
+
+    def result(self) -> Validation:
+        table = np.stack(self.counts)
+        score = self.job.metric.score(table, table, len(self.job.classes))
+        return Validation(self.total / len(table), score, table)
+
+
 @torch.inference_mode()
-def judge(job: Job, learner: Learner, net: Net, pause: Callable[[], None]) -> Judged:
+def validate(job: Job, learner: Learner, net: Net, pause: Callable[[], None]) -> Validation:
     """Loss and scores of the validation rows, without augmentation, with the neutral rule.
 
     pause: called after every batch; it may raise to leave.
     """
     net.module.eval()
     size = min(job.config.predict.batch_size or 2 * job.config.train.batch_size, 2 * learner.micro)
-    if job.regions is not None:
-        return _judge_pixels(job, learner, net, pause, size)
-    parts = []
-    for batch in eval_batches(job.images, job.valid_rows, size):
-        parts.append(net.logits(net.to_device(batch)).float())
+    tally: _Tally = (
+        _Labels(job, learner.loss) if job.masks is None else _Pixels(job, learner.loss, job.masks)
+    )
+    for rows, images in eval_batches(job.images, job.valid_rows, size):
+        tally.add(rows, net.logits(net.to_device(images)).float())
         pause()
-    logits = torch.cat(parts)
-    target = job.target[job.valid_rows]
-    truth = job.task.link.loss_target(torch.from_numpy(target).to(logits.device), logits)
-    loss = float(learner.loss(logits, truth))
-    probs = job.task.link.probs(logits).cpu().numpy()
-    answer = probs if job.metric.wants == "probs" else job.task.decide(probs)
-    return Judged(loss, job.metric.score(target, answer, len(job.classes)))
-
-
-def _judge_pixels(
-    job: Job, learner: Learner, net: Net, pause: Callable[[], None], size: int
-) -> Judged:
-    assert job.regions is not None
-    loss, columns = 0.0, job.task.columns(len(job.classes))
-    counts: list[Array] = []
-    for images, masks in eval_regions(job.images, job.regions, job.valid_rows, size):
-        logits = net.logits(net.to_device(images)).float()
-        truth = job.task.link.loss_target(masks.to(logits.device), logits)
-        loss += float(learner.loss(logits, truth)) * len(images)
-        labels = job.task.decide(job.task.link.probs(logits).cpu().numpy())
-        counts += [count_pixels(*pair, columns) for pair in zip(masks.numpy(), labels, strict=True)]
-        pause()
-    table = np.stack(counts)
-    score = job.metric.score(table, table, len(job.classes))
-    return Judged(loss / len(table), score, table)
+    return tally.result()

@@ -24,7 +24,7 @@ from comp.data.loader.recipes import RECIPES
 from comp.data.loader.sampler import SAMPLERS
 from comp.ensemble.votes import VOTES
 from comp.ensemble.weights import WEIGHERS
-from comp.inference.predict import TTAS
+from comp.inference.views import TTAS
 from comp.models.heads import HEADS, INITS
 from comp.submission.send import SITES
 from comp.tasks.kinds import TASKS

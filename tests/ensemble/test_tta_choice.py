@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from comp.ensemble.tta_choice import judge_maps, judge_probs, read_judged
+from comp.ensemble.tta_choice import choose_views, read_view_choice
 from comp.tasks.kinds import TASKS
 from comp.tasks.metrics import METRICS
 
@@ -23,14 +23,14 @@ def case(rows: int = 400) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def test_a_view_that_helps_is_kept_and_one_that_harms_is_not() -> None:
     target, probs, fold = case()
-    judged = judge_probs(NAMES, BINARY, METRICS["accuracy"], target, probs, fold, 2)
-    assert judged.chosen == "id+flip"
-    assert judged.honest > judged.plain_score
-    assert [row.view for row in judged.rows] == list(NAMES)
-    assert judged.rows[1].merged > judged.plain_score > judged.rows[2].merged
-    assert judged.rows[2].alone < 0.5
-    assert (judged.rows[1].gained, judged.rows[2].gained) == (3, 0)
-    assert read_judged(judged.plain()) == judged
+    choice = choose_views(NAMES, BINARY, METRICS["accuracy"], target, probs, fold, 2)
+    assert choice.chosen == "id+flip"
+    assert choice.honest > choice.plain_score
+    assert [row.view for row in choice.rows] == list(NAMES)
+    assert choice.rows[1].merged > choice.plain_score > choice.rows[2].merged
+    assert choice.rows[2].alone < 0.5
+    assert (choice.rows[1].gained, choice.rows[2].gained) == (3, 0)
+    assert read_view_choice(choice.plain()) == choice
 
 
 def test_views_that_gain_by_luck_are_not_used() -> None:
@@ -43,12 +43,12 @@ def test_views_that_gain_by_luck_are_not_used() -> None:
     seen = np.stack([right, flip])  # of the true class
     probs = np.where(target == 1, seen, 1 - seen)[..., None]
     fold = np.arange(20) // 10
-    judged = judge_probs(("id", "flip"), BINARY, METRICS["accuracy"], target, probs, fold, 2)
-    assert (judged.plain_score, judged.raw, judged.honest) == (17 / 20, 18 / 20, 15 / 20)
-    assert judged.chosen == "id"
+    choice = choose_views(("id", "flip"), BINARY, METRICS["accuracy"], target, probs, fold, 2)
+    assert (choice.plain_score, choice.raw, choice.honest) == (17 / 20, 18 / 20, 15 / 20)
+    assert choice.chosen == "id"
 
 
-def test_views_of_masks_are_judged_by_their_pixels() -> None:
+def test_views_of_masks_are_choice_by_their_pixels() -> None:
     """Two views err in different images; together they are right. The third is noise."""
     draw = np.random.default_rng(1)
     truth = draw.integers(0, 3, (40, 1, 8, 8)).astype(np.uint8)
@@ -57,11 +57,11 @@ def test_views_of_masks_are_judged_by_their_pixels() -> None:
     share = np.array([0.35, 0.35, 0.0])[:, None, None, None, None]
     maps = ((share * hot + (1 - share) * noise) * 255).round().astype(np.uint8)
     metric, task = METRICS["dice"], TASKS["segmentation"]
-    judged = judge_maps(NAMES, task, metric, truth, maps, np.arange(40) % 4, 2)
-    assert judged.chosen == "id+flip"
-    assert judged.honest == judged.raw > judged.plain_score + 0.03
-    assert judged.rows[2].alone < 0.4
-    single = judge_maps(("id",), task, metric, truth, maps[:1], np.arange(40) % 4, 2)
+    choice = choose_views(NAMES, task, metric, truth, maps, np.arange(40) % 4, 2)
+    assert choice.chosen == "id+flip"
+    assert choice.honest == choice.raw > choice.plain_score + 0.03
+    assert choice.rows[2].alone < 0.4
+    single = choose_views(("id",), task, metric, truth, maps[:1], np.arange(40) % 4, 2)
     labels = maps[0].argmax(axis=1)
     own = [
         2 * ((labels == k) & (truth[:, 0] == k)).sum() / ((labels == k).sum() + (truth == k).sum())

@@ -31,7 +31,7 @@ import comp.stages.ensemble
 import comp.stages.folds
 import comp.stages.status
 from comp.cli.main import main
-from comp.data.cache import pack
+from comp.data.cache import contents
 from comp.train import checkpoint, loop, validate
 
 
@@ -41,7 +41,7 @@ def child(request: dict[str, Any], report: int) -> int:
     out = os.open(request["out"], os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
     os.dup2(out, 1)
     os.dup2(out, 2)
-    comp.inference.predict.PIECE_ROWS = 4
+    comp.inference.outputs.PIECE_ROWS = 4
     shim = Shim(Path(request["root"]), report, request.get("kind"), request.get("at", 0))
     _tell_saves(shim)
     if "signal" in request:
@@ -53,7 +53,7 @@ def child(request: dict[str, Any], report: int) -> int:
 PLACES: dict[str, tuple[Any, str]] = {
     "training": (loop, "update"),
     "validation": (validate, "eval_batches"),
-    "packing": (pack, "fit"),
+    "packing": (contents, "fit"),
     "predicting": (comp.inference.predict, "view_probs"),
 }
 

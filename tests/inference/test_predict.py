@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -5,7 +7,9 @@ from torch import Tensor, nn
 
 from comp.config.schema import ModelConfig
 from comp.core.errors import ConfigError
-from comp.inference.predict import TTAS, predict_probs, view_probs
+from comp.inference.outputs import RowOutput
+from comp.inference.predict import predict_pieces
+from comp.inference.views import TTAS, view_probs
 from comp.models.device import choose_device
 from comp.models.networks import Net, build_net
 from comp.tasks.kinds import TASKS, Task
@@ -26,6 +30,11 @@ class Pixels(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x
+
+
+def predicted(net: Net, task: Task, images: np.ndarray, rows: np.ndarray, **given: Any) -> Any:
+    pieces = predict_pieces(net, task, images, rows, RowOutput(task.columns(3)), **given)
+    return np.concatenate(list(pieces))
 
 
 def picture(height: int = 5, width: int = 7) -> Tensor:
@@ -65,8 +74,8 @@ def test_probabilities_follow_the_rows_and_not_the_batches() -> None:
     images = np.random.default_rng(0).integers(0, 256, (7, 24, 24, 3), dtype=np.uint8)
     task = TASKS["multiclass"]
     rows = np.array([5, 0, 3, 6, 2])
-    some = predict_probs(net, task, images, rows, tta="none", batch_size=2)
-    every = predict_probs(net, task, images, np.arange(7), tta="none", batch_size=7)
+    some = predicted(net, task, images, rows, tta="none", batch_size=2)
+    every = predicted(net, task, images, np.arange(7), tta="none", batch_size=7)
     np.testing.assert_allclose(some, every[rows], atol=1e-6)
     assert some.dtype == np.float32
 
@@ -75,4 +84,4 @@ def test_an_unknown_set_of_views_lists_those_there_are() -> None:
     with pytest.raises(ConfigError, match=r"unknown predict\.tta 'flop'.*none, hflip, flips, d4"):
         net = Net(Corner(), DEVICE, *FULL)
         images = np.zeros((1, 8, 8, 3), np.uint8)
-        predict_probs(net, TASKS["binary"], images, np.array([0]), tta="flop", batch_size=1)
+        predicted(net, TASKS["binary"], images, np.array([0]), tta="flop", batch_size=1)

@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 from comp.config.schema import ModelConfig
 from comp.core.errors import ModelError
 from comp.models.device import choose_device
-from comp.models.networks import build_empty_net, build_net, load_weights
+from comp.models.networks import build_net, load_weights
 
 DEVICE = choose_device("fp32")
 
@@ -48,7 +48,7 @@ def test_pretrained_weights_that_cannot_be_had_name_the_ways_out() -> None:
         ModelError, match=r"(?s)timm\.create_model.*model\.weights.*model\.pretrained=false"
     ):
         build_net(config(pretrained=True), 2, 32, DEVICE)
-    build_empty_net(config(pretrained=True), 2, 32, DEVICE)
+    build_net(config(pretrained=True), 2, 32, DEVICE, empty=True)
 
 
 @pytest.mark.parametrize("suffix", [".pt", ".pth", ".safetensors"])
@@ -62,7 +62,7 @@ def test_local_weights_are_taken_up_to_the_head(tmp_path: Path, suffix: str, wra
         save_file(tensors, path)
     else:
         torch.save({"state_dict": tensors, "epoch": 3} if wrap else tensors, path)
-    own = build_empty_net(config(), 2, 32, DEVICE).module
+    own = build_net(config(), 2, 32, DEVICE, empty=True).module
     taken, left = load_weights(own, path)
     assert (taken, left) == (len(tensors) - 2, ["fc.weight", "fc.bias"])
     for name, value in donor.state_dict().items():

@@ -332,7 +332,7 @@ def test_views_are_judged_once_and_then_used(toy: Toy) -> None:
     assert chosen.split("+")[0] == "id"
     assert predict(experiment, "all") == []
     before = Path("runs/toy_binary/tta.json").stat().st_mtime_ns
-    assert open_predictor(experiment).judge().chosen == chosen
+    assert open_predictor(experiment).choose_views().chosen == chosen
     assert Path("runs/toy_binary/tta.json").stat().st_mtime_ns == before
     fixed = open_experiment(make_config({**tree, "predict": {"tta": "id+flip"}}))
     assert len(predict(fixed, "0")) == 2

@@ -89,14 +89,14 @@ def of_files(paths: Sequence[Path], payload: Callable[[bytes], Pixels | bytes]) 
 
 @dataclass
 class Build:
-    """A pack of `ids` that is being written, to be moved to `final`; `what` is in it."""
+    """A pack of `ids` that is being written, to be moved to `final`. `name`: of its rows."""
 
     final: Path
     ids: Sequence[str]
     origin: Origin
     header: bytes
     needed: int  # bytes of the whole payload
-    what: str = "images"
+    name: str = "images"
     rows: list[Row] = field(default_factory=list)
 
     def run(self) -> tuple[Path, list[Row]]:
@@ -142,7 +142,7 @@ class Build:
                 self.final.replace(part / "rows")
         self.rows = self._sound_rows(part)
         if self.rows:
-            done = f"{len(self.rows)} of {len(self.ids)} {self.what}"
+            done = f"{len(self.rows)} of {len(self.ids)} {self.name}"
             progress.say(f"packing goes on: {done} are done")
 
     def _sound_rows(self, part: Path) -> list[Row]:
@@ -176,7 +176,7 @@ class Build:
         with (part / "rows").open("ab") as payloads, (part / "journal").open("ab") as journal:
             self._rewind(payloads, journal)
             made = self._made(range(len(self.rows), len(self.ids)))
-            made = progress.track(made, len(names), f"packing {self.what}")
+            made = progress.track(made, len(names), f"packing {self.name}")
             since = payloads.tell()
             for name, row in zip(names, made, strict=True):
                 if isinstance(row, CheckError):
@@ -186,7 +186,7 @@ class Build:
                 if payloads.tell() - since >= _COMMIT_BYTES:
                     since = self._commit(payloads, journal)
             self._commit(payloads, journal)
-        heading = f"{len(complaints)} of {len(self.ids)} {self.what} cannot be read:"
+        heading = f"{len(complaints)} of {len(self.ids)} {self.name} cannot be read:"
         complain(DataError, heading, complaints)
 
     def _rewind(self, payloads: Any, journal: Any) -> None:

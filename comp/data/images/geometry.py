@@ -67,7 +67,7 @@ def _tent(length: int) -> Tensor:
     return torch.minimum(ramp, ramp.flip(0)) / length
 
 
-def unfit(
+def to_whole_image(
     probs: Array, height: int, width: int, resize: str, side: int, *, background: bool
 ) -> Array:
     """(C, side, side) float32: the maps of a whole image, stretched, from what the network gave.

@@ -1,8 +1,7 @@
-"""Batches of packed images: in the order and with the augmentation that (seed, fold, epoch,
-position) say, whoever computes them.
+"""Training batches, epoch by epoch, made by threads or worker processes while others are used.
 
-Position is the place of an image in the order of its epoch. A worker is told epoch, position and
-row of every image, so it makes no draw of its own, and an epoch can begin at any step.
+A worker is given epoch, position and row of every image (`comp.data.loader.batches`), so it makes
+no draw of its own, and an epoch can begin at any step.
 """
 
 from __future__ import annotations
@@ -18,120 +17,16 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from comp.core import rng
-from comp.core.errors import TrainError, WorkerError, pick
-from comp.data.cache.store import Images, from_state, gather, plain, to_state
+from comp.core.errors import TrainError, WorkerError
+from comp.data.cache.mask_store import MaskStore
+from comp.data.cache.store import Images
+from comp.data.loader.batches import Batches, Key
 from comp.data.loader.cutpaste import CutPaste
-from comp.data.loader.mask_batches import MaskBatches, Regions
 from comp.data.loader.recipes import Recipe
-from comp.data.loader.sampler import SAMPLERS
+from comp.data.loader.sampler import EpochOrder
+from comp.data.loader.targets import Batch, LabelTarget, MaskTarget, Target
 
 Array = np.ndarray[Any, Any]
-Batch = tuple[torch.Tensor, torch.Tensor]
-Key = tuple[int, int, int]  # epoch, position, row of the pack
-
-
-class _Batches:
-    """A map-style torch dataset whose items are whole batches, asked for by a list of keys."""
-
-    def __init__(
-        self,
-        images: Images,
-        target: Array,
-        recipe: Recipe,
-        seed: int,
-        fold: int,
-        paste: CutPaste | None = None,
-    ) -> None:
-        self.paste = paste
-        self.images = images
-        self.target = target
-        self.recipe = recipe
-        self.seed = seed
-        self.fold = fold
-        self._plain = plain(images)
-
-    def room(self, count: int) -> Array:
-        """Memory for the images of a batch."""
-        return np.empty((count, *self._plain.shape[1:]), dtype=np.uint8)
-
-    def make(self, keys: list[Key], room: Array) -> Batch:
-        """The batch of these keys, its images in `room`."""
-        rows = np.array([row for _, _, row in keys], dtype=np.int64)
-        target = self.target[rows]  # a copy: CutPaste changes labels
-        if self.recipe.changes or self.paste is not None:
-            for place, (epoch, position, row) in enumerate(keys):
-                room[place], target[place] = self._one(epoch, position, row)
-        else:
-            gather(self._plain, rows, room)
-        return torch.from_numpy(room), torch.from_numpy(target)
-
-    def __getitem__(self, keys: list[Key]) -> Batch:
-        return self.make(keys, self.room(len(keys)))
-
-    def _one(self, epoch: int, position: int, row: int) -> tuple[Array, Array]:
-        """An image and its label, as training sees them."""
-        image, label = self._plain[row], self.target[row]
-        if self.paste is not None:
-            seed = rng.derive(self.seed, "cutpaste", self.fold, epoch, position)
-            image, label = self.paste(image, label, row, seed)
-        draw = rng.derive(self.seed, "augment", self.fold, epoch, position)
-        return self.recipe(image, draw), label
-
-    def __getstate__(self) -> dict[str, Any]:
-        """For workers that are spawned: they map the file again; pickle would copy all of it."""
-        state = {name: value for name, value in self.__dict__.items() if name != "_plain"}
-        state["images"] = to_state(self.images)
-        return state
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update({**state, "images": from_state(state["images"])})
-        self._plain = plain(self.images)
-
-
-class _Plan:
-    """The keys of the batches of an epoch; as a torch sampler, of the epoch that is `chosen`."""
-
-    def __init__(
-        self,
-        rows: Array,
-        target: Array,
-        seed: int,
-        fold: int,
-        batch_size: int,
-        sampler: str,
-        strength: float,
-    ) -> None:
-        self.rows = rows
-        self.target = target
-        self.seed = seed
-        self.fold = fold
-        self.batch_size = batch_size
-        self.order = pick(SAMPLERS, sampler, "sampler (train.sampler)")
-        self.strength = strength
-        self.length = len(self._order(0))
-        self.chosen = (0, 0)
-
-    def __len__(self) -> int:
-        """Steps of a whole epoch."""
-        whole, rest = divmod(self.length, self.batch_size)
-        return whole + (rest > 1)
-
-    def _order(self, epoch: int) -> Array:
-        """The rows that an epoch shows, in its order."""
-        draw = rng.generator(self.seed, "order", self.fold, epoch)
-        return np.asarray(self.rows[self.order(self.target[self.rows], self.strength, draw)])
-
-    def __iter__(self) -> Iterator[list[Key]]:
-        return self.keys(*self.chosen)
-
-    def keys(self, epoch: int, first_step: int) -> Iterator[list[Key]]:
-        """The keys of each batch of `epoch` from `first_step` on."""
-        rows = self._order(epoch).tolist()
-        for start in range(first_step * self.batch_size, len(rows), self.batch_size):
-            batch = rows[start : start + self.batch_size]
-            if len(batch) > 1 or self.batch_size == 1:
-                yield [(epoch, start + place, row) for place, row in enumerate(batch)]
 
 
 class Loader:
@@ -140,14 +35,14 @@ class Loader:
     Make it with `train_loader`. One epoch at a time: beginning one ends the one before.
     """
 
-    def __init__(self, batches: _Batches | MaskBatches, plan: _Plan, workers: int) -> None:
+    def __init__(self, batches: Batches, order: EpochOrder, workers: int) -> None:
         self._batches = batches
-        self._plan = plan
+        self._order = order
         self._pinned = torch.cuda.is_available()
-        self._torch = _torch_loader(batches, plan, workers, self._pinned) if workers else None
+        self._torch = _torch_loader(batches, order, workers, self._pinned) if workers else None
 
     def __len__(self) -> int:
-        return len(self._plan)
+        return len(self._order)
 
     def epoch(self, number: int, first_step: int = 0) -> Iterator[Batch]:
         """The batches of epoch `number` from `first_step` on: images (B, H, W, 3) uint8 and
@@ -161,7 +56,7 @@ class Loader:
             raise TrainError(f"an epoch has {len(self)} steps; it cannot begin at {first_step}")
         if self._torch is None:
             return self._alone(number, first_step)
-        self._plan.chosen = (number, first_step)
+        self._order.chosen = (number, first_step)
         return _with_advice(_ahead((batch[0], batch[1]) for batch in iter(self._torch)))
 
     def _alone(self, number: int, first_step: int) -> Iterator[Batch]:
@@ -169,16 +64,16 @@ class Loader:
         here: what a thread takes is given back to the system each time, and costs as much again."""
         coming: Future[Batch] | None = None
         with ThreadPoolExecutor(1) as pool:
-            for keys in self._plan.keys(number, first_step):
+            for keys in self._order.keys(number, first_step):
                 before = coming
-                coming = pool.submit(self._make, keys, self._batches.room(len(keys)))
+                coming = pool.submit(self._make, keys, self._batches.buffer(len(keys)))
                 if before is not None:
                     yield before.result()
             if coming is not None:
                 yield coming.result()
 
-    def _make(self, keys: list[Key], room: Any) -> Batch:
-        images, target = self._batches.make(keys, room)
+    def _make(self, keys: list[Key], buffer: Any) -> Batch:
+        images, target = self._batches.make(keys, buffer)
         return (images.pin_memory(), target.pin_memory()) if self._pinned else (images, target)
 
 
@@ -205,11 +100,11 @@ def _with_advice(batches: Iterator[Batch]) -> Iterator[Batch]:
 
 
 def _torch_loader(
-    batches: _Batches | MaskBatches, plan: _Plan, workers: int, pinned: bool
+    batches: Batches, order: EpochOrder, workers: int, pinned: bool
 ) -> DataLoader[Batch]:
     return DataLoader(
         batches,  # type: ignore[arg-type]
-        sampler=plan,
+        sampler=order,
         batch_size=None,  # an item is a batch already
         num_workers=workers,
         persistent_workers=True,
@@ -232,7 +127,7 @@ def _begin_worker(number: int) -> None:
 
 
 def train_loader(
-    pack_images: Images,
+    images: Images,
     rows: Array,
     target: Array,
     recipe: Recipe,
@@ -244,17 +139,17 @@ def train_loader(
     sampler: str = "shuffle",
     strength: float = 1.0,
     paste: CutPaste | None = None,
-    regions: Regions | None = None,
+    masks: MaskStore | None = None,
     side: int | None = None,
 ) -> Loader:
     """Batches to train one fold on.
 
-    pack_images: (N, H, W, 3) uint8, or what stands for it (`comp.data.cache.store`). rows: (n,) the
-    training rows among the N. target: all N, (N,)
-    class numbers or (N, C) zeros and ones. The order of an epoch and every augmentation depend on
-    (seed, fold, epoch, position) only: any number of workers gives the same batches.
-    regions: the masks of all N; a batch then holds masks (B, L, H, W) uint8 in place of the target,
-    which is what samplers go by. side: see `MaskBatches`.
+    images: (N, H, W, 3) uint8, or what stands for it (`comp.data.cache.store`). rows: (n,) the
+    training rows among the N. target: all N, (N,) class numbers or (N, C) zeros and ones; samplers
+    go by it. The order of an epoch and every augmentation depend on (seed, fold, epoch, position)
+    only: any number of workers gives the same batches.
+    masks: those of all N; a batch then holds masks (B, L, H, W) uint8 in the place of the target.
+    side: see `MaskTarget`.
     The last batch is dropped when it would hold one image (BatchNorm cannot use it).
     Raises TrainError for fewer than two rows, ConfigError for an unknown sampler.
     """
@@ -262,24 +157,7 @@ def train_loader(
     target = np.ascontiguousarray(target, dtype=np.int64)
     if len(rows) < 2:
         raise TrainError(f"fold {fold}: {len(rows)} training images; at least 2 are needed")
-    batches: _Batches | MaskBatches
-    if regions is None:
-        batches = _Batches(pack_images, target, recipe, seed, fold, paste)
-    else:
-        batches = MaskBatches(pack_images, regions, recipe, seed, fold, side)
-    plan = _Plan(rows, target, seed, fold, batch_size, sampler, strength)
-    return Loader(batches, plan, workers)
-
-
-def eval_batches(pack_images: Images, rows: Array, batch_size: int) -> Iterator[torch.Tensor]:
-    """The images of `rows`, in that order, as (B, H, W, 3) uint8 batches; no randomness.
-
-    Images that keep their own size come one by one.
-    """
-    images = plain(pack_images)
-    rows = np.asarray(rows, dtype=np.int64)
-    if getattr(images, "own_size", False):
-        yield from (torch.from_numpy(np.asarray(images[int(row)]))[None] for row in rows)
-        return
-    for start in range(0, len(rows), batch_size):
-        yield torch.from_numpy(gather(images, rows[start : start + batch_size]))
+    made: Target = LabelTarget(target, paste) if masks is None else MaskTarget(masks, side)
+    batches = Batches(images, made, recipe, seed, fold)
+    order = EpochOrder(rows, target, seed, fold, batch_size, sampler, strength)
+    return Loader(batches, order, workers)

@@ -5,10 +5,13 @@ Every sampler gives an epoch the same length each time, so that a schedule knows
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+
+from comp.core import rng
+from comp.core.errors import pick
 
 Array = np.ndarray[Any, Any]
 
@@ -69,3 +72,51 @@ SAMPLERS: dict[str, Callable[[Array, float, np.random.Generator], Array]] = {
     "balanced": _oversample,
     "undersample": _undersample,
 }
+
+
+class EpochOrder:
+    """The order of each epoch, cut into batches of keys (epoch, position, row).
+
+    As a torch sampler it gives the batches of `chosen`: an epoch, and the step to begin at.
+    """
+
+    def __init__(
+        self,
+        rows: Array,
+        target: Array,
+        seed: int,
+        fold: int,
+        batch_size: int,
+        sampler: str,
+        strength: float,
+    ) -> None:
+        self.rows = rows
+        self.target = target
+        self.seed = seed
+        self.fold = fold
+        self.batch_size = batch_size
+        self.sampler = pick(SAMPLERS, sampler, "sampler (train.sampler)")
+        self.strength = strength
+        self.length = len(self._order(0))
+        self.chosen = (0, 0)
+
+    def __len__(self) -> int:
+        """Steps of a whole epoch."""
+        whole, rest = divmod(self.length, self.batch_size)
+        return whole + (rest > 1)
+
+    def _order(self, epoch: int) -> Array:
+        """The rows of an epoch, in its order."""
+        draw = rng.generator(self.seed, "order", self.fold, epoch)
+        return np.asarray(self.rows[self.sampler(self.target[self.rows], self.strength, draw)])
+
+    def __iter__(self) -> Iterator[list[tuple[int, int, int]]]:
+        return self.keys(*self.chosen)
+
+    def keys(self, epoch: int, first_step: int) -> Iterator[list[tuple[int, int, int]]]:
+        """The keys of each batch of `epoch` from `first_step` on."""
+        rows = self._order(epoch).tolist()
+        for start in range(first_step * self.batch_size, len(rows), self.batch_size):
+            batch = rows[start : start + self.batch_size]
+            if len(batch) > 1 or self.batch_size == 1:
+                yield [(epoch, start + place, row) for place, row in enumerate(batch)]

@@ -19,7 +19,8 @@ import comp.data.cache.pack as module
 from comp.config.schema import ImageConfig
 from comp.core.errors import CompError, ConfigError, DataError
 from comp.core.parallel import read_ahead
-from comp.data.cache import build
+from comp.data.cache import build, contents
+from comp.data.cache.contents import CONTENTS
 from comp.data.cache.pack import open_pack
 from comp.data.cache.store import gather
 from comp.data.images.decode import fit, read_image
@@ -51,7 +52,7 @@ def expected(index: Index, image: ImageConfig = SMALL) -> np.ndarray:
 
 
 def refuse_to_decode(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "decode_image", lambda content: pytest.fail("decoded"))
+    monkeypatch.setattr(contents, "decode_image", lambda content: pytest.fail("decoded"))
 
 
 def only_folder(cache: Path) -> Path:
@@ -256,7 +257,7 @@ def test_a_cache_that_cannot_be_written_is_an_error(index: Index, tmp_path: Path
 
 
 def test_what_a_killed_process_left_is_removed(index: Index, tmp_path: Path) -> None:
-    folder = tmp_path / module._place(index, SMALL)[:16]
+    folder = tmp_path / CONTENTS["memmap"](index, SMALL).folder
     folder.mkdir()
     (folder / ".images.npy.999999999.tmp").write_bytes(b"half")
     open_pack(index, SMALL, tmp_path)
@@ -273,7 +274,7 @@ def test_what_a_kill_after_the_manifest_left_is_removed_and_a_build_is_not(
 ) -> None:
     """Found by the loop over all faults: a build that nobody asks for again stayed for ever."""
     open_pack(index, SMALL, tmp_path)
-    folder = tmp_path / module._place(index, SMALL)[:16]
+    folder = tmp_path / CONTENTS["memmap"](index, SMALL).folder
     for pid, name in ((999999998, "journal"), (999999999, "rows")):
         (folder / f".build.{pid}.part").mkdir()
         (folder / f".build.{pid}.part" / name).write_bytes(b"")
@@ -356,8 +357,8 @@ pack.open_pack(index, ImageConfig(size=8), Path(sys.argv[2]))
 
 def count_decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     seen: list[int] = []
-    plain = module.decode_image
-    monkeypatch.setattr(module, "decode_image", lambda c: seen.append(len(c)) or plain(c))
+    plain = contents.decode_image
+    monkeypatch.setattr(contents, "decode_image", lambda c: seen.append(len(c)) or plain(c))
     return seen
 
 
@@ -449,8 +450,8 @@ def test_data_downloaded_anew_keep_their_pack(
         os.utime(path, ns=(0, 77))
     refuse_to_decode(monkeypatch)
     read: list[Path] = []
-    plain = module.short_file_digest
-    monkeypatch.setattr(module, "short_file_digest", lambda path: read.append(path) or plain(path))
+    plain = build.short_file_digest
+    monkeypatch.setattr(build, "short_file_digest", lambda path: read.append(path) or plain(path))
     assert open_pack(index, SMALL, tmp_path / "cache").key == first.key
     assert len(read) == 40
     open_pack(index, SMALL, tmp_path / "cache")

@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-import comp.data.loader.loader as module
 from comp.core.errors import ConfigError, DataError, TrainError
-from comp.data.loader.loader import Loader, eval_batches, train_loader
+from comp.data.loader.batches import Batches
+from comp.data.loader.loader import Loader, train_loader
 from comp.data.loader.recipes import make_recipe
+from comp.data.loader.sampler import SAMPLERS
+from comp.data.loader.targets import LabelTarget
 
 COUNT, SIZE = 30, 8
 IMAGES = np.random.default_rng(0).integers(0, 256, (COUNT, SIZE, SIZE, 3), dtype=np.uint8)
@@ -224,7 +226,7 @@ def test_a_mapped_pack_is_not_copied_to_a_spawned_worker(tmp_path: Path) -> None
     np.save(tmp_path / "images.npy", IMAGES)
     mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
     for images in (mapped, mapped[3:], IMAGES):
-        batches = module._Batches(images, TARGET, make_recipe("none", SIZE), 0, 0)
+        batches = Batches(images, LabelTarget(TARGET), make_recipe("none", SIZE), 0, 0)
         content = pickle.dumps(batches)
         copy = pickle.loads(content)
         np.testing.assert_array_equal(copy[[(0, 0, 5)]][0], images[[5]])
@@ -241,22 +243,10 @@ def test_a_sampler_is_one_entry_in_a_table(monkeypatch: pytest.MonkeyPatch) -> N
         assert (target.tolist(), strength) == (ROWS.tolist(), 0.5)
         return np.arange(len(target))[::-1]
 
-    monkeypatch.setitem(module.SAMPLERS, "backwards", backwards)
+    monkeypatch.setitem(SAMPLERS, "backwards", backwards)
     assert order(make(sampler="backwards", strength=0.5, batch_size=5), 0) == ROWS[::-1].tolist()
     with pytest.raises(ConfigError, match=r"sampler.*'shufle'.*Did you mean 'shuffle'"):
         make(sampler="shufle")
-
-
-def test_eval_batches_follow_the_rows() -> None:
-    rows = np.array([9, 2, 2, 29, 0])
-    found = list(eval_batches(IMAGES, rows, 2))
-    assert [batch.dtype for batch in found] == [torch.uint8] * 3
-    assert [len(batch) for batch in found] == [2, 2, 1]
-    np.testing.assert_array_equal(torch.cat(found), IMAGES[rows])
-
-
-def test_eval_batches_of_no_rows_are_none() -> None:
-    assert list(eval_batches(IMAGES, np.array([], dtype=np.int64), 4)) == []
 
 
 def test_an_oversampled_copy_is_of_a_training_row_and_gets_its_own_augmentation() -> None:

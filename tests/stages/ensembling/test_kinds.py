@@ -18,8 +18,8 @@ from comp.config.loading import make_config
 from comp.core.errors import ConfigError, DataError, PlanError, SubmissionError
 from comp.data.index.tables import read_table
 from comp.data.masks import rle
-from comp.inference.predict import view_probs, views_of
 from comp.inference.predictions import Predictions
+from comp.inference.views import view_probs, views_of
 from comp.stages import predict as predicting
 from comp.stages.board import read_board
 from comp.stages.ensemble import ensemble
@@ -147,7 +147,7 @@ def test_a_killed_prediction_of_maps_goes_on_where_it_was(
     trained: Experiment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(
-        "comp.inference.predict.PIECE_BYTES", 3 * 32 * 32 * 4
+        "comp.inference.outputs.PIECE_BYTES", 3 * 32 * 32 * 4
     )  # four images a piece
     whole = [(path / "probs.npy").read_bytes() for path in predict(trained, "0")]
     for path in (trained.workspace.fold(0).valid, trained.workspace.fold(0).test):
@@ -292,8 +292,8 @@ def test_views_of_masks_are_judged_out_of_fold_and_used(trained: Experiment) -> 
 def test_views_are_judged_on_no_more_masks_than_memory_allows(
     trained: Experiment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    judged = predicting.open_predictor(trained)
+    predictor = predicting.open_predictor(trained)
     side, columns = trained.config.image.size, 3
-    monkeypatch.setattr(predicting, "JUDGED_BYTES", 8 * columns * side * side * 2 * 4)
-    judged.judge()
-    assert "8 of 24 images judged by 8 views" in capsys.readouterr().err
+    monkeypatch.setattr(predicting, "VIEW_BYTES", 8 * columns * side * side * 2 * 4)
+    predictor.choose_views()
+    assert "8 views are compared on 8 of 24 images" in capsys.readouterr().err

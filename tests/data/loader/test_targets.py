@@ -2,8 +2,10 @@ import pickle
 
 import numpy as np
 
-from comp.data.loader.mask_batches import MaskBatches, PackedRegions, eval_regions, mirrored, padded
+from comp.data.cache.mask_store import PackedMasks
+from comp.data.loader.batches import Batches
 from comp.data.loader.recipes import make_recipe
+from comp.data.loader.targets import MaskTarget, mirrored, padded
 from comp.tasks.counts import IGNORED
 
 
@@ -11,6 +13,7 @@ class Own:
     """Images or masks of their own sizes."""
 
     layers = 1
+    shape = (2, 16, 16, 3)
 
     def __init__(self, items: list[np.ndarray]) -> None:
         self.items = items
@@ -27,8 +30,8 @@ IMAGES = np.repeat(200 * MASKS[..., :1], 3, axis=3).astype(np.uint8)
 KEYS = [(0, 0, 2), (0, 1, 0)]
 
 
-def batches(seed: int = 1, recipe: str = "medium") -> MaskBatches:
-    return MaskBatches(IMAGES, PackedRegions(MASKS), make_recipe(recipe, 16), seed, 0)
+def batches(seed: int = 1, recipe: str = "medium") -> Batches:
+    return Batches(IMAGES, MaskTarget(PackedMasks(MASKS)), make_recipe(recipe, 16), seed, 0)
 
 
 def test_a_batch_is_a_function_of_seed_epoch_and_position() -> None:
@@ -49,7 +52,7 @@ def test_a_worker_that_is_spawned_makes_the_same_batch() -> None:
 def test_images_of_several_sizes_are_padded_and_the_padding_is_not_judged() -> None:
     items = [IMAGES[0, :10], IMAGES[1, :, :12]]
     masks = [MASKS[0, :10, :, :1], MASKS[1, :, :12, :1]]
-    made = MaskBatches(Own(items), Own(masks), make_recipe("none", 16), 1, 0)  # type: ignore[arg-type]
+    made = Batches(Own(items), MaskTarget(Own(masks)), make_recipe("none", 16), 1, 0)  # type: ignore[arg-type]
     images, regions = made[[(0, 0, 0), (0, 1, 1)]]
     assert images.shape == (2, 16, 16, 3)
     assert (images[0, :10].numpy() == items[0]).all()
@@ -60,7 +63,8 @@ def test_images_of_several_sizes_are_padded_and_the_padding_is_not_judged() -> N
 
 
 def test_a_window_cuts_image_and_mask_at_one_place() -> None:
-    made = MaskBatches(IMAGES, PackedRegions(MASKS[..., :1]), make_recipe("none", 8), 1, 0, side=8)
+    target = MaskTarget(PackedMasks(MASKS[..., :1]), side=8)
+    made = Batches(IMAGES, target, make_recipe("none", 8), 1, 0)
     images, masks = made[KEYS]
     assert images.shape == (2, 8, 8, 3)
     assert (images[..., 0] == 200 * masks[:, 0]).all()
@@ -72,8 +76,6 @@ def test_what_is_large_enough_is_not_padded() -> None:
     assert padded(mask, 16, 16) is mask
 
 
-def test_validation_keeps_the_order_of_the_rows() -> None:
-    found = list(eval_regions(IMAGES, PackedRegions(MASKS), np.array([3, 0, 2]), 2))
-    assert [len(images) for images, _ in found] == [2, 1]
-    masks = np.concatenate([part.numpy() for _, part in found])
+def test_masks_are_read_in_the_order_of_the_rows() -> None:
+    masks = MaskTarget(PackedMasks(MASKS)).read(np.array([3, 0, 2])).numpy()
     assert (masks == np.moveaxis(MASKS[[3, 0, 2]], 3, 1)).all()

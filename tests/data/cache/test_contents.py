@@ -11,7 +11,8 @@ from toys import regions
 
 from comp.config.loading import make_config
 from comp.core.errors import DataError
-from comp.data.cache.mask_pack import open_masks
+from comp.data.cache.contents import CONTENTS
+from comp.data.cache.pack import open_pack
 from comp.data.images.decode import fit_mask
 from comp.data.index.index import Index
 from comp.data.layouts.layouts import read_index
@@ -39,7 +40,13 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def opened(tree: dict[str, Any]) -> tuple[Index, Any]:
     config = make_config(tree)
     index = read_index(config.data, TASKS[config.task])
-    return index, lambda: np.array(open_masks(index, config.image, CACHE))
+
+    def make() -> np.ndarray:
+        masks = open_pack(index, config.image, CACHE).masks
+        assert masks is not None
+        return np.stack([masks[row] for row in range(len(index))])
+
+    return index, make
 
 
 @pytest.mark.parametrize("resize", ["stretch", "pad", "crop"])
@@ -61,7 +68,7 @@ def test_a_whole_pack_is_not_made_again(toy: Toy, reads: list[str]) -> None:
 def test_a_build_that_was_interrupted_leaves_nothing_wrong(
     toy: Toy, reads: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from comp.data.cache import mask_pack
+    from comp.data.cache import contents
 
     monkeypatch.setattr("comp.data.cache.build._BEAT", 0.0, raising=False)
     _, make = opened(toy("segmentation", 12))
@@ -69,7 +76,7 @@ def test_a_build_that_was_interrupted_leaves_nothing_wrong(
     for path in sorted(CACHE.glob("masks-*/*")):
         path.unlink()
     reads.clear()
-    own, made = mask_pack.fit_mask, []
+    own, made = contents.fit_mask, []
 
     def dying(mask: Any, size: int, resize: str) -> Any:
         made.append(1)
@@ -77,11 +84,11 @@ def test_a_build_that_was_interrupted_leaves_nothing_wrong(
             raise KeyboardInterrupt
         return own(mask, size, resize)
 
-    monkeypatch.setattr(mask_pack, "fit_mask", dying)
+    monkeypatch.setattr(contents, "fit_mask", dying)
     with pytest.raises(KeyboardInterrupt):
         make()
     assert not list(CACHE.glob("masks-*/manifest.json"))
-    monkeypatch.setattr(mask_pack, "fit_mask", own)
+    monkeypatch.setattr(contents, "fit_mask", own)
     assert (make() == expected).all()
 
 
@@ -95,7 +102,7 @@ def test_a_changed_mask_is_packed_anew(toy: Toy, capsys: pytest.CaptureFixture[s
         True, False, True, True, True, True,
     ]  # fmt: skip
     assert (after[1] == after[2]).all()
-    assert "of other masks; packing anew" in "".join(capsys.readouterr())
+    assert "1 masks have changed: '00001.png'; packing anew" in "".join(capsys.readouterr())
 
 
 def test_a_cut_pack_is_packed_anew(toy: Toy) -> None:
@@ -109,28 +116,30 @@ def test_a_cut_pack_is_packed_anew(toy: Toy) -> None:
 def test_images_without_masks_have_no_pack(toy: Toy) -> None:
     config = make_config(toy("binary"))
     index = read_index(config.data, TASKS["binary"])
+    assert open_pack(index, config.image, CACHE).masks is None
+    assert not list(CACHE.glob("masks-*"))
     with pytest.raises(DataError, match="these images have no masks"):
-        open_masks(index, config.image, CACHE)
+        CONTENTS["masks"](index, config.image)
 
 
 DYING = """
 import os, sys
 from comp.config.loading import load_config
-from comp.data.cache import build, mask_pack
+from comp.data.cache import build, pack
 from comp.data.layouts.layouts import read_index
 from comp.tasks.kinds import TASKS
 from pathlib import Path
 build._COMMIT_BYTES = 3 * 32 * 32
 add, seen = build.Build._add, []
 def dying(self, made, payloads):
-    seen.append(1)
-    if len(seen) > int(sys.argv[1]):
+    seen.append(self.name == "masks")
+    if sum(seen) > int(sys.argv[1]):
         payloads.write(b"half a row"); payloads.flush()
         os._exit(137)
     add(self, made, payloads)
 build.Build._add = dying
 config = load_config(Path("toy.yaml"))
-mask_pack.open_masks(read_index(config.data, TASKS[config.task]), config.image, Path("cache"))
+pack.open_pack(read_index(config.data, TASKS[config.task]), config.image, Path("cache"))
 """
 
 

@@ -1,0 +1,161 @@
+"""What a pack can hold: images at their final size, the image files' own bytes, or masks.
+
+Each is one entry of `CONTENTS`; `comp.data.cache.pack` builds and opens all of them in one way.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from comp.config.schema import ImageConfig
+from comp.core import files
+from comp.core.checksums import digest_lines
+from comp.core.errors import DataError, PackError
+from comp.data.cache.build import Origin, Row, of_files
+from comp.data.cache.mask_store import PackedMasks
+from comp.data.cache.store import Decoded, Encoded
+from comp.data.images.decode import decode_image, fit, fit_mask
+from comp.data.index.index import Index
+
+Pixels = np.ndarray[Any, Any]
+Shape = tuple[int, ...]
+
+FORMAT = 2  # of packs, and of what decoding and resizing give; a new number is a new folder
+
+
+@dataclass(frozen=True)
+class Content:
+    """One file of a pack: a row for each image of an index, in the order of its ids.
+
+    `name`        what the rows are, for messages
+    `folder`      the name of its folder in the cache: it follows from ids, file names and settings
+    `file`        the name of the file
+    `settings`    a text; another text is another pack
+    `origin`      where each row comes from
+    `header`      the bytes that open the file
+    `needed`      the bytes of all rows together
+    `open`        file, rows -> the array, or what stands for it
+    `keeps_stats` whether size and time of change of the origins are kept beside the rows
+    """
+
+    name: str
+    folder: str
+    file: str
+    settings: str
+    origin: Origin
+    header: bytes
+    needed: int
+    open: Callable[[Path, Sequence[Row]], Any]
+    keeps_stats: bool = True
+
+    def key(self, ids: Sequence[str], rows: Sequence[Row]) -> str:
+        """SHA-256, as hex, of the settings and of what each row was made from."""
+        pairs = (f"{name}\x1f{row.digest}" for name, row in zip(ids, rows, strict=True))
+        return digest_lines(itertools.chain([self.settings], pairs))
+
+
+def _images_at_size(index: Index, image: ImageConfig) -> Content:
+    """Every image decoded and resized: (N, size, size, 3) uint8 in a .npy."""
+    shape = (len(index), image.size, image.size, 3)
+    settings = f"{FORMAT} {image.pack} {image.size} {image.resize}"
+
+    def payload(content: bytes) -> Pixels:
+        return fit(decode_image(content), image.size, image.resize)
+
+    return Content(
+        name="images",
+        folder=_folder_of_files(settings, index),
+        file="images.npy",
+        settings=settings,
+        origin=of_files(index.paths, payload),
+        header=npy_header(shape),
+        needed=int(np.prod(shape)),
+        open=lambda path, rows: _map_npy(path, shape),
+    )
+
+
+def _encoded_images(index: Index, image: ImageConfig) -> Content:
+    """The bytes of every image file, one after another: the same for every size."""
+    settings = f"{FORMAT} encoded"
+
+    def payload(content: bytes) -> bytes:
+        decode_image(content)  # a file that cannot be decoded is reported now, not in hour three
+        return content
+
+    return Content(
+        name="images",
+        folder=_folder_of_files(settings, index),
+        file="images.bin",
+        settings=settings,
+        origin=of_files(index.paths, payload),
+        header=b"",
+        needed=sum(files.file_stat(path)[0] for path in index.paths),
+        open=lambda path, rows: Decoded(
+            Encoded(path, np.array([row.end for row in rows])), index.ids, image
+        ),
+    )
+
+
+def _masks(index: Index, image: ImageConfig) -> Content:
+    """Every mask, moved as its image is: (N, size, size, L) uint8 in a .npy.
+
+    The digest of a mask is known without making it, so no mask is made to see whether the pack is
+    whole. Raises DataError for an index without masks.
+    """
+    masks, digests = index.masks, index.marks
+    if masks is None:
+        raise DataError("these images have no masks")
+    shape = (len(index), image.size, image.size, masks.layers)
+    settings = f"{FORMAT} masks {image.size} {image.resize} {masks.layers}"
+
+    def make(row: int) -> tuple[str, Pixels]:
+        return digests[row], fit_mask(masks.read(row), image.size, image.resize)
+
+    return Content(
+        name="masks",
+        folder=f"masks-{digest_lines([settings, *index.ids])[:16]}",
+        file="masks.npy",
+        settings=settings,
+        origin=Origin(lambda row: (int(digests[row][:12], 16), 0), lambda row: digests[row], make),
+        header=npy_header(shape),
+        needed=int(np.prod(shape)),
+        open=lambda path, rows: PackedMasks(_map_npy(path, shape)),
+        keeps_stats=False,  # the digests are at hand
+    )
+
+
+CONTENTS: dict[str, Callable[[Index, ImageConfig], Content]] = {
+    "memmap": _images_at_size,
+    "encoded": _encoded_images,
+    "masks": _masks,
+}
+
+
+def _folder_of_files(settings: str, index: Index) -> str:
+    names = (
+        "\x1f".join((name, path.parent.name, path.name))
+        for name, path in zip(index.ids, index.paths, strict=True)
+    )
+    return digest_lines(itertools.chain([settings], names))[:16]
+
+
+def npy_header(shape: Shape) -> bytes:
+    """The beginning of a .npy file of uint8 in this shape."""
+    about = np.lib.format.header_data_from_array_1_0(np.empty((0, *shape[1:]), dtype=np.uint8))
+    out = io.BytesIO()
+    np.lib.format.write_array_header_1_0(out, {**about, "shape": shape})
+    return out.getvalue()
+
+
+def _map_npy(path: Path, shape: Shape) -> Pixels:
+    array: Pixels = np.load(path, mmap_mode="r", allow_pickle=False)
+    if array.shape != shape or array.dtype != np.uint8:
+        raise PackError(f"{path}: holds {array.shape} {array.dtype}, expected {shape} uint8")
+    return array
