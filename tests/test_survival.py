@@ -16,10 +16,10 @@ from comp.core.errors import CompError, OutOfTime, RunError, TrainError
 from comp.data.loader import batches
 from comp.models.device import choose_device
 from comp.models.networks import Net
-from comp.train import checkpoint, loop, train_state
+from comp.train import checkpoint, loop, resume, train_state
+from comp.train.job import Job
 from comp.train.loop import train_fold
 from comp.train.stop import Stop
-from comp.train.train_state import Job
 from comp.train.validate import Validation
 
 pytestmark = pytest.mark.slow
@@ -150,7 +150,7 @@ def test_a_torn_checkpoint_costs_one_interval_and_says_so(
     train_fold(broken)
     said = capsys.readouterr().err
     assert "last.pt: damaged: its content does not match its checksum" in said
-    assert "going on from the one before it, epoch 2 step 0; lost: up to epoch 3 step 0" in said
+    assert "resuming from the one before it, epoch 2 step 0; lost: up to epoch 3 step 0" in said
     assert_same_end(broken, whole)
 
 
@@ -193,7 +193,7 @@ def test_a_lost_best_is_noticed_before_hours_are_spent(
         job.run.best.write_bytes(b"x" * 100)
     else:
         job.run.best.unlink()
-    with pytest.raises(RunError, match=r"(?s)best\.pt: .*Its weights are nowhere else.*--restart"):
+    with pytest.raises(RunError, match=r"(?s)best\.pt: .*in no other file.*--restart"):
         train_fold(job)
 
 
@@ -253,8 +253,8 @@ def test_other_versions_are_told_and_loaded(
     """F50."""
     job = make_job(tmp_path, **EVERY_STEP)
     killed(monkeypatch, job, 3)
-    now = train_state.versions()
-    monkeypatch.setattr(train_state, "versions", lambda: {**now, "torch": "9.9"})
+    now = resume.versions()
+    monkeypatch.setattr(resume, "versions", lambda: {**now, "torch": "9.9"})
     train_fold(job)
     assert f"fold 0: torch was {now['torch']} and is 9.9" in capsys.readouterr().err
 
@@ -318,7 +318,7 @@ def test_out_of_memory_anywhere_goes_on_with_half(
     job = make_job(tmp_path)
     train_fold(job)
     said = capsys.readouterr().err
-    assert "going on with 4 images at a time, still 8 an update (batch norm sees 4)" in said
+    assert "continuing with 4 images at a time, still 8 per update (batch norm sees 4)" in said
     state = checkpoint.load(job.run.last)
     assert (state["epoch"], state["updates"], state["micro"]) == (3, 6, 4)
 
@@ -340,15 +340,15 @@ def test_a_killed_worker_costs_nothing(
     train_fold(hurt)
     said = capsys.readouterr().err
     assert "a process that prepares images died" in said
-    assert "going on with 1 workers" in said
-    assert "going on with 0 workers" in said
+    assert "continuing with 1 workers" in said
+    assert "continuing with 0 workers" in said
     assert_same_end(hurt, whole)
 
 
 def test_two_validations_are_equal_to_the_bit(tmp_path: Path) -> None:
     """F32: no transform with chance in it can come between."""
     job = make_job(tmp_path, augment__recipe="heavy")
-    taught = train_state.new_learner(job, 2, 8)
+    taught = train_state.new_state(job, 2, 8)
     one, other = (loop.validate(job, taught, taught.net, lambda: None) for _ in range(2))
     assert one == other
 

@@ -17,8 +17,10 @@ from train_options import OPTIONS
 from comp.tasks.kinds import TASKS
 from comp.tasks.losses import LOSSES
 from comp.train.batches import make_loader
-from comp.train.loop import train_fold, update
-from comp.train.train_state import Job, make_learner
+from comp.train.job import Job
+from comp.train.loop import train_fold
+from comp.train.resume import open_state
+from comp.train.update import update
 
 pytestmark = pytest.mark.slow
 
@@ -66,15 +68,15 @@ def test_the_loss_is_finite_and_falls_on_one_batch(tmp_path: Path, kind: str, na
     job = job_of(tmp_path, kind, name, augment__recipe="none", model__drop_rate=0.0)
     tmp_path.mkdir(exist_ok=True)
     loader = make_loader(job, 0)
-    learner = make_learner(job, 10, 8)
+    state = open_state(job, 10, 8)
     images, target = next(iter(loader.epoch(0)))
-    learner.net.module.train()
+    state.net.module.train()
     losses = []
     for _ in range(10):
-        learner.loss_sum.zero_()
-        update(job, learner, images, target)
-        losses.append(float(learner.loss_sum[0]))
-    assert learner.skipped == 0
+        state.loss_sum.zero_()
+        update(job, state, images, target)
+        losses.append(float(state.loss_sum[0]))
+    assert state.skipped == 0
     assert np.isfinite(losses).all()
     assert min(losses[-3:]) < losses[0], losses
 
@@ -106,7 +108,7 @@ def test_a_run_that_was_killed_and_resumed_ends_with_the_same_weights(
 def test_a_frozen_body_stays_as_it_was_and_its_norms_too(tmp_path: Path) -> None:
     job = make_job(tmp_path, train__freeze_epochs=1, train__epochs=2, train__top_k=2)
     (tmp_path).mkdir(exist_ok=True)
-    start = {name: v.clone() for name, v in make_learner(job, 2, 8).net.module.state_dict().items()}
+    start = {name: v.clone() for name, v in open_state(job, 2, 8).net.module.state_dict().items()}
     train_fold(make_job(tmp_path, train__freeze_epochs=1, train__epochs=1))
     frozen = torch.load(job.run.best, weights_only=True)["model"]
     changed = {name for name, value in start.items() if not torch.equal(value, frozen[name])}

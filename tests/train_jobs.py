@@ -21,8 +21,8 @@ from comp.models.device import choose_device
 from comp.tasks.kinds import TASKS
 from comp.tasks.metrics import METRICS
 from comp.train import checkpoint, loop
+from comp.train.job import Job
 from comp.train.stop import Stop
-from comp.train.train_state import Job
 
 ROWS, SIZE = 26, 24
 

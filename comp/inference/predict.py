@@ -20,31 +20,31 @@ from comp.models.networks import Net, build_net, with_tiles
 from comp.tasks.kinds import Task
 
 if TYPE_CHECKING:
-    from comp.train.checkpoint import State
+    from comp.train.checkpoint import Saved
 
 Array = np.ndarray[Any, Any]
 
 
-def net_of(state: State, config: Config, task: Task, device: Device) -> Net:
+def net_of(saved: Saved, config: Config, task: Task, device: Device) -> Net:
     """The network of a checkpoint, ready to predict. RunError when the weights do not fit."""
     net = build_net(
         config.model,
-        task.columns(len(state["classes"])),
+        task.columns(len(saved["classes"])),
         config.image.size,
         device,
-        state["classes"],
+        saved["classes"],
         spatial=task.spatial,
         empty=True,
     )
     try:
-        net.module.load_state_dict(state["model"])
+        net.module.load_state_dict(saved["model"])
     except RuntimeError as problem:
         raise RunError(
-            f"the checkpoint of fold {state.get('fold')} does not fit {config.model.name}: "
+            f"the checkpoint of fold {saved.get('fold')} does not fit {config.model.name}: "
             f"{reason(problem)}"
         ) from problem
     net.module.eval()
-    net = Net(net.module, device, tuple(state["mean"]), tuple(state["std"]))
+    net = Net(net.module, device, tuple(saved["mean"]), tuple(saved["std"]))
     return with_tiles(net, config.image)
 
 

@@ -1,4 +1,4 @@
-"""Whether a network learns: all of it, its head alone, or not at all."""
+"""Which parts of a network learn: all of it, or its head alone."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import nn
 from comp.models.heads import head_of
 
 
-def learn(module: nn.Module, *, head_only: bool) -> None:
+def set_training_mode(module: nn.Module, *, head_only: bool) -> None:
     """Training mode. head_only: the rest is frozen: no gradients, no dropout, no new batch-norm
     statistics (`train.freeze_epochs`)."""
     module.train(not head_only)

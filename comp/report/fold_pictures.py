@@ -13,7 +13,7 @@ from comp.models.networks import Net
 from comp.report.contact_sheet import contact_sheet
 from comp.report.overlay import overlay
 from comp.report.validation_page import ranked
-from comp.train.train_state import Job
+from comp.train.job import Job
 from comp.train.validate import Validation
 
 Array = np.ndarray[Any, Any]

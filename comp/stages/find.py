@@ -22,8 +22,9 @@ from comp.report.curves import plot_batches, plot_rates
 from comp.stages.experiment import Experiment
 from comp.stages.train import open_job
 from comp.train.batches import make_loader
-from comp.train.loop import update
-from comp.train.train_state import Job, Learner, new_learner
+from comp.train.job import Job
+from comp.train.train_state import TrainState, new_state
+from comp.train.update import update
 
 LOWEST, HIGHEST = 1e-6, 1.0
 _SMOOTH, _DIVERGED, _LEAST_FALL = 0.9, 4.0, 1e-6
@@ -69,13 +70,13 @@ def find_rate(experiment: Experiment, fold: int, steps: int) -> Rates:
     """
     job = open_job(experiment, fold)
     rates = np.geomspace(LOWEST, HIGHEST, steps)
-    learner = new_learner(job, steps, job.config.train.micro_batch or job.config.train.batch_size)
-    learner.net.module.train()
+    state = new_state(job, steps, job.config.train.micro_batch or job.config.train.batch_size)
+    state.net.module.train()
     smooth: list[float] = []
     mean = 0.0
     batches = track(zip(rates, _endless(job), strict=False), steps, "find lr")
     for step, (rate, (images, target)) in enumerate(batches):
-        loss = _step(job, learner, images, target, float(rate), step)
+        loss = _step(job, state, images, target, float(rate), step)
         mean = _SMOOTH * mean + (1 - _SMOOTH) * loss
         smooth.append(mean / (1 - _SMOOTH ** (step + 1)))
         if not math.isfinite(loss) or smooth[-1] > _DIVERGED * min(smooth):
@@ -85,19 +86,19 @@ def find_rate(experiment: Experiment, fold: int, steps: int) -> Rates:
 
 def _step(
     job: Job,
-    learner: Learner,
+    state: TrainState,
     images: torch.Tensor,
     target: torch.Tensor,
     rate: float,
     step: int,
 ) -> float:
     """One update at `rate`; its loss, infinite when the update had to be left out."""
-    for group in learner.optimizer.param_groups:
+    for group in state.optimizer.param_groups:
         group["lr"] = rate * group.get("lr_scale", 1.0)
-    before, skipped = learner.loss_sum[0].item(), learner.skipped
+    before, skipped = state.loss_sum[0].item(), state.skipped
     seed_torch(job.config.seed, "find", job.fold, step)
-    update(job, learner, images, target)
-    return math.inf if learner.skipped > skipped else learner.loss_sum[0].item() - before
+    update(job, state, images, target)
+    return math.inf if state.skipped > skipped else state.loss_sum[0].item() - before
 
 
 def _endless(job: Job) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
@@ -178,16 +179,16 @@ def _try(job: Job, size: int) -> BatchTrial | None:
         if cuda:
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats()
-        learner = new_learner(job, 1, size)
-        learner.net.module.train()
+        state = new_state(job, 1, size)
+        state.net.module.train()
         pixels = torch.randint(0, 256, (size, *job.images.shape[1:]), dtype=torch.uint8)
         target = _truth(job, size)
-        update(job, learner, pixels, target)
-        learner.loss_sum.sum().item()  # waits for the device
+        update(job, state, pixels, target)
+        state.loss_sum.sum().item()  # waits for the device
         started = time.perf_counter()
         for _ in range(3):
-            update(job, learner, pixels, target)
-        learner.loss_sum.sum().item()
+            update(job, state, pixels, target)
+        state.loss_sum.sum().item()
         speed = 3 * size / (time.perf_counter() - started)
     except torch.OutOfMemoryError:
         return None

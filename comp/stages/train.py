@@ -30,9 +30,9 @@ from comp.stages.experiment import (
     read_train,
     sweep_cache,
 )
+from comp.train.job import Job
 from comp.train.loop import train_fold
 from comp.train.stop import Stop
-from comp.train.train_state import Job
 
 
 @dataclass(frozen=True)

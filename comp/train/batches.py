@@ -6,7 +6,7 @@ from comp.data.loader.cutpaste import CutPaste, make_cutpaste
 from comp.data.loader.loader import Loader, train_loader
 from comp.data.loader.oversample import with_copies
 from comp.data.loader.recipes import make_recipe
-from comp.train.train_state import Job
+from comp.train.job import Job
 
 
 def make_loader(job: Job, workers: int) -> Loader:

@@ -27,7 +27,7 @@ from comp.core import files
 from comp.core.errors import CompError, RunError, reason
 from comp.core.footer import SIZE, is_whole, seal
 
-State = dict[str, Any]
+Saved = dict[str, Any]
 _RESUMED = ("optimizer", "epoch", "step")  # what a best.pt under the name of a last.pt lacks
 _BESIDE = 1 << 16  # bytes from which a second thread is worth its hand-over
 _MOMENTS = 2  # tensors that most optimizers keep of each parameter
@@ -65,7 +65,7 @@ class _Digesting:
         self.handle.flush()
 
 
-def save(state: State, path: Path, *, old: Path | None = None) -> None:
+def save(state: Saved, path: Path, *, old: Path | None = None) -> None:
     """Write `state` as the whole of `path`, or leave what was there; `old` takes the one before.
 
     Raises CompError when the disk is full or cannot be written; nothing is left behind then.
@@ -79,7 +79,7 @@ def save(state: State, path: Path, *, old: Path | None = None) -> None:
         raise
 
 
-def _write(state: State, path: Path) -> None:
+def _write(state: Saved, path: Path) -> None:
     with path.open("wb") as handle, ThreadPoolExecutor(1) as other, _one_checksum():
         digesting = _Digesting(handle, other)
         try:
@@ -100,12 +100,12 @@ def _one_checksum() -> Iterator[None]:
         torch.serialization.set_crc32_options(before)
 
 
-def save_last(state: State, run: RunDir) -> None:
+def save_last(state: Saved, run: RunDir) -> None:
     """Write `state` as `last.pt`; what was `last.pt` becomes `last.1.pt`."""
     save(state, run.last, old=run.before_last)
 
 
-def load(path: Path) -> State:
+def load(path: Path) -> Saved:
     """The state in `path`, on the CPU; nothing in the file is ever run.
 
     Raises RunError when the file is missing, torn or changed, or holds more than tensors and plain
@@ -153,7 +153,7 @@ def _read_whole(path: Path) -> memoryview:
     return content
 
 
-def load_last(run: RunDir) -> tuple[State | None, list[str]]:
+def load_last(run: RunDir) -> tuple[Saved | None, list[str]]:
     """The newest whole checkpoint of a fold, and what was wrong with newer ones.
 
     None when there is none at all. Raises RunError when there are some and none of them is whole.
@@ -175,7 +175,7 @@ def load_last(run: RunDir) -> tuple[State | None, list[str]]:
     return None, []
 
 
-def _load_resumable(path: Path) -> State:
+def _load_resumable(path: Path) -> Saved:
     state = load(path)
     missing = [name for name in _RESUMED if name not in state]
     if missing:
@@ -183,7 +183,7 @@ def _load_resumable(path: Path) -> State:
     return state
 
 
-def require_space(state: State, run: RunDir, *, fresh: bool, top: int = 1) -> None:
+def require_space(state: Saved, run: RunDir, *, fresh: bool, top: int = 1) -> None:
     """Raise CompError when the disk has no room for the checkpoints that the fold will write.
 
     Counted: one that is being written, and for a fold that is `fresh` two generations of `last`

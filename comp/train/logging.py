@@ -7,7 +7,8 @@ import io
 
 from comp.core import files
 from comp.core.progress import say
-from comp.train.train_state import Job, Learner
+from comp.train.job import Job
+from comp.train.train_state import TrainState
 
 
 def history_csv(history: list[dict[str, float]]) -> str:
@@ -34,13 +35,13 @@ def report(
     files.append_line(job.run.log, line)
 
 
-def foresee(job: Job, learner: Learner, seconds: float) -> None:
+def foresee(job: Job, state: TrainState, seconds: float) -> None:
     """Say once, after the first epoch of this command, whether all its folds will end in time."""
     left = job.stop.left
     if left is None or job.stop.foreseen:
         return
     job.stop.foreseen = True
-    rest = job.config.train.epochs - learner.epoch + job.stop.later_epochs
+    rest = job.config.train.epochs - state.epoch + job.stop.later_epochs
     fits = int(left // seconds) if seconds > 0 else rest
     enough = f"enough for {fits} of the" if fits < rest else "enough for the"
     say(

@@ -262,7 +262,7 @@ def make_schedule(
     return schedule
 
 
-def take_up(
+def resume_schedule(
     schedule: Schedule, state: dict[str, Any], place: tuple[int, int], *, same_epochs: bool
 ) -> None:
     """Go on from the `state` of a schedule at `place`: epochs and updates made.

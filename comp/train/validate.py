@@ -14,7 +14,8 @@ from comp.data.loader.batches import eval_batches
 from comp.data.loader.targets import MaskTarget
 from comp.models.networks import Net
 from comp.tasks.counts import RATIOS, class_scores, count_pixels
-from comp.train.train_state import Job, Learner
+from comp.train.job import Job
+from comp.train.train_state import TrainState
 
 Array = np.ndarray[Any, Any]
 
@@ -71,7 +72,7 @@ class _Pixels:
 
     def __init__(self, job: Job, loss: Any, masks: MaskStore) -> None:
         self.job, self.loss, self.target = job, loss, MaskTarget(masks)
-        self.columns = job.task.columns(len(job.classes))
+        self.columns = job.columns
         self.total, self.counts = 0.0, list[Array]()
 
     def add(self, rows: Array, logits: torch.Tensor) -> None:
@@ -89,15 +90,17 @@ class _Pixels:
 
 
 @torch.inference_mode()
-def validate(job: Job, learner: Learner, net: Net, pause: Callable[[], None]) -> Validation:
+def validate(job: Job, state: TrainState, net: Net, pause: Callable[[], None]) -> Validation:
     """Loss and scores of the validation rows, without augmentation, with the neutral rule.
 
     pause: called after every batch; it may raise to leave.
     """
     net.module.eval()
-    size = min(job.config.predict.batch_size or 2 * job.config.train.batch_size, 2 * learner.micro)
+    size = min(
+        job.config.predict.batch_size or 2 * job.config.train.batch_size, 2 * state.micro_batch
+    )
     tally: _Tally = (
-        _Labels(job, learner.loss) if job.masks is None else _Pixels(job, learner.loss, job.masks)
+        _Labels(job, state.loss) if job.masks is None else _Pixels(job, state.loss, job.masks)
     )
     for rows, images in eval_batches(job.images, job.valid_rows, size):
         tally.add(rows, net.logits(net.to_device(images)).float())

@@ -1,6 +1,5 @@
 """The best checkpoints and their mean."""
 
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,8 +12,9 @@ from comp.models.device import choose_device
 from comp.models.networks import Net
 from comp.tasks.metrics import METRICS
 from comp.train import checkpoint
-from comp.train.average import keep_top, mean_weights, measure_norms, top_epochs
-from comp.train.loop import _is_best, train_fold
+from comp.train.average import mean_weights, measure_norms
+from comp.train.best import keep_top, top_epochs
+from comp.train.loop import train_fold
 
 
 def test_the_top_follows_the_rule_of_the_best_epoch() -> None:
@@ -24,9 +24,9 @@ def test_the_top_follows_the_rule_of_the_best_epoch() -> None:
         {"epoch": epoch, "macro_f1": score, "valid_loss": loss}
         for epoch, (score, loss) in enumerate(zip(scores, losses, strict=True))
     ]
-    better = partial(_is_best, metric=METRICS["macro_f1"])
-    assert top_epochs(rows, 9, better) == [5, 1, 2, 4, 6, 0, 3]
-    assert top_epochs(rows, 2, better) == [5, 1]
+    metric = METRICS["macro_f1"]
+    assert top_epochs(rows, 9, metric) == [5, 1, 2, 4, 6, 0, 3]
+    assert top_epochs(rows, 2, metric) == [5, 1]
 
 
 def test_only_the_top_is_kept(tmp_path: Path) -> None:

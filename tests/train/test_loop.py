@@ -14,7 +14,8 @@ from comp.core.errors import RunError, TrainError
 from comp.models.networks import Net
 from comp.tasks.kinds import TASKS
 from comp.tasks.metrics import METRICS
-from comp.train import checkpoint, loop
+from comp.train import checkpoint
+from comp.train.best import is_best
 from comp.train.loop import train_fold
 
 
@@ -95,8 +96,8 @@ def test_ties_go_to_the_lower_loss_then_to_the_later_epoch(
     new: tuple[float, float], best: tuple[float, float], expected: bool
 ) -> None:
     rows = [{"macro_f1": score, "valid_loss": loss} for score, loss in (new, best)]
-    assert loop._is_best(rows[0], rows[1], METRICS["macro_f1"]) is expected
-    assert loop._is_best(rows[0], None, METRICS["macro_f1"]) is (new[0] == new[0])
+    assert is_best(rows[0], rows[1], METRICS["macro_f1"]) is expected
+    assert is_best(rows[0], None, METRICS["macro_f1"]) is (new[0] == new[0])
 
 
 def test_out_of_memory_halves_the_micro_batch_and_keeps_the_batch(
@@ -116,7 +117,7 @@ def test_out_of_memory_halves_the_micro_batch_and_keeps_the_batch(
     job = make_job(tmp_path / "low")
     train_fold(job)
     said = capsys.readouterr().err
-    assert "going on with 4 images at a time, still 8 an update" in said
+    assert "continuing with 4 images at a time, still 8 per update" in said
     assert seen == [4, 4, 3, 2] * 3
     monkeypatch.setattr(Net, "logits", real)
     direct = make_job(tmp_path / "direct", train__micro_batch=4)

@@ -1,0 +1,64 @@
+"""All that one fold is trained from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from comp.config.schema import Config
+from comp.config.workspace import RunDir
+from comp.data.cache.mask_store import MaskStore
+from comp.data.cache.store import Images
+from comp.models.device import Device
+from comp.models.networks import Net
+from comp.tasks.kinds import Task
+from comp.tasks.metrics import Metric
+from comp.train.stop import Stop
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One fold of one run.
+
+    `images`, `target`  of the whole index: (N, S, S, 3) uint8 and (N, ...)
+    `train_rows`, `valid_rows`  the rows of the index that the fold is trained and validated on
+    `plan`        the fingerprint of the fold plan
+    `mask_paths`  the mask files of the index, where CutPaste has some
+    `masks`       the masks of the index, for segmentation; the target then says which classes each
+                  image holds
+    `show`        called every `train.show_every` epochs with the job, the network, its
+                  `comp.train.validate.Validation` and the epoch
+    `content`     a digest of the sizes of the image files; "" where it is not known
+    `workspace`   the folder that paths of the config are relative to
+    """
+
+    config: Config
+    task: Task
+    metric: Metric
+    fold: int
+    images: Images
+    target: Array
+    classes: tuple[str, ...]
+    train_rows: Array
+    valid_rows: Array
+    plan: str
+    run: RunDir
+    device: Device
+    workers: int
+    mask_paths: tuple[Path | None, ...] | None = None
+    masks: MaskStore | None = None
+    show: Callable[[Job, Net, Any, int], None] | None = None
+    stop: Stop = field(default_factory=Stop)
+    content: str = ""
+    workspace: Path = Path()
+
+    @property
+    def columns(self) -> int:
+        """C, the number of outputs of the network."""
+        return self.task.columns(len(self.classes))

@@ -1,0 +1,96 @@
+"""Resuming a fold from its last checkpoint, and refusing one that does not belong to it."""
+
+from __future__ import annotations
+
+from comp.config.workspace import refuse_changes
+from comp.core import files
+from comp.core.errors import RunError
+from comp.core.footer import read_place
+from comp.core.progress import say
+from comp.core.provenance import versions
+from comp.train import checkpoint
+from comp.train.checkpoint import Saved
+from comp.train.job import Job
+from comp.train.train_state import TrainState, new_state, place_text
+
+
+def open_state(job: Job, steps: int, micro_batch: int) -> TrainState:
+    """The state of a fold: resumed from its last checkpoint, or new.
+
+    steps: updates per epoch. micro_batch: images on the device at once. Raises what `load_last`,
+    `new_state` and `require_space` raise, and RunError for a checkpoint of another fold or plan.
+    """
+    saved, damaged = checkpoint.load_last(job.run)
+    state = new_state(job, steps, micro_batch, empty=saved is not None)
+    if saved is None:
+        checkpoint.require_space(state.saved(), job.run, fresh=True, top=job.config.train.top_k)
+    else:
+        _resume(job, state, saved, damaged)
+    return state
+
+
+def _resume(job: Job, state: TrainState, saved: Saved, damaged: list[str]) -> None:
+    _refuse_foreign(job, saved)
+    if saved["best"] is not None:
+        _check_best(job)
+    before, epochs = saved["config"]["train"]["epochs"], job.config.train.epochs
+    state.restore(saved, same_epochs=before == epochs)
+    state.net.mean, state.net.std = tuple(saved["mean"]), tuple(saved["std"])
+    for line in damaged:
+        say(f"fold {job.fold}: {line}; resuming from the one before it, {_lost(job, state)}")
+    if damaged:
+        files.remove(job.run.last)  # else the next save would put it in the place of the whole one
+    checkpoint.require_space(state.saved(), job.run, fresh=False)
+    _say_resumed(job, state)
+    if before != epochs:
+        say(f"fold {job.fold}: {before} -> {epochs} epochs; the schedule is that of {epochs}")
+    old, new = saved["versions"], versions()
+    for name in new:
+        if old.get(name, new[name]) != new[name]:
+            say(f"fold {job.fold}: {name} was {old[name]} and is {new[name]}")
+
+
+def _say_resumed(job: Job, state: TrainState) -> None:
+    over = state.epoch >= job.config.train.epochs
+    where = f"after epoch {state.epoch}" if over else place_text(state.epoch, state.step)
+    line = f"fold {job.fold}: resumed {where}, lr {state.current_lr():.3g}"
+    if state.best is not None:
+        best = state.best
+        line += f", best {best[job.metric.name]:.4f} (epoch {best['epoch'] + 1})"
+    say(line)
+
+
+def _lost(job: Job, state: TrainState) -> str:
+    """Where the fold resumes, and what the newest checkpoint held beyond it, if that is known."""
+    place, now = read_place(job.run.last), (state.epoch, state.step)
+    if place is None or place <= now:
+        return place_text(*now)
+    return f"{place_text(*now)}; lost: up to {place_text(*place)}"
+
+
+def _check_best(job: Job) -> None:
+    try:
+        checkpoint.check(job.run.best)
+    except RunError as problem:
+        raise RunError(
+            f"{problem}\nIts weights are in no other file. Restore it from a backup, or start the "
+            "fold over with `comp train --restart`."
+        ) from problem
+
+
+def _refuse_foreign(job: Job, saved: Saved) -> None:
+    """RunError when a checkpoint is of another fold, plan, config or of other images."""
+    found = (saved.get("plan"), saved.get("fold"))
+    if found != (job.plan, job.fold):
+        raise RunError(
+            f"{job.run.last}: made for fold {found[1]} of plan {str(found[0])[:8]}, this is fold "
+            f"{job.fold} of plan {job.plan[:8]}. Start the fold over with `comp train --restart`, "
+            "or bring the old plan back."
+        )
+    refuse_changes(str(job.run.last), saved["config"], job.config)
+    if "" not in (job.content, saved["content"]) and saved["content"] != job.content:
+        raise RunError(
+            f"{job.run.last}: trained on other image files ({saved['content'][:8]}, now "
+            f"{job.content[:8]}): some were added, removed or replaced since. Bring the old ones "
+            "back, or start the fold over with `comp train --restart`."
+        )

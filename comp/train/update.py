@@ -1,0 +1,83 @@
+"""One update of the weights from one batch."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from comp.core.errors import TrainError
+from comp.core.progress import say
+from comp.train.job import Job
+from comp.train.mixing import mix
+from comp.train.train_state import TrainState, place_text
+
+MAX_SKIPPED = 5
+
+
+def update(job: Job, state: TrainState, images: torch.Tensor, target: torch.Tensor) -> None:
+    """One update from one batch, `micro_batch` images at a time.
+
+    It is left out when the loss or the gradient is not finite; TrainError when that happens more
+    than MAX_SKIPPED times. (With scaled losses, the scaler leaves out gradients that overflow.)
+    """
+    device, clip = job.device.torch_device, job.config.train.clip_grad
+    total = torch.zeros((), device=device)
+    batch = mix(
+        state.net.to_device(images),
+        target.to(device, non_blocking=True),
+        job.config.augment,
+        job.task,
+        job.columns,
+        state.net.mean,
+        (job.config.seed, job.fold, state.epoch, state.step),
+    )
+    for part, truth in batch.parts(math.ceil(len(images) / state.micro_batch)):
+        logits = state.net.logits(part)
+        loss = state.loss(logits, job.task.link.loss_target(truth, logits))
+        loss = loss * (len(part) / len(images))
+        state.scaler.scale(loss).backward()
+        total += loss.detach()
+    scaled = state.scaler.is_enabled()
+    norm = torch.zeros_like(total) if scaled else _norm(state, clip)
+    loss_now, norm_now = torch.stack([total, norm]).tolist()
+    if not (math.isfinite(loss_now) and math.isfinite(norm_now)):
+        _skip(job, state, loss_now)
+        return
+    state.loss_sum += torch.stack([total, torch.ones_like(total)])
+    if scaled and clip is not None:
+        state.scaler.unscale_(state.optimizer)
+        _norm(state, clip)
+    _step(state)
+
+
+def _step(state: TrainState) -> None:
+    state.lr = state.current_lr()
+    state.scaler.step(state.optimizer)
+    state.scaler.update()
+    state.optimizer.zero_grad(set_to_none=True)
+    state.updates += 1
+    state.schedule.step_update(state.updates)
+    if state.ema:
+        state.ema.update(state.net.module, step=state.updates)
+
+
+def _norm(state: TrainState, clip: float | None) -> torch.Tensor:
+    """The norm of the gradient before it is clipped."""
+    found = [p for p in state.net.module.parameters() if p.grad is not None]
+    if clip is not None:
+        return torch.nn.utils.clip_grad_norm_(found, clip)
+    return torch.nn.utils.get_total_norm([p.grad for p in found if p.grad is not None])
+
+
+def _skip(job: Job, state: TrainState, loss: float) -> None:
+    cause = f"the loss is {loss}" if not math.isfinite(loss) else "the gradient is not finite"
+    state.optimizer.zero_grad(set_to_none=True)
+    state.skipped += 1
+    where = f"fold {job.fold}: {cause} in {place_text(state.epoch, state.step + 1)}"
+    if state.skipped > MAX_SKIPPED:
+        raise TrainError(
+            f"{where}, for the {state.skipped}th time. Lower train.lr, set train.clip_grad, or "
+            f"use train.precision=fp32. The last checkpoint before it is kept in {job.run.path}."
+        )
+    say(f"{where}; skipped ({state.skipped} of {MAX_SKIPPED} allowed)")
