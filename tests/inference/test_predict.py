@@ -1,3 +1,4 @@
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,9 @@ from torch import Tensor, nn
 
 from comp.config.schema import ModelConfig
 from comp.core.errors import ConfigError
+from comp.inference import outputs
 from comp.inference.outputs import RowOutput
+from comp.inference.pieces import Pieces
 from comp.inference.predict import predict_pieces
 from comp.inference.views import TTAS, view_probs
 from comp.models.device import choose_device
@@ -85,3 +88,21 @@ def test_an_unknown_set_of_views_lists_those_there_are() -> None:
         net = Net(Corner(), DEVICE, *FULL)
         images = np.zeros((1, 8, 8, 3), np.uint8)
         predicted(net, TASKS["binary"], images, np.array([0]), tta="flop", batch_size=1)
+
+
+def test_a_damaged_piece_of_a_long_prediction_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(outputs, "PIECE_ROWS", 2)
+    images = np.random.default_rng(0).integers(0, 256, (6, 8, 8, 3), dtype=np.uint8)
+    pieces = Pieces(tmp_path, "a" * 64)
+    given: tuple[Any, ...] = (Net(Corner(), DEVICE, *FULL), TASKS["multilabel"], images)
+    more: dict[str, Any] = {"tta": "none", "batch_size": 2, "pieces": pieces}
+    whole = predicted(*given, np.arange(6), **more)
+    path = sorted(pieces.path.iterdir())[1]
+    path.write_bytes(path.read_bytes()[:-1])
+    np.testing.assert_array_equal(predicted(*given, np.arange(6), **more), whole)
+    assert "3 of 3 parts were there already" in capsys.readouterr().err
+    found = pieces.read(2)
+    assert found is not None
+    np.testing.assert_array_equal(found, whole[2:4])

@@ -6,18 +6,18 @@ import torch
 
 from comp.config.schema import ModelConfig
 from comp.models.device import choose_device
-from comp.models.freezing import learn
-from comp.models.networks import build_empty_net
+from comp.models.freezing import set_training_mode
+from comp.models.networks import build_net
 
 
 def network() -> torch.nn.Module:
     config = ModelConfig(name="test_resnet", pretrained=False)
-    return build_empty_net(config, 2, 32, choose_device("fp32")).module
+    return build_net(config, 2, 32, choose_device("fp32")).module
 
 
 def test_the_head_alone_learns_and_batch_norms_of_the_body_keep_their_statistics() -> None:
     module = network()
-    learn(module, head_only=True)
+    set_training_mode(module, head_only=True)
     learning = {name for name, value in module.named_parameters() if value.requires_grad}
     assert learning == {"fc.weight", "fc.bias"}
     assert {name for name, part in module.named_modules() if part.training} == {"fc"}
@@ -28,7 +28,7 @@ def test_the_head_alone_learns_and_batch_norms_of_the_body_keep_their_statistics
 
 def test_everything_learns_again_afterwards() -> None:
     module = network()
-    learn(module, head_only=True)
-    learn(module, head_only=False)
+    set_training_mode(module, head_only=True)
+    set_training_mode(module, head_only=False)
     assert all(value.requires_grad for value in module.parameters())
     assert all(part.training for part in module.modules())

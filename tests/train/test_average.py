@@ -7,33 +7,11 @@ import torch
 from torch import nn
 from train_jobs import make_job
 
-from comp.config.workspace import RunDir
 from comp.models.device import choose_device
 from comp.models.networks import Net
-from comp.tasks.metrics import METRICS
 from comp.train import checkpoint
 from comp.train.average import mean_weights, measure_norms
-from comp.train.best import keep_top, top_epochs
 from comp.train.loop import train_fold
-
-
-def test_the_top_follows_the_rule_of_the_best_epoch() -> None:
-    scores = [float("nan"), 0.9, 0.9, float("nan"), 0.7, 0.9, 0.5]
-    losses = [1.0, 0.3, 0.4, 0.1, 0.2, 0.3, 1.0]
-    rows = [
-        {"epoch": epoch, "macro_f1": score, "valid_loss": loss}
-        for epoch, (score, loss) in enumerate(zip(scores, losses, strict=True))
-    ]
-    metric = METRICS["macro_f1"]
-    assert top_epochs(rows, 9, metric) == [5, 1, 2, 4, 6, 0, 3]
-    assert top_epochs(rows, 2, metric) == [5, 1]
-
-
-def test_only_the_top_is_kept(tmp_path: Path) -> None:
-    run = RunDir(tmp_path)
-    for epoch, top in enumerate([[0], [1, 0], [1, 0], [3, 1]]):
-        keep_top(run, top, epoch, lambda: {"model": {"w": torch.ones(1)}})
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["top_0001.pt", "top_0003.pt"]
 
 
 def test_weights_are_averaged_and_counters_are_not(tmp_path: Path) -> None:

@@ -24,12 +24,12 @@ def test_an_epoch_shows_each_training_row_once(tmp_path: Path) -> None:
 
 def test_the_batches_of_masks_hold_images_with_their_own_masks(tmp_path: Path) -> None:
     job = make_job(tmp_path, "segmentation", augment__recipe="none")
-    assert job.regions is not None
+    assert job.masks is not None
     for images, masks in make_loader(job, 0).epoch(0):
         for image, mask in zip(images.numpy(), masks.numpy(), strict=True):
             (row,) = np.flatnonzero((job.images == image).all(axis=(1, 2, 3)))
             assert row in job.train_rows
-            assert (mask == np.asarray(job.regions[int(row)])[..., 0]).all()
+            assert (mask == np.asarray(job.masks[int(row)])[..., 0]).all()
 
 
 def test_copies_of_a_class_are_shown_in_addition(tmp_path: Path) -> None:

@@ -57,11 +57,11 @@ def test_after_one_epoch_it_is_said_once_whether_the_hours_suffice(
     monkeypatch.setattr(Stop, "left", property(lambda _: 320.0))
     stop = Stop(1.0)
     stop.later_epochs = 2  # of the folds to come
-    job, learner = make_job(tmp_path, stop=stop), SimpleNamespace(epoch=1)
-    foresee(job, learner, seconds)  # type: ignore[arg-type]
+    job, state = make_job(tmp_path, stop=stop), SimpleNamespace(epoch=1)
+    foresee(job, state, seconds)  # type: ignore[arg-type]
     told = capsys.readouterr().err
     assert told.startswith(f"about {seconds:.0f} s an epoch and 0.09 h left: {epochs} epochs that")
-    foresee(job, learner, seconds)  # type: ignore[arg-type]
+    foresee(job, state, seconds)  # type: ignore[arg-type]
     assert capsys.readouterr().err == ""
 
 

@@ -13,9 +13,7 @@ from train_jobs import Killed, kill_at, make_job, weights
 from comp.core.errors import RunError, TrainError
 from comp.models.networks import Net, build_net
 from comp.tasks.kinds import TASKS
-from comp.tasks.metrics import METRICS
 from comp.train import checkpoint
-from comp.train.best import is_best
 from comp.train.loop import train_fold
 
 
@@ -78,26 +76,6 @@ def test_another_fold_or_seed_draws_otherwise(tmp_path: Path) -> None:
     for job in jobs:
         train_fold(job)
     assert len({weights(job.run) for job in jobs}) == 3
-
-
-@pytest.mark.parametrize(
-    ("new", "best", "expected"),
-    [
-        ((0.9, 1.0), (0.8, 0.1), True),
-        ((0.8, 0.1), (0.9, 1.0), False),
-        ((0.9, 0.1), (0.9, 0.2), True),
-        ((0.9, 0.2), (0.9, 0.1), False),
-        ((0.9, 0.1), (0.9, 0.1), True),
-        ((float("nan"), 0.0), (0.1, 1.0), False),
-        ((0.9, 0.1), (0.9, float("nan")), True),
-    ],
-)
-def test_ties_go_to_the_lower_loss_then_to_the_later_epoch(
-    new: tuple[float, float], best: tuple[float, float], expected: bool
-) -> None:
-    rows = [{"macro_f1": score, "valid_loss": loss} for score, loss in (new, best)]
-    assert is_best(rows[0], rows[1], METRICS["macro_f1"]) is expected
-    assert is_best(rows[0], None, METRICS["macro_f1"]) is (new[0] == new[0])
 
 
 def test_out_of_memory_halves_the_micro_batch_and_keeps_the_batch(

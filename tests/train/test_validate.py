@@ -12,8 +12,8 @@ from train_jobs import make_job
 
 from comp.models.networks import Net
 from comp.tasks.metrics import METRICS
-from comp.train.train_state import new_learner
-from comp.train.validate import judge
+from comp.train.train_state import new_state
+from comp.train.validate import validate
 
 
 def brightness(self: Net, images: torch.Tensor) -> torch.Tensor:
@@ -27,11 +27,11 @@ def test_loss_and_score_are_those_of_all_validation_rows_and_no_others(
 ) -> None:
     monkeypatch.setattr(Net, "logits", brightness)
     job = make_job(tmp_path, train__batch_size=2)  # judged by fours: the last batch is smaller
-    learner = new_learner(job, 2, 2)
+    state = new_state(job, 2, 2)
     pauses: list[None] = []
-    found = judge(job, learner, learner.net, lambda: pauses.append(None))
+    found = validate(job, state, state.net, lambda: pauses.append(None))
     images = torch.from_numpy(job.images[job.valid_rows]).permute(0, 3, 1, 2)
-    probs = brightness(learner.net, images).softmax(dim=1).numpy()
+    probs = brightness(state.net, images).softmax(dim=1).numpy()
     target = job.target[job.valid_rows]
     assert found.loss == pytest.approx(log_loss(target, probs, labels=[0, 1, 2]), rel=1e-5)
     assert found.score == pytest.approx(f1_score(target, probs.argmax(axis=1), average="macro"))
@@ -49,8 +49,8 @@ def test_a_metric_of_probabilities_gets_probabilities(
 
     monkeypatch.setattr(Net, "logits", lambda self, images: brightness(self, images)[:, 1:2])
     job = replace(make_job(tmp_path, "binary"), metric=METRICS["roc_auc"])
-    learner = new_learner(job, 2, 8)
-    found = judge(job, learner, learner.net, lambda: None)
+    state = new_state(job, 2, 8)
+    found = validate(job, state, state.net, lambda: None)
     level = job.images[job.valid_rows].mean(axis=(1, 2, 3))
     assert found.score == pytest.approx(roc_auc_score(job.target[job.valid_rows], level))
 
@@ -64,10 +64,10 @@ def test_masks_are_judged_class_by_class_over_all_their_pixels(
 
     monkeypatch.setattr(Net, "logits", bright)
     job = make_job(tmp_path, "segmentation")
-    learner = new_learner(job, 2, 4)
-    found = judge(job, learner, learner.net, lambda: None)
-    assert job.regions is not None
-    truth = np.stack([np.asarray(job.regions[int(row)])[..., 0] for row in job.valid_rows])
+    state = new_state(job, 2, 4)
+    found = validate(job, state, state.net, lambda: None)
+    assert job.masks is not None
+    truth = np.stack([np.asarray(job.masks[int(row)])[..., 0] for row in job.valid_rows])
     level = torch.from_numpy(job.images[job.valid_rows]).float().mean(dim=-1).numpy()
     given = (level > 178).astype(int)  # the disc, or nothing
     scores = {
