@@ -45,7 +45,8 @@ class Cells:
             if self.allowed is None and _are_probabilities(cells):
                 continue
             problems = {cell: found for cell in set(cells) if (found := self._problem(cell))}
-            for row in (row for row, cell in enumerate(cells) if cell in problems):
+            rows = [row for row, cell in enumerate(cells) if cell in problems] if problems else []
+            for row in rows:
                 name = ids[row] if row < len(ids) else f"row {row + 2}"
                 wrong[problems[cells[row]]].append(f"{name}, {column}: {cells[row]!r}")
         return listed(wrong)

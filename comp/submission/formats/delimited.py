@@ -12,6 +12,9 @@ from comp.submission.sample import Sample
 
 _BOM = b"\xef\xbb\xbf"
 
+# Header, number of rows, numbers of the lines with too few or many cells, and the columns.
+_Parsed = tuple[list[str], int, list[int], dict[str, tuple[str, ...]]]
+
 
 def read_delimited(path: Path, sample: Sample) -> tuple[dict[str, tuple[str, ...]], list[str]]:
     """The columns of a file, and what is wrong with them but for the answer cells.
@@ -21,19 +24,15 @@ def read_delimited(path: Path, sample: Sample) -> tuple[dict[str, tuple[str, ...
     """
     try:
         text = _read_bytes(path).removeprefix(_BOM).decode(sample.encoding)
-        rows = _rows(text, sample.delimiter)
+        header, rows, odd, columns = _plain(text, sample.delimiter) or _any(text, sample.delimiter)
     except (UnicodeDecodeError, csv.Error) as problem:
         return {}, [f"not a {sample.encoding} table: {problem}"]
-    header, body = (rows[0], rows[1:]) if rows else ([], [])
-    odd = [number for number, row in enumerate(body, 2) if len(row) != len(header)]
     complaints = _column_complaints(header, sample)
-    if len(body) != len(sample.ids):
-        complaints.append(f"Submission must have {len(sample.ids)} rows; it has {len(body)}")
+    if rows != len(sample.ids):
+        complaints.append(f"Submission must have {len(sample.ids)} rows; it has {rows}")
     if odd:
         complaints.append(f"{len(odd)} rows without {len(header)} cells: rows {first(odd)}")
         return {}, complaints
-    cells = zip(*body, strict=True) if body else (() for _ in header)
-    columns = dict(zip(header, cells, strict=True))
     complaints += _id_complaints(columns.get(sample.id_column, sample.ids), sample)
     complaints += [
         f"column {name!r} is not as in the sample"
@@ -62,15 +61,29 @@ def _read_bytes(path: Path) -> bytes:
         raise SubmissionError(f"{path}: cannot be read ({problem.strerror})") from problem
 
 
-def _rows(text: str, delimiter: str) -> list[Sequence[str]]:
-    """The cells of each line, without empty lines at the end."""
-    if '"' in text or "\r" in text.replace("\r\n", ""):
-        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
-        while rows and not rows[-1]:
-            rows.pop()
-        return list(rows)
-    lines = text.replace("\r\n", "\n").rstrip("\n").split("\n")  # half the time of a reader
-    return [line.split(delimiter) for line in lines] if text.strip("\r\n") else []
+def _plain(text: str, delimiter: str) -> _Parsed | None:
+    """A text without quotes whose lines have as many cells as the header, in a third of the time of
+    a reader; None for any other text."""
+    text = text.replace("\r\n", "\n").rstrip("\n")
+    lines = text.split("\n")
+    width = lines[0].count(delimiter) + 1
+    plain = text and '"' not in text and "\r" not in text
+    if not plain or any(line.count(delimiter) != width - 1 for line in lines):
+        return None
+    cells = text.replace("\n", delimiter).split(delimiter)
+    header = cells[:width]
+    columns = {name: tuple(cells[place::width]) for place, name in enumerate(header, width)}
+    return header, len(lines) - 1, [], columns
+
+
+def _any(text: str, delimiter: str) -> _Parsed:
+    rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
+    while rows and not rows[-1]:
+        rows.pop()
+    header, body = (rows[0], rows[1:]) if rows else ([], [])
+    odd = [number for number, row in enumerate(body, 2) if len(row) != len(header)]
+    cells = zip(*body, strict=True) if body and not odd else (() for _ in header)
+    return header, len(body), odd, dict(zip(header, cells, strict=True))
 
 
 def _column_complaints(header: Sequence[str], sample: Sample) -> list[str]:
