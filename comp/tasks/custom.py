@@ -8,6 +8,7 @@ ignored pixels, class weights) is done here.
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -72,7 +73,9 @@ def _score(name: str, function: Score, target: Array, answer: Array, weights: Ar
     if not len(rows):
         return float("nan")
     try:
-        return float(function(target[rows], answer[rows], sample_weight=weights[rows]))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of 500 bootstrap draws, some lack a class
+            return float(function(target[rows], answer[rows], sample_weight=weights[rows]))
     except CompError:
         raise
     except Exception as problem:
