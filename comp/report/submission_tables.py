@@ -38,9 +38,12 @@ def print_diff(diff: Diff, *, as_json: bool) -> None:
 
 
 def _plain_diff(diff: Diff) -> dict[str, Any]:
+    """The keys of 0.1.0: `unlike` counts changed masks, and has the Dice of images that differ."""
     if diff.classes:
         classes = {name: asdict(one) for name, one in diff.classes.items()}
-        return {"images": diff.rows, "by_class": classes, "dice": diff.dice}
+        for one in classes.values():
+            one["unlike"] = one.pop("changed")
+        return {"images": diff.rows, "by_class": classes, "unlike": diff.dice}
     changes = [
         {"column": c, "from": a, "to": b, "rows": n} for (c, a, b), n in diff.changes.items()
     ]

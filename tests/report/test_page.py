@@ -22,7 +22,7 @@ def test_an_embedded_picture_is_the_picture() -> None:
     assert np.abs(back.astype(int) - pixels)[:, [0, 29]].max() < 20
 
 
-def test_the_longer_side_is_as_asked_and_masks_keep_their_numbers() -> None:
+def test_the_longer_side_is_as_given_and_masks_keep_their_numbers() -> None:
     mask = np.zeros((40, 100), dtype=np.uint8)
     mask[:, 50:] = 7
     assert shrunk(mask, 50, mask=True).shape == (20, 50)

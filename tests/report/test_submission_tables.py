@@ -39,8 +39,8 @@ def test_differences_are_plain_values(capsys: pytest.CaptureFixture[str]) -> Non
     assert found["numbers"] == {"p": {"mean": 0.25, "largest": 0.5}}
     print_diff(MASKS, as_json=True)
     found = json.loads(capsys.readouterr().out)
-    assert found["by_class"]["dent"]["dice"] == 0.75
-    assert found["dice"] == {"b": 0.125}
+    dent = {"both": 2, "unlike": 1, "first": 1, "second": 0, "dice": 0.75}
+    assert found == {"images": 3, "by_class": {"dent": dent}, "unlike": {"b": 0.125}}
 
 
 def manifest(rule: list[Any], **over: Any) -> dict[str, Any]:

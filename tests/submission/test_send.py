@@ -14,7 +14,7 @@ FILE = Path("submissions/a b.csv")
 
 
 def fake_kaggle(folder: Path, monkeypatch: pytest.MonkeyPatch, code: int = 0) -> None:
-    """A program that tells its words and its token, as a careless one would."""
+    """A program that prints its words and its token, as a careless one would."""
     folder.mkdir()
     program = folder / "kaggle"
     program.write_text(f'#!/bin/sh\necho "$@ $KAGGLE_API_TOKEN"\nexit {code}\n')
@@ -30,7 +30,7 @@ def test_kaggles_command_is_shown_as_one_would_type_it() -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the fake program is a shell script")
-def test_the_command_is_run_and_the_token_is_blotted_out(
+def test_the_command_is_run_and_the_token_is_hidden(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake_kaggle(tmp_path / "bin", monkeypatch)
@@ -50,7 +50,7 @@ def test_a_refusal_is_an_error_without_the_token(
     assert "secret" not in str(problem.value)
 
 
-def test_a_missing_program_or_token_is_told(
+def test_a_missing_program_or_token_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))

@@ -46,7 +46,7 @@ def test_regions_of_coco_are_joined(tmp_path: Path) -> None:
         ([{"image_id": 7, "category_id": 10}], "no 'segmentation'"),
     ],
 )
-def test_what_results_may_not_hold_is_told(tmp_path: Path, results: Any, message: str) -> None:
+def test_results_that_cannot_be_are_refused(tmp_path: Path, results: Any, message: str) -> None:
     path = tmp_path / "x.coco.json"
     path.write_text(json.dumps(results))
     with pytest.raises(SubmissionError, match=message):

@@ -33,7 +33,7 @@ def test_the_numbers_in_pictures_are_the_classes(tmp_path: Path) -> None:
     assert mask_cells(ZIP, path) == [*(rle.encode(numbered("a") == n) for n in (1, 2)), "", ""]
 
 
-def test_layers_are_a_picture_a_class(tmp_path: Path) -> None:
+def test_layers_are_a_picture_per_class(tmp_path: Path) -> None:
     layers = {c: (numbered("a") == n) * np.uint8(255) for n, c in enumerate(("dent", "rust"), 1)}
     empty = np.zeros(SIZES["b"], dtype=np.uint8)
     pictures: dict[str, Any] = {f"{c}/a.png": layer for c, layer in layers.items()}
@@ -60,7 +60,7 @@ def test_layers_are_a_picture_a_class(tmp_path: Path) -> None:
         ({"a.png": b"GIF89a", "b.png": numbered("b")}, "a.png: not an image"),
     ],
 )
-def test_what_a_zip_may_not_hold_is_told(
+def test_a_zip_that_cannot_be_is_refused(
     tmp_path: Path, pictures: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(SubmissionError, match=message):
