@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ from comp.submission.formats.format import Answers, Array, Columns, Competition
 from comp.submission.formats.mask_diff import Regions, compare_regions, runs_of
 from comp.submission.formats.masks import Found, MaskRows, own_rows
 from comp.submission.sample import Sample
+
+Marked = defaultdict[tuple[str, str], list[Any]]  # image, code of the class -> segmentations
 
 
 @dataclass(frozen=True)
@@ -77,33 +80,34 @@ class CocoFormat:
         if not isinstance(results, list):
             return {}, [f"not a list of results but a {type(results).__name__}"]
         by_number = {str(self.numbers.get(name, name)): name for name in self.content.rows.ids}
-        layers: dict[tuple[str, str], Array] = {}
+        regions: Marked = defaultdict(list)
         wrong: list[str] = []
         for row, result in enumerate(results):
             try:
                 image, code = by_number[str(result["image_id"])], str(result["category_id"])
-                problem = self._add_region(result, image, code, layers)
+                problem = self._problem(result, image, code)
+                regions[image, code].append(result["segmentation"])
             except (KeyError, TypeError) as missing:
                 problem = f"no such image, or no {missing}"
             wrong += [f"result {row}: {problem}"] if problem else []
-        found = {key: rle.encode(layer, self.content.order) for key, layer in layers.items()}
-        return self.content.column(self.sample, found), wrong
+        if wrong:
+            return {}, wrong
+        found = {
+            key: rle.encode(_union(marked, self.content.size(key[0])), self.content.order)
+            for key, marked in regions.items()
+        }
+        return self.content.column(self.sample, found), []
 
-    def _add_region(
-        self, result: Any, image: str, code: str, layers: dict[tuple[str, str], Array]
-    ) -> str | None:
-        """Add a result to the layer of its image and class, or say what is wrong with it."""
-        codes = self.content.codes
-        if code not in codes:
-            return f"category {code!r} is unknown; known: {first(codes, 12)}"
-        size, marked = self.content.size(image), result["segmentation"]
-        problem = shape_fault(marked, size)
+    def _problem(self, result: Any, image: str, code: str) -> str | None:
+        """What is wrong with a result, or None."""
+        if code not in self.content.codes:
+            return f"category {code!r} is unknown; known: {first(self.content.codes, 12)}"
+        problem = shape_fault(result["segmentation"], self.content.size(image))
         if problem:
             return problem
         score = result["score"]
         if not isinstance(score, int | float) or not math.isfinite(score) or not 0 <= score <= 1:
             return f"score {score!r}; a score is a number from 0 to 1"
-        _join(layers, (image, code), region_of(marked, size))
         return None
 
     def check(self, path: Path, columns: Columns) -> list[str]:
@@ -114,14 +118,14 @@ class CocoFormat:
         return compare_regions(_regions(one), _regions(two))
 
 
-def _join(layers: dict[tuple[str, str], Array], key: tuple[str, str], region: Array) -> None:
-    layers[key] = region | layers[key] if key in layers else region
+def _union(marked: list[Any], size: tuple[int, int]) -> Array:
+    """(H, W) bool: the pixels in any of these segmentations."""
+    return np.asarray(np.logical_or.reduce([region_of(each, size) for each in marked]))
 
 
 def _regions(path: Path) -> Regions:
-    layers: dict[tuple[str, str], Array] = {}
+    marked: Marked = defaultdict(list)
     for result in json.loads(path.read_text(encoding="utf-8")):
-        size = tuple(result["segmentation"]["size"])
-        region = region_of(result["segmentation"], size)
-        _join(layers, (str(result["image_id"]), str(result["category_id"])), region)
-    return {key: runs_of(layer) for key, layer in layers.items() if layer.any()}
+        marked[str(result["image_id"]), str(result["category_id"])].append(result["segmentation"])
+    layers = ((key, _union(each, tuple(each[0]["size"]))) for key, each in marked.items())
+    return {key: runs_of(layer) for key, layer in layers if layer.any()}

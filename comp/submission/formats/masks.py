@@ -56,10 +56,9 @@ class MaskRows:
         for piece in answers:
             for row, image in enumerate(piece.ids):
                 for code, layer in self.layers(piece.labels[row]):
+                    height, width = layer.shape
                     found[image, code] = text = rle.encode(layer, self.order)
-                    if (
-                        rle.decode(text, layer.shape[0], layer.shape[1], self.order) != layer
-                    ).any():
+                    if (rle.decode(text, height, width, self.order) != layer).any():
                         raise SubmissionError(f"{image}: its run lengths do not give its mask back")
                 yield image, piece.labels[row], None if piece.probs is None else piece.probs[row]
                 missing.pop(image, None)
