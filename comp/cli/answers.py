@@ -1,4 +1,4 @@
-"""The commands of the last hour: ensemble, submission, explain, board, labels."""
+"""The commands about results: ensemble, submission, explain, board, labels."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from comp.core.progress import say
 
 RunsOption = Annotated[
     list[str] | None,
-    typer.Option("--runs", metavar="RUN...", help="Runs whose folds are members, by name."),
+    typer.Option("--runs", metavar="RUN...", help="Names of runs; their folds are the members."),
 ]
 MoreRuns = Annotated[list[str] | None, typer.Argument(metavar="", hidden=True)]
 AddOption = Annotated[
     list[Path] | None,
-    typer.Option("--add", metavar="CSV", help="Outside predictions: id and a column a class."),
+    typer.Option("--add", metavar="CSV", help="Outside predictions: id, and one column per class."),
 ]
 
-submission_app = typer.Typer(help="The file: checked, compared, sent.")
-board_app = typer.Typer(help="All runs and ensembles side by side.")
+submission_app = typer.Typer(help="Check, compare and send submission files.")
+board_app = typer.Typer(help="Compare all runs and ensembles.")
 
 
 def ensemble_command(
@@ -40,15 +40,13 @@ def ensemble_command(
         typer.Option("--tune/--no-tune", help="Tune thresholds out of fold.", show_default=False),
     ] = None,
     add: AddOption = None,
-    partial: Annotated[bool, typer.Option(help="Go on without the folds that are not whole.")] = (
-        False
-    ),
+    partial: Annotated[bool, typer.Option(help="Leave out unfinished folds.")] = (False),
     out: Annotated[str | None, typer.Option(help="The name of the submission.")] = None,
     tta: Annotated[str | None, typer.Option(help="The same as --set predict.tta=...")] = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Predict what is missing, judge votes and weights out of fold, write the submission."""
+    """Predict what is missing, compare votes and weights out of fold, write the submission."""
     from comp.report.ensemble_tables import print_ensemble
     from comp.stages.ensemble import ensemble
     from comp.stages.ensembling.result import Request
@@ -65,7 +63,7 @@ def ensemble_command(
 
 
 def _config_of(config: Path | None, runs: list[str]) -> Path | None:
-    """The config given, or that of the first run: its folder holds a copy."""
+    """The given config, or that of the first run, whose folder holds a copy."""
     if config is not None or not runs:
         return config
     from comp.stages.ensembling.members import run_config_path
@@ -80,7 +78,7 @@ def submission_check(
     sets: SetOption = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Judge a file as the competition would: exit code 3 where it would be refused."""
+    """Check a file as the competition would: exit code 3 when it would be refused."""
     from comp.stages.submission import check_file
 
     rows, warnings = check_file(open_config(config, sets, quiet), file)
@@ -109,12 +107,14 @@ def submission_send(
     config: ConfigOption = None,
     sets: SetOption = None,
     message: Annotated[
-        str | None, typer.Option("-m", "--message", help="What to call it there.")
+        str | None, typer.Option("-m", "--message", help="The description on the site.")
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Send it, instead of showing how.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Send it instead of showing the command.")
+    ] = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Show the command that sends a submission; with --yes, run it. Checked first."""
+    """Check a submission and show the command that sends it; with --yes, send it."""
     from comp.stages.submission import send
 
     command, said = send(open_config(config, sets, quiet), name, message, yes=yes)
@@ -127,7 +127,7 @@ def explain_command(
     name: Annotated[str, typer.Argument(help="A submission, by name or path.")],
     as_json: JsonOption = False,
 ) -> None:
-    """What a submission was made of: members, weights, rule, scores, versions."""
+    """Show what a submission is made of: members, weights, rule, scores, versions."""
     from comp.report.submission_tables import print_explained
     from comp.stages.submission import explain
 
@@ -139,11 +139,12 @@ def explain_command(
 def board_command(
     context: typer.Context,
     picture: Annotated[
-        Path | None, typer.Option(help="Draw out-of-fold against leaderboard scores here.")
+        Path | None,
+        typer.Option(help="A picture of out-of-fold against leaderboard scores to write."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """All runs and ensembles with their out-of-fold, honest and leaderboard scores."""
+    """Show all runs and ensembles with out-of-fold, honest and leaderboard scores."""
     if context.invoked_subcommand is not None:
         return
     from comp.report.board import draw_board, print_board
@@ -160,9 +161,9 @@ def board_command(
 def board_score(
     name: Annotated[str, typer.Argument(help="A submission, by name or path.")],
     value: Annotated[float, typer.Argument(help="Its score on the leaderboard.")],
-    private: Annotated[bool, typer.Option("--private", help="The private score.")] = False,
+    private: Annotated[bool, typer.Option("--private", help="It is the private score.")] = False,
 ) -> None:
-    """Enter a leaderboard score for a submission."""
+    """Record the leaderboard score of a submission."""
     from comp.stages.board import enter_score
 
     path = enter_score(name, value, private=private)
@@ -174,12 +175,16 @@ def labels_command(
     runs: RunsOption = None,
     config: ConfigOption = None,
     sets: SetOption = None,
-    out: Annotated[Path | None, typer.Option(help="The table; the picture goes beside it.")] = None,
-    sheet: Annotated[int, typer.Option(min=0, max=400, help="Images on the picture.")] = 48,
+    out: Annotated[
+        Path | None, typer.Option(help="The table to write; the picture is written beside it.")
+    ] = None,
+    sheet: Annotated[
+        int, typer.Option(min=0, max=400, help="The number of images in the picture.")
+    ] = 48,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """The training rows whose label is most doubted by models that never saw them."""
+    """List the training labels that models which never saw them doubt most."""
     from comp.report.ensemble_tables import print_issues
     from comp.stages.labels import find_issues
 

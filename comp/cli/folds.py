@@ -16,13 +16,15 @@ if TYPE_CHECKING:
     from comp.stages.experiment import Experiment
     from comp.stages.folds import Made
 
-folds_app = typer.Typer(help="The fold plan: written once, obeyed by every later step.")
+folds_app = typer.Typer(help="The fold plan, which every later step follows.")
 
-ReplaceOption = Annotated[
-    bool, typer.Option("--replace", help="Put another plan in the place of this.")
-]
+ReplaceOption = Annotated[bool, typer.Option("--replace", help="Overwrite another plan.")]
 LeakOption = Annotated[
-    bool, typer.Option("--allow-leak", help="Part what belongs together; it is noted.")
+    bool,
+    typer.Option(
+        "--allow-leak",
+        help="Allow a plan that separates copies or groups; the plan and its manifests say so.",
+    ),
 ]
 
 
@@ -32,16 +34,16 @@ def folds_make(
     sets: SetOption = None,
     replace: ReplaceOption = False,
     extend: Annotated[
-        bool, typer.Option("--extend", help="Give new ids a fold; old ids keep theirs.")
+        bool, typer.Option("--extend", help="Give new ids a fold; the others keep theirs.")
     ] = False,
     repeats: Annotated[
-        int, typer.Option(min=1, help="Plans in all: of this seed and of those that follow.")
+        int, typer.Option(min=1, help="The number of plans: this seed and the next ones.")
     ] = 1,
     allow_leak: LeakOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Part the training images into folds and write the plan."""
+    """Divide the training images into folds and write the plan."""
     from comp.stages.folds import extend_folds, make_folds, repeat_folds
 
     if extend and (replace or repeats > 1):
@@ -73,7 +75,7 @@ def folds_import(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Take the folds that nnU-Net's splits_final.json says as the plan."""
+    """Take the folds in nnU-Net's splits_final.json as the plan."""
     from comp.stages.folds import import_folds
 
     experiment = open_config(config, sets, quiet)
@@ -99,7 +101,7 @@ def folds_show(
     config: ConfigOption = None,
     sets: SetOption = None,
     as_json: JsonOption = False,
-    picture: Annotated[Path | None, typer.Option(help="Draw the balance as a PNG.")] = None,
+    picture: Annotated[Path | None, typer.Option(help="A PNG of the balance to write.")] = None,
 ) -> None:
     """Check the plan against the data and print its balance."""
     from comp.report.tables import print_plan

@@ -1,7 +1,8 @@
-"""The options that commands share, and what they make of them."""
+"""The options that commands share, and how they are read."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,13 +19,22 @@ ConfigOption = Annotated[
 ]
 SetOption = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Lay a value over the config; repeatable."),
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a value of the config; repeatable."),
 ]
-FoldOption = Annotated[
-    str, typer.Option("-f", "--fold", help="Which folds: 0, or 0,2, or 0..4, or all.")
-]
-QuietOption = Annotated[bool, typer.Option("-q", "--quiet", help="No messages, only results.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="The result as JSON on stdout.")]
+FoldOption = Annotated[str, typer.Option("-f", "--fold", help="Folds: 0, or 0,2, or 0..4, or all.")]
+QuietOption = Annotated[bool, typer.Option("-q", "--quiet", help="Print results only.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+# old name of an option -> its name since version 0.2.0; the old one works until 0.3.0
+RENAMED = {"--allow-unasked": "--allow-extra-images"}
+
+
+def current_names(words: list[str]) -> list[str]:
+    """The words of a command line with options under their present names; notes on stderr."""
+    for old in [word for word in words if word in RENAMED]:
+        print(f"note: {old} is called {RENAMED[old]} now", file=sys.stderr)
+    return [RENAMED.get(word, word) for word in words]
 
 
 def open_config(config: Path | None, sets: list[str] | None, quiet: bool = False) -> Experiment:

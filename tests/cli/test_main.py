@@ -145,3 +145,9 @@ def test_help_and_the_early_errors_do_not_pay_for_torch() -> None:
         [sys.executable, "-c", check], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_an_option_under_its_old_name_works_with_a_note(comp: Run, config: str) -> None:
+    code, _, err = comp("check", "-c", config, "--allow-unasked")
+    assert code == 0
+    assert "note: --allow-unasked is called --allow-extra-images now" in err

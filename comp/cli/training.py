@@ -1,0 +1,173 @@
+"""The commands about training: train, sweep, find, status, predict."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from comp.cli.options import (
+    ConfigOption,
+    FoldOption,
+    JsonOption,
+    QuietOption,
+    SetOption,
+    again,
+    open_config,
+)
+from comp.core.errors import Interrupted, OutOfTime
+from comp.core.progress import be_quiet, say
+
+find_app = typer.Typer(help="Numbers to measure before a long run.")
+
+
+def train_command(
+    fold: FoldOption = "all",
+    config: ConfigOption = None,
+    sets: SetOption = None,
+    max_hours: Annotated[
+        float | None, typer.Option(min=0.001, help="Stop after so many hours, on a checkpoint.")
+    ] = None,
+    subset: Annotated[
+        int | None,
+        typer.Option(min=4, help="Train on this many images, chosen to represent the whole."),
+    ] = None,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Delete these folds' results and start over.")
+    ] = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Train folds; finished folds are skipped, unfinished ones resume."""
+    from comp.report.tables import print_trained
+    from comp.stages.train import train
+
+    sets = [*(sets or []), *([f"train.max_hours={max_hours}"] if max_hours else [])]
+    sets += [f"train.subset={subset}"] if subset else []
+    experiment = open_config(config, sets, quiet)
+    try:
+        trained = train(experiment, fold, restart=restart)
+    except (Interrupted, OutOfTime):
+        _say_left(config, sets)
+        raise
+    print_trained(trained, experiment.metric.name, as_json=as_json)
+    missing = [
+        number
+        for number in range(experiment.config.folds.parts)
+        if not experiment.workspace.fold(number).done.is_file()
+    ]
+    options = again(config, sets)
+    if subset:
+        return
+    if missing:
+        say(f"next: comp train{options} --fold {','.join(map(str, missing))}")
+    else:
+        say(f"next: comp ensemble{options}")
+
+
+def _say_left(config: Path | None, sets: list[str] | None) -> None:
+    """Say what is left to train, and the command that continues."""
+    from comp.config.loading import load_config
+    from comp.report.status import describe_left
+    from comp.stages.status import read_status
+
+    say(describe_left(read_status(load_config(config, sets or [])), again(config, sets)))
+
+
+def sweep_command(
+    file: Annotated[
+        Path, typer.Argument(help="A YAML file with a grid, a list of runs or a search.")
+    ],
+    sets: SetOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Train one fold with many settings, each as a run of its own, and compare them."""
+    from comp.report.tables import print_sweep
+    from comp.stages.sweep import sweep
+
+    be_quiet(quiet)
+    result = sweep(file, sets or [])
+    print_sweep(result)
+    say(f"wrote {result.table}")
+
+
+@find_app.command("lr")
+def find_lr(
+    config: ConfigOption = None,
+    sets: SetOption = None,
+    fold: Annotated[int, typer.Option("-f", "--fold", min=0, help="The fold.")] = 0,
+    steps: Annotated[int, typer.Option(min=10, help="The number of updates.")] = 100,
+) -> None:
+    """Run a learning-rate range test; suggest a rate and draw the curve."""
+    from comp.stages.find import find_rate
+
+    found = find_rate(open_config(config, sets), fold, steps)
+    print(f"{found.suggestion:.1e}")
+    say(f"the loss falls fastest there; see {found.picture}")
+    say(f"next: comp train{again(config, sets)} --set train.lr={found.suggestion:.1e}")
+
+
+@find_app.command("batch")
+def find_batch_command(
+    config: ConfigOption = None,
+    sets: SetOption = None,
+    fold: Annotated[int, typer.Option("-f", "--fold", min=0, help="The fold.")] = 0,
+    limit: Annotated[int, typer.Option(min=2, help="The largest batch size to try.")] = 1024,
+) -> None:
+    """Measure which batch sizes fit the device and how fast each one trains."""
+    from comp.stages.find import find_batch
+
+    found = find_batch(open_config(config, sets), fold, limit)
+    for trial in found.trials:
+        memory = "" if trial.memory is None else f"  {trial.memory} MiB"
+        print(f"{trial.size:5}  {trial.speed:9.1f} images/s{memory}")
+    largest = f"{'all fit up to' if found.limited else 'the largest that fits is'} {found.largest}"
+    say(f"{largest}, the fastest is {found.fastest}; see {found.picture}")
+
+
+def status_command(
+    config: ConfigOption = None, sets: SetOption = None, as_json: JsonOption = False
+) -> None:
+    """Show how far each fold is, who is training it, what is left and the next command."""
+    from comp.config.loading import load_config
+    from comp.report.status import print_status
+    from comp.stages.status import read_status
+
+    print_status(read_status(load_config(config, sets or [])), again(config, sets), as_json)
+
+
+def predict_command(
+    fold: FoldOption = "all",
+    config: ConfigOption = None,
+    sets: SetOption = None,
+    tta: Annotated[
+        str | None, typer.Option(help="none, hflip, flips, d4, auto, or views: id+flip.")
+    ] = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Predict the validation part and the test images of trained folds, where missing."""
+    from comp.stages.experiment import parse_folds
+    from comp.stages.predict import open_predictor
+
+    sets = [*(sets or []), *([f"predict.tta={tta}"] if tta else [])]
+    predictor = open_predictor(open_config(config, sets, quiet))
+    written = predictor.run(parse_folds(fold, predictor.plan.count))
+    if predictor.experiment.config.predict.tta == "auto":
+        from comp.report.ensemble_tables import print_views
+
+        print_views(predictor.choose_views(), predictor.experiment.metric.name)
+    if not written:
+        say("nothing to do: these predictions exist already")
+    for path in written:
+        print(path)
+    say(f"next: comp ensemble{again(config, sets)}")
+
+
+def add_training(app: typer.Typer) -> None:
+    """Put these commands on the program."""
+    app.command("train")(train_command)
+    app.command("sweep")(sweep_command)
+    app.add_typer(find_app, name="find", no_args_is_help=True)
+    app.command("status")(status_command)
+    app.command("predict")(predict_command)
