@@ -31,7 +31,8 @@ from comp.data.cache.build import cores
 from comp.data.cache.pack import open_pack
 from comp.data.folds.starts import DEAL, ITERATIVE, iterative
 from comp.data.folds.stratify import stratify_groups, stratify_images, unit_counts
-from comp.data.images.decode import fit, read_image
+from comp.data.images.decode import read_image
+from comp.data.images.resize import fit
 from comp.data.index.index import Index
 from comp.data.index.tables import read_table
 from comp.data.loader.loader import Loader, train_loader

@@ -16,7 +16,7 @@ from comp.config.loading import make_config
 from comp.config.schema import Config
 from comp.config.workspace import RunDir
 from comp.data.cache.mask_store import PackedMasks
-from comp.data.images.geometry import OWN_SIZE
+from comp.data.images.resize import OWN_SIZE
 from comp.models.device import choose_device
 from comp.tasks.kinds import TASKS
 from comp.tasks.metrics import METRICS

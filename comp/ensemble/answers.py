@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from comp.data.images.decode import image_size
 from comp.data.images.geometry import scaled
+from comp.data.images.header import image_size
 from comp.data.index.index import Index
 from comp.data.index.masks import Masks
 from comp.ensemble.blend import Blend, aligned, check_members

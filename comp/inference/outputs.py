@@ -14,8 +14,8 @@ import numpy as np
 
 from comp.config.schema import Config
 from comp.core.errors import PredictionsError
-from comp.data.images.decode import image_size
 from comp.data.images.geometry import to_whole_image
+from comp.data.images.header import image_size
 from comp.data.index.index import Index
 from comp.tasks.kinds import Task
 

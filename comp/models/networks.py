@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from comp.config.schema import ImageConfig, ModelConfig
 from comp.core.errors import ModelError, did_you_mean, reason
-from comp.data.images.geometry import stitched
+from comp.data.images.tiles import stitched
 from comp.models.device import Device
 from comp.models.heads import dress_head, outputs_of
 from comp.models.segmenters import Segmenter, build_segmenter, channel_norms

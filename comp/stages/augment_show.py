@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from comp.core.rng import derive
-from comp.data.images.decode import fit, fit_mask, read_image
+from comp.data.images.decode import read_image
+from comp.data.images.resize import fit, fit_mask
 from comp.data.loader.recipes import make_recipe
 from comp.report.contact_sheet import contact_sheet
 from comp.report.overlay import overlay

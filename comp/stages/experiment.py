@@ -18,8 +18,7 @@ from comp.data.folds.leaks import refuse_leaks
 from comp.data.folds.plan import FoldPlan
 from comp.data.folds.plan_file import load_plan
 from comp.data.folds.schemes import SCHEMES
-from comp.data.images.decode import RESIZES
-from comp.data.images.geometry import OWN_SIZE
+from comp.data.images.resize import OWN_SIZE, RESIZES
 from comp.data.index.index import Index
 from comp.data.layouts.embedded_sample import ensure_sample
 from comp.data.layouts.layouts import LAYOUTS, in_both, read_index, read_test

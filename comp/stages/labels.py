@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from comp.core import files
-from comp.data.images.decode import fit, read_image
+from comp.data.images.decode import read_image
+from comp.data.images.resize import fit
 from comp.data.index.index import Index
 from comp.ensemble.evidence import Evidence
 from comp.ensemble.label_issues import LabelIssue

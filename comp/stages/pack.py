@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from comp.data.cache.pack import open_pack
-from comp.data.images.geometry import OWN_SIZE
+from comp.data.images.resize import OWN_SIZE
 from comp.data.layouts.layouts import read_test
 from comp.stages.experiment import Experiment, read_train
 

@@ -21,7 +21,8 @@ from comp.core.errors import DataError, PackError
 from comp.data.cache.build import Origin, Row, of_files
 from comp.data.cache.mask_store import PackedMasks
 from comp.data.cache.store import Decoded, Encoded
-from comp.data.images.decode import decode_image, fit, fit_mask
+from comp.data.images.decode import decode_image
+from comp.data.images.resize import fit, fit_mask
 from comp.data.index.index import Index
 
 Pixels = np.ndarray[Any, Any]

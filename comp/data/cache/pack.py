@@ -35,8 +35,7 @@ from comp.data.cache.manifest import (
 )
 from comp.data.cache.mask_store import MaskStore, UnpackedMasks
 from comp.data.cache.store import Decoded, Files, Images
-from comp.data.images.decode import RESIZES
-from comp.data.images.geometry import OWN_SIZE
+from comp.data.images.resize import OWN_SIZE, RESIZES
 from comp.data.index.index import Index
 
 Pixels = np.ndarray[Any, Any]

@@ -15,8 +15,8 @@ import numpy as np
 
 from comp.config.schema import ImageConfig
 from comp.core.errors import DataError
-from comp.data.images.decode import decode_image, fit, read_image
-from comp.data.images.geometry import OWN_SIZE
+from comp.data.images.decode import decode_image, read_image
+from comp.data.images.resize import OWN_SIZE, fit
 
 Pixels = np.ndarray[Any, Any]
 Images = Any  # np.ndarray, or what stands for one

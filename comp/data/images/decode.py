@@ -1,8 +1,8 @@
-"""An image file as upright RGB, whatever the file; and the square that it is brought to.
+"""Reading an image file as upright RGB, whatever its format.
 
-OpenCV decodes the everyday files. What it gets wrong or does not know (it drops transparency, for
-one) is decoded by Pillow. The header is read first: for the size that it declares, and for the end
-of a JPEG, of which OpenCV 4 hands out the half that is there.
+OpenCV decodes the usual files. What it gets wrong or does not know (it drops transparency, for one)
+is decoded by Pillow. The header is read first: for the size that it declares, and for the end of a
+JPEG, because OpenCV 4 returns the half that is there of a truncated one.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
-from comp.core.errors import DataError, pick
-from comp.data.images.geometry import OWN_SIZE
+from comp.core.errors import DataError
 
 Pixels = np.ndarray[Any, Any]
 
@@ -27,7 +26,7 @@ MAX_PIXELS = 200_000_000  # a larger header is a bomb or a mistake
 # The limit above stands for Pillow's own, which warns at 89 megapixels and refuses at 179.
 Image.MAX_IMAGE_PIXELS = None
 
-# Damaged files are told by our errors; OpenCV's own warnings would stand between the bars.
+# Damaged files raise our errors; OpenCV's own warnings would break the progress bars.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
 
 # What OpenCV decodes as Pillow would, the orientation in the EXIF data included.
@@ -69,14 +68,14 @@ def decode_image(content: bytes) -> Pixels:
     """What `read_image` gives for a file with this content; DataError with the bare reason."""
     if not content:
         raise DataError("an empty file")
-    if content.startswith(_BEGIN) and _is_everyday_jpeg(content):
+    if content.startswith(_BEGIN) and _is_usual_jpeg(content):
         return _decode_opencv(content)
     try:
         image = Image.open(io.BytesIO(content))
     except Exception as problem:  # Pillow's readers raise whatever a broken header makes them
         raise DataError(_why_unknown(content)) from problem
     refuse_bomb(*image.size)
-    return _decode_opencv(content) if _is_everyday(image) else _decode_pillow(image)
+    return _decode_opencv(content) if _is_usual(image) else _decode_pillow(image)
 
 
 def refuse_bomb(width: int, height: int) -> None:
@@ -89,7 +88,7 @@ def refuse_bomb(width: int, height: int) -> None:
 
 
 def _why_unknown(content: bytes) -> str:
-    """What a file is that no reader knows."""
+    """What a file that no reader knows may be."""
     begin = content[:200].lstrip(b"\xef\xbb\xbf \t\r\n")
     if begin.startswith(b"<"):
         text = begin[:30].decode("utf-8", "replace").split("\n")[0]
@@ -97,7 +96,7 @@ def _why_unknown(content: bytes) -> str:
     return f"not an image that can be decoded (it begins with {content[:8]!r})"
 
 
-def _is_everyday_jpeg(content: bytes) -> bool:
+def _is_usual_jpeg(content: bytes) -> bool:
     """Whether a JPEG is grey or has three colours; DataError for a bomb and for a truncated one.
 
     (Pillow would read every segment of the header: as long as decoding a small image takes.)
@@ -118,7 +117,7 @@ def _is_everyday_jpeg(content: bytes) -> bool:
     return channels in {1, 3}
 
 
-def _is_everyday(image: Image.Image) -> bool:
+def _is_usual(image: Image.Image) -> bool:
     plain = image.mode in _OPENCV.get(image.format or "", ())
     return plain and "transparency" not in image.info
 
@@ -175,128 +174,3 @@ _GREY_DEPTHS: dict[str, Callable[[Image.Image], Pixels]] = {
     "I": _high_byte,
     "F": _refuse_float,
 }
-
-
-Scale = Callable[[Pixels, int, int], Pixels]
-
-
-def _scale(image: Pixels, width: int, height: int) -> Pixels:
-    """The image at another size: averaged along the axes that shrink, interpolated along those
-    that grow."""
-    old_height, old_width = image.shape[:2]
-    shrunk = (min(width, old_width), min(height, old_height))
-    if shrunk != (old_width, old_height):
-        image = cv2.resize(image, shrunk, interpolation=cv2.INTER_AREA)
-    if shrunk != (width, height):
-        image = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
-    return image
-
-
-def _nearest(mask: Pixels, width: int, height: int) -> Pixels:
-    return cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
-
-
-def _stretch(image: Pixels, size: int, scale: Scale) -> Pixels:
-    return scale(image, size, size)
-
-
-def _pad(image: Pixels, size: int, scale: Scale) -> Pixels:
-    """The whole image, centred; the rest is its mirror image. (Bars of one colour would show a
-    network how long the image was, and with it perhaps the class.)"""
-    height, width = image.shape[:2]
-    longer = max(height, width)
-    image = scale(
-        image, max(1, round(width * size / longer)), max(1, round(height * size / longer))
-    )
-    tall, wide = size - image.shape[0], size - image.shape[1]
-    top, left = tall // 2, wide // 2
-    return cv2.copyMakeBorder(
-        image, top, tall - top, left, wide - left, borderType=cv2.BORDER_REFLECT_101
-    )
-
-
-def _crop(image: Pixels, size: int, scale: Scale) -> Pixels:
-    """The central square. (Cut first: an 8 x 20000 image grown to its short side is 800 MB.)"""
-    height, width = image.shape[:2]
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    return scale(image[top : top + side, left : left + side], size, size)
-
-
-def _as_it_is(image: Pixels, size: int, scale: Scale) -> Pixels:
-    return image
-
-
-RESIZES: dict[str, Callable[[Pixels, int, Scale], Pixels]] = {
-    "stretch": _stretch,
-    "pad": _pad,
-    "crop": _crop,
-    **dict.fromkeys(OWN_SIZE, _as_it_is),
-}
-
-
-def fit(image: Pixels, size: int, resize: str) -> Pixels:
-    """(H, W, 3) uint8 as (size, size, 3) uint8, by one of `RESIZES`.
-
-    `stretch` ignores the aspect; `pad` keeps it and fills with the mirror image; `crop` keeps it
-    and loses the ends; `none` and `tiles` leave the image at its own size. Raises ConfigError
-    for an unknown name.
-    """
-    how = pick(RESIZES, resize, "way to resize (image.resize)")
-    return np.ascontiguousarray(how(image, size, _scale))
-
-
-def fit_mask(mask: Pixels, size: int, resize: str) -> Pixels:
-    """(H, W, L) uint8 as (size, size, L) uint8: moved as `fit` moves its image, without new values.
-
-    Each pixel is its nearest one. Raises ConfigError for an unknown name.
-    """
-    how = pick(RESIZES, resize, "way to resize (image.resize)")
-    layers = [how(np.ascontiguousarray(layer), size, _nearest) for layer in np.moveaxis(mask, 2, 0)]
-    return np.stack(layers, axis=2)
-
-
-def image_size(path: Path) -> tuple[int, int]:
-    """Height and width of the upright image in `path`, from its header.
-
-    Raises DataError where it cannot be read.
-    """
-    (height, width), turned = stored_size(path)
-    return (width, height) if turned > 4 else (height, width)
-
-
-def stored_size(path: Path) -> tuple[tuple[int, int], int]:
-    """Height and width of an image as it is stored, and its EXIF orientation, 1 to 8."""
-    try:
-        with Image.open(path) as image:
-            return (image.height, image.width), int(image.getexif().get(_ORIENTATION, 1) or 1)
-    except Exception as problem:  # Pillow's readers raise whatever a broken header makes them
-        raise DataError(f"{path}: its header cannot be read ({problem})") from problem
-
-
-_ORIENTATION = 0x0112  # in EXIF: 1 upright; 5 to 8 lie on their side
-_UPRIGHT: dict[int, Callable[[Pixels], Pixels]] = {
-    2: lambda mask: mask[:, ::-1],
-    3: lambda mask: mask[::-1, ::-1],
-    4: lambda mask: mask[::-1],
-    5: lambda mask: mask.transpose(1, 0, 2),
-    6: lambda mask: mask.transpose(1, 0, 2)[:, ::-1],
-    7: lambda mask: mask[::-1, ::-1].transpose(1, 0, 2),
-    8: lambda mask: mask.transpose(1, 0, 2)[::-1],
-}
-
-
-def upright_mask(mask: Pixels, path: Path) -> Pixels:
-    """The mask (H, W, L) of an image turned as its EXIF data turn the image.
-
-    A mask of the size that the image is stored in is turned with it; one that has the upright size
-    already is left. Raises DataError, with both sizes, for any other.
-    """
-    stored, orientation = stored_size(path)
-    upright = stored[::-1] if orientation > 4 else stored
-    if mask.shape[:2] == stored and orientation in _UPRIGHT:
-        return np.ascontiguousarray(_UPRIGHT[orientation](mask))
-    if mask.shape[:2] != upright:
-        found, want = (f"{size[1]} x {size[0]}" for size in (mask.shape[:2], upright))
-        raise DataError(f"{path}: the mask is {found} pixels, the image {want}")
-    return mask

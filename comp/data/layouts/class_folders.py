@@ -11,7 +11,8 @@ from comp.core.errors import DataError, complain, first
 from comp.data.index import file_match, labels
 from comp.data.index.index import Index
 from comp.data.layouts.mask_files import index_of
-from comp.data.masks.sources import FileSource, Form
+from comp.data.masks.file_source import FileSource
+from comp.data.masks.form import MaskForm
 from comp.tasks.kinds import Task
 
 DEFECTS = ("normal", "defect")
@@ -98,7 +99,7 @@ def defects_train(data: DataConfig, task: Task) -> Index:
         [*complaints, *unclear],
     )
     if task.spatial:
-        form = Form(1, 1)
+        form = MaskForm(1, 1)
         sources = [
             FileSource(path, ((1, mask),) if mask else (), form)
             for path, mask in zip(paths, masks, strict=True)

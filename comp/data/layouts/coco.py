@@ -25,7 +25,8 @@ from comp.data.index import file_match
 from comp.data.index.index import Index
 from comp.data.index.masks import Masks
 from comp.data.masks.coco_shapes import shape_fault
-from comp.data.masks.sources import ON_TOP, CocoSource, Form, Shape
+from comp.data.masks.form import MaskForm
+from comp.data.masks.sources import ON_TOP, CocoSource, Shape
 from comp.tasks.kinds import Task
 
 _ROBOFLOW = "_annotations.coco.json"
@@ -90,7 +91,7 @@ def train(data: DataConfig, task: Task) -> Index:
         complaints.append(f"data.group: {data.group!r} is a column, and this layout has no table")
     names = _names(read)
     complain(DataError, f"{data.root}: not right as data of the layout 'coco':", complaints)
-    form = Form(len(classes), task.layers(len(classes)))
+    form = MaskForm(len(classes), task.layers(len(classes)))
     masks = Masks([_source(row, read, categories, data, form) for row in read.images], form.layers)
     _tell_odd(read)
     target = np.stack([masks.objects(row) > 0 for row in range(len(masks))]).astype(np.int64)
@@ -116,7 +117,7 @@ def read_masks(
     if found != classes:
         complaints.append(f"its classes are {first(found, 12)}, those of training {first(classes)}")
     complain(DataError, f"{path}: not the answers:", complaints)
-    form = Form(len(classes), task.layers(len(classes)))
+    form = MaskForm(len(classes), task.layers(len(classes)))
     return Masks([_source(rows[name], read, categories, data, form) for name in ids], form.layers)
 
 
@@ -251,7 +252,7 @@ def _source(
     read: Read,
     categories: Sequence[int],
     data: DataConfig,
-    form: Form,
+    form: MaskForm,
 ) -> CocoSource:
     _, path, height, width, key = row
     assert path is not None, "complained of before"

@@ -25,7 +25,8 @@ from comp.core.progress import track
 from comp.data.index import file_match
 from comp.data.index.index import Index
 from comp.data.index.masks import Masks
-from comp.data.masks.sources import FileSource, Form, read_grey
+from comp.data.masks.file_source import FileSource, read_grey
+from comp.data.masks.form import MaskForm
 from comp.tasks.counts import IGNORED
 from comp.tasks.kinds import Task
 
@@ -109,7 +110,7 @@ def _numbers(
         complaints.append(f"{masks.folder}: the masks are empty: there is nothing to learn")
     if not single:
         _refuse_values(values, {0, data.ignore, *numbers}, data, complaints)
-    form = Form(len(names), task.layers(len(names)))
+    form = MaskForm(len(names), task.layers(len(names)))
     table = tuple((value, number) for number, value in enumerate(numbers, 1))
     table = table if data.ignore is None else (*table, (data.ignore, IGNORED))
     sources = [
@@ -161,7 +162,7 @@ def _layers(
             f"data.classes: {first(data.classes)}; {masks.folder} has the folders {first(names)}"
         )
     classes = tuple(data.classes or names)
-    form = Form(len(classes), task.layers(len(classes)))
+    form = MaskForm(len(classes), task.layers(len(classes)))
     folders = {
         name: file_match.list_files(masks.folder / name, Path(data.root))
         for name in classes

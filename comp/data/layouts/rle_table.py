@@ -17,14 +17,15 @@ import numpy as np
 from comp.config.schema import AUTO_GROUP, DataConfig
 from comp.core.errors import DataError, complain, first
 from comp.core.progress import say
-from comp.data.images.decode import image_size
+from comp.data.images.header import image_size
 from comp.data.index import file_match
 from comp.data.index.index import Index
 from comp.data.index.masks import Masks
 from comp.data.index.sample_rows import Asked, odd_rows, read_asked
 from comp.data.index.tables import Table, read_table
 from comp.data.masks import rle
-from comp.data.masks.sources import Form, RunsSource
+from comp.data.masks.form import MaskForm
+from comp.data.masks.sources import RunsSource
 from comp.tasks.kinds import Task
 
 Array = np.ndarray[Any, Any]
@@ -125,7 +126,7 @@ def _masks(
     task: Task,
     table: Table,
 ) -> Masks:
-    form = Form(len(codes), task.layers(len(codes)))
+    form = MaskForm(len(codes), task.layers(len(codes)))
     number_of = {code: number for number, code in enumerate(codes, 1)}
     complaints, sources = list[str](), list[RunsSource]()
     for name, path in zip(ids, paths, strict=True):

@@ -17,7 +17,8 @@ import numpy as np
 
 from comp.config.schema import ImageConfig
 from comp.core.errors import ConfigError
-from comp.data.images.decode import fit, read_image
+from comp.data.images.decode import read_image
+from comp.data.images.resize import fit
 
 Array = np.ndarray[Any, Any]
 

@@ -1,7 +1,7 @@
-"""COCO's segmentations: polygons and run lengths, looked at before pycocotools is given them.
+"""COCO's segmentations: polygons and run lengths, checked before pycocotools gets them.
 
-It reads beyond its memory where run lengths are too few, and fills all memory where points are far
-away; so nothing goes to it that `shape_fault` has a word about.
+pycocotools reads beyond its memory where run lengths are too few, and fills all memory where points
+are far away; so it gets nothing that `shape_fault` complains about.
 """
 
 from __future__ import annotations
@@ -14,38 +14,38 @@ from comp.core.errors import DataError
 
 Array = np.ndarray[Any, Any]
 
-_FAR = 4.0  # how many sides of the image away from it a point may be
-_CORNERS = 6  # numbers of a polygon that covers anything
+_FAR = 4.0  # how far outside the image a point may be, in sides of the image
+_CORNERS = 6  # the fewest numbers of a polygon that covers anything
 
 
 def shape_fault(segmentation: Any, size: tuple[int, int]) -> str | None:
-    """What is wrong with a segmentation of an image of this height and width; None: nothing."""
+    """What is wrong with a segmentation of an image of this height and width; None if nothing."""
     if isinstance(segmentation, dict):
         return _runs_fault(segmentation, size)
     if not isinstance(segmentation, list):
         return "has neither polygons nor run lengths"
     for polygon in segmentation:
         if not isinstance(polygon, list):
-            return "is no list of polygons [[x, y, x, y, ...], ...]"
+            return "is not a list of polygons [[x, y, x, y, ...], ...]"
         points = np.asarray(polygon) if polygon else np.zeros(0)
         if points.ndim != 1 or points.dtype.kind not in "iuf" or not np.isfinite(points).all():
-            return "has points that are no numbers"
+            return "has points that are not numbers"
         if len(points) % 2:
             return f"has a polygon of {len(points)} numbers; x and y are pairs"
         if len(points) and np.abs(points).max() > _FAR * max(size) + 100:
-            return f"has a point at {np.abs(points).max():.0f}, far outside of its image"
+            return f"has a point at {np.abs(points).max():.0f}, far outside its image"
     return None
 
 
 def _runs_fault(segmentation: dict[str, Any], size: tuple[int, int]) -> str | None:
-    told = segmentation.get("size")
-    if not isinstance(told, list | tuple) or tuple(told) != tuple(size):
-        return f"is of size {told}, its image of {list(size)}"
+    stated = segmentation.get("size")
+    if not isinstance(stated, list | tuple) or tuple(stated) != tuple(size):
+        return f"is of size {stated}, its image of {list(size)}"
     counts = segmentation.get("counts")
     if isinstance(counts, list):
         runs = np.asarray(counts) if counts else np.zeros(0, dtype=np.int64)
         if runs.ndim != 1 or runs.dtype.kind not in "iu":
-            return "has run lengths that are no whole numbers"
+            return "has run lengths that are not whole numbers"
     elif isinstance(counts, str | bytes):
         found = _unpacked(counts)
         if found is None:
@@ -59,11 +59,11 @@ def _runs_fault(segmentation: dict[str, Any], size: tuple[int, int]) -> str | No
 
 
 def _unpacked(packed: str | bytes) -> Array | None:
-    """The run lengths in COCO's packed form; None where it is none.
+    """The run lengths in COCO's packed form; None where they cannot be read.
 
-    A number is written in groups of five bits, the lowest first, each in a letter from "0" on
-    whose sixth bit says that more follow; from the fourth number on it is the difference to the
-    one before the last (`rleFrString` in COCO's maskApi.c).
+    A number is written in groups of five bits, the lowest first, each as a letter from "0" on whose
+    sixth bit says that more groups follow; from the fourth number on it is the difference from the
+    number two before it (`rleFrString` in COCO's maskApi.c).
     """
     try:
         letters = packed.encode("ascii") if isinstance(packed, str) else packed
@@ -88,9 +88,9 @@ def _unpacked(packed: str | bytes) -> Array | None:
 
 
 def region_of(segmentation: Any, size: tuple[int, int]) -> Array:
-    """(H, W) bool of a segmentation: polygons, together; or run lengths, packed or not.
+    """(H, W) bool of a segmentation: the union of polygons, or run lengths, packed or not.
 
-    Raises DataError for one that `shape_fault` has a word about.
+    Raises DataError for one that `shape_fault` complains about.
     """
     from pycocotools import mask as coco
 

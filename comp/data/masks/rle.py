@@ -26,10 +26,10 @@ def encode(mask: Array, order: str = "columns") -> str:
 
 
 def decode(text: str, height: int, width: int, order: str = "columns") -> Array:
-    """(H, W) bool: the mask that the run lengths mean.
+    """(H, W) bool: the mask of the run lengths.
 
-    Raises DataError for what is no pairs of whole numbers, for runs of no pixels, before the one
-    that stands in front of them or touching nothing of the image, and beyond its last pixel.
+    Raises DataError for text that is not pairs of whole numbers, for empty runs, for runs that
+    overlap or are out of order, and for runs that begin before or end beyond the image.
     """
     starts, lengths = runs(text, height * width)
     flat = np.zeros(height * width, dtype=bool)
@@ -41,7 +41,7 @@ def decode(text: str, height: int, width: int, order: str = "columns") -> Array:
 
 
 def runs(text: str, pixels: int) -> tuple[Array, Array]:
-    """Where the runs begin (from 0) and how long they are; raises as `decode` does."""
+    """Where each run begins (from 0) and how long it is; raises what `decode` raises."""
     words = text.split()
     try:
         numbers = np.array([int(word) for word in words], dtype=np.int64)
@@ -51,14 +51,14 @@ def runs(text: str, pixels: int) -> tuple[Array, Array]:
         raise DataError(f"run lengths are pairs, these are {len(numbers)} numbers: {_shown(text)}")
     starts, lengths = numbers[::2] - 1, numbers[1::2]
     if (lengths < 1).any() or (starts < 0).any():
-        raise DataError(f"starts and lengths are 1 at least: {_shown(text)}")
-    beyond = lengths > pixels - starts  # their sum might be no number of 64 bits
+        raise DataError(f"starts and lengths are at least 1: {_shown(text)}")
+    beyond = lengths > pixels - starts  # their sum might not fit 64 bits
     if beyond.any():
         end = int(starts[beyond][0]) + int(lengths[beyond][0])
         raise DataError(f"a run ends at pixel {end} of an image of {pixels}: {_shown(text)}")
     ends = starts + lengths
     if (starts[1:] < ends[:-1]).any():
-        raise DataError(f"runs overlap, or are not in order: {_shown(text)}")
+        raise DataError(f"runs overlap or are out of order: {_shown(text)}")
     return starts, lengths
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from comp.core.errors import SubmissionError, first
-from comp.data.images.decode import image_size
+from comp.data.images.header import image_size
 from comp.data.index.sample_rows import Asked
 from comp.data.masks import rle
 from comp.submission.formats.format import Answers, Columns, Competition

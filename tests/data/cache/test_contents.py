@@ -13,10 +13,10 @@ from comp.config.loading import make_config
 from comp.core.errors import DataError
 from comp.data.cache.contents import CONTENTS
 from comp.data.cache.pack import open_pack
-from comp.data.images.decode import fit_mask
+from comp.data.images.resize import fit_mask
 from comp.data.index.index import Index
 from comp.data.layouts.layouts import read_index
-from comp.data.masks.sources import FileSource
+from comp.data.masks.file_source import FileSource
 from comp.tasks.kinds import TASKS
 
 Toy = Callable[..., dict[str, Any]]

@@ -23,7 +23,8 @@ from comp.data.cache import build, contents
 from comp.data.cache.contents import CONTENTS
 from comp.data.cache.pack import open_pack
 from comp.data.cache.store import gather
-from comp.data.images.decode import fit, read_image
+from comp.data.images.decode import read_image
+from comp.data.images.resize import fit
 from comp.data.index.index import Index
 from comp.stages.experiment import sweep_cache
 

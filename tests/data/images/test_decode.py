@@ -14,9 +14,9 @@ from PIL import Image, ImageOps
 from toys import SHARED, png_header
 
 from comp.check.image_stats import measure_images
-from comp.core.errors import ConfigError, DataError
-from comp.data.images.decode import MAX_PIXELS, RESIZES, fit, read_image
-from comp.data.images.geometry import OWN_SIZE
+from comp.core.errors import DataError
+from comp.data.images.decode import MAX_PIXELS, read_image
+from comp.data.images.resize import fit
 
 RGB = np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8)
 
@@ -230,7 +230,7 @@ from pathlib import Path
 
 from comp.check.image_stats import measure_images
 from comp.data.images.decode import read_image
-from comp.data.masks.sources import read_grey
+from comp.data.masks.file_source import read_grey
 from comp.core.errors import DataError
 
 def kilobytes(key):
@@ -271,13 +271,6 @@ def test_the_limit_is_ours_and_not_pillows(tmp_path: Path) -> None:
         read(tmp_path, png_header(19_000, 10_000))
 
 
-@pytest.mark.parametrize("resize", [name for name in RESIZES if name not in OWN_SIZE])
-@pytest.mark.parametrize("shape", [(1, 1), (8, 20000), (20000, 8), (5, 7), (40, 30), (16, 16)])
-def test_any_image_fits_a_square(resize: str, shape: tuple[int, int]) -> None:
-    image = np.full((*shape, 3), 77, dtype=np.uint8)
-    np.testing.assert_array_equal(fit(image, 16, resize), np.full((16, 16, 3), 77, dtype=np.uint8))
-
-
 @pytest.mark.parametrize("shape", [(1, 1), (8, 20000), (20000, 8)])
 def test_images_of_extreme_shapes_are_read_and_looked_at(
     tmp_path: Path, shape: tuple[int, int]
@@ -288,44 +281,6 @@ def test_images_of_extreme_shapes_are_read_and_looked_at(
     facts = measure_images([path], tmp_path / "cache")
     assert facts.problem.tolist() == [""]
     assert facts.size[0, :2].tolist() == [shape[1], shape[0]]
-
-
-@pytest.mark.parametrize("resize", [name for name in RESIZES if name not in OWN_SIZE])
-def test_an_image_of_the_right_size_is_not_touched(resize: str) -> None:
-    image = smooth(12, 12)
-    np.testing.assert_array_equal(fit(image, 12, resize), image)
-
-
-def test_stretch_averages_where_it_shrinks() -> None:
-    image = np.zeros((16, 64, 3), dtype=np.uint8)
-    image[:, ::4] = 200  # of each four columns, interpolation would see the middle two
-    np.testing.assert_array_equal(fit(image, 16, "stretch"), np.full((16, 16, 3), 50))
-
-
-def test_stretch_averages_one_axis_and_grows_the_other() -> None:
-    image = np.zeros((2, 64, 3), dtype=np.uint8)
-    image[:, ::4] = 200
-    np.testing.assert_array_equal(fit(image, 16, "stretch"), np.full((16, 16, 3), 50))
-
-
-def test_pad_centres_the_whole_image_in_its_mirror_image() -> None:
-    image = np.repeat(np.arange(0, 80, 10, dtype=np.uint8)[:, None, None], 4, axis=1)
-    image = np.repeat(image, 3, axis=2).transpose(1, 0, 2)  # 4 x 8, rising to the right
-    image[1] += 100
-    found = fit(image, 8, "pad")[:, :, 0]
-    np.testing.assert_array_equal(found[2:6], image[:, :, 0])
-    np.testing.assert_array_equal(found[:2], image[[2, 1], :, 0])
-    np.testing.assert_array_equal(found[6:], image[[2, 1], :, 0])
-
-
-def test_crop_keeps_the_centre() -> None:
-    image = smooth(12, 20)
-    np.testing.assert_array_equal(fit(image, 12, "crop"), image[:, 4:16])
-
-
-def test_an_unknown_resize_lists_the_choices() -> None:
-    with pytest.raises(ConfigError, match=r"'strech'.*stretch, pad, crop.*Did you mean 'stretch'"):
-        fit(RGB, 8, "strech")
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="needs ../shared/data")

@@ -1,0 +1,55 @@
+"""Seeing a large image through overlapping tiles (`image.resize: tiles`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def windows(length: int, side: int, overlap: float) -> list[int]:
+    """Where windows of `side` pixels begin, evenly spread over `length`, each overlapping the next
+    by the share `overlap` at least; [0] where one is enough."""
+    if length <= side:
+        return [0]
+    step = max(1, int(side * (1 - overlap)))
+    count = 1 + -(-(length - side) // step)
+    return [round(place) for place in np.linspace(0, length - side, count)]
+
+
+def stitched(
+    logits: Callable[[Tensor], Tensor], images: Tensor, side: int, overlap: float
+) -> Tensor:
+    """(B, C, H, W) logits of images (B, 3, H, W), from windows of `side` that overlap.
+
+    Where they do, their mean, in which a window counts less towards its border: there it sees
+    less of what is around (as nnU-Net does; Isensee et al. 2021).
+    """
+    import torch
+
+    height, width = images.shape[-2:]
+    tall, wide = min(side, height), min(side, width)
+    weight = torch.outer(_tent(tall), _tent(wide)).to(images.device)
+    total, weights = None, torch.zeros(height, width, device=images.device)
+    for top in windows(height, side, overlap):
+        for left in windows(width, side, overlap):
+            place = np.s_[..., top : top + tall, left : left + wide]
+            part = logits(images[place]).float()
+            if total is None:
+                total = part.new_zeros((*part.shape[:2], height, width))
+            total[place] += part * weight
+            weights[place] += weight
+    assert total is not None, "there is one window at least"
+    return total / weights
+
+
+def _tent(length: int) -> Tensor:
+    """Weights that rise from the border to the middle, never zero."""
+    import torch
+
+    ramp = torch.arange(1, length + 1, dtype=torch.float32)
+    return torch.minimum(ramp, ramp.flip(0)) / length
