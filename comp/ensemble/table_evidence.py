@@ -21,6 +21,10 @@ from comp.tasks.metrics import Metric
 
 Array = np.ndarray[Any, Any]
 
+# Up to so many rows a rule is kept or dropped by rules that were fitted without the fold in
+# question; with more rows what one fold adds to the others' rules no longer matters
+_NESTED = 5000
+
 
 @dataclass(frozen=True)
 class TableEvidence:
@@ -158,8 +162,12 @@ class TableEvidence:
         return result.probs
 
     def cross_fit(self, vote: Vote, weigher: str, fitting: Fitting) -> CrossFit:
-        """See Evidence. The rule is kept unless its cross-fitted score is below that of the neutral
-        rule."""
+        """See Evidence.
+
+        The rule is kept unless its cross-fitted score is below that of the neutral rule. The honest
+        answers of a fold use the rule where the other folds keep it: a choice by the number that is
+        reported would flatter it.
+        """
         whole = self.fit(vote, weigher, fitting)
         plain_fit = Fit(whole.weights, self.neutral())
         raw = self.decide(vote, plain_fit)
@@ -169,13 +177,27 @@ class TableEvidence:
         plain, tuned = self._of_other_folds(vote, weigher, fitting)
         if not self._tunes(fitting):
             return CrossFit(plain_fit, raw, raw, plain)
-        if self.metric.better(self.score(plain), self.score(tuned)):
-            note = (
-                f"{self.task.link.tuner} not used: tuned on the other folds they score "
-                f"{self.score(tuned):.4f}, untuned {self.score(plain):.4f}"
-            )
-            return CrossFit(plain_fit, raw, raw, plain, note)
-        return CrossFit(whole, raw, self.decide(vote, whole), tuned)
+        honest = plain.copy()
+        for number in np.unique(self.fold):
+            here = self.fold == number
+            rest = self.at(~here)
+            pair = plain[~here], tuned[~here]
+            if len(self.fold) <= _NESTED and len(np.unique(rest.fold)) > 1:
+                weights = rest.fit(vote, weigher, fitting).weights
+                pair = rest._of_other_folds(vote, weigher, replace(fitting, given=weights))
+            if rest._keeps(*pair):
+                honest[here] = tuned[here]
+        if self._keeps(plain, tuned):
+            return CrossFit(whole, raw, self.decide(vote, whole), honest)
+        note = (
+            f"{self.task.link.tuner} not used: tuned on the other folds they score "
+            f"{self.score(tuned):.4f}, untuned {self.score(plain):.4f}"
+        )
+        return CrossFit(plain_fit, raw, raw, honest, note)
+
+    def _keeps(self, plain: Array, tuned: Array) -> bool:
+        """Whether tuned answers are not worse than those with the neutral rule."""
+        return not self.metric.better(self.score(plain), self.score(tuned))
 
     def _of_other_folds(self, vote: Vote, weigher: str, fitting: Fitting) -> tuple[Array, Array]:
         """The answers with the neutral rule and with the tuned one, all fitted on other folds."""

@@ -6,10 +6,12 @@ region gives how many of its pixels are right. Neither needs a second pass over 
 
 Everything is cross-fitted: fitted on the images of the other folds, measured on this one. A part of
 the rule (thresholds, then the smallest region, then the fewest pixels) is used only where it gains.
+Which parts the honest counts of a fold use is decided on the other folds, too.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -35,6 +37,9 @@ Array = np.ndarray[Any, Any]
 # (probs (C, H, W), truth (L, H, W)) of one image, at its own size
 ReadImage = Callable[[int], tuple[Array, Array]]
 ForEach = Callable[[Callable[[int], Any], int, str], Iterable[Any]]
+
+# Whether thresholds, smallest regions and fewest pixels are used
+Parts = tuple[bool, bool, bool]
 
 _AREAS = 48  # candidates for an area
 _STAGES = ("thresholds", "smallest regions", "fewest pixels")
@@ -179,70 +184,64 @@ def fit_regions(
     numbers = np.unique(fold)
     if not tuned or len(numbers) < 2:
         return RegionFit(RegionRule(half, zeros, zeros), raw, raw, raw, "")
-    parts = [(np.flatnonzero(fold != number), np.flatnonzero(fold == number)) for number in numbers]
-    everything = np.arange(len(fold))
-    wide = [best_levels(histograms, rest, metric) for rest, _ in parts]
-    levels = best_levels(histograms, everything, metric)
-    score = _scorer(metric, classes)
-    crossed = np.empty((len(fold), classes), dtype=np.int64)
-    for found, (_, here) in zip(wide, parts, strict=True):
-        crossed[here] = found
-    by_level = counts_at(histograms, crossed)
-    candidates = [_Candidate(half, [half] * len(parts), raw, [False])]
-    if metric.better(score(by_level), score(raw)):
-        candidates.append(_Candidate(levels, wide, by_level, [True]))
-    rules = [rule for candidate in candidates for rule in (candidate.levels, *candidate.crossed)]
-    fits = _Areas(read, task, metric, histograms, for_each, rules)
-    ends = [
-        (
-            fits.cross_fit(candidate, parts, score, number * (len(parts) + 1)),
-            candidate,
-            number * (len(parts) + 1),
-        )
-        for number, candidate in enumerate(candidates)
-    ]
-    honest, candidate, first = ends[0]
-    for end in ends[1:]:
-        if metric.better(score(end[0]), score(honest)):
-            honest, candidate, first = end
-    rule = fits.rule(first, candidate, everything)
-    whole = fits.counts(first, rule.smallest, rule.least)
-    return RegionFit(rule, raw, whole, honest, _note(candidate.used))
+    heres = [fold == number for number in numbers]
+    rests = [np.arange(len(fold)), *(np.flatnonzero(~here) for here in heres)]
+    levels = [best_levels(histograms, rest, metric) for rest in rests]
+    areas = _Areas(read, task, metric, histograms, for_each, [[half] * len(rests), levels])
+    options = areas.cross_fitted(rests, heres)
+
+    def score(counts: Array) -> float:
+        return metric.score(counts, counts, classes)
+
+    honest = np.empty_like(raw)
+    for here in heres:
+        others = {parts: counts[~here] for parts, counts in options.items()}
+        honest[here] = options[_best_parts(others, score, metric)][here]
+    parts = _best_parts(options, score, metric)
+    rule = areas.rule(parts, rests[0])
+    whole = areas.counts(int(parts[0]), 0, rule.smallest, rule.least)
+    return RegionFit(rule, raw, whole, honest, _note(parts))
 
 
-def _note(used: Sequence[bool]) -> str:
-    kept_parts = [name for name, kept in zip(_STAGES, used, strict=True) if kept]
-    dropped = [name for name, kept in zip(_STAGES, used, strict=True) if not kept]
-    note = f"rule: {', '.join(kept_parts) or 'neutral'}"
+def _best_parts(
+    options: dict[Parts, Array], score: Callable[[Array], float], metric: Metric
+) -> Parts:
+    """The parts of the rule that gain on these counts, each added to those before it.
+
+    Areas are tried with thresholds and without: areas that drop small regions may need other
+    thresholds than thresholds alone.
+    """
+    found: list[Parts] = []
+    for levels in (False, True):
+        parts: Parts = (levels, False, False)
+        if levels and not metric.better(score(options[parts]), score(options[False, False, False])):
+            continue
+        for place in (1, 2):
+            more: Parts = (levels, parts[1] or place == 1, place == 2)
+            if metric.better(score(options[more]), score(options[parts])):
+                parts = more
+        found.append(parts)
+    best = found[0]
+    for parts in found[1:]:
+        best = parts if metric.better(score(options[parts]), score(options[best])) else best
+    return best
+
+
+def _note(used: Parts) -> str:
+    kept = [name for name, is_kept in zip(_STAGES, used, strict=True) if is_kept]
+    dropped = [name for name, is_kept in zip(_STAGES, used, strict=True) if not is_kept]
+    note = f"rule: {', '.join(kept) or 'neutral'}"
     if dropped:
         note += f"; not used because they gain nothing out of fold: {', '.join(dropped)}"
     return note
 
 
-@dataclass
-class _Candidate:
-    """Levels on which areas are tried.
-
-    Areas that drop small regions may need other thresholds than thresholds alone.
-
-    `levels`   (K,) fitted on all rows
-    `crossed`  per fold the levels fitted on the other folds
-    `counts`   (N, C, 4) the cross-fitted counts
-    `used`     which parts of the rule are used so far
-    """
-
-    levels: Array
-    crossed: list[Array]
-    counts: Array
-    used: list[bool]
-
-
-def _scorer(metric: Metric, classes: int) -> Callable[[Array], float]:
-    return lambda counts: metric.score(counts, counts, classes)
-
-
 class _Areas:
-    """The regions at several rules of levels: that of all rows, then that without each fold."""
+    """The regions at several levels.
+
+    levels: two lists, neutral levels and fitted ones; in each the levels from all images, then
+    those from the other folds of each fold.
+    """
 
     def __init__(
         self,
@@ -251,9 +250,10 @@ class _Areas:
         metric: Metric,
         histograms: Histograms,
         for_each: ForEach,
-        rules: Sequence[Array],
+        levels: Sequence[Sequence[Array]],
     ) -> None:
-        self.metric, self.histograms = metric, histograms
+        self.metric, self.histograms, self.levels = metric, histograms, levels
+        rules = [rule for rules in levels for rule in rules]
         classes = len(rules[0])
         wanted = [np.unique([rule[c] for rule in rules]) for c in range(classes)]
         count = len(histograms.pixels)
@@ -265,74 +265,58 @@ class _Areas:
             for c in range(classes)
             for place, level in enumerate(wanted[c])
         }
-        self.pieces = [[made[c, int(rule[c])] for c in range(classes)] for rule in rules]
+        self.pieces = [
+            [[made[c, int(rule[c])] for c in range(classes)] for rule in rules] for rules in levels
+        ]
 
-    def counts(self, which: int, smallest: Array, least: Array) -> Array:
-        """(N, C, 4) of the rule of levels number `which`, with these areas."""
+    def counts(self, kind: int, which: int, smallest: Array, least: Array) -> Array:
+        """(N, C, 4) with the levels number `which` of a kind (0 neutral, 1 fitted), and areas."""
         count = len(self.histograms.pixels)
         kept = [
             piece.kept(int(a), int(b), count)
-            for piece, a, b in zip(self.pieces[which], smallest, least, strict=True)
+            for piece, a, b in zip(self.pieces[kind][which], smallest, least, strict=True)
         ]
         hit, empty, predicted = (np.stack(part, axis=1) for part in zip(*kept, strict=True))
         return with_background(hit, empty, predicted, self.histograms)
 
-    def areas(self, which: int, rows: Array, smallest: Array | None) -> Array:
+    def areas(self, kind: int, which: int, rows: Array, smallest: Array | None) -> Array:
         """(K,) the best smallest regions on these rows, or, given these, the best fewest pixels."""
+        given = [None] * len(self.levels[0][0]) if smallest is None else smallest.tolist()
+        pieces = self.pieces[kind][which]
         return np.array(
             [
-                _best_area(
-                    piece, rows, self.histograms, c, self.metric,
-                    None if smallest is None else int(smallest[c]),
-                )
-                for c, piece in enumerate(self.pieces[which])
+                _best_area(piece, rows, self.histograms, c, self.metric, given[c])
+                for c, piece in enumerate(pieces)
             ]
-        )  # fmt: skip
+        )
 
-    def cross_fit(
-        self,
-        candidate: _Candidate,
-        parts: Sequence[tuple[Array, Array]],
-        score: Callable[[Array], float],
-        first: int,
-    ) -> Array:
-        """Cross-fitted counts with the areas that gain; `candidate.used` says which do. first:
-        the number of the candidate's first rule of levels."""
-        best = candidate.counts
-        smallest = least = [np.zeros(len(candidate.levels), dtype=np.int64)] * len(parts)
-        small = [self.areas(first + k, rest, None) for k, (rest, _) in enumerate(parts, 1)]
-        after = self._crossed(parts, small, least, best, first)
-        candidate.used.append(self.metric.better(score(after), score(best)))
-        if candidate.used[-1]:
-            best, smallest = after, small
-        least = [
-            self.areas(first + k, rest, smallest[k - 1]) for k, (rest, _) in enumerate(parts, 1)
-        ]
-        after = self._crossed(parts, smallest, least, best, first)
-        candidate.used.append(self.metric.better(score(after), score(best)))
-        return after if candidate.used[-1] else best
+    def fitted(self, parts: Parts, which: int, rows: Array) -> tuple[Array, Array]:
+        """(K,) smallest regions and fewest pixels fitted on these rows; zeros for unused parts."""
+        kind, zeros = int(parts[0]), np.zeros(len(self.levels[0][0]), dtype=np.int64)
+        smallest = self.areas(kind, which, rows, None) if parts[1] else zeros
+        least = self.areas(kind, which, rows, smallest) if parts[2] else zeros
+        return smallest, least
 
-    def _crossed(
-        self,
-        parts: Sequence[tuple[Array, Array]],
-        smallest: Sequence[Array],
-        least: Sequence[Array],
-        like: Array,
-        first: int,
-    ) -> Array:
-        out = np.empty_like(like)
-        for k, (_, here) in enumerate(parts):
-            out[here] = self.counts(first + k + 1, smallest[k], least[k])[here]
+    def cross_fitted(self, rests: Sequence[Array], heres: Sequence[Array]) -> dict[Parts, Array]:
+        """(N, C, 4) of each choice of parts: each fold by what was fitted on the other folds.
+
+        rests: all rows, then those outside of each fold; heres: (N,) bool, those of each fold.
+        """
+        out: dict[Parts, Array] = {}
+        choices = itertools.product((False, True), (False, True), (False, True))
+        for parts in choices:
+            counts: Array | None = None
+            for which, (rest, here) in enumerate(zip(rests[1:], heres, strict=True), 1):
+                own = self.counts(int(parts[0]), which, *self.fitted(parts, which, rest))
+                counts = np.empty_like(own) if counts is None else counts
+                counts[here] = own[here]
+            assert counts is not None, "there are two folds at least"
+            out[parts] = counts
         return out
 
-    def rule(self, first: int, candidate: _Candidate, rows: Array) -> RegionRule:
-        """The rule of the candidate fitted on these rows, with the parts that are used."""
-        smallest = least = np.zeros(len(candidate.levels), dtype=np.int64)
-        if candidate.used[1]:
-            smallest = self.areas(first, rows, None)
-        if candidate.used[2]:
-            least = self.areas(first, rows, smallest)
-        return RegionRule(candidate.levels, smallest, least)
+    def rule(self, parts: Parts, rows: Array) -> RegionRule:
+        """The rule with these parts, fitted on all rows."""
+        return RegionRule(self.levels[int(parts[0])][0], *self.fitted(parts, 0, rows))
 
 
 def mean_by_class(counts: Array, metric: Metric, classes: int) -> Array:
