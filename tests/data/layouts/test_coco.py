@@ -10,7 +10,7 @@ from comp.config.schema import DataConfig
 from comp.core.errors import DataError
 from comp.data.layouts.layouts import read_index
 from comp.data.layouts.test_answers import read_true_masks
-from comp.data.masks.coco_shapes import region_of, shape_fault
+from comp.data.masks.coco_shapes import shape_fault
 from comp.tasks.kinds import TASKS
 
 BLACK = np.zeros((6, 8, 3), np.uint8)
@@ -201,18 +201,6 @@ def test_what_marks_nothing_is_refused_before_it_is_read(
         read()
     assert told in str(caught.value)
     assert told.split(",")[0] in str(shape_fault(shape, (6, 8)))
-
-
-def test_packed_run_lengths_are_those_of_pycocotools() -> None:
-    from pycocotools import mask as coco
-
-    draw = np.random.default_rng(0)
-    for share in (0.0, 0.01, 0.5, 1.0):
-        mask = np.asfortranarray((draw.random((70, 90)) < share).astype(np.uint8))
-        packed = {**coco.encode(mask), "size": [70, 90]}
-        assert shape_fault(packed, (70, 90)) is None
-        assert (region_of(packed, (70, 90)) == mask).all()
-    assert region_of({"size": [6, 8], "counts": PACKED}, (6, 8)).sum() == 6
 
 
 def test_an_area_is_needed_only_where_it_is_gone_by(workspace: Path) -> None:

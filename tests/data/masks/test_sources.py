@@ -6,51 +6,16 @@ from toys import save
 
 from comp.core.errors import DataError
 from comp.data.masks.form import MaskForm
-from comp.data.masks.sources import CocoSource, RunsSource, Shape, region_of
+from comp.data.masks.sources import CocoSource, RunsSource, Shape
 
 ONE, LAYERS = MaskForm(2, 1), MaskForm(2, 2)
 LEFT = [0.0, 0.0, 4.0, 0.0, 4.0, 6.0, 0.0, 6.0]  # x, y: the four columns on the left
 TOP = [0.0, 0.0, 8.0, 0.0, 8.0, 2.0, 0.0, 2.0]
-BOX = np.zeros((6, 8), bool)
-BOX[1:5, 2:6] = True
 
 
 @pytest.fixture
 def photo(workspace: Path) -> Path:
     return save(workspace / "a.png", np.zeros((6, 8, 3), np.uint8))
-
-
-def runs_of(mask: np.ndarray) -> list[int]:
-    """COCO's run lengths: down the columns, first of zeros."""
-    flat = np.concatenate([[0], mask.ravel(order="F").astype(int)])
-    edges = np.flatnonzero(np.diff(flat)) if flat.any() else np.array([], int)
-    return np.diff([0, *edges, mask.size]).tolist()
-
-
-def test_crowd_run_lengths_are_read_packed_and_not() -> None:
-    from pycocotools import mask as coco
-
-    plain = {"size": [6, 8], "counts": runs_of(BOX)}
-    assert (region_of(plain, (6, 8)) == BOX).all()
-    assert (region_of(coco.frPyObjects(plain, 6, 8), (6, 8)) == BOX).all()
-
-
-def test_a_hole_in_run_lengths_stays_a_hole() -> None:
-    ring = BOX.copy()
-    ring[2:4, 3:5] = False
-    found = region_of({"size": [6, 8], "counts": runs_of(ring)}, (6, 8))
-    assert (found == ring).all()
-
-
-def test_several_polygons_are_one_object() -> None:
-    right = [6.0, 0.0, 8.0, 0.0, 8.0, 6.0, 6.0, 6.0]
-    found = region_of([LEFT, right], (6, 8))
-    assert found.all(axis=0).tolist() == [True] * 4 + [False] * 2 + [True] * 2
-
-
-def test_polygons_of_two_points_cover_nothing() -> None:
-    assert not region_of([[0, 0, 5, 5]], (6, 8)).any()
-    assert not region_of([], (6, 8)).any()
 
 
 def test_the_last_shape_lies_on_top_and_layers_keep_both(photo: Path) -> None:
