@@ -19,8 +19,9 @@ MODULES = {
 FILES = sorted(TESTS.rglob("test_*.py"))
 
 # Tests of no single module: they stand at the top of the suite, or in these folders.
-APART = {"docs", "faults"}
+APART = {"contracts", "docs", "faults"}
 CROSS_CUTTING = {
+    "test_api.py",
     "test_cardamage.py",
     "test_demo.py",
     "test_drift.py",
