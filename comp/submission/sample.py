@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from comp.core.errors import DataError, SubmissionError, complain, first, repeated
+from comp.data.index.table_text import TextForm
 from comp.data.index.tables import Table, read_table
 
 
@@ -21,7 +22,7 @@ class Sample:
     `id_column`   which of them holds the ids
     `ids`         (N,) text, in the order of the file, each once
     `texts`       answer column -> the different cells that the sample has there
-    `header`      the bytes of its first line, with its byte order mark, without the newline
+    `form`        how the text of the file is written
     `fixed`       columns that are copied from the sample: column -> (N,) cells
     """
 
@@ -30,11 +31,7 @@ class Sample:
     id_column: str
     ids: tuple[str, ...]
     texts: dict[str, frozenset[str]]
-    header: bytes
-    encoding: str = "utf-8"
-    newline: str = "\n"
-    final_newline: bool = True
-    delimiter: str = ","
+    form: TextForm = field(default_factory=TextForm)
     fixed: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
@@ -63,19 +60,15 @@ def read_sample(path: Path, id_column: str) -> Sample:
 
 def sample_of(table: Table, key: str, fixed: Sequence[str] = ()) -> Sample:
     """The sample in a table. key: the column of ids; fixed: the columns that are copied."""
-    path, form = table.path, table.form
+    columns = {name: tuple(cells) for name, cells in table.values.items()}
     return Sample(
-        fixed={name: tuple(table.values[name]) for name in fixed},
-        path=Path(path),
-        columns=tuple(table.columns),
+        path=Path(table.path),
+        columns=table.columns,
         id_column=key,
-        ids=tuple(table.values[key]),
-        texts={name: frozenset(table.values[name]) for name in table.columns if name != key},
-        header=form.header or _lines([table.columns], ",", "\n").encode().removesuffix(b"\n"),
-        encoding=form.encoding,
-        newline=form.newline,
-        final_newline=form.final_newline,
-        delimiter=form.delimiter,
+        ids=columns[key],
+        texts={name: frozenset(cells) for name, cells in columns.items() if name != key},
+        form=table.form,
+        fixed={name: columns[name] for name in fixed},
     )
 
 
@@ -83,8 +76,7 @@ def make_sample(id_column: str, answers: Sequence[str], ids: Sequence[str]) -> S
     """A plain sample for a competition that gives none: UTF-8, commas, ids in the given order."""
     columns = (id_column, *answers)
     texts: dict[str, frozenset[str]] = {name: frozenset() for name in answers}
-    header = _lines([columns], ",", "\n").encode().removesuffix(b"\n")
-    return Sample(Path("no sample"), columns, id_column, tuple(ids), texts, header)
+    return Sample(Path("no sample"), columns, id_column, tuple(ids), texts)
 
 
 def render(sample: Sample, answers: Mapping[str, Sequence[str]]) -> bytes:
@@ -94,21 +86,23 @@ def render(sample: Sample, answers: Mapping[str, Sequence[str]]) -> bytes:
     """
     columns = {sample.id_column: sample.ids, **sample.fixed, **answers}
     rows = zip(*(columns[name] for name in sample.columns), strict=True)
-    text = sample.newline + _lines(rows, sample.delimiter, sample.newline)
-    if not sample.final_newline:
-        text = text.removesuffix(sample.newline)
+    form, header = sample.form, sample.form.header or b""
+    text = form.newline if header else _lines([sample.columns], form)
+    text += _lines(rows, form)
+    if not form.final_newline:
+        text = text.removesuffix(form.newline)
     try:
-        return sample.header + text.encode(sample.encoding)
+        return header + text.encode(form.encoding)
     except UnicodeEncodeError as problem:
         letter = problem.object[problem.start]
         raise SubmissionError(
-            f"{sample.path}: is {sample.encoding} text, which has no {letter!r}; save it as UTF-8"
+            f"{sample.path}: is {form.encoding} text, which has no {letter!r}; save it as UTF-8"
         ) from problem
 
 
-def _lines(rows: Iterable[Sequence[str]], delimiter: str, newline: str) -> str:
+def _lines(rows: Iterable[Sequence[str]], form: TextForm) -> str:
     """Rows of cells as the text of a table, quoted where they must be."""
-    rows = list(rows)
+    rows, newline, delimiter = list(rows), form.newline, form.delimiter
     text = newline.join(map(delimiter.join, rows)) + newline if rows else ""
     ends = text.count("\n") + text.count("\r")
     cells = sum(map(len, rows))

@@ -22,11 +22,12 @@ def read_delimited(path: Path, sample: Sample) -> tuple[dict[str, tuple[str, ...
     Columns and ids must be those of the sample, in its order. No columns where lines have not as
     many cells as the header. Raises SubmissionError for a file that cannot be read.
     """
+    form = sample.form
     try:
-        text = _read_bytes(path).removeprefix(_BOM).decode(sample.encoding)
-        header, rows, odd, columns = _plain(text, sample.delimiter) or _any(text, sample.delimiter)
+        text = _read_bytes(path).removeprefix(_BOM).decode(form.encoding)
+        header, rows, odd, columns = _plain(text, form.delimiter) or _any(text, form.delimiter)
     except (UnicodeDecodeError, csv.Error) as problem:
-        return {}, [f"not a {sample.encoding} table: {problem}"]
+        return {}, [f"not a {form.encoding} table: {problem}"]
     complaints = _column_complaints(header, sample)
     if rows != len(sample.ids):
         complaints.append(f"Submission must have {len(sample.ids)} rows; it has {rows}")
@@ -46,11 +47,11 @@ def form_warnings(path: Path, sample: Sample) -> list[str]:
     """How the bytes around the cells differ from the sample's; sites read them all the same."""
     out = []
     line = _read_bytes(path).split(b"\n", 1)[0]
-    if line.startswith(_BOM) != sample.header.startswith(_BOM):
+    if line.startswith(_BOM) != sample.form.bom:
         has, other = ("a", "none") if line.startswith(_BOM) else ("no", "one")
         out.append(f"the file has {has} byte order mark, the sample has {other}")
-    if line.endswith(b"\r") != (sample.newline == "\r\n"):
-        out.append(f"lines do not end as in the sample ({sample.newline!r})")
+    if line.endswith(b"\r") != (sample.form.newline == "\r\n"):
+        out.append(f"lines do not end as in the sample ({sample.form.newline!r})")
     return out
 
 
