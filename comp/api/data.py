@@ -153,7 +153,7 @@ class Plan:
     `balance`      one row per fold: images, and images of each class
     `count`, `scheme`, `seed`   how it was made
     `fingerprint`  SHA-256 of ids, labels, groups and folds, which later stages compare
-    `warnings`     what its user should know
+    `warnings`     what to know about it
     `path`         folds/<name>.csv
     """
 
