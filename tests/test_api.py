@@ -174,6 +174,24 @@ def test_an_interrupt_writes_a_checkpoint_and_raises(
     assert comp.train(tree, work, folds=0, quiet=True).folds["skipped"].tolist() == [False]
 
 
+def test_weights_and_plugins_are_found_below_the_workspace(
+    elsewhere: tuple[dict[str, Any], Path, Path],
+) -> None:
+    from comp.stages.experiment import open_experiment
+
+    tree, work, _ = elsewhere
+    tree = {**tree, "model": {**tree["model"], "weights": "w.pt"}, "plugins": ["parts.py"]}
+    (work / "parts.py").write_text("x = 1\n")
+    experiment = open_experiment(comp.load_config(tree), work)
+    assert experiment.config.model.weights == "w.pt"
+    assert experiment.config.model.at(work).weights == str(work / "w.pt")
+    assert (experiment.data.root, experiment.config.data.root) == (str(work / "input"), "input")
+    assert experiment.path("blend.yaml") == work / "blend.yaml"
+    comp.make_folds(tree, work, quiet=True)
+    with pytest.raises(comp.errors.ModelError, match=str(work / "w.pt")):
+        comp.train(tree, work, quiet=True)
+
+
 def test_mistakes_are_exceptions_with_the_message_of_the_command_line(
     elsewhere: tuple[dict[str, Any], Path, Path],
 ) -> None:

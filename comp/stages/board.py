@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from comp.config.plugins import load_plugins
 from comp.config.workspace import Workspace
 from comp.core import checksums, files
 from comp.core.errors import CheckError, CompError, RunError, SubmissionError, UsageError, pick
@@ -141,7 +142,7 @@ def _run(name: str, root: Path) -> tuple[tuple[str, str], BoardEntry]:
 
 
 def _judge(name: str, root: Path, plan_of_run: str) -> tuple[float, float, float, float, str]:
-    config, nan = run_config(name, root / "runs"), float("nan")
+    config, nan = load_plugins(run_config(name, root / "runs"), root), float("nan")
     paths = Workspace(name, root, config.folds.plan)
     plan = load_plan(paths.plan_csv, paths.plan_json)
     if plan.fingerprint != plan_of_run:

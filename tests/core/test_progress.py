@@ -1,13 +1,15 @@
-"""Messages go to stderr and bars to a terminal only."""
+"""Messages go to stderr, bars to a terminal or a notebook only."""
 
 from __future__ import annotations
 
 import io
 import sys
+import types
 from collections.abc import Iterator
 
 import pytest
 
+from comp.core import progress
 from comp.core.progress import be_quiet, say, track
 
 
@@ -42,3 +44,33 @@ def test_a_terminal_gets_a_bar_unless_quiet(monkeypatch: pytest.MonkeyPatch, qui
     be_quiet(quiet)
     assert [*track(range(3), 3, "letters")] == [0, 1, 2]
     assert ("letters" in terminal.getvalue()) is not quiet
+
+
+def test_quiet_ends_with_its_block(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ValueError, match="x"), progress.quietly(True):
+        progress.say("one")
+        raise ValueError("x")
+    progress.say("two")
+    assert capsys.readouterr().err == "two\n"
+
+
+@pytest.mark.parametrize(("widgets", "expected"), [(True, True), (False, False)])
+def test_a_notebook_has_bars_where_it_has_widgets(
+    monkeypatch: pytest.MonkeyPatch, widgets: bool, expected: bool
+) -> None:
+    shell = type("ZMQInteractiveShell", (), {})()
+    kernel = types.ModuleType("IPython")
+    monkeypatch.setattr(kernel, "get_ipython", lambda: shell, raising=False)
+    monkeypatch.setitem(sys.modules, "IPython", kernel)
+    monkeypatch.setattr(progress, "find_spec", lambda name: object() if widgets else None)
+    assert progress.in_notebook() is expected
+    console = progress._console()
+    assert (console is not None and console.is_jupyter) is expected
+
+
+def test_a_terminal_of_ipython_is_no_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
+    shell = type("TerminalInteractiveShell", (), {})()
+    kernel = types.ModuleType("IPython")
+    monkeypatch.setattr(kernel, "get_ipython", lambda: shell, raising=False)
+    monkeypatch.setitem(sys.modules, "IPython", kernel)
+    assert not progress.in_notebook()
