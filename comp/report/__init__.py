@@ -1,1 +1,1 @@
-"""What a person looks at: pictures and tables of what the stages did."""
+"""Pages, pictures and printed tables of what the stages did."""

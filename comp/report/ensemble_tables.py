@@ -69,7 +69,7 @@ def _coverage(result: Ensembled) -> str:
 def _print_rows(result: Ensembled) -> None:
     """Every vote with every kind of weights."""
     names = [model.name for model in result.models if model.oof is not None]
-    print(f"members judged: {', '.join(names)}")
+    print(f"members with out-of-fold predictions: {', '.join(names)}")
     used = (result.blend.vote.name, result.blend.weigher)
     heads = ("vote", "weights", "raw", "tuned", "honest", "95 %", "fitted weights")
     rows = [_candidate(row, best=row is result.best) for row in result.table]
