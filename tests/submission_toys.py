@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from comp.data.index.sample_rows import Asked
+from comp.data.index.sample_rows import SampleRows
 from comp.submission import Format, check_submission
 from comp.submission.formats.cells import make_cells
 from comp.submission.formats.csv import CsvFormat
@@ -23,7 +23,7 @@ F1, AUC = METRICS["macro_f1"], METRICS["roc_auc"]
 
 SIZES = {"a": (5, 8), "b": (6, 4)}
 MASKS = MaskRows(
-    rows=Asked(("a", "a", "b", "b"), ("10", "20", "10", "20")),
+    rows=SampleRows(("a", "a", "b", "b"), ("10", "20", "10", "20")),
     codes=("10", "20"),
     classes=("dent", "rust"),
     exclusive=True,

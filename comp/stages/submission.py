@@ -19,7 +19,7 @@ from comp.core.errors import (
 )
 from comp.data.index.file_match import list_files
 from comp.data.index.index import Index
-from comp.data.layouts.coco import image_ids
+from comp.data.layouts.coco_json import image_ids
 from comp.data.layouts.layouts import LAYOUTS, sample_ids, sample_path
 from comp.stages.experiment import Experiment, read_test_images, read_train
 from comp.submission.diff import Diff

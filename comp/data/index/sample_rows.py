@@ -1,4 +1,4 @@
-"""Which image and class each row of a sample submission of masks asks for.
+"""Which image and class each row of a sample submission of masks is for.
 
 ImageId_ClassId, EncodedPixels      the id of the image and the code of the class, joined by "_"
 ImageId, ClassId, EncodedPixels     in two columns
@@ -15,7 +15,7 @@ from comp.data.index.tables import Table
 
 
 @dataclass(frozen=True)
-class Asked:
+class SampleRows:
     """The rows of a sample of masks.
 
     `images`  (R,) the id of the image of each row
@@ -33,40 +33,40 @@ class Asked:
         return tuple(dict.fromkeys(self.images))
 
 
-def read_asked(table: Table, key: str, known: Callable[[str], bool]) -> Asked:
-    """What the rows of a sample ask for. key: the column of ids; known: whether an id has an image.
+def read_sample_rows(table: Table, key: str, known: Callable[[str], bool]) -> SampleRows:
+    """The rows of a sample. key: the column of ids; known: whether an id has an image.
 
-    The column of the class is one between that of the ids and the last. Ids that all have
-    an "_", and not all an image, are cut at their last one.
+    The column of the class is the one between that of the ids and the last. Where ids all have an
+    "_" and not all have an image, the class is what follows their last "_".
     """
     ids = table.values[key]
     rest = [name for name in table.columns if name != key]
     if len(rest) > 1:
-        return Asked(tuple(ids), tuple(table.values[rest[0]]))
+        return SampleRows(tuple(ids), tuple(table.values[rest[0]]))
     if all(known(name) for name in dict.fromkeys(ids)) or not all("_" in name for name in ids):
-        return Asked(tuple(ids), (None,) * len(ids))
+        return SampleRows(tuple(ids), (None,) * len(ids))
     parts = [name.rpartition("_") for name in ids]
-    return Asked(tuple(p[0] or p[2] for p in parts), tuple(p[2] for p in parts), joined=True)
+    return SampleRows(tuple(p[0] or p[2] for p in parts), tuple(p[2] for p in parts), joined=True)
 
 
-def odd_rows(
-    asked: Asked, codes: Sequence[str] | None, lines: Sequence[int] | None = None
+def row_complaints(
+    rows: SampleRows, codes: Sequence[str] | None, lines: Sequence[int] | None = None
 ) -> list[str]:
-    """Complaints about rows that are there twice, and about codes of no class.
+    """Complaints about images and classes with several rows, and about unknown classes.
 
-    lines: (R,) the line of each row, for the message.
+    codes: those of the classes, or None for any. lines: (R,) the line of each row, for the message.
     """
-    rows: dict[tuple[str, str | None], list[int]] = {}
-    for row, pair in enumerate(zip(asked.images, asked.codes, strict=True)):
-        rows.setdefault(pair, []).append(row)
+    places: dict[tuple[str, str | None], list[int]] = {}
+    for row, pair in enumerate(zip(rows.images, rows.codes, strict=True)):
+        places.setdefault(pair, []).append(row)
     twice = [
         f"{image} {code or ''}".strip()
         + (f" on lines {' and '.join(str(lines[n]) for n in some[:4])}" if lines else "")
-        for (image, code), some in rows.items()
+        for (image, code), some in places.items()
         if len(some) > 1
     ]
     out = [f"{len(twice)} images and classes have several rows: {first(twice)}"] if twice else []
-    unknown = sorted({c for c in asked.codes if c is not None and codes and c not in codes})
+    unknown = sorted({c for c in rows.codes if c is not None and codes and c not in codes})
     if unknown:
         out.append(f"classes that are unknown: {first(unknown)}; known: {first(codes or (), 12)}")
     return out

@@ -95,7 +95,7 @@ def defects_train(data: DataConfig, task: Task) -> Index:
         complaints.append(f"data.classes: {first(classes)}; here they are {first(DEFECTS)}")
     complain(
         DataError,
-        f"{data.root}: not right as data of the layout 'defects':",
+        f"{data.root}: not data of the layout 'defects':",
         [*complaints, *unclear],
     )
     if task.spatial:

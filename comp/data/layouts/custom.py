@@ -68,5 +68,5 @@ def _index(name: str, table: Table, data: DataConfig, task: Task) -> Index:
     groups = table.values.get(_GROUP)
     if groups is not None and "" in groups:
         complaints.append(f"{groups.count('')} rows have no group")
-    complain(DataError, f"layout {name!r}: not right as training data:", complaints, shown=30)
+    complain(DataError, f"layout {name!r}: not a table of training images:", complaints, shown=30)
     return file_match.build_index(ids, paths, found.classes, found.target, groups)

@@ -1,21 +1,19 @@
 """Where a competition keeps its images and labels: from its files to an Index.
 
-`csv`      a table with an id and label columns, and folders of images. An id is what the table
-           says; which file it means is told by `comp.data.index.file_match`.
-`folders`  `train_images/<class>/...`, one folder a class. An id is the path below `train_images`
-           with its suffix ("cat/0001.jpg"), so that it never depends on the other files.
+`csv`      a table with an id and label columns, and folders of images
+`folders`  `train_images/<class>/...`, one folder per class. An id is the path below `train_images`
+           with its suffix ("cat/0001.jpg"), so it never depends on the other files.
 `defects`  `train/defect_images`, `train/defect_masks`, `train/normal_images`, `test/images`. An
            id is the file name with its suffix; a name that is in both folders of images gets its
            folder in front. The classes are normal and defect.
-`profiles` `train/train.csv` with a row a person and `train/images/<person>/` with their photos,
-           see `comp.data.layouts.profiles`; `eval/info.csv`, `eval/images`.
-
-`coco`     images with masks from COCO's json, see `comp.data.layouts.coco`.
-`masks`    images and mask files, see `comp.data.layouts.mask_files`.
-`rle`      images and a table of run lengths, see `comp.data.layouts.rle_table`.
+`profiles` `train/train.csv` with a row per person and `train/images/<person>/` with their photos;
+           `eval/info.csv`, `eval/images`
+`coco`     images with masks from COCO's json
+`masks`    images and mask files
+`rle`      images and a table of run lengths
 
 Test ids are those of the sample submission, as it writes them; without one, every image of the
-test folder, with its suffix. All that is wrong is told at once, in one DataError.
+test folder, with its suffix. One DataError lists all complaints.
 """
 
 from __future__ import annotations
@@ -28,20 +26,22 @@ from typing import Any
 
 import numpy as np
 
-from comp.config.schema import AUTO_GROUP, DataConfig
+from comp.config.schema import DataConfig
 from comp.core.errors import DataError, complain, did_you_mean, first, pick
-from comp.data.index import file_match, labels
+from comp.data.index import file_match
 from comp.data.index.index import Index
-from comp.data.index.sample_rows import odd_rows, read_asked
+from comp.data.index.sample_rows import read_sample_rows, row_complaints
 from comp.data.index.tables import Table, read_table
 from comp.data.layouts import (
     class_folders,
     coco,
+    csv_table,
     mask_files,
     profiles,
     rle_table,
     train_test_overlap,
 )
+from comp.data.layouts.train_test_overlap import SharedImage
 from comp.tasks.kinds import Task
 
 Array = np.ndarray[Any, Any]
@@ -58,8 +58,8 @@ class Layout:
     `test_images`  data -> the folder of the test images
     `samples`      where the sample submission may lie besides `data.sample_submission`
     `needs_sample` whether the default sample submission must be there
-    `masks`        whether it gives an answer a pixel
-    `labels`       whether it gives an answer an image
+    `masks`        whether it has masks, for segmentation
+    `labels`       whether it has labels, for classification
     `named`        whether a table names its images; others beside them are not trained on
     """
 
@@ -84,14 +84,14 @@ def read_index(data: DataConfig, task: Task) -> Index:
     lacking = layout.lacks(data)
     if lacking:
         fitting = [name for name, other in LAYOUTS.items() if not other.lacks(data)]
-        hint = f"layouts that would fit: {', '.join(fitting)}" if fitting else "no layout fits"
+        hint = f"layouts that fit: {', '.join(fitting)}" if fitting else "no layout fits"
         complain(DataError, _heading(data), [*lacking, f"{hint} (data.layout)"])
     if not (layout.masks if task.spatial else layout.labels):
         kind = "masks" if task.spatial else "labels"
         others = [name for name, other in LAYOUTS.items() if getattr(other, kind)]
         raise DataError(
-            f"data.layout: {data.layout!r} gives no {kind}, which task: {task.name} needs; these "
-            f"do: {', '.join(others)}"
+            f"data.layout: {data.layout!r} has no {kind}, which task: {task.name} needs; these "
+            f"have: {', '.join(others)}"
         )
     index = layout.train(data, task)
     shared = in_both(data, task, index, train_test_overlap.same_files)
@@ -100,7 +100,7 @@ def read_index(data: DataConfig, task: Task) -> Index:
 
 
 def read_test(data: DataConfig, task: Task, classes: tuple[str, ...]) -> Index:
-    """The images that the sample submission asks for, without target, sorted by id.
+    """The images that the sample submission lists, without target, sorted by id.
 
     Raises one DataError for ids that are repeated, cannot be, or have no image.
     """
@@ -117,11 +117,11 @@ def in_both(
     data: DataConfig,
     task: Task,
     index: Index,
-    find: Callable[[Index, Sequence[str], file_match.Listing], list[train_test_overlap.Pair]],
+    find: Callable[[Index, Sequence[str], file_match.Listing], list[SharedImage]],
 ) -> list[str]:
     """The overlap of training and test images that `find` of `train_test_overlap` finds.
 
-    Nothing where the test images cannot be told: read_test says why, and training needs none.
+    Nothing where the test images cannot be read: read_test says why, and training needs none.
     """
     folder = _layout(data).test_images(data)
     if not folder.is_dir():
@@ -130,7 +130,7 @@ def in_both(
         listing = file_match.list_files(folder, Path(data.root))
         ids, _ = sample_ids(data, task, listing)
         tables = (Path(data.root) / data.train_csv, data.id), (sample_path(data), data.id)
-        return train_test_overlap.told(find(index, ids, listing), *tables)
+        return train_test_overlap.complaints(find(index, ids, listing), *tables)
     except DataError:
         return []
 
@@ -149,8 +149,8 @@ def open_root(data: DataConfig) -> Path:
     kind = "is not a folder" if root.exists() else "does not exist"
     above = next(folder for folder in (root.parent, *root.parents) if folder.is_dir())
     beside = sorted(item.name for item in above.iterdir() if item.is_dir())
-    asked = root.relative_to(above).parts[0]
-    close = did_you_mean(asked, beside, show=lambda name: repr(str(above / name)))
+    missing = root.relative_to(above).parts[0]
+    close = did_you_mean(missing, beside, show=lambda name: repr(str(above / name)))
     have = close.strip() or _have(above, beside)
     here = "" if root.is_absolute() else f"; it is relative to the current folder, {Path.cwd()}"
     raise DataError(
@@ -163,7 +163,7 @@ def _have(folder: Path, names: Sequence[str]) -> str:
 
 
 def _heading(data: DataConfig) -> str:
-    return f"{data.root}: not right as data of the layout {data.layout!r}:"
+    return f"{data.root}: not data of the layout {data.layout!r}:"
 
 
 def sample_path(data: DataConfig) -> Path | None:
@@ -178,25 +178,25 @@ def sample_path(data: DataConfig) -> Path | None:
         return there[0] if there else None
     raise DataError(
         f"data.sample_submission: no such file: {' or '.join(str(root / p) for p in places)}; "
-        "name the file, or set it to null to answer for every image of the test folder"
+        "name the file, or set it to null to predict every image of the test folder"
     )
 
 
 def id_column(table: Table, data: DataConfig) -> str:
-    """The column `data.id`; the first one in a table that calls it otherwise."""
+    """The column `data.id`, or the first one of a table without it."""
     return data.id if data.id in table.values else table.columns[0]
 
 
 def sample_ids(
     data: DataConfig, task: Task, listing: file_match.Listing
 ) -> tuple[list[str], list[str]]:
-    """The ids of the test images by the sample submission, or of all where there is none; and
+    """The ids of the test images in the sample submission, or of all where there is none; and
     complaints about them."""
-    return (_asked_ids if task.spatial else _test_ids)(data, listing)
+    return (_mask_ids if task.spatial else _test_ids)(data, listing)
 
 
 def _test_ids(data: DataConfig, listing: file_match.Listing) -> tuple[list[str], list[str]]:
-    """The ids to answer for, and complaints about them."""
+    """The ids in the first column of a sample, and complaints about them."""
     sample = sample_path(data)
     if sample is None:
         ids = [name for name, _ in listing.images]
@@ -205,56 +205,26 @@ def _test_ids(data: DataConfig, listing: file_match.Listing) -> tuple[list[str],
     table = read_table(sample)
     ids = table.values[id_column(table, data)]
     places = [f"{sample}, line {line}" for line in table.lines]
-    complaints = [] if ids else [f"{sample}: no rows: no image is asked for"]
+    complaints = [] if ids else [f"{sample}: no rows: no image is listed"]
     complaints += file_match.bad_ids(ids, places)
     return ids, complaints + [
         f"{sample}: {line}" for line in file_match.repeated_rows(ids, table.lines)
     ]
 
 
-def _asked_ids(data: DataConfig, listing: file_match.Listing) -> tuple[list[str], list[str]]:
-    """The images that a sample of masks asks for, and complaints about them."""
+def _mask_ids(data: DataConfig, listing: file_match.Listing) -> tuple[list[str], list[str]]:
+    """The images that a sample of masks lists, and complaints about them."""
     sample = sample_path(data)
     if sample is None:
         return _test_ids(data, listing)
     table = read_table(sample)
-    asked = read_asked(table, id_column(table, data), lambda name: bool(listing.find(name)))
-    ids = list(asked.ids)
-    complaints = [] if ids else [f"{sample}: no rows: no image is asked for"]
+    rows = read_sample_rows(table, id_column(table, data), lambda name: bool(listing.find(name)))
+    ids = list(rows.ids)
+    complaints = [] if ids else [f"{sample}: no rows: no image is listed"]
     complaints += file_match.bad_ids(ids, [str(sample)] * len(ids))
-    return ids, complaints + [f"{sample}: {line}" for line in odd_rows(asked, None, table.lines)]
-
-
-def _csv_lacks(data: DataConfig) -> list[str]:
-    root = Path(data.root)
-    table = root / data.train_csv
-    out = [] if table.is_file() else [f"the table {table} is missing (data.train_csv)"]
-    return out + file_match.no_folders(root / data.train_images)
-
-
-def _csv_train(data: DataConfig, task: Task) -> Index:
-    root = Path(data.root)
-    table = read_table(root / data.train_csv)
-    read = labels.read_labels(table, data, task)
-    complaints = list(read.complaints)
-    groups, ungrouped = _groups(table, data)
-    ids, unreadable = _csv_ids(table, data, read.texts)
-    listing = file_match.list_files(root / data.train_images, root)
-    found, unfound = file_match.match(ids, listing)
-    complaints = [*unreadable, *complaints, *ungrouped, *unfound]
-    complain(DataError, f"{table.path}: not right as training data:", complaints, shown=30)
-    return file_match.build_index(
-        ids, [found[name] for name in ids], read.classes, read.target, groups
-    )
-
-
-def _csv_ids(table: Table, data: DataConfig, notes: Sequence[str]) -> tuple[list[str], list[str]]:
-    if data.id not in table.values:
-        return [], [f"data.id: {table.no_column(data.id)}"]
-    ids = table.values[data.id]
-    complaints = [] if ids else ["no rows"]
-    complaints += file_match.bad_ids(ids, [f"line {line}" for line in table.lines])
-    return ids, complaints + file_match.repeated_rows(ids, table.lines, notes)
+    return ids, complaints + [
+        f"{sample}: {line}" for line in row_complaints(rows, None, table.lines)
+    ]
 
 
 def test_folder(data: DataConfig) -> Path:
@@ -262,28 +232,16 @@ def test_folder(data: DataConfig) -> Path:
     return _layout(data).test_images(data)
 
 
-def _groups(table: Table, data: DataConfig) -> tuple[list[str] | None, list[str]]:
-    if data.group in (None, AUTO_GROUP):
-        return None, []
-    if data.group not in table.values:
-        return None, [f"data.group: {table.no_column(data.group)}"]
-    cells = table.values[data.group]
-    empty = [line for cell, line in zip(cells, table.lines, strict=True) if not cell.strip()]
-    if not empty:
-        return cells, []
-    return cells, [f"{len(empty)} rows have no group in {data.group!r}: lines {first(empty)}"]
-
-
 def _test_images(data: DataConfig) -> Path:
     return Path(data.root) / data.test_images
 
 
-# A layout whose answers are masks, from what it lacks and its training index
+# A layout with masks alone, from what it lacks and its training index
 _of_masks = partial(Layout, test_images=_test_images, needs_sample=False, masks=True, labels=False)
 
 
 LAYOUTS = {
-    "csv": Layout(_csv_lacks, _csv_train, _test_images, named=True),
+    "csv": Layout(csv_table.lacks, csv_table.train, _test_images, named=True),
     "folders": Layout(
         class_folders.folders_lacks,
         class_folders.folders_train,

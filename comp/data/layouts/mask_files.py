@@ -57,7 +57,7 @@ def train(data: DataConfig, task: Task) -> Index:
     layered = bool(masks.images) and all("/" in name for name, _ in masks.images)
     make = _layers if layered else _numbers
     classes, codes, sources = make(ids, paths, masks, data, task, complaints)
-    complain(DataError, f"{data.root}: not right as data of the layout 'masks':", complaints)
+    complain(DataError, f"{data.root}: not data of the layout 'masks':", complaints)
     return index_of(ids, paths, classes, codes, sources, task, data.cache)
 
 

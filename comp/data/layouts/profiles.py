@@ -47,12 +47,12 @@ def train(data: DataConfig, task: Task) -> Index:
     people = read_table(Path(data.root) / _TABLE)
     group = data.group or data.id
     lost = [people.no_column(name) for name in (_FOLDER, group) if name not in people.values]
-    complain(DataError, f"{people.path}: not right as training data:", lost)
+    complain(DataError, f"{people.path}: not a table of training images:", lost)
     listing = file_match.list_files(Path(data.root) / _IMAGES, Path(data.root))
     photos, paths, complaints = _photos(people, listing)
     read = labels.read_labels(photos, data, task, _classes(data))
     complaints += read.complaints
-    complain(DataError, f"{people.path}: not right as training data:", complaints, shown=30)
+    complain(DataError, f"{people.path}: not a table of training images:", complaints, shown=30)
     ids = photos.values["photo"]
     return file_match.build_index(ids, paths, read.classes, read.target, photos.values[group])
 

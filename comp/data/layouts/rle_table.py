@@ -21,7 +21,7 @@ from comp.data.images.header import image_size
 from comp.data.index import file_match
 from comp.data.index.index import Index
 from comp.data.index.masks import Masks
-from comp.data.index.sample_rows import Asked, odd_rows, read_asked
+from comp.data.index.sample_rows import SampleRows, read_sample_rows, row_complaints
 from comp.data.index.tables import Table, read_table
 from comp.data.masks import rle
 from comp.data.masks.form import MaskForm
@@ -66,7 +66,7 @@ def train(data: DataConfig, task: Task) -> Index:
     ids = [named.get(path, name) for name, path in listing.images]
     paths = [path for _, path in listing.images]
     complaints += file_match.bad_ids(ids, [str(listing.folder)] * len(ids))
-    complain(DataError, f"{table.path}: not right as data of the layout 'rle':", complaints)
+    complain(DataError, f"{table.path}: not data of the layout 'rle':", complaints)
     truth = _masks(ids, paths, cells, codes, data, task, table)
     target = np.stack([truth.objects(row) > 0 for row in range(len(ids))]).astype(np.int64)
     return file_match.build_index(ids, paths, tuple(classes), target, masks=truth, codes=codes)
@@ -162,7 +162,7 @@ def _cells(
         return {}
     asked = _asked(table, key, columns, data, listing)
     complaints += (
-        odd_rows(asked, None, table.lines)
+        row_complaints(asked, None, table.lines)
         if len(columns) > 1
         else _repeated(table, asked, columns[0])
     )
@@ -175,7 +175,7 @@ def _cells(
     return out
 
 
-def _repeated(table: Table, asked: Asked, column: str) -> list[str]:
+def _repeated(table: Table, asked: SampleRows, column: str) -> list[str]:
     """A complaint about rows that say the same twice; an object of a class has a row each."""
     seen: dict[tuple[str, ...], int] = {}
     twice = []
@@ -189,14 +189,14 @@ def _repeated(table: Table, asked: Asked, column: str) -> list[str]:
 
 def _asked(
     table: Table, key: str, columns: Sequence[str], data: DataConfig, listing: file_match.Listing
-) -> Asked:
+) -> SampleRows:
     """Image and class of each row; the class is no column but that of `data.rle_class`."""
     ids = tuple(table.values[key])
     if data.rle_class is not None:
-        return Asked(ids, tuple(table.values[data.rle_class]))
+        return SampleRows(ids, tuple(table.values[data.rle_class]))
     if len(columns) > 1:
-        return Asked(ids, (None,) * len(ids))
-    return read_asked(table.only(key, columns[0]), key, lambda name: bool(listing.find(name)))
+        return SampleRows(ids, (None,) * len(ids))
+    return read_sample_rows(table.only(key, columns[0]), key, lambda name: bool(listing.find(name)))
 
 
 def _natural(code: str) -> tuple[int, str]:

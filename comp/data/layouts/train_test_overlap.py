@@ -1,8 +1,8 @@
-"""Images that are in both parts: to be trained on, and to be answered for.
+"""Images that are in both the training set and the test set.
 
-One file in both parts is refused wherever the data are read: no plan could mend it. Two files of
-one id and the same bytes are a leak, which a plan may only have when it says so. Two files that
-merely share a name (every folder has its `0001.png`) are two images.
+One file in both sets is refused wherever the data are read: no plan could help. Two files of one id
+with the same bytes are a leak, which a plan may have only if it notes it. Two files that merely
+share a name (every folder has its `0001.png`) are two images.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from comp.data.index.tables import read_table
 
 
 @dataclass(frozen=True)
-class Pair:
-    """An image in both parts: its id and its file in the training set and in the test set."""
+class SharedImage:
+    """An image in both sets: its id and its file in the training set and in the test set."""
 
     train_id: str
     train: Path
@@ -27,12 +27,12 @@ class Pair:
     test: Path
 
 
-def same_files(index: Index, asked: Sequence[str], listing: Listing) -> list[Pair]:
+def same_files(index: Index, test_ids: Sequence[str], listing: Listing) -> list[SharedImage]:
     """Training images that are the very files of test images, whatever their ids; links too.
 
-    asked: the test ids; listing: the files of their folder.
+    listing: the files of the folder of test images.
     """
-    shared = {*index.ids} & {*asked}
+    shared = {*index.ids} & {*test_ids}
     inside = any(_overlap(folder, listing.folder) for folder in {p.parent for p in index.paths})
     if not inside and not shared:
         return []
@@ -41,17 +41,21 @@ def same_files(index: Index, asked: Sequence[str], listing: Listing) -> list[Pai
         for name, path in zip(index.ids, index.paths, strict=True)
         if inside or name in shared
     }
-    found = [(name, path, path.resolve()) for name, path in _files(asked, listing)]
-    return [Pair(*owner[real], name, path) for name, path, real in found if real in owner]
+    found = [(name, path, path.resolve()) for name, path in _files(test_ids, listing)]
+    return [SharedImage(*owner[real], name, path) for name, path, real in found if real in owner]
 
 
-def same_bytes(index: Index, asked: Sequence[str], listing: Listing) -> list[Pair]:
-    """Training images whose id is a test id, with files of the same bytes. (Empty files say
-    nothing.)"""
+def same_bytes(index: Index, test_ids: Sequence[str], listing: Listing) -> list[SharedImage]:
+    """Training images whose id is a test id, with files of the same bytes; empty files do not
+    count."""
     file = dict(zip(index.ids, index.paths, strict=True))
-    shared = [name for name in asked if name in file]
+    shared = [name for name in test_ids if name in file]
     found = _files(shared, listing)
-    return [Pair(name, file[name], name, path) for name, path in found if _equal(file[name], path)]
+    return [
+        SharedImage(name, file[name], name, path)
+        for name, path in found
+        if _equal(file[name], path)
+    ]
 
 
 def _overlap(a: Path, b: Path) -> bool:
@@ -69,23 +73,23 @@ def _files(names: Iterable[str], listing: Listing) -> list[tuple[str, Path]]:
 def _equal(a: Path, b: Path) -> bool:
     try:
         return a.stat().st_size > 0 and filecmp.cmp(a, b, shallow=False)
-    except OSError:  # told where it is read
+    except OSError:  # reported where it is read
         return False
 
 
-def told(
-    pairs: Sequence[Pair], train: tuple[Path, str], test: tuple[Path | None, str]
+def complaints(
+    pairs: Sequence[SharedImage], train: tuple[Path, str], test: tuple[Path | None, str]
 ) -> list[str]:
-    """What to say of each pair: both rows and both files.
+    """A complaint for each shared image, with both rows and both files.
 
     train, test: the table of each part, which need not be there, and its column of ids.
     """
     if not pairs:
         return []
-    rows, asked = _places(*train), _places(*test)
+    train_rows, test_rows = _places(*train), _places(*test)
     return [
-        f"the training id {p.train_id!r} ({rows.get(p.train_id, '')}{p.train}) is the test id "
-        f"{p.test_id!r} ({asked.get(p.test_id, '')}{p.test})"
+        f"the training id {p.train_id!r} ({train_rows.get(p.train_id, '')}{p.train}) is the test "
+        f"id {p.test_id!r} ({test_rows.get(p.test_id, '')}{p.test})"
         for p in pairs
     ]
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from comp.core.errors import SubmissionError, first
 from comp.data.images.header import image_size
-from comp.data.index.sample_rows import Asked
+from comp.data.index.sample_rows import SampleRows
 from comp.data.masks import rle
 from comp.submission.formats.format import Answers, Columns, Competition
 from comp.submission.sample import Sample, make_sample
@@ -30,7 +30,7 @@ class MaskRows:
     `order`      of the run lengths
     """
 
-    rows: Asked
+    rows: SampleRows
     codes: Sequence[str]
     classes: Sequence[str]
     exclusive: bool
@@ -101,7 +101,7 @@ class MaskRows:
         return dict(zip(self.classes, means.tolist(), strict=True))
 
 
-def mask_rows(competition: Competition, rows: Asked) -> MaskRows:
+def mask_rows(competition: Competition, rows: SampleRows) -> MaskRows:
     """These rows, with the classes of a competition and the sizes of its test images."""
     place = {name: row for row, name in enumerate(competition.test.ids)}
     return MaskRows(
@@ -120,7 +120,7 @@ def own_rows(competition: Competition) -> tuple[Sample, MaskRows]:
     images, codes = zip(*pairs, strict=True) if pairs else ((), ())
     ids = [f"{image}_{code}" for image, code in pairs]
     sample = make_sample("ImageId_ClassId", ["EncodedPixels"], ids)
-    return sample, mask_rows(competition, Asked(images, codes, joined=True))
+    return sample, mask_rows(competition, SampleRows(images, codes, joined=True))
 
 
 def _overlap(cells: Sequence[str]) -> bool:

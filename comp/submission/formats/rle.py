@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 from comp.core.errors import DataError, SubmissionError, complain, first
-from comp.data.index.sample_rows import odd_rows, read_asked
+from comp.data.index.sample_rows import read_sample_rows, row_complaints
 from comp.data.index.tables import Table, read_table
 from comp.data.masks import rle
 from comp.submission.diff import Diff
@@ -37,8 +37,8 @@ class RleFormat:
             return cls(*own_rows(competition))
         table = read_table(path)
         key = competition.data.id if competition.data.id in table.columns else table.columns[0]
-        rows = read_asked(table, key, set(competition.test.ids).__contains__)
-        complaints = odd_rows(rows, codes)
+        rows = read_sample_rows(table, key, set(competition.test.ids).__contains__)
+        complaints = row_complaints(rows, codes)
         if None in rows.codes and len(codes) > 1:
             complaints.append(f"its rows name no class, and there are {len(codes)}: {first(codes)}")
         rest = [name for name in table.columns if name != key]
@@ -117,7 +117,7 @@ def _regions(table: Table, key: str) -> Regions:
     stems = {name.rpartition("_")[0] for name in table.values[key]}
     codes = {name.rpartition("_")[2] for name in table.values[key]}
     joined = len(stems) * len(codes) == len(table) and len(codes) < len(table)
-    rows = read_asked(table, key, lambda _: not joined)
+    rows = read_sample_rows(table, key, lambda _: not joined)
     out: Regions = {}
     pairs = zip(rows.images, rows.codes, strict=True)
     for (image, code), cell in zip(pairs, table.values[table.columns[-1]], strict=True):

@@ -79,7 +79,7 @@ def test_one_split_is_a_hold_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("parts", "told"),
+    ("parts", "message"),
     [
         ([("a b", "c d"), ("a b c", "d")], r"fold 1: 'd\.jpg' validate twice"),
         ([("a", "c d"), ("c d", "a b")], r"fold 0: 'b\.jpg' are in no part"),
@@ -88,9 +88,9 @@ def test_one_split_is_a_hold_out(tmp_path: Path) -> None:
     ],
 )
 def test_splits_that_are_no_partition_are_refused(
-    tmp_path: Path, parts: list[tuple[str, str]], told: str
+    tmp_path: Path, parts: list[tuple[str, str]], message: str
 ) -> None:
-    with pytest.raises(PlanError, match=told):
+    with pytest.raises(PlanError, match=message):
         read_splits(splits(tmp_path / "s.json", *parts), INDEX)
 
 

@@ -34,7 +34,7 @@ def test_a_class_in_few_groups_is_told_to_be_hopeless() -> None:
 
 def test_a_group_that_holds_most_of_a_class_is_told() -> None:
     index = index_of([1] * 10 + [1, 1, 0, 0, 0, 0, 0, 0], ["big"] * 10 + list(range(8)))
-    told = make_plan(index, FoldsConfig(count=3), 42).warnings
+    message = make_plan(index, FoldsConfig(count=3), 42).warnings
     assert "group 'big' alone holds 10 of the 12 images of class 'b', an even share is 4; " in (
-        " ".join(told)
+        " ".join(message)
     )

@@ -87,7 +87,7 @@ def test_accepted_groups_come_back_by_id(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "told"),
+    ("rows", "message"),
     [
         ("a,1\nb,1\nc,2\nd,2\n", "1 training ids are not in it: 'é 한,'"),
         ('a,1\nb,1\nc,2\nd,2\n"é 한,",3\nz,3\n', "1 ids are not training ids: 'z'"),
@@ -96,12 +96,12 @@ def test_accepted_groups_come_back_by_id(tmp_path: Path) -> None:
         ('a,1\nb,2\nc,2\nd,2\n"é 한,",2\n', "it parts the groups 'p' of data.group"),
     ],
 )
-def test_groups_that_do_not_fit_are_refused(tmp_path: Path, rows: str, told: str) -> None:
+def test_groups_that_do_not_fit_are_refused(tmp_path: Path, rows: str, message: str) -> None:
     path = tmp_path / "g.csv"
     path.write_text("id,group\n" + rows, encoding="utf-8")
     with pytest.raises(DataError, match="comp check --accept-groups") as caught:
         read_groups(path, index(("p", "p", "q", "q", "r")))
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_what_was_accepted_is_obeyed_and_nothing_else(tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def test_a_csv_without_its_manifest_is_not_overwritten(saved):
 
 
 @pytest.mark.parametrize(
-    ("edit", "told"),
+    ("edit", "message"),
     [
         (lambda rows: rows.__setitem__(1, "0000,7,p,a"), "line 2: the fold '7' of '0000'"),
         (lambda rows: rows.__setitem__(1, "0000,x,p,a"), "line 2: the fold 'x' of '0000'"),
@@ -99,12 +99,12 @@ def test_a_csv_without_its_manifest_is_not_overwritten(saved):
         (lambda rows: rows.__setitem__(0, "id,fold,group,target"), "its columns are"),
     ],
 )
-def test_a_plan_edited_by_hand_is_refused(saved, edit, told):
+def test_a_plan_edited_by_hand_is_refused(saved, edit, message):
     _, csv_path, json_path = saved
     rows = csv_path.read_text().splitlines()
     edit(rows)
     csv_path.write_text("\n".join(rows) + "\n")
-    with pytest.raises(PlanError, match=told) as caught:
+    with pytest.raises(PlanError, match=message) as caught:
         load_plan(csv_path, json_path)
     assert "make it again with `comp folds make --replace`" in str(caught.value)
 

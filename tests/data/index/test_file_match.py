@@ -46,7 +46,7 @@ def test_an_exact_name_wins(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "images", "told"),
+    ("name", "images", "message"),
     [
         ("x", ["x.jpg", "x.png"], "the id 'x' may mean x.jpg or x.png"),
         ("x", ["x.jpg", "s/x.jpg"], "the id 'x' may mean"),
@@ -65,14 +65,14 @@ def test_an_exact_name_wins(tmp_path):
         ("x" * 5000, [], "has 5000 characters"),
     ],
 )
-def test_an_id_without_one_file_is_a_complaint(tmp_path, name, images, told):
+def test_an_id_without_one_file_is_a_complaint(tmp_path, name, images, message):
     touch(tmp_path, "out.png")
-    assert told in refusal(lay(tmp_path / "in", f"{name},a\nother,b\n", [*images, "other.png"]))
+    assert message in refusal(lay(tmp_path / "in", f"{name},a\nother,b\n", [*images, "other.png"]))
 
 
 def test_two_ids_of_one_file_are_a_complaint(tmp_path):
-    told = refusal(lay(tmp_path, "7,a\n007,b\n", ["007.png"]))
-    assert "the ids '7' and '007' both mean" in told
+    message = refusal(lay(tmp_path, "7,a\n007,b\n", ["007.png"]))
+    assert "the ids '7' and '007' both mean" in message
 
 
 def test_a_link_out_of_the_data_is_not_followed(tmp_path):
@@ -83,7 +83,7 @@ def test_a_link_out_of_the_data_is_not_followed(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "file", "told"),
+    ("name", "file", "message"),
     [
         ("x.jpg", "x.JPG", ["another suffix"]),
         ("x", "X.png", ["another letter case"]),
@@ -94,10 +94,10 @@ def test_a_link_out_of_the_data_is_not_followed(tmp_path):
         ("x", "x.png", []),
     ],
 )
-def test_another_spelling_is_told(tmp_path, capsys, name, file, told):
+def test_another_spelling_is_told(tmp_path, capsys, name, file, message):
     read_index(lay(tmp_path, f"{name},a\ny.png,b\n", [file, "y.png"]), TASKS["binary"])
     bare = Path(file).name
-    lines = [f"1 ids have {what} than their file: {name!r} is {bare}" for what in told]
+    lines = [f"1 ids have {what} than their file: {name!r} is {bare}" for what in message]
     said = capsys.readouterr().err.splitlines()
     assert said == [f"{tmp_path / 'train'}: {line}" for line in lines]
 

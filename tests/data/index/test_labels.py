@@ -22,19 +22,20 @@ def test_the_config_gives_the_order_of_the_classes(tmp_path):
 
 def test_the_classes_of_the_config_must_be_those_of_the_labels(tmp_path):
     keys = {"classes": ["yes", "no"]}
-    told = refusal(lay(tmp_path, "a,yes\nb,yess\n", ["a.png", "b.png"], **keys))
+    message = refusal(lay(tmp_path, "a,yes\nb,yess\n", ["a.png", "b.png"], **keys))
     assert (
-        "line 3: the label 'yess' is none of the classes 'yes', 'no'. Did you mean 'yes'?" in told
+        "line 3: the label 'yess' is none of the classes 'yes', 'no'. Did you mean 'yes'?"
+        in message
     )
-    assert "data.classes names what no row has: 'no'" in told
+    assert "data.classes names what no row has: 'no'" in message
 
 
 def test_binary_has_two_classes(tmp_path):
     images = ["a.png", "b.png", "c.png"]
-    told = refusal(lay(tmp_path, "a,1\nb,2\nc,3\n", images), "binary")
-    assert "3 classes ('1', '2', '3') where task: binary has 2" in told
-    told = refusal(lay(tmp_path, "a,1\nb,1\nc,1\n", images), "binary")
-    assert "only one class ('1')" in told
+    message = refusal(lay(tmp_path, "a,1\nb,2\nc,3\n", images), "binary")
+    assert "3 classes ('1', '2', '3') where task: binary has 2" in message
+    message = refusal(lay(tmp_path, "a,1\nb,1\nc,1\n", images), "binary")
+    assert "only one class ('1')" in message
 
 
 def test_several_columns_are_one_class(tmp_path):

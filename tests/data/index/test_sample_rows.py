@@ -2,42 +2,42 @@ from pathlib import Path
 
 from toys import write_csv
 
-from comp.data.index.sample_rows import Asked, odd_rows, read_asked
+from comp.data.index.sample_rows import SampleRows, read_sample_rows, row_complaints
 from comp.data.index.tables import read_table
 
 
-def asked(rows: list[list[str]], known: set[str]) -> Asked:
+def asked(rows: list[list[str]], known: set[str]) -> SampleRows:
     write_csv(Path("sample.csv"), rows)
     table = read_table(Path("sample.csv"))
-    return read_asked(table, table.columns[0], lambda name: name in known)
+    return read_sample_rows(table, table.columns[0], lambda name: name in known)
 
 
 def test_image_and_class_may_stand_in_one_column(workspace: Path) -> None:
     found = asked([["ImageId_ClassId", "EncodedPixels"], ["a_b.jpg_1", ""], ["a_b.jpg_2", ""]],
                   {"a_b.jpg"})  # fmt: skip
-    assert found == Asked(("a_b.jpg", "a_b.jpg"), ("1", "2"), joined=True)
+    assert found == SampleRows(("a_b.jpg", "a_b.jpg"), ("1", "2"), joined=True)
     assert found.ids == ("a_b.jpg",)
 
 
 def test_or_in_two(workspace: Path) -> None:
     found = asked([["ImageId", "ClassId", "EncodedPixels"], ["b", "1", ""], ["a", "2", ""]], set())
-    assert found == Asked(("b", "a"), ("1", "2"))
+    assert found == SampleRows(("b", "a"), ("1", "2"))
 
 
 def test_ids_with_an_underscore_that_are_images_are_not_cut(workspace: Path) -> None:
     found = asked([["ImageId", "EncodedPixels"], ["a_1", ""], ["a_2", ""]], {"a_1", "a_2"})
-    assert found == Asked(("a_1", "a_2"), (None, None))
+    assert found == SampleRows(("a_1", "a_2"), (None, None))
 
 
 def test_one_missing_image_cuts_no_ids(workspace: Path) -> None:
     found = asked([["ImageId", "EncodedPixels"], ["a_1", ""], ["b", ""]], {"a_1"})
-    assert found == Asked(("a_1", "b"), (None, None))
+    assert found == SampleRows(("a_1", "b"), (None, None))
 
 
 def test_rows_that_are_there_twice_and_unknown_classes_are_told() -> None:
-    rows = Asked(("a", "a", "b"), ("1", "1", "9"))
-    assert odd_rows(rows, ("1", "2")) == [
+    rows = SampleRows(("a", "a", "b"), ("1", "1", "9"))
+    assert row_complaints(rows, ("1", "2")) == [
         "1 images and classes have several rows: 'a 1'",
         "classes that are unknown: '9'; known: '1', '2'",
     ]
-    assert odd_rows(Asked(("a", "a"), ("1", "2")), ("1", "2")) == []
+    assert row_complaints(SampleRows(("a", "a"), ("1", "2")), ("1", "2")) == []

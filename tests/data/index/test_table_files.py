@@ -109,9 +109,9 @@ def test_an_unnamed_index_of_pandas_is_no_column(tmp_path):
 )
 def test_what_cannot_be_read_is_named(tmp_path, content, message):
     (tmp_path / "train.csv").write_bytes(content)
-    told = refusal(tmp_path / "train.csv")
-    assert message in told
-    assert str(tmp_path / "train.csv") in told
+    message = refusal(tmp_path / "train.csv")
+    assert message in message
+    assert str(tmp_path / "train.csv") in message
 
 
 @pytest.mark.parametrize(("form", "library"), [("Parquet", "pyarrow"), ("a workbook", "openpyxl")])

@@ -61,10 +61,10 @@ def test_a_header_alone_is_a_table_without_rows(tmp_path):
 
 
 def test_all_ragged_rows_are_told_with_their_lines(tmp_path):
-    told = refusal(write(tmp_path, 'id,a\n1,"x\ny"\n2\n\n3,4,5\n'))
-    assert "line 4: 1 cells where the header has 2: '2'" in told
-    assert "line 5: 0 cells where the header has 2: blank" in told
-    assert "line 6: 3 cells where the header has 2: '3', '4', '5'" in told
+    message = refusal(write(tmp_path, 'id,a\n1,"x\ny"\n2\n\n3,4,5\n'))
+    assert "line 4: 1 cells where the header has 2: '2'" in message
+    assert "line 5: 0 cells where the header has 2: blank" in message
+    assert "line 6: 3 cells where the header has 2: '3', '4', '5'" in message
 
 
 def test_an_open_quote_is_told_with_its_line(tmp_path):
@@ -72,9 +72,9 @@ def test_an_open_quote_is_told_with_its_line(tmp_path):
 
 
 def test_column_names_must_be_there_and_differ(tmp_path):
-    told = refusal(write(tmp_path, "id,,id\n1,2,3\n"))
-    assert "column 2 of 3 has no name" in told
-    assert "the column name 'id' is repeated" in told
+    message = refusal(write(tmp_path, "id,,id\n1,2,3\n"))
+    assert "column 2 of 3 has no name" in message
+    assert "the column name 'id' is repeated" in message
 
 
 def test_what_is_no_text_is_refused(tmp_path):

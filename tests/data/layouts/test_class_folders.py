@@ -19,8 +19,8 @@ def test_one_folder_a_class(tmp_path):
 def test_folders_complain_together(tmp_path):
     touch(tmp_path, "train/cat/1.png", "train/loose.png")
     (tmp_path / "train/dog").mkdir()
-    told = refusal(DataConfig(root=str(tmp_path), layout="folders", group="g"), "multilabel")
-    assert "1 images lie in no folder of a class: 'loose.png'" in told
-    assert "folders of a class without images: 'dog'" in told
-    assert "data.group: 'g' is a column" in told
-    assert "task: multilabel needs the layout 'csv'" in told
+    message = refusal(DataConfig(root=str(tmp_path), layout="folders", group="g"), "multilabel")
+    assert "1 images lie in no folder of a class: 'loose.png'" in message
+    assert "folders of a class without images: 'dog'" in message
+    assert "data.group: 'g' is a column" in message
+    assert "task: multilabel needs the layout 'csv'" in message

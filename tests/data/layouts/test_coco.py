@@ -106,7 +106,7 @@ def test_a_json_beside_the_folder_is_found(workspace: Path) -> None:
     assert read().ids == ("a.jpg",)
 
 
-def test_all_complaints_are_told_at_once(workspace: Path) -> None:
+def test_all_complaints_come_at_once(workspace: Path) -> None:
     marks = [
         {"id": 7, "image_id": 9, "category_id": 1, "segmentation": [LEFT]},
         {"id": 8, "image_id": 0, "category_id": 5, "segmentation": [LEFT]},
@@ -118,13 +118,13 @@ def test_all_complaints_are_told_at_once(workspace: Path) -> None:
         read(group="car")
     lines = str(caught.value).splitlines()
     assert [line.strip(" -") for line in lines] == [
-        "input: not right as data of the layout 'coco':",
+        "input: not data of the layout 'coco':",
         "_annotations.coco.json: 1 annotations of images that are not listed: 7",
         "_annotations.coco.json: 1 annotations of unknown categories: '8 (category 5)'",
-        "_annotations.coco.json: 1 annotations that mark nothing that can be read: "
+        "_annotations.coco.json: 1 annotations that cannot be read: "
         "'9 has neither polygons nor run lengths'",
         "no file for the image 'b.jpg'",
-        "1 images are in no json; remove them, or list them: 'e.jpg'",
+        "1 images are in no json; remove them, or add them to it: 'e.jpg'",
         "data.group: 'car' is a column, and this layout has no table",
     ]
 
@@ -172,7 +172,7 @@ PACKED = "=24000a0"  # 6 x 8 pixels, six of them marked
 
 
 @pytest.mark.parametrize(
-    ("shape", "told"),
+    ("shape", "message"),
     [
         ([1, 2, 3, 4, 5, 6], "is not a list of polygons"),
         ([["a", 2, 3, 4, 5, 6]], "has points that are not numbers"),
@@ -190,26 +190,26 @@ PACKED = "=24000a0"  # 6 x 8 pixels, six of them marked
         (None, "has neither polygons nor run lengths"),
     ],
 )
-def test_what_marks_nothing_is_refused_before_it_is_read(
-    workspace: Path, shape: Any, told: str
+def test_an_annotation_that_cannot_be_read_is_refused(
+    workspace: Path, shape: Any, message: str
 ) -> None:
     path = lay("train", {"a.jpg": [(1, LEFT)]})
     tree = json.loads(path.read_text())
     tree["annotations"][0]["segmentation"] = shape
     path.write_text(json.dumps(tree))
-    with pytest.raises(DataError, match="1 annotations that mark nothing") as caught:
+    with pytest.raises(DataError, match="1 annotations that cannot be read") as caught:
         read()
-    assert told in str(caught.value)
-    assert told.split(",")[0] in str(shape_fault(shape, (6, 8)))
+    assert message in str(caught.value)
+    assert message.split(",")[0] in str(shape_fault(shape, (6, 8)))
 
 
-def test_an_area_is_needed_only_where_it_is_gone_by(workspace: Path) -> None:
+def test_an_area_is_needed_only_where_the_smaller_object_is_on_top(workspace: Path) -> None:
     path = lay("train", {"a.jpg": [(1, LEFT), (2, TOP)]})
     tree = json.loads(path.read_text())
     tree["annotations"][0]["area"] = None
     path.write_text(json.dumps(tree))
     assert read().target.tolist() == [[1, 1]]
-    with pytest.raises(DataError, match="0 has no area, which data.on_top: smaller goes by"):
+    with pytest.raises(DataError, match="0 has no area, which data.on_top: smaller needs"):
         read(on_top="smaller")
 
 
@@ -230,7 +230,7 @@ def test_two_images_of_one_number_are_refused(workspace: Path) -> None:
         read()
 
 
-def test_annotations_of_the_heading_are_told(
+def test_annotations_of_the_supercategory_are_a_warning(
     workspace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = lay("train", {"a.jpg": [(0, LEFT), (1, LEFT)]})
@@ -239,9 +239,8 @@ def test_annotations_of_the_heading_are_told(
         category["supercategory"] = "damage" if category["id"] else "none"
     path.write_text(json.dumps(tree))
     read()
-    assert "1 annotations are of category 0, 'damage', the heading of the others: 0" in "".join(
-        capsys.readouterr()
-    )
+    warning = "1 annotations are of category 0, 'damage', the supercategory of the others: 0"
+    assert warning in "".join(capsys.readouterr())
 
 
 def test_an_image_that_is_listed_twice_is_told_with_both_entries(workspace: Path) -> None:
@@ -251,5 +250,5 @@ def test_an_image_that_is_listed_twice_is_told_with_both_entries(workspace: Path
     path.write_text(json.dumps(tree))
     with pytest.raises(DataError, match="the image 'a.jpg' is listed several times") as caught:
         read()
-    told = "'_annotations.coco.json, id 0', '_annotations.coco.json, id 7'"
-    assert told in str(caught.value)
+    message = "'_annotations.coco.json, id 0', '_annotations.coco.json, id 7'"
+    assert message in str(caught.value)

@@ -23,20 +23,20 @@ def test_everything_is_text(tmp_path):
 
 def test_all_complaints_come_at_once(tmp_path):
     data = lay(tmp_path, "x,a\nx,b\ny,\nz,c\n", ["x.png", "y.png"], group="grp")
-    told = refusal(data)
-    assert "the id 'x' stands on lines 2 (a) and 3 (b)" in told
-    assert "1 rows have no label: lines 4" in told
-    assert "data.group: no column 'grp'; its columns are 'id', 'label'" in told
-    assert "1 of 4 ids have no image in" in told
-    assert "'z'" in told
+    message = refusal(data)
+    assert "the id 'x' stands on lines 2 (a) and 3 (b)" in message
+    assert "1 rows have no label: lines 4" in message
+    assert "data.group: no column 'grp'; its columns are 'id', 'label'" in message
+    assert "1 of 4 ids have no image in" in message
+    assert "'z'" in message
 
 
 def test_unknown_columns_name_the_nearest(tmp_path):
-    told = refusal(lay(tmp_path, "x,a\n", ["x.png"], id="idx", target=["labels"]))
-    assert "data.id: no column 'idx'" in told
-    assert "no column 'labels'; its columns are 'id', 'label'. Did you mean 'label'?" in told
-    told = refusal(lay(tmp_path, "x,a\n", ["x.png"], target=[]))
-    assert "data.target names no column" in told
+    message = refusal(lay(tmp_path, "x,a\n", ["x.png"], id="idx", target=["labels"]))
+    assert "data.id: no column 'idx'" in message
+    assert "no column 'labels'; its columns are 'id', 'label'. Did you mean 'label'?" in message
+    message = refusal(lay(tmp_path, "x,a\n", ["x.png"], target=[]))
+    assert "data.target names no column" in message
 
 
 def test_groups_are_text_and_never_empty(tmp_path):
@@ -92,19 +92,19 @@ def test_defects_and_their_masks(tmp_path):
 
 def test_a_missing_folder_names_the_layouts_that_fit(tmp_path):
     touch(tmp_path, "train/cat/1.png", "train/dog/1.png")
-    told = refusal(DataConfig(root=str(tmp_path), layout="defects"))
-    assert f"the folder {tmp_path / 'train/normal_images'} is missing" in told
-    assert "layouts that would fit: folders" in told
-    told = refusal(DataConfig(root=str(tmp_path)))
-    assert f"the table {tmp_path / 'train.csv'} is missing (data.train_csv)" in told
+    message = refusal(DataConfig(root=str(tmp_path), layout="defects"))
+    assert f"the folder {tmp_path / 'train/normal_images'} is missing" in message
+    assert "layouts that fit: folders" in message
+    message = refusal(DataConfig(root=str(tmp_path)))
+    assert f"the table {tmp_path / 'train.csv'} is missing (data.train_csv)" in message
 
 
 def test_a_missing_root_names_the_nearest_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "input/letters").mkdir(parents=True)
-    told = refusal(DataConfig(root="input/leters"))
-    assert f"relative to the current folder, {tmp_path}" in told
-    assert "Did you mean 'input/letters'?" in told
+    message = refusal(DataConfig(root="input/leters"))
+    assert f"relative to the current folder, {tmp_path}" in message
+    assert "Did you mean 'input/letters'?" in message
 
 
 def test_an_unknown_layout_names_the_choices():

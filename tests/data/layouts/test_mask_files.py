@@ -105,10 +105,10 @@ def test_all_masks_that_cannot_be_used_are_told_at_once(workspace: Path) -> None
     lay({"b": np.ones((6, 9), np.uint8)}, "abc")
     with pytest.raises(DataError) as caught:
         read()
-    told = str(caught.value)
-    assert "2 masks cannot be used:" in told
-    assert "a.png: the mask is 8 x 5 pixels, the image 8 x 6" in told
-    assert "b.png: the mask is 9 x 6 pixels, the image 8 x 6" in told
+    message = str(caught.value)
+    assert "2 masks cannot be used:" in message
+    assert "a.png: the mask is 8 x 5 pixels, the image 8 x 6" in message
+    assert "b.png: the mask is 9 x 6 pixels, the image 8 x 6" in message
 
 
 def test_a_changed_mask_is_looked_at_again(workspace: Path) -> None:

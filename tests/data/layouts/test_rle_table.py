@@ -67,18 +67,18 @@ def test_runs_may_go_along_the_rows(workspace: Path) -> None:
 def test_every_wrong_text_is_told_with_its_line(workspace: Path) -> None:
     with pytest.raises(DataError) as caught:
         read([HEAD, ["a.png", "1 6 9"], ["b_1.png", "40 10"]])
-    told = str(caught.value)
-    assert "line 2: run lengths are pairs, these are 3 numbers: '1 6 9'" in told
-    assert "line 3: a run ends at pixel 49 of an image of 48: '40 10'" in told
+    message = str(caught.value)
+    assert "line 2: run lengths are pairs, these are 3 numbers: '1 6 9'" in message
+    assert "line 3: a run ends at pixel 49 of an image of 48: '40 10'" in message
 
 
 def test_rows_twice_and_images_that_are_not_there_are_told(workspace: Path) -> None:
     with pytest.raises(DataError) as caught:
         read([HEAD, ["a.png", "1 6"], ["a.png", "1 6"], ["c.png", "1 1"]], group="car")
-    told = str(caught.value)
-    assert "1 rows are there twice: 'a.png (lines 2 and 3)'" in told
-    assert "'c.png'" in told
-    assert "data.group: not for this layout; use auto, or null" in told
+    message = str(caught.value)
+    assert "1 rows are there twice: 'a.png (lines 2 and 3)'" in message
+    assert "'c.png'" in message
+    assert "data.group: not for this layout; use auto, or null" in message
 
 
 def test_true_masks_are_read_like_the_training_ones(workspace: Path) -> None:

@@ -26,8 +26,8 @@ def test_a_link_to_a_training_image_cannot_be_a_test_image(tmp_path):
     data = DataConfig(root=str(tmp_path), layout="folders")
     assert len(read_index(data, TASKS["binary"])) == 2
     (tmp_path / "test/cat/1.png").symlink_to(tmp_path / "train/cat/1.png")
-    told = refusal(data, "binary")
-    assert f"'cat/1.png' ({tmp_path}/train/cat/1.png) is the test id 'cat/1.png'" in told
+    message = refusal(data, "binary")
+    assert f"'cat/1.png' ({tmp_path}/train/cat/1.png) is the test id 'cat/1.png'" in message
 
 
 def test_equal_ids_in_two_folders_are_two_images(tmp_path):

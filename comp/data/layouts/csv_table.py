@@ -1,0 +1,62 @@
+"""The layout `csv`: a table with a column of ids and columns of labels, and a folder of images.
+
+An id is what the table says; which file it means is decided by `comp.data.index.file_match`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from comp.config.schema import AUTO_GROUP, DataConfig
+from comp.core.errors import DataError, complain, first
+from comp.data.index import file_match, labels
+from comp.data.index.index import Index
+from comp.data.index.tables import Table, read_table
+from comp.tasks.kinds import Task
+
+
+def lacks(data: DataConfig) -> list[str]:
+    """What is missing for the layout, as complaints."""
+    root = Path(data.root)
+    table = root / data.train_csv
+    out = [] if table.is_file() else [f"the table {table} is missing (data.train_csv)"]
+    return out + file_match.no_folders(root / data.train_images)
+
+
+def train(data: DataConfig, task: Task) -> Index:
+    """The images that the table names. Raises DataError with all that is wrong."""
+    root = Path(data.root)
+    table = read_table(root / data.train_csv)
+    read = labels.read_labels(table, data, task)
+    complaints = list(read.complaints)
+    groups, ungrouped = _groups(table, data)
+    ids, unreadable = _ids(table, data, read.texts)
+    listing = file_match.list_files(root / data.train_images, root)
+    found, unfound = file_match.match(ids, listing)
+    complaints = [*unreadable, *complaints, *ungrouped, *unfound]
+    complain(DataError, f"{table.path}: not a table of training images:", complaints, shown=30)
+    return file_match.build_index(
+        ids, [found[name] for name in ids], read.classes, read.target, groups
+    )
+
+
+def _ids(table: Table, data: DataConfig, notes: Sequence[str]) -> tuple[list[str], list[str]]:
+    if data.id not in table.values:
+        return [], [f"data.id: {table.no_column(data.id)}"]
+    ids = table.values[data.id]
+    complaints = [] if ids else ["no rows"]
+    complaints += file_match.bad_ids(ids, [f"line {line}" for line in table.lines])
+    return ids, complaints + file_match.repeated_rows(ids, table.lines, notes)
+
+
+def _groups(table: Table, data: DataConfig) -> tuple[list[str] | None, list[str]]:
+    if data.group in (None, AUTO_GROUP):
+        return None, []
+    if data.group not in table.values:
+        return None, [f"data.group: {table.no_column(data.group)}"]
+    cells = table.values[data.group]
+    empty = [line for cell, line in zip(cells, table.lines, strict=True) if not cell.strip()]
+    if not empty:
+        return cells, []
+    return cells, [f"{len(empty)} rows have no group in {data.group!r}: lines {first(empty)}"]
