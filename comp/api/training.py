@@ -149,10 +149,10 @@ class Predicted:
     @property
     def test_mean(self) -> pd.DataFrame:
         """The mean of the folds' probabilities of the test images; UsageError for segmentation."""
-        parts = [part.frame for part in self.test.values()]
-        return sum(part.loc[parts[0].index] for part in parts[1:]) / len(parts) + parts[0] / len(
-            parts
-        )
+        import pandas as pd
+
+        parts = pd.concat([part.frame for part in self.test.values()])
+        return parts.groupby(level="id", sort=True).mean()
 
 
 def predict(

@@ -1,4 +1,4 @@
-"""What pydantic found wrong, in words for the user: the key, what is allowed, the nearest name."""
+"""Pydantic's complaints in words for the user: the key, what is allowed, the nearest name."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from comp.core.errors import did_you_mean
 
 
 def explain(problem: ValidationError, model: type[BaseModel]) -> list[str]:
-    """A line for each complaint about values that `model` does not take."""
+    """One line for each complaint about values that `model` does not allow."""
     return [f"  - {_explain(error, model)}" for error in problem.errors()]
 
 

@@ -1,5 +1,5 @@
-"""YAML of YAML 1.2's plain scalars only: no tags, no aliases, no repeated keys; and what is done
-with the trees of plain values that it gives: a value is laid over one, two are compared."""
+"""YAML with the scalars of YAML 1.2, without tags, aliases and repeated keys; and two operations on
+the trees of plain values that it gives: override one value, compare two trees."""
 
 from __future__ import annotations
 
@@ -68,13 +68,13 @@ def _refuse_repeats(node: yaml.Node, where: str) -> None:
     seen: set[str] = set()
     for key, value in node.value:
         if key.value in seen:
-            raise ConfigError(f"{where}{_line(key)}: the key {key.value!r} stands here twice")
+            raise ConfigError(f"{where}{_line(key)}: the key {key.value!r} is given twice")
         seen.add(key.value)
         _refuse_repeats(value, where)
 
 
 def assign(tree: dict[str, Any], assignment: str) -> None:
-    """Lay `key.path=value` over `tree`; ConfigError for what is not written so."""
+    """Set `key.path=value` in `tree`; ConfigError for an assignment of another form."""
     key, equals, value = assignment.partition("=")
     if not equals or not key.strip():
         raise ConfigError(f"--set {assignment}: write it as key.path=value")

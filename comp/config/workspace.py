@@ -13,8 +13,8 @@ from comp.config.schema import Config, DataConfig
 from comp.core import files
 from comp.core.errors import ConfigError, RunError
 
-# What may differ between the config that began a run and the one that goes on with it: it does
-# not change what the fold is trained on or with. `name` is the folder itself.
+# Keys that may differ between the config that began a run and the one that resumes it: they do not
+# change what the fold is trained on or with. `name` is the folder itself.
 FREE = (
     "name",
     "train.workers",
@@ -154,7 +154,7 @@ class RunDir:
 
     @property
     def sessions(self) -> Path:
-        """What trained here: commands, versions, commit, machine; one entry a start."""
+        """What trained here: commands, versions, commit, machine; one entry per start."""
         return self.path / "sessions.json"
 
     def checkpoint(self, which: str) -> Path:
@@ -162,7 +162,7 @@ class RunDir:
         return {"best": self.best, "last": self.last, "average": self.average}[which]
 
     def claim(self, config: Config) -> None:
-        """Make the folder and put the resolved config in it; sweep what a crash left.
+        """Make the folder, write the resolved config into it and remove what a crash left.
 
         To be called under the folder's lock.
         Raises RunError with the keys that changed when the folder was begun with another config.

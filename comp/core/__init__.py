@@ -1,1 +1,1 @@
-"""What every other room stands on: errors, files, locks, random numbers, progress."""
+"""The base of every other room: errors, files, locks, random numbers, progress."""

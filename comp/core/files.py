@@ -1,7 +1,7 @@
-"""Files that are either the old ones or the new ones, never something between.
+"""Files that are either old or new, never something between.
 
-Everything that a stage leaves behind is written beside its final name, flushed to the disk and
-renamed over it. A crash leaves a `.name.<pid>.tmp` at most, which `sweep` removes.
+Everything that a stage writes is written beside its final name, flushed to the disk and renamed
+over it. A crash leaves a `.name.<pid>.tmp` at most, which `sweep` removes.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ def replacing(path: Path, *, old: Path | None = None) -> Iterator[Path]:
     The content is on the disk (fsync of the file, then of the folder) before this returns. When
     the block raises, `path` is as it was and the temporary file is gone.
     old: where what was `path` is moved, once the new content is safe; for an instant, and after a
-    crash or an error in it, there is `old` and no `path`. What was `old` is gone or, when large,
-    goes in the background under the name of a temporary file.
+    crash or an error in it, there is `old` and no `path`. The file that was `old` is removed; a
+    large one in the background, under the name of a temporary file.
     Raises CompError when the folder cannot be written or the disk is full.
     """
     path = Path(path)
@@ -52,7 +52,7 @@ def replacing(path: Path, *, old: Path | None = None) -> Iterator[Path]:
 
 
 def _retire(old: Path) -> None:
-    """Have a large file out of the way at once: to free 200 MB takes as long as to write them."""
+    """Move a large file out of the way: freeing 200 MB takes as long as writing them."""
     if not old.is_file() or old.stat().st_size < _LARGE:
         return
     dying = old.with_name(f".{old.name}.{os.getpid()}.tmp")
@@ -112,7 +112,7 @@ def read_json(path: Path, error: type[CompError] = CheckError) -> dict[str, Any]
 
 
 def sweep(folder: Path, *, alone: bool = False) -> list[Path]:
-    """Remove what writers that died left in `folder`; the paths that were removed.
+    """Remove the temporary files of writers that died in `folder`; the paths that were removed.
 
     alone: nobody else writes here (the caller holds the folder's lock). Then a process that now
     happens to have the number of a dead writer, as is common in containers, protects nothing.

@@ -37,7 +37,7 @@ DATA = {
 
 
 def floor_of(module: tuple[str, ...]) -> tuple[int, int]:
-    """How high a module stands: (its room's floor, its folder's floor inside `data` or 0).
+    """The floor of a module: (its room's floor, its folder's floor inside `data` or 0).
 
     module: its name below `comp`, such as ("data", "masks", "rle"). Raises KeyError for a room, or
     a folder of `data`, that is not on the map.

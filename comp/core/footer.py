@@ -1,8 +1,8 @@
-"""The last 64 bytes of a checkpoint: where it stands, and the digest that tells a torn one.
+"""The last 64 bytes of a checkpoint: its epoch and step, and the digest that reveals a torn one.
 
     8 bytes    epoch, 8 bytes step: unsigned, big endian
     16 bytes   b"comp checkpoint\\n"
-    32 bytes   SHA-256 of all that stands before the mark
+    32 bytes   SHA-256 of everything before the mark
 
 They are read without opening the checkpoint, and without torch.
 """

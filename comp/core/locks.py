@@ -1,4 +1,4 @@
-"""One writer a folder: a lock that names its holder, dies with it, and is taken over when stale."""
+"""One writer per folder: a lock that names its holder, ends with it, is taken over when stale."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def writing(folder: Path) -> Iterator[None]:
     """Hold `folder` for writing while the block runs; the lock is the file `lock` in it.
 
     On one machine the lock of the operating system decides: it ends with its process, whatever
-    ended that. (It is a record lock, which workers do not inherit.) Between machines on a shared
+    ends it. (It is a record lock, which workers do not inherit.) Between machines on a shared
     disk, a heartbeat decides: a lock of another host that was refreshed in the last two minutes
     holds. Raises HeldError, which names the pid and the host; CompError when the folder cannot be
     written.

@@ -1,4 +1,4 @@
-"""How many cores there are, and work done by threads a bounded way ahead of who asks for it."""
+"""How many cores there are, and work that threads do a bounded way ahead of its consumer."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def read_ahead(
 ) -> Iterator[T]:
     """`function` of each item, in order, computed by threads that run a bounded way ahead.
 
-    waiting: how many items may be under way or done but not yet asked for; None: twice the
+    waiting: how many items may be in work or finished but not yet consumed; None: twice the
     threads. An error of `function` is raised where its result would have come.
     """
     most = 2 * threads if waiting is None else waiting

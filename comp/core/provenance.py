@@ -1,4 +1,4 @@
-"""What a result was made with: versions of the libraries, and the commit of the code."""
+"""What a result was made with: the versions of libraries and the commit of the code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every stage begins with: the config with its names looked up, the index and the plan."""
+"""What every stage starts from: the config with its names looked up, the index and the plan."""
 
 from __future__ import annotations
 
@@ -140,9 +140,9 @@ def read_test_images(experiment: Experiment, classes: tuple[str, ...]) -> Index:
 def read_plan(experiment: Experiment, index: Index) -> FoldPlan:
     """The plan on the disk, checked against the index and the config.
 
-    Raises PlanError when there is none, when it was made for other data, and when it leaks without
-    saying so: parts copies that `comp check` found, or has test images in it; ConfigError when the
-    config asks for another number of folds or another scheme than the plan has.
+    Raises PlanError when there is none, when it was made for other data, and when it has a leak
+    that was not allowed: it separates copies that `comp check` found, or holds test images;
+    ConfigError when the config wants another number of folds or another scheme than it has.
     """
     paths = experiment.workspace
     plan = load_plan(paths.plan_csv, paths.plan_json)
@@ -160,7 +160,7 @@ def read_plan(experiment: Experiment, index: Index) -> FoldPlan:
 
 
 def sweep_cache(cache: Path) -> None:
-    """Remove what packing that died left, of packs that nobody may ask for again, too."""
+    """Remove what was left by packing that died, also of packs that are no longer used."""
     from comp.data.cache.build import sweep_moved
 
     for folder in cache.iterdir() if cache.is_dir() else ():
@@ -175,7 +175,7 @@ def read_found(experiment: Experiment, index: Index) -> Copies:
 
 
 def in_test(experiment: Experiment, index: Index) -> list[str]:
-    """The training images that stand in the test set, under their id with the same bytes."""
+    """The training images that are in the test set too, with the same id and the same bytes."""
     return in_both(experiment.data, experiment.task, index, same_bytes)
 
 

@@ -26,8 +26,8 @@ def test_yaml_scalars_mean_what_they_look_like() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a: 1\nb: 2\na: 3\n", "t, line 3: the key 'a' stands here twice"),
-        ("a:\n  - {b: 1, b: 2}", "t, line 2: the key 'b' stands here twice"),
+        ("a: 1\nb: 2\na: 3\n", "t, line 3: the key 'a' is given twice"),
+        ("a:\n  - {b: 1, b: 2}", "t, line 2: the key 'b' is given twice"),
         ("a: &x [1]\nb: *x", "t, line 1: anchors and aliases are not allowed"),
         ("a: !!python/object/apply:os.system [echo]", "t, line 1: not valid YAML"),
         ("a: [1", "t, line 1: not valid YAML"),
