@@ -166,7 +166,7 @@ def test_an_interrupt_writes_a_checkpoint_and_raises(
         return update(*args)
 
     monkeypatch.setattr(loop, "update", interrupted)
-    with pytest.raises(KeyboardInterrupt, match="the same call goes on there"):
+    with pytest.raises(KeyboardInterrupt, match="the same call continues there"):
         comp.train(tree, work, folds=0, quiet=True)
     assert signal.getsignal(signal.SIGINT) is before
     assert (work / "runs/toy_multiclass/fold_0/last.pt").is_file()

@@ -1,7 +1,7 @@
-"""An array that is made in pieces, each safe on the disk as soon as it is there.
+"""An array that is made in pieces, each safe on the disk as soon as it is made.
 
-A piece is a `.npy` with its SHA-256 behind it, in a folder that is named after what is made. What a
-crash leaves is taken up by the next start; what belongs to something else is swept by it.
+A piece is a `.npy` followed by its SHA-256, in a folder named by a key of what is made. The next
+start continues what a crash left, and removes the pieces of other keys.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ _PREFIX, _DIGEST = ".parts-", 32
 
 @dataclass(frozen=True)
 class Pieces:
-    """The pieces of what `key` names, below `folder`."""
+    """The pieces of the array with this key, below `folder`."""
 
     folder: Path
     key: str
 
     @property
     def path(self) -> Path:
-        """Where they lie."""
+        """The folder of the pieces."""
         return self.folder / f"{_PREFIX}{self.key[:16]}"
 
     def read(self, start: int) -> Array | None:
-        """The piece that begins at row `start`; None when it is not there or not whole."""
+        """The piece that begins at row `start`; None when it is missing or damaged."""
         try:
             content = self._file(start).read_bytes()
             body, digest = content[:-_DIGEST], content[-_DIGEST:]
@@ -46,11 +46,11 @@ class Pieces:
             return None
 
     def there(self, start: int) -> bool:
-        """Whether a piece begins at row `start`."""
+        """Whether there is a file for the piece that begins at row `start`."""
         return self._file(start).is_file()
 
     def write(self, start: int, piece: Array) -> None:
-        """Keep the piece that begins at row `start`."""
+        """Save the piece that begins at row `start`."""
         buffer = io.BytesIO()
         np.save(buffer, piece, allow_pickle=False)
         body = buffer.getvalue()
@@ -60,7 +60,7 @@ class Pieces:
         return self.path / f"{start:09d}.part"
 
     def sweep(self) -> None:
-        """Remove the pieces of other keys, and what a writer that died left among these."""
+        """Remove the pieces of other keys, and the temporary files of dead writers."""
         for path in self.folder.glob(f"{_PREFIX}*"):
             if path != self.path:
                 shutil.rmtree(path, ignore_errors=True)
@@ -68,6 +68,6 @@ class Pieces:
 
 
 def remove_pieces(folder: Path) -> None:
-    """Remove all pieces below `folder`: they are joined, or of no use."""
+    """Remove all pieces below `folder`: they are joined, or no longer needed."""
     for path in folder.glob(f"{_PREFIX}*"):
         shutil.rmtree(path, ignore_errors=True)

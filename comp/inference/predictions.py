@@ -1,4 +1,4 @@
-"""Probabilities with their ids, and where they came from. Rows are joined by id, never by place."""
+"""Probabilities with their ids and their origin. Rows are joined by id, never by position."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ Array = np.ndarray[Any, Any]
 
 _PROBS, _IDS, _MANIFEST = "probs.npy", "ids.txt", "manifest.json"
 _SUM_TOLERANCE = 1e-3
-_STEPS = 255  # of a probability that is kept in a byte
-_MAPS = 16  # rows of maps that are looked at
+_STEPS = 255  # steps of a probability that is saved as a byte
+_MAPS = 16  # rows of maps that are checked
 _CELLS = 1 << 22  # probabilities checked at once
 _SETTLED = 2_000_000_000  # ns after which a change of a file changes its time
 
@@ -33,17 +33,17 @@ class Predictions:
 
     `ids`      (N,) text, each once
     `probs`    (N, C) or (N, C, H, W), in [0, 1]; binary has C = 1, the probability of `classes[1]`.
-               uint8 stands for 255ths: maps of probabilities are kept so
+               uint8 means 255ths: maps of probabilities are saved so
     `classes`  the names of the columns, in their order (binary: of both classes)
     `link`     "sigmoid" or "softmax"; rows of the latter sum to 1
-    `source`   where they came from: plan fingerprint, fold, checkpoint digest, TTA, ...
+    `source`   their origin: plan fingerprint, fold, checkpoint digest, TTA, ...
 
     Raises PredictionsError for repeated ids, NaN, values outside [0, 1], a wrong C, and rows of a
     softmax that do not sum to 1.
     """
 
     ids: tuple[str, ...]
-    probs: Any  # an array, a memory map, or what stands for one
+    probs: Any  # an array, a memory map, or an object used like one
     classes: tuple[str, ...]
     link: str
     source: dict[str, Any] = field(default_factory=dict)
@@ -63,8 +63,8 @@ class Predictions:
         self._check_values(where)
 
     def _check_values(self, where: str) -> None:
-        """Over the rows in chunks: probabilities may be larger than the memory. Of maps a sample:
-        they were checked when they were made, and their digest is compared when they are read."""
+        """Check rows in chunks: probabilities may be larger than the memory. Of maps only a sample
+        is checked: they were checked when they were made, and reading compares their digest."""
         if self.probs.ndim > 2:
             self._check_maps(where)
             return
@@ -113,7 +113,7 @@ class Predictions:
         return Predictions(tuple(ids), probs, self.classes, self.link, self.source)
 
     def save(self, folder: Path) -> None:
-        """Write the probabilities, the ids, and the manifest last, which makes them whole."""
+        """Write the probabilities, the ids, and last the manifest, which makes them whole."""
         kept = self.probs if self.probs.dtype == np.uint8 else self.probs.astype(np.float32)
         save_pieces(folder, self.ids, [kept], self.classes, self.link, self.source)
 
@@ -206,9 +206,9 @@ def _refuse_repeated(ids: Sequence[str], where: str) -> None:
 
 
 class Stacked:
-    """Rows of several arrays, in a given order, read when they are asked for.
+    """Rows of several arrays, in a given order, each read when it is used.
 
-    rows: (N,) places in the arrays, counted on from one to the next.
+    rows: (N,) row numbers, counted through all arrays.
     """
 
     def __init__(self, parts: Sequence[Any], rows: np.ndarray[Any, Any]) -> None:
@@ -232,9 +232,9 @@ class Stacked:
 
 
 def _digest(path: Path) -> str:
-    """The digest of a file, taken once by a process while it does not change: maps are gigabytes,
-    and a command looks at them more than once. (A file that has just been written may change again
-    without its time being another.)"""
+    """The digest of a file, computed once per process while the file does not change: maps are
+    gigabytes, and a command opens them more than once. (A file that has just been written may
+    change again without a change of its time.)"""
     state = path.stat()
     if time.time_ns() - state.st_mtime_ns < _SETTLED:
         return checksums.digest_file(path)
@@ -248,12 +248,12 @@ def _known_digest(path: Path, *_state: int) -> str:
 
 @functools.lru_cache(maxsize=4)
 def _shared(ids: tuple[str, ...]) -> tuple[str, ...]:
-    """One tuple for all equal ones: the members of an ensemble have the same million test ids."""
+    """One tuple for all equal tuples: the members of an ensemble share a million test ids."""
     return ids
 
 
 def join(parts: Sequence[Predictions]) -> Predictions:
-    """Rows of several predictions under each other, sorted by id.
+    """The rows of several predictions together, sorted by id.
 
     Raises PredictionsError when an id is in two parts, or when classes or links differ.
     """

@@ -16,7 +16,7 @@ from comp.core.errors import ConfigError
 class Device:
     """A torch device with the precision of the forward pass.
 
-    `dtype` is None for full precision; `scaled` tells that gradients need a loss scaler (fp16).
+    `dtype` is None for full precision; `scaled`: gradients need a loss scaler (fp16).
     """
 
     torch_device: torch.device
@@ -46,7 +46,7 @@ def choose_device(precision: str = "auto", *, deterministic: bool = False) -> De
     """CUDA where there is one, else MPS, else the CPU; `auto` takes the fastest safe precision.
 
     `auto` on CUDA: bf16 from Ampere on, fp16 with a scaler on Volta and Turing, else fp32. On a
-    CPU and on MPS: fp32; bf16 has to be asked for, because it helps some networks and not others.
+    CPU and on MPS: fp32; bf16 must be set by hand, because it helps some networks and not others.
     Raises ConfigError for fp16 without CUDA.
     """
     if torch.cuda.is_available():

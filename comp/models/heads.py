@@ -1,7 +1,7 @@
-"""The last layers of a network: linear or an MLP, how they begin, and one head an attribute.
+"""The last layers of a network: linear or MLP, their initial weights, one head per attribute.
 
-An attribute head gives the logits of the joint classes, log-probabilities that are added up, so
-that nothing downstream knows of it: probabilities stay (N, C), and cross-entropy on the joint
+Attribute heads give the logits of the joint classes, as sums of log-probabilities, so that nothing
+downstream differs: probabilities stay (N, C), and cross-entropy on the joint
 class is the sum of the cross-entropies of the attributes where every combination is a class.
 """
 
@@ -17,7 +17,7 @@ from comp.core.errors import ConfigError, ModelError, first, pick
 
 
 class Attributes(nn.Module):
-    """(N, sum of levels) outputs, one part an attribute -> (N, C) logits of the joint classes.
+    """(N, sum of levels) outputs, one part per attribute -> (N, C) logits of the joint classes.
 
     `levels` holds for each joint class the level of each attribute: (C, attributes), from 0 on.
     The softmax of the result is the product of the attributes' probabilities, over the classes
@@ -57,14 +57,14 @@ def attribute_levels(classes: Sequence[str]) -> list[list[int]]:
 
 
 def outputs_of(config: ModelConfig, outputs: int, classes: Sequence[str]) -> int:
-    """How many outputs the last layer has: one a class, or one a level of each attribute."""
+    """How many outputs the last layer has: one per class, or one per level of each attribute."""
     if config.heads == "one":
         return outputs
     return sum(max(column) + 1 for column in zip(*attribute_levels(classes), strict=True))
 
 
 def _default(_: nn.Module) -> None:
-    """As timm or torch begin it."""
+    """The initial weights of timm or torch."""
 
 
 def _begin_with(weights: Callable[[Tensor], Tensor]) -> Callable[[nn.Module], None]:
@@ -108,7 +108,7 @@ HEADS: dict[str, Callable[[nn.Module, ModelConfig], nn.Module]] = {"linear": _li
 
 
 def dress_head(module: nn.Module, config: ModelConfig, classes: Sequence[str]) -> None:
-    """Put the head that the config asks for in the place of the last layer of a timm network.
+    """Replace the last layer of a timm network by the head of the config.
 
     Raises ModelError for a network without one, or whose last layer does not take that head.
     """
@@ -125,7 +125,7 @@ def dress_head(module: nn.Module, config: ModelConfig, classes: Sequence[str]) -
 
 
 def head_of(module: nn.Module) -> nn.Module:
-    """The last layers of a network, wherever it keeps them; ModelError where there are none."""
+    """The last layers of a network; ModelError where it has none of its own."""
     find = getattr(module, "get_classifier", None)
     found = find() if find else None
     if not isinstance(found, nn.Module) or not any(True for _ in found.parameters()):

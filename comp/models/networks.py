@@ -32,7 +32,7 @@ class Net:
     """A network on its device, with the normalisation that it was made for.
 
     `mean`, `std`: three numbers each, in units of [0, 1]. `tiles`: None, or side and overlap of
-    the windows through which larger images are looked at, their logits averaged where they overlap.
+    the tiles that larger images are cut into; logits are averaged where tiles overlap.
     """
 
     module: nn.Module
@@ -53,7 +53,7 @@ class Net:
         return logits
 
     def normalize(self, images: Tensor) -> Tensor:
-        """Float images with the network's mean and spread, channels last."""
+        """Float images, normalised by the network's mean and standard deviation, channels last."""
         shape = (1, -1, 1, 1)
         scale = [1 / (255 * value) for value in self.std]
         shift = [-mean / value for mean, value in zip(self.mean, self.std, strict=True)]
@@ -114,7 +114,7 @@ def _build_classifier(
 
 
 def as_net(module: nn.Module, device: Device, config: ModelConfig) -> Net:
-    """A module on `device`, channels last, with its own mean and spread."""
+    """A module on `device`, channels last, with its own mean and standard deviation."""
     if isinstance(module, Segmenter):
         mean, std = channel_norms(config)
     else:
@@ -152,7 +152,7 @@ def _create(config: ModelConfig, outputs: int, size: int, *, pretrained: bool) -
 
 
 def _takes_size(name: str) -> bool:
-    """Whether the architecture is made for one image size (vision transformers and the like)."""
+    """Whether the architecture is built for one image size, as vision transformers are."""
     entry = timm.model_entrypoint(name)
     config = getattr(inspect.getmodule(entry), "default_cfgs", {}).get(name.split(".")[0])
     default = getattr(config, "default", config)

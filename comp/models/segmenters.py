@@ -1,7 +1,7 @@
-"""Networks with an answer for each pixel: segmentation_models_pytorch, at any image size.
+"""Segmentation networks of segmentation_models_pytorch, at any image size.
 
-`model.name` is the architecture, `model.encoder` what it looks through: an encoder of smp
-(`vgg19`, `resnet50`, `efficientnet-b0`) or any timm model (`tu-convnext_tiny`, `convnext_tiny`).
+`model.name` is the architecture, `model.encoder` its encoder: one of smp (`vgg19`, `resnet50`,
+`efficientnet-b0`) or any timm model (`tu-convnext_tiny`, `convnext_tiny`).
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ class Segmenter(nn.Module):
         return logits[..., top : top + height, left : left + width]
 
     def get_classifier(self) -> nn.Module:
-        """What is new when the encoder is pretrained: the decoder and the head."""
+        """The parts that are new when the encoder is pretrained: the decoder and the head."""
         parts = [getattr(self.inner, name) for name in ("decoder", "segmentation_head")]
         return nn.ModuleList(parts)
 
 
-class _Twice(nn.Sequential):
+class _DoubleConv(nn.Sequential):
     """Two convolutions, each with batch norm and ReLU."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
@@ -63,17 +63,18 @@ class _Twice(nn.Sequential):
         super().__init__(*layers)
 
 
-class _Climb(nn.Module):
-    """The way up of a U-Net: twice the size by a transposed convolution, then what was there."""
+class _Decoder(nn.Module):
+    """The decoder of a U-Net: each level is upsampled by a transposed convolution and joined with
+    the encoder's."""
 
     def __init__(self, widths: tuple[int, ...]) -> None:
         super().__init__()
         pairs = list(zip(widths[:0:-1], widths[-2::-1], strict=True))
         self.up = nn.ModuleList(nn.ConvTranspose2d(deep, own, 2, 2) for deep, own in pairs)
-        self.mix = nn.ModuleList(_Twice(2 * own, own) for _, own in pairs)
+        self.mix = nn.ModuleList(_DoubleConv(2 * own, own) for _, own in pairs)
 
     def forward(self, levels: list[Tensor]) -> Tensor:
-        """The finest level of (B, width, H, W) maps, from the coarsest up."""
+        """The finest (B, width, H, W) map. levels: of the encoder, the finest first."""
         out = levels[-1]
         for up, mix, beside in zip(self.up, self.mix, levels[-2::-1], strict=True):
             out = mix(torch.cat([beside, up(out)], dim=1))
@@ -86,10 +87,10 @@ class VanillaUnet(nn.Module):
     def __init__(self, outputs: int, widths: tuple[int, ...] = _WIDTHS) -> None:
         super().__init__()
         self.encoder = nn.ModuleList(
-            _Twice(before, width) for before, width in zip((3, *widths), widths, strict=False)
+            _DoubleConv(before, width) for before, width in zip((3, *widths), widths, strict=False)
         )
         self.shrink = nn.MaxPool2d(2)
-        self.decoder = _Climb(widths)
+        self.decoder = _Decoder(widths)
         self.segmentation_head = nn.Sequential(nn.Conv2d(widths[0], outputs, 1))
 
     def forward(self, images: Tensor) -> Tensor:
@@ -103,7 +104,7 @@ class VanillaUnet(nn.Module):
 
 
 def architectures() -> list[str]:
-    """The names that `model.name` may have where there is an answer for each pixel."""
+    """The names that `model.name` may have for segmentation."""
     import segmentation_models_pytorch as smp
 
     return [VANILLA, *smp.MODEL_ARCHITECTURES_MAPPING]
@@ -118,7 +119,7 @@ def build_segmenter(config: ModelConfig, outputs: int, *, pretrained: bool) -> S
         if timm.is_model(config.name):
             hint = f" Use model.name: unet with model.encoder: {config.name}."
         raise ModelError(
-            f"model.name: {config.name!r} gives no answer for each pixel; there are: "
+            f"model.name: {config.name!r} is not a segmentation network; there are: "
             f"{', '.join(known)}.{hint}"
         )
     build = _vanilla if config.name == VANILLA else _by_smp
@@ -133,14 +134,14 @@ def build_segmenter(config: ModelConfig, outputs: int, *, pretrained: bool) -> S
 def _vanilla(config: ModelConfig, outputs: int, pretrained: bool) -> nn.Module:
     if config.encoder is not None or pretrained:
         raise ModelError(
-            f"model.name: {VANILLA} has an encoder of its own, which nobody has pretrained; set "
+            f"model.name: {VANILLA} has its own encoder, without pretrained weights; set "
             "model.encoder to null and model.pretrained to false, or use unet"
         )
     return VanillaUnet(outputs)
 
 
 def encoder_name(config: ModelConfig) -> str:
-    """What smp calls `model.encoder`. ModelError, with the nearest name, for what nobody knows."""
+    """The name of `model.encoder` in smp. ModelError, with the nearest name, for an unknown one."""
     from segmentation_models_pytorch.encoders import get_encoder_names
 
     name = config.encoder or DEFAULT_ENCODER
@@ -182,7 +183,7 @@ def _by_smp(config: ModelConfig, outputs: int, pretrained: bool) -> nn.Module:
 
 
 def channel_norms(config: ModelConfig) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and spread of the channels, in units of [0, 1], that the encoder was made for."""
+    """Mean and standard deviation of the channels, in units of [0, 1], for the encoder."""
     if config.name == VANILLA:
         return IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
     bare = encoder_name(config).removeprefix(_TIMM)

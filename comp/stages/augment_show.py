@@ -1,4 +1,4 @@
-"""`comp augment show`: what training will see."""
+"""`comp augment show`: images as training sees them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from comp.stages.experiment import Experiment, read_train
 
 
 def show_augmentation(experiment: Experiment, out: Path, *, images: int, draws: int) -> None:
-    """A contact sheet at `out`: a row an image, as it is and then `draws` times augmented.
+    """A contact sheet at `out`: a row per image, unchanged and then augmented `draws` times.
 
     The images are spread over the classes; the draws are those of fold 0, epochs 0, 1, ...
     """

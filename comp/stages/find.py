@@ -1,4 +1,4 @@
-"""`comp find lr` and `comp find batch`: two numbers worth measuring before a long run."""
+"""`comp find lr` and `comp find batch`: two settings worth measuring before a long run."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Rates:
 
 @dataclass(frozen=True)
 class BatchTrial:
-    """One batch size: images a second, and peak device memory in MiB (None without CUDA)."""
+    """One batch size: images per second, and peak device memory in MiB (None without CUDA)."""
 
     size: int
     speed: float
@@ -51,7 +51,7 @@ class BatchTrial:
 
 @dataclass(frozen=True)
 class Batches:
-    """The batch sizes that fit, in order, and the picture; `limited`: none larger was tried."""
+    """The batch sizes that fit, in order, and the picture; `limited`: no larger size was tried."""
 
     trials: tuple[BatchTrial, ...]
     largest: int

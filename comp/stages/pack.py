@@ -1,4 +1,4 @@
-"""`comp pack`: every image decoded and every mask made once, before any training."""
+"""`comp pack`: decode every image and make every mask once, before training."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from comp.stages.experiment import Experiment, read_train
 
 @dataclass(frozen=True)
 class Packed:
-    """A pack: of which part, how many images, where (None where nothing is kept), how large, and
-    the seconds that it took to make or to open."""
+    """One pack: its part (train, test or masks), the number of images, the folder (None where
+    nothing is packed), its size in bytes, and the seconds that it took to make or to open."""
 
     part: str
     images: int

@@ -45,7 +45,7 @@ VIEW_BYTES = 2 << 30  # of all views of all folds together
 def predict(experiment: Experiment, folds: str) -> list[Path]:
     """Make the predictions of the folds that `folds` names; the folders that were written.
 
-    What is there already, from the same checkpoint, plan, images and TTA, is left as it is.
+    Predictions of the same checkpoint, plan, images and TTA that are there already are kept.
     """
     predictor = open_predictor(experiment)
     return predictor.run(parse_folds(folds, predictor.plan.count))
@@ -70,7 +70,7 @@ class Predictor:
         self.device: Device | None = None
 
     def run(self, folds: list[int]) -> list[Path]:
-        """Predict what is missing of these folds; the folders that were written."""
+        """Predict the missing parts of these folds; the folders that were written."""
         runs = {fold: self.experiment.workspace.fold(fold) for fold in folds}
         for fold, run in runs.items():
             _refuse_unfinished(self.experiment, self.plan, fold, run)
@@ -89,7 +89,7 @@ class Predictor:
         return [_folders(run)[part] for part in missing]
 
     def _missing(self, fold: int, run: RunDir) -> dict[str, dict[str, Any]]:
-        """The parts that are not there, each with where it will come from."""
+        """The parts that are missing, each with the source that its predictions will have."""
         path = run.checkpoint(self.experiment.config.predict.checkpoint)
         common = {
             "plan": self.plan.fingerprint,
@@ -258,7 +258,7 @@ def _folders(run: RunDir) -> dict[str, Path]:
 
 
 def saved_source(folder: Path) -> dict[str, Any] | None:
-    """Where the predictions in `folder` came from; None when there are none, or torn ones."""
+    """The source of the predictions in `folder`; None when there are none, or damaged ones."""
     try:
         source = Predictions.load(folder).source
     except PredictionsError:

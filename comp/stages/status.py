@@ -1,4 +1,4 @@
-"""`comp status`: how far each fold is, who is at work, what is left, what to type next.
+"""`comp status`: how far each fold is, which process works on it, and the next command.
 
 Reads small files and the ends of large ones: it is quick, needs no torch, and can run beside a
 training. What it cannot see is a byte that was changed inside a checkpoint; training checks that.
@@ -30,9 +30,9 @@ class FoldStatus:
     `epochs`     finished ones of `of`; `step` updates of the next one are in the checkpoint too
     `best`       the best score so far, in epoch `best_epoch`, counted from 1
     `seconds`    the time of the last whole epoch
-    `held`       who is at work in it now
+    `held`       the process that works on it now
     `predicted`  the parts (valid, test) with predictions of this checkpoint
-    `changed`    the keys of the config that changed since it was begun
+    `changed`    the keys of the config that changed since it was started
     `note`       what is wrong with its files
     """
 
@@ -54,8 +54,8 @@ class FoldStatus:
 class Status:
     """All folds of an experiment, and the next command.
 
-    `plan` is None where there is none; `plan_note` says what is wrong with one; `current` tells
-    whether the submission is made from the folds as they are.
+    `plan` is None where there is none; `plan_note` says what is wrong with one; `current`:
+    whether the submission was made from the current checkpoints.
     """
 
     name: str
@@ -149,7 +149,7 @@ def _fold(number: int, run: RunDir, config: Config, plan: str | None) -> FoldSta
 
 
 def _place(run: RunDir) -> tuple[int, int, str | None]:
-    """Epoch and step of the newest checkpoint whose end is there, and a word about a torn one."""
+    """Epoch and step of the newest checkpoint that is not torn, and a note about a torn one."""
     torn: list[str] = []
     for path in (run.last, run.before_last):
         place = read_place(path)
@@ -225,7 +225,7 @@ def _predicted(run: RunDir, config: Config) -> list[str]:
 
 
 def _is_current(space: Workspace, folds: tuple[FoldStatus, ...], config: Config) -> bool:
-    """Whether the submission is whole and made from the checkpoints as they are."""
+    """Whether the submission is whole and made from the current checkpoints."""
     manifest = _json(space.submission_json)
     try:
         made = [member["checkpoint_sha256"] for member in manifest["blend"]["members"]]
@@ -253,7 +253,7 @@ def _next(planned: bool, folds: tuple[FoldStatus, ...], current: bool, config: C
     if free:
         return f"comp train --fold {','.join(free)}"
     if unfinished:
-        return "wait: every fold that is left is being trained"
+        return "wait: all folds that are left are being trained"
     if config.train.subset is not None:
         return "done: an experiment on a subset has no submission"
     return "done: the submission is written" if current else "comp ensemble"

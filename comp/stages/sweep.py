@@ -1,7 +1,7 @@
 """`comp sweep`: the same fold under many settings, each a run of its own, and a table at the end.
 
-A run's name follows from its settings, so that a sweep that was stopped goes on: what is finished
-is not trained again, and a run that was added to the file is trained beside the old ones.
+A run's name follows from its settings, so that a stopped sweep can be resumed: a finished run is
+not trained again, and a run that was added to the file is trained in addition.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Search(Section):
 
 
 class SweepFile(Section):
-    """What a sweep file says. Just one of `grid`, `runs` and `search` stands in it.
+    """What a sweep file says. Exactly one of `grid`, `runs` and `search` is set.
 
     `grid`    key path -> values; every combination is a run
     `runs`    a list of {key path: value}; each is a run
@@ -70,7 +70,7 @@ class SweepFile(Section):
     @model_validator(mode="after")
     def _one_kind(self) -> SweepFile:
         if sum(part is not None for part in (self.grid, self.runs, self.search)) != 1:
-            raise ValueError("just one of grid, runs and search is needed")
+            raise ValueError("exactly one of grid, runs and search is needed")
         return self
 
 
@@ -125,7 +125,7 @@ def sweep(path: Path, sets: list[str], root: Path = Path()) -> Sweep:
 
     `sets` are laid over the config of every run; `root` is the workspace folder, in which `config`
     of the file is looked for and runs are kept. A run that fails on its own settings is noted and
-    the sweep goes on. Raises ConfigError for a file or settings that cannot be right, before any
+    the sweep continues. Raises ConfigError for a file or settings that cannot be right, before any
     training.
     """
     spec = read_sweep(path)
@@ -200,8 +200,8 @@ def _write_table(path: Path, metric: str, runs: list[SweepRun]) -> None:
 
 
 def search(setup: Setup, wanted: Search) -> list[SweepRun]:
-    """Let Optuna choose the settings of each run; what it knows lies in `runs/`, so that a search
-    that was stopped goes on. ConfigError when Optuna is not installed."""
+    """Let Optuna choose the settings of each run; what it knows is in `runs/`, so that a stopped
+    search can be resumed. ConfigError when Optuna is not installed."""
     try:
         import optuna
         from optuna.storages import JournalStorage
@@ -234,7 +234,7 @@ def search(setup: Setup, wanted: Search) -> list[SweepRun]:
 
 
 def _take_up(study: Any) -> None:
-    """Ask again for what was under way when the last search died."""
+    """Queue the trial again that was running when the last search died."""
     for trial in study.trials:
         if trial.state.name == "RUNNING":
             study.enqueue_trial(trial.params, skip_if_exists=False)

@@ -1,4 +1,4 @@
-"""`comp train`: the folds asked for, each to its end."""
+"""`comp train`: train the given folds, each to its end."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Trained:
 def train(
     experiment: Experiment, folds: str, *, restart: bool = False, stop: Stop | None = None
 ) -> list[Trained]:
-    """Train the folds that `folds` names; finished ones are skipped, unfinished ones go on.
+    """Train the folds that `folds` names; finished ones are skipped, unfinished ones are resumed.
 
     restart: remove what these folds have and begin again. stop: when to stop in the middle; None:
     on a signal, and after `train.max_hours`.
@@ -62,7 +62,7 @@ def train(
     if not restart:
         for run in runs.values():
             run.refuse_drift(config)
-            with contextlib.suppress(DamagedError):  # of one fold; said when it is its turn
+            with contextlib.suppress(DamagedError):  # of one fold; reported when it is its turn
                 finished(run, plan.fingerprint)
     if flips_writing(config.augment.recipe, index.classes):
         say(
@@ -81,14 +81,16 @@ def train(
 
 
 def _epochs_left(runs: list[RunDir], config: Config) -> int:
-    """How many epochs these folds still have to go; none where patience ended one."""
+    """How many epochs these folds still need; none for a fold that patience ended."""
     left = [run for run in runs if not _ended_early(run)]
     places = [read_place(run.last) or read_place(run.before_last) or (0, 0) for run in left]
     return sum(max(0, config.train.epochs - epoch) for epoch, _ in places)
 
 
 def _ended_early(run: RunDir) -> bool:
-    with contextlib.suppress(CompError):  # a damaged manifest is told when its fold's turn comes
+    with contextlib.suppress(
+        CompError
+    ):  # a damaged manifest is reported when it is its fold's turn
         return run.done.is_file() and bool(files.read_json(run.done).get("early"))
     return False
 
@@ -133,7 +135,7 @@ class _Trainer:
             return None
 
     def job(self, fold: int, run: RunDir) -> Job:
-        """What the fold is trained from."""
+        """All that the fold is trained from."""
         config, index = self.experiment.config, self.index
         if self.device is None:
             precise = {"deterministic": config.train.deterministic}

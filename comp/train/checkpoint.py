@@ -1,4 +1,4 @@
-"""Checkpoints that cannot be lost: written beside, checked by a digest, two generations of `last`.
+"""Checkpoints that survive a kill: written beside, checked by a digest, two generations of `last`.
 
 A checkpoint is `torch.save` of one named dict of plain values and tensors, followed by a footer
 with its SHA-256 (`comp.core.footer`). (`torch.load` by itself reads such a file too: what follows a
@@ -28,13 +28,13 @@ from comp.core.errors import CompError, RunError, reason
 from comp.core.footer import SIZE, is_whole, seal
 
 Saved = dict[str, Any]
-_RESUMED = ("optimizer", "epoch", "step")  # what a best.pt under the name of a last.pt lacks
+_RESUMED = ("optimizer", "epoch", "step")  # missing when a best.pt was renamed to last.pt
 _BESIDE = 1 << 16  # bytes from which a second thread is worth its hand-over
 _MOMENTS = 2  # tensors that most optimizers keep of each parameter
 
 
 class _Digesting:
-    """A file that is written through and hashed on the way: large pieces by the other thread."""
+    """A file that is hashed while it is written: large pieces by another thread."""
 
     def __init__(self, handle: IO[bytes], other: ThreadPoolExecutor) -> None:
         self.handle = handle
@@ -114,9 +114,9 @@ def load(path: Path) -> Saved:
     content = _read_whole(path)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of what a foreign file may hold
+            warnings.simplefilter("ignore")  # about what a foreign file may hold
             state = torch.load(io.BytesIO(content[:-SIZE]), map_location="cpu", weights_only=True)
-    except Exception as problem:  # a pickle of another's making raises whatever it likes
+    except Exception as problem:  # a foreign pickle may raise anything
         raise RunError(f"{path}: not a checkpoint of comp ({reason(problem)})") from problem
     if not isinstance(state, dict) or "model" not in state:
         raise RunError(f"{path}: not a checkpoint of comp")
@@ -184,7 +184,7 @@ def _load_resumable(path: Path) -> Saved:
 
 
 def require_space(state: Saved, run: RunDir, *, fresh: bool, top: int = 1) -> None:
-    """Raise CompError when the disk has no room for the checkpoints that the fold will write.
+    """Raise CompError when the disk is too full for the checkpoints that the fold will write.
 
     Counted: one that is being written, and for a fold that is `fresh` two generations of `last`
     and `best` as well, and from two `top` checkpoints on those and their mean. A fresh state has
@@ -208,7 +208,7 @@ def _refuse_full(path: Path, needed: int) -> None:
     free = shutil.disk_usage(path.parent).free
     raise CompError(
         f"{path}: the disk is full: the checkpoint needs {_mb(needed)} MB, {_mb(free)} MB are free."
-        " The one before it is kept. Make room, then give the same command again."
+        " The one before it is kept. Make room, then run the same command again."
     )
 
 

@@ -1,4 +1,4 @@
-"""What a fold in training says of itself: its history, a line an epoch, the time that is left."""
+"""The log of a fold in training: its history, a line per epoch, the time that is left."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from comp.train.train_state import TrainState
 
 
 def history_csv(history: list[dict[str, float]]) -> str:
-    """The history as the text of `history.csv`: a row an epoch, counted from 0."""
+    """The history as the text of `history.csv`: a row per epoch, counted from 0."""
     table = io.StringIO(newline="")
     out = csv.writer(table, lineterminator="\n")
     out.writerow(history[0])
@@ -23,7 +23,7 @@ def history_csv(history: list[dict[str, float]]) -> str:
 def report(
     job: Job, row: dict[str, float], improved: bool, seconds: float, *, whole: bool, skipped: int
 ) -> None:
-    """Say what an epoch gave, and keep it in the log of the fold."""
+    """Print the result of an epoch, and add it to the log of the fold."""
     line = (
         f"fold {job.fold}  epoch {row['epoch'] + 1:.0f}/{job.config.train.epochs}  "
         f"lr {row['lr']:.2e}  loss {row['train_loss']:.4f}  valid {row['valid_loss']:.4f}  "
@@ -35,16 +35,16 @@ def report(
     files.append_line(job.run.log, line)
 
 
-def foresee(job: Job, state: TrainState, seconds: float) -> None:
-    """Say once, after the first epoch of this command, whether all its folds will end in time."""
+def estimate_end(job: Job, state: TrainState, seconds: float) -> None:
+    """Say once, after the first epoch of this command, whether all its folds can end in time."""
     left = job.stop.left
-    if left is None or job.stop.foreseen:
+    if left is None or job.stop.estimated:
         return
-    job.stop.foreseen = True
+    job.stop.estimated = True
     rest = job.config.train.epochs - state.epoch + job.stop.later_epochs
     fits = int(left // seconds) if seconds > 0 else rest
     enough = f"enough for {fits} of the" if fits < rest else "enough for the"
     say(
-        f"about {seconds:.0f} s an epoch and {left / 3600:.2f} h left: {enough} {rest} epochs that "
-        "are left in the folds asked for"
+        f"about {seconds:.0f} s per epoch and {left / 3600:.2f} h left: {enough} {rest} epochs "
+        "that these folds still need"
     )

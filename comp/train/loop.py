@@ -24,7 +24,7 @@ from comp.train.average import average_best
 from comp.train.batches import make_loader
 from comp.train.best import is_best, keep_top, ties, top_epochs
 from comp.train.job import Job
-from comp.train.logging import foresee, history_csv, report
+from comp.train.logging import estimate_end, history_csv, report
 from comp.train.resume import open_state
 from comp.train.saving import check_best, save_best, save_last, weights_only
 from comp.train.sessions import note_session
@@ -99,7 +99,7 @@ def _train_on(job: Job, state: TrainState, loader: Loader, tracker: Tracker) -> 
         seconds = time.monotonic() - started
         whole = first_step == 0
         report(job, row, improved, seconds, whole=whole, skipped=state.skipped)
-        foresee(job, state, seconds if whole else trained)
+        estimate_end(job, state, seconds if whole else trained)
 
 
 def _end_epoch(

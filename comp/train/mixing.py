@@ -1,8 +1,8 @@
-"""What is done to a whole batch on the device: random erasing, mixup, CutMix.
+"""Augmentation of a whole batch on the device: random erasing, mixup, CutMix.
 
-The draws are made on the CPU from (seed, fold, epoch, step) and are a few numbers an image; the
-pixels are moved on the device, for all images at once. (timm's Mixup draws from NumPy's global
-generator, wants batches of even size and float images; what it computes is the same.)
+A few random numbers per image are drawn on the CPU from (seed, fold, epoch, step); the pixels are
+mixed on the device, for all images at once. (timm's Mixup draws from NumPy's global generator and
+needs batches of even size and float images; it computes the same.)
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from comp.tasks.kinds import Task
 Array = np.ndarray[Any, Any]
 
 ERASED_AREA = (0.02, 1 / 3)  # of the image; Zhong et al. 2020
-ERASED_ASPECT = math.log(1 / 0.3)  # the largest, as a logarithm; the smallest is its inverse
+ERASED_ASPECT = math.log(1 / 0.3)  # logarithm of the largest; the smallest is its inverse
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,10 @@ class Mixed:
     """A batch on the device.
 
     `images`   (B, 3, H, W) uint8
-    `target`   (B, ...) as an index has it, or soft: probabilities (B, C) in float
+    `target`   (B, ...) as in an index, or soft: probabilities (B, C) in float
     `partner`  (B,) the image that each is mixed with, or None where nothing is mixed
     `share`    (B, 1, 1, 1) how much of its own pixels an image keeps under mixup, 1 elsewhere
-    `boxes`    (4, B) top, bottom, left, right of what is cut out of the partner; empty elsewhere
+    `boxes`    (4, B) top, bottom, left, right of the box that comes from the partner; empty if none
     """
 
     images: Tensor
@@ -61,18 +61,18 @@ class Mixed:
 
 
 def check_mix(augment: AugmentConfig, task: Task) -> None:
-    """Raise ConfigError for what changes images but not their masks."""
-    asked = {
+    """Raise ConfigError for options that change images but not their masks."""
+    options = {
         "mixup": augment.mixup,
         "cutmix": augment.cutmix,
         "cutpaste": augment.cutpaste,
         "copies": augment.copies,
     }
-    found = [f"augment.{name}" for name, value in asked.items() if value]
+    found = [f"augment.{name}" for name, value in options.items() if value]
     if task.spatial and found:
         raise ConfigError(
-            f"{', '.join(found)}: for an answer an image, not for task: {task.name}, where each "
-            "pixel has its own; leave it out"
+            f"{', '.join(found)}: works for classification only, because masks do not change "
+            f"with their images; task is {task.name}. Remove it from the config"
         )
 
 
@@ -87,8 +87,8 @@ def mix(
 ) -> Mixed:
     """The batch that training sees, from uint8 (B, 3, H, W) and target (B, ...) on the device.
 
-    columns: C. mean: the colour of what is erased, in [0, 1]. where: seed, fold, epoch, step; the
-    draws are a function of them and of the size of the batch.
+    columns: C. mean: the colour of erased boxes, in [0, 1]. where: seed, fold, epoch, step; the
+    random numbers are a function of them and of the batch size.
     """
     draw = generator(where[0], "mix", *where[1:])
     if augment.erasing:
@@ -133,7 +133,7 @@ def _boxes(
 ) -> Array:
     """(4, B) int64 top, bottom, left, right. area: shares of the image; places: (2, B) in [0, 1).
 
-    clipped: the centre may be anywhere, and what is outside is cut off; else all is inside.
+    clipped: the centre may be anywhere, and boxes are cut off at the border; else they are inside.
     """
     sizes = [np.sqrt(area * aspect) * height, np.sqrt(area / aspect) * width]
     out = []

@@ -1,7 +1,7 @@
 """Optimizers and schedules: timm's factories, and two schedules of torch behind their interface.
 
-A schedule is asked twice: `step_update(updates)` after every update, `step(epoch, score)` after
-every epoch; by `train.sched_by` one of them sets the learning rates.
+A schedule has two calls: `step_update(updates)` after each update, `step(epoch, score)` after each
+epoch; `train.sched_by` says which of them sets the learning rates.
 """
 
 from __future__ import annotations
@@ -72,19 +72,19 @@ def _head_apart(
 
 
 class Schedule(Protocol):
-    """What the loop asks of a schedule; timm's are such."""
+    """What the loop needs of a schedule; those of timm have it."""
 
     def step_update(self, num_updates: int) -> None:
-        """After an update: `num_updates` are made."""
+        """After an update; `num_updates` are made so far."""
 
     def step(self, epoch: int, metric: float | None = None) -> None:
-        """After an epoch: `epoch` are made; `metric` is the score of the last."""
+        """After an epoch; `epoch` are made so far, `metric` is the score of the last."""
 
     def state_dict(self) -> dict[str, Any]:
         """Plain values, for a checkpoint."""
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from `state_dict()`."""
+        """Continue from `state_dict()`."""
 
 
 def _peaks(optimizer: torch.optim.Optimizer) -> list[float]:
@@ -92,7 +92,7 @@ def _peaks(optimizer: torch.optim.Optimizer) -> list[float]:
 
 
 class OneCycle:
-    """torch's OneCycleLR (Smith and Topin 2018), told how many updates are made.
+    """torch's OneCycleLR (Smith and Topin 2018), set to the number of updates made.
 
     `train.warmup_epochs` is the length of the rise; without it, 30 % of the training.
     """
@@ -113,7 +113,7 @@ class OneCycle:
 
     def _go_to(self, updates: int) -> None:
         self.inner.last_epoch = min(updates, self.inner.total_steps - 1) - 1
-        with warnings.catch_warnings():  # it is asked for a place, not stepped in order
+        with warnings.catch_warnings():  # it jumps to a place instead of stepping in order
             warnings.simplefilter("ignore")
             self.inner.step()
 
@@ -128,17 +128,17 @@ class OneCycle:
             self._go_to(epoch * self.updates_per_epoch)
 
     def state_dict(self) -> dict[str, Any]:
-        """Nothing: the rates are a function of the place, which is told at every step."""
+        """Nothing: the rates are a function of the place, which each call gives."""
         return {}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Nothing to take up."""
+        """Nothing to restore."""
 
 
 class Plateau:
     """torch's ReduceLROnPlateau on the validation metric, after timm's linear warm-up.
 
-    The rate falls by `train.decay_rate` when `train.decay_epochs` epochs brought no better score.
+    The rate falls by `train.decay_rate` after `train.decay_epochs` epochs without a better score.
     (timm's own is deprecated, and its counters do not survive a resume.)
     """
 
@@ -169,7 +169,7 @@ class Plateau:
                 group["lr"] = peak * (0.01 + 0.99 * share)
 
     def step(self, epoch: int, metric: float | None = None) -> None:
-        """After an epoch: the score is read; one that is NaN is no better one."""
+        """After an epoch: the score counts; NaN counts as no improvement."""
         if metric is not None and epoch > self.warmup:
             self.inner.step(metric)
 
@@ -180,7 +180,7 @@ class Plateau:
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from `state_dict()`."""
+        """Continue from `state_dict()`."""
         for name, value in state_dict.items():
             setattr(self.inner, name, value)
 
@@ -192,8 +192,8 @@ def _decay(config: TrainConfig) -> dict[str, Any]:
     return {"decay_epochs": config.decay_epochs, "decay_rate": config.decay_rate}
 
 
-# name -> what timm's factory is told beyond epochs, warm-up and the lowest rate; from the config
-# and the number of its units in an epoch
+# name -> options of timm's factory beyond epochs, warm-up and the lowest rate; from the config and
+# the number of its units per epoch
 _TIMM: dict[str, Options] = {
     "cosine": lambda *_: {"sched": "cosine"},
     "restarts": lambda c, _: {
@@ -265,10 +265,10 @@ def make_schedule(
 def resume_schedule(
     schedule: Schedule, state: dict[str, Any], place: tuple[int, int], *, same_epochs: bool
 ) -> None:
-    """Go on from the `state` of a schedule at `place`: epochs and updates made.
+    """Continue from the `state` of a schedule at `place`: epochs and updates made.
 
-    With another number of epochs the rates are those of the new number at that place; what
-    `plateau` has seen stays.
+    With another number of epochs the rates are those of the new number at that place; `plateau`
+    keeps the scores that it has seen.
     """
     if same_epochs or isinstance(schedule, Plateau):
         schedule.load_state_dict(state)

@@ -1,5 +1,5 @@
-"""What trained a fold: each start of a command leaves its command line, versions, commit and
-machine in `sessions.json`."""
+"""What trained a fold: each start of a command notes its command line, versions, commit and machine
+in `sessions.json`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from comp.core.provenance import git_commit, versions
 def note_session(run: RunDir, epoch: int, step: int, device: str) -> None:
     """Add an entry for this process, which begins at `epoch` and `step`, unless it has one.
 
-    The list is lost when it cannot be read: it is a note, and training goes on without it.
+    A list that cannot be read is replaced: it is only a note, and training does not need it.
     """
     entry = {
         "pid": os.getpid(),
@@ -64,6 +64,6 @@ def _read(path: Path) -> list[dict[str, Any]]:
     return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
 
 
-@functools.cache  # of a process: its code is what it was when it began
+@functools.cache  # per process: its code does not change while it runs
 def _commits() -> dict[str, str | None]:
     return {"comp": git_commit(Path(comp.__file__).parent), "here": git_commit(Path.cwd())}

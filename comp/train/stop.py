@@ -1,4 +1,4 @@
-"""When to stop in the middle: on a signal, or when the time is up."""
+"""When to stop before the end: on a signal, or when the time is up."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Stop:
     two checkpoints are kept in reserve. Outside of `at_a_step` (packing, building a network) there
     is nothing to keep, and a signal ends the command where it is.
 
-    again: how the message calls the command that goes on. at_once: what a second signal does.
+    again: how the message calls the command that continues. at_once: what a second signal does.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Stop:
         self.started = time.monotonic()
         self.seconds = None if hours is None else hours * 3600
         self.longest_save = 0.0
-        self.foreseen = False
+        self.estimated = False
 
     @property
     def left(self) -> float | None:
@@ -65,10 +65,10 @@ class Stop:
         """Raise what ends the command: Interrupted for a signal, OutOfTime for the clock."""
         if self.signal is not None:
             name = signal.Signals(self.signal).name
-            raise Interrupted(f"{name}: stopped {where}; {self.again} goes on there", self.signal)
+            raise Interrupted(f"{name}: stopped {where}; {self.again} continues there", self.signal)
         hours = (self.seconds or 0) / 3600
         raise OutOfTime(
-            f"the {hours:g} hours are over: stopped {where}; {self.again} goes on there"
+            f"the {hours:g} hours are over: stopped {where}; {self.again} continues there"
         )
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
@@ -81,7 +81,7 @@ class Stop:
 
     @contextmanager
     def at_a_step(self) -> Iterator[None]:
-        """While the block runs, signals wait until it looks at `asked`."""
+        """While the block runs, signals wait until it checks `asked`."""
         self.patient = True
         try:
             yield

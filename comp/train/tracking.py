@@ -1,9 +1,10 @@
 """The rows of the history, sent to TensorBoard or Weights & Biases as well (`train.track`).
 
-Both are optional packages. The run goes on as the same one after a resume: its id is a function of
-its first start. An epoch is told before its checkpoint is written, so that a kill in between loses
-none; trained again, it is told again, and TensorBoard's readers keep the later one. What W&B was
-told lies in another process for a while and goes with it: it is told all that it does not have.
+Both are optional packages. A resumed run continues as the same run: its id is a function of its
+first start. An epoch is logged before its checkpoint is written, so that a kill in between loses
+none; if it is trained again, it is logged again, and TensorBoard shows the later one. W&B keeps
+what is logged in another process for a while, and loses it when that dies: after a resume it gets
+all epochs that it does not have.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ Row = dict[str, float]
 
 
 def _nothing(*_: Any) -> None:
-    """Nobody listens."""
+    """No tracker."""
 
 
 @dataclass(frozen=True)
 class Tracker:
-    """`log(row, epochs)` after an epoch: its row of the history, and how many are made."""
+    """`log(row, epochs)` after an epoch: its row of the history, and how many epochs are made."""
 
     log: Callable[[Row, int], None] = field(default=_nothing)
     close: Callable[[], None] = field(default=_nothing)
@@ -48,7 +49,7 @@ def _tensorboard(config: Config, run: RunDir, history: Sequence[Row]) -> Tracker
             writer.add_scalar(name, value, epochs)
         writer.flush()
 
-    _tell(log, history if new else (), 0)
+    _log_history(log, history if new else (), 0)
     return Tracker(log, writer.close)
 
 
@@ -68,19 +69,19 @@ def _wandb(config: Config, run: RunDir, history: Sequence[Row]) -> Tracker:
         )
     except wandb.errors.Error as problem:
         raise ConfigError(
-            f"train.track: wandb does not begin: {reason(problem)} Or keep what it hears in files "
+            f"train.track: wandb cannot start: {reason(problem)} Or write to files only "
             "(the environment variable WANDB_MODE=offline), or set train.track: none"
         ) from problem
 
     def log(row: Row, epochs: int) -> None:
         started.log(_values(row), step=epochs)
 
-    _tell(log, history, started.step)
+    _log_history(log, history, started.step)
     return Tracker(log, started.finish)
 
 
-def _tell(log: Callable[[Row, int], None], history: Sequence[Row], first: int) -> None:
-    """The rows of epochs that are over, from the one that `first` counts on."""
+def _log_history(log: Callable[[Row, int], None], history: Sequence[Row], first: int) -> None:
+    """Log the rows of the history from epoch `first` on, counted from 1."""
     for epochs, row in enumerate(history, 1):
         if epochs >= first:
             log(row, epochs)
@@ -107,7 +108,7 @@ TRACKERS: dict[str, Callable[[Config, RunDir, Sequence[Row]], Tracker]] = {
 def open_tracker(config: Config, run: RunDir, history: Sequence[Row]) -> Iterator[Tracker]:
     """The tracker of the config for a fold; closed at the end. history: its rows so far.
 
-    Raises ConfigError when its package is not installed or does not begin.
+    Raises ConfigError when its package is not installed or cannot start.
     """
     tracker = TRACKERS[config.train.track](config, run, history)
     try:

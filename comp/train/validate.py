@@ -40,7 +40,7 @@ class Validation:
 
 
 class _Tally(Protocol):
-    """What is kept of the logits of each batch, and what all of them amount to."""
+    """Gathers what is needed of the logits of each batch; `result` is the validation of all."""
 
     def add(self, rows: Array, logits: torch.Tensor) -> None: ...
 

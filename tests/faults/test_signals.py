@@ -48,7 +48,7 @@ def test_a_signal_ends_the_run_on_a_checkpoint(
     name = signal.Signals(number).name
     assert f"{name}: stopping at the next step; once more to leave at once" in outcome.text
     assert f"{name}: stopped fold 0" in outcome.text
-    assert "the same command goes on there" in outcome.text
+    assert "the same command continues there" in outcome.text
     assert "left: fold 0 from epoch 2 step" in outcome.text
     assert "next: comp train --fold 0,1 -c toy.yaml" in outcome.text
     assert outcome.saved[0] == {"training": (1, 1), "validation": (1, 2)}[where]
@@ -84,7 +84,7 @@ def test_a_signal_between_checkpoints_of_a_restart_names_the_command_without_it(
     root = world.workspace("case")
     commands = [["folds", "make", "-c", "toy.yaml"], ["train", "-c", "toy.yaml", "--restart"]]
     outcome = world.run(root, commands, signal=INT, where="training", call=2, times=1)
-    assert (outcome.code, "without --restart goes on there" in outcome.text) == (130, True)
+    assert (outcome.code, "without --restart continues there" in outcome.text) == (130, True)
     finish(world, root)
 
 

@@ -1,4 +1,4 @@
-"""Heads: one an attribute, their beginnings, and networks that have none."""
+"""Heads: one per attribute, initial weights, and networks that have none."""
 
 import pytest
 import timm

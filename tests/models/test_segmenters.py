@@ -45,9 +45,9 @@ def test_encoders_have_the_names_of_smp_or_timm(given: str | None, found: str) -
     ("over", "told"),
     [
         ({"encoder": "resnet5"}, "model.encoder: neither .* has 'resnet5'.*Did you mean 'resnet"),
-        ({"name": "unett"}, "'unett' gives no answer for each pixel.*Did you mean 'unet'"),
+        ({"name": "unett"}, "'unett' is not a segmentation network.*Did you mean 'unet'"),
         ({"name": "resnet18"}, "Use model.name: unet with model.encoder: resnet18"),
-        ({"name": "unet_vanilla"}, "unet_vanilla has an encoder of its own"),
+        ({"name": "unet_vanilla"}, "unet_vanilla has its own encoder"),
     ],
 )
 def test_wrong_names_are_told_with_the_nearest(over: dict[str, str], told: str) -> None:

@@ -162,7 +162,7 @@ def test_who_holds_a_fold(finished: Toy) -> None:
         process.stdout.readline()
         status = read_status(config)
         assert str(fold(status)["held"]).startswith(f"{process.pid} on ")
-        assert status.next == "wait: every fold that is left is being trained"
+        assert status.next == "wait: all folds that are left are being trained"
         process.communicate()
     assert fold(read_status(config))["held"] is None
 

@@ -115,8 +115,8 @@ def test_a_search_asks_optuna_and_goes_on_where_it_died(monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     ("tree", "error", "message"),
     [
-        ({}, ConfigError, "just one of grid, runs and search"),
-        ({"grid": {"train.lr": [1]}, "runs": [{}]}, ConfigError, "just one of"),
+        ({}, ConfigError, "exactly one of grid, runs and search"),
+        ({"grid": {"train.lr": [1]}, "runs": [{}]}, ConfigError, "exactly one of"),
         ({"gird": {}}, ConfigError, "gird: unknown key; .*Did you mean 'grid'"),
         ({"grid": {"train.lr": []}}, ConfigError, r"grid\.train\.lr"),
         ({"grid": {"train.lrr": [1]}}, ConfigError, "Did you mean 'lr'"),

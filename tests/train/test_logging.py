@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from train_jobs import make_job
 
-from comp.train.logging import foresee, history_csv, report
+from comp.train.logging import estimate_end, history_csv, report
 from comp.train.stop import Stop
 
 ROW = {"epoch": 1.0, "lr": 0.0015, "train_loss": 0.25, "valid_loss": 1 / 3, "macro_f1": 0.5}
@@ -58,16 +58,16 @@ def test_after_one_epoch_it_is_said_once_whether_the_hours_suffice(
     stop = Stop(1.0)
     stop.later_epochs = 2  # of the folds to come
     job, state = make_job(tmp_path, stop=stop), SimpleNamespace(epoch=1)
-    foresee(job, state, seconds)  # type: ignore[arg-type]
+    estimate_end(job, state, seconds)  # type: ignore[arg-type]
     told = capsys.readouterr().err
-    assert told.startswith(f"about {seconds:.0f} s an epoch and 0.09 h left: {epochs} epochs that")
-    foresee(job, state, seconds)  # type: ignore[arg-type]
+    assert told.startswith(f"about {seconds:.0f} s per epoch and 0.09 h left: {epochs} epochs that")
+    estimate_end(job, state, seconds)  # type: ignore[arg-type]
     assert capsys.readouterr().err == ""
 
 
-def test_without_a_limit_nothing_is_foreseen(
+def test_without_a_limit_there_is_no_estimate(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     job = make_job(tmp_path)
-    foresee(replace(job, stop=Stop()), SimpleNamespace(epoch=1), 1.0)  # type: ignore[arg-type]
+    estimate_end(replace(job, stop=Stop()), SimpleNamespace(epoch=1), 1.0)  # type: ignore[arg-type]
     assert capsys.readouterr().err == ""

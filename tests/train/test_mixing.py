@@ -114,12 +114,14 @@ def test_a_batch_in_parts_is_the_same_batch(parts: int) -> None:
         assert torch.equal(one, other)
 
 
-def test_pixels_with_answers_are_not_mixed() -> None:
+def test_images_with_masks_are_not_mixed() -> None:
     class Spatial:
         name, spatial = "segmentation", True
 
     check_mix(AugmentConfig(erasing=0.5), Spatial())
-    with pytest.raises(ConfigError, match=r"augment\.cutmix: .* not for task: segmentation"):
+    with pytest.raises(
+        ConfigError, match=r"augment\.cutmix: works for classification only.* task is segmentation"
+    ):
         check_mix(AugmentConfig(cutmix=1.0), Spatial())
 
 

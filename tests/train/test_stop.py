@@ -52,7 +52,7 @@ def test_at_a_step_a_signal_waits_and_is_told(
         assert stop.asked
     assert f"{number.name}: stopping at the next step" in capsys.readouterr().err
     with pytest.raises(
-        Interrupted, match=f"{number.name}: stopped x; comp train goes on"
+        Interrupted, match=f"{number.name}: stopped x; comp train continues there"
     ) as caught:
         stop.leave("x")
     assert caught.value.exit_code == 128 + number

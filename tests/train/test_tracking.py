@@ -164,7 +164,7 @@ def test_wandb_without_a_login_is_a_message(
     monkeypatch.setattr(bees, "init", refuse)
     config = make_config(toy_tree("multiclass", train__track="wandb"))
     with (
-        pytest.raises(ConfigError, match=r"wandb does not begin: No API key .*WANDB_MODE=offline"),
+        pytest.raises(ConfigError, match=r"wandb cannot start: No API key .*WANDB_MODE=offline"),
         open_tracker(config, RunDir(tmp_path), []),
     ):
         pass

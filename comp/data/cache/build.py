@@ -1,10 +1,11 @@
-"""Building a pack, row after row, so that a kill at any point loses little and harms nothing.
+"""Building a pack row by row, so that a kill at any point loses little and damages nothing.
 
     .build.<pid>.part/rows      the payload of the rows so far
-    .build.<pid>.part/journal   a line a row, written only when its payload is on the disk
+    .build.<pid>.part/journal   a line per row, written only when its payload is on the disk
 
-What a dead process left is taken over: its rows are compared with the sums in its journal, and the
-first that does not fit, or whose image file has changed, and all after it are made again.
+What a dead process left is taken over: its rows are compared with the sums in its journal. The
+first row that does not match, or whose image file has changed, is made again, and so are all
+after it.
 """
 
 from __future__ import annotations
@@ -38,11 +39,15 @@ _MARGIN = 16 << 20  # bytes of disk left over for the manifest and for others
 
 @dataclass(frozen=True)
 class Row:
-    """What is known of a packed row: of its file, and of its payload."""
+    """What is known about a packed row: its file and its payload.
 
-    digest: str  # of the image file's content
-    end: int  # where its payload ends, counted from the end of the header
-    total: int  # see `word_sum`
+    `digest` of the content of the file; `end`: where the payload ends, counted from the end of the
+    header; `total`: see `word_sum`; `stat`: size and time of change of the file.
+    """
+
+    digest: str
+    end: int
+    total: int
     stat: Stat
 
     def line(self) -> str:
@@ -51,7 +56,7 @@ class Row:
 
     @staticmethod
     def parse(line: str) -> Row:
-        """The row of a line; ValueError for one that was cut."""
+        """The row of a line; ValueError for a line that was cut."""
         digest, end, total, size, changed = line.split()
         if not line.endswith("\n") or len(digest) != SHORT_DIGITS:
             raise ValueError(line)
@@ -62,8 +67,8 @@ class Row:
 class Origin:
     """Where rows come from.
 
-    `stat`    row -> what changes when its file does; cheap
-    `digest`  row -> of its content
+    `stat`    row -> two numbers that change when its file does; cheap
+    `digest`  row -> the digest of its content
     `make`    row -> the digest of its content, and its payload; may raise DataError
     """
 
@@ -73,7 +78,7 @@ class Origin:
 
 
 def of_files(paths: Sequence[Path], payload: Callable[[bytes], Pixels | bytes]) -> Origin:
-    """Rows that are made from the content of files."""
+    """The origin of rows that are made from the content of files."""
 
     def make(row: int) -> tuple[str, Pixels | bytes]:
         content = read_content(paths[row])
@@ -103,7 +108,7 @@ class Build:
         """The finished payload file, on the disk, and its rows.
 
         Raises DataError with every image that cannot be read, CompError when the cache cannot be
-        written or the disk is too full. What is written so far stays, to go on from.
+        written or the disk is too full. What is written so far is kept for the next try.
         """
         part = self.folder / f".build.{os.getpid()}.part"
         try:
@@ -113,8 +118,8 @@ class Build:
         except OSError as problem:
             if problem.errno == errno.ENOSPC:
                 _require_space(self.folder, self.needed - self._end(), full=True)
-            told = problem.strerror or problem
-            raise CompError(f"{self.folder}: cannot be written ({told})") from problem
+            cause = problem.strerror or problem
+            raise CompError(f"{self.folder}: cannot be written ({cause})") from problem
         return part / "rows", self.rows
 
     @property
@@ -125,7 +130,7 @@ class Build:
         return self.rows[-1].end if self.rows else 0
 
     def _take_over(self, part: Path) -> None:
-        """Go on with what a dead process left here; other leavings are removed."""
+        """Continue what a dead process left here; remove what other dead processes left."""
         self.folder.mkdir(parents=True, exist_ok=True)
         files.sweep(self.folder)
         for left in sorted(self.folder.glob(".build.*.part")):
@@ -143,10 +148,10 @@ class Build:
         self.rows = self._sound_rows(part)
         if self.rows:
             done = f"{len(self.rows)} of {len(self.ids)} {self.name}"
-            progress.say(f"packing goes on: {done} are done")
+            progress.say(f"packing continues: {done} are done")
 
     def _sound_rows(self, part: Path) -> list[Row]:
-        """The rows of a build, up to the first that is not whole or of another file."""
+        """The rows of a build before the first that is damaged or of a changed file."""
         try:
             lines = (part / "journal").read_text(encoding="ascii").splitlines(keepends=True)
             handle = (part / "rows").open("rb")
@@ -190,7 +195,7 @@ class Build:
         complain(DataError, heading, complaints)
 
     def _rewind(self, payloads: Any, journal: Any) -> None:
-        """To the end of the last sound row."""
+        """Cut both files after the last sound row."""
         payloads.truncate(0 if not self.rows else len(self.header) + self._end())
         journal.truncate(sum(len(row.line()) for row in self.rows))
         if not self.rows:
@@ -204,7 +209,7 @@ class Build:
         self.rows.append(Row(digest, self._end() + len(view), total, stat))
 
     def _commit(self, payloads: Any, journal: Any) -> int:
-        """The payload first, then the lines that say so; the place where the payload ends."""
+        """Sync the payload first, then its lines in the journal; where the payload ends."""
         for handle in (payloads, journal):
             if handle is journal:
                 lines = [row.line() for row in self.rows[self._committed :]]
@@ -215,7 +220,7 @@ class Build:
         return int(payloads.tell())
 
     def _made(self, places: range) -> Iterator[Any]:
-        """The payload of every row, in their order; the error of one that cannot be read."""
+        """The payload of each row, in order, or the error of one that cannot be read."""
 
         def block(some: range) -> list[Any]:
             return [self._make(place) for place in some]
@@ -241,15 +246,15 @@ class Build:
 
 
 def sweep_moved(folder: Path) -> None:
-    """Remove from `folder`, which holds a whole pack, builds whose rows are that pack: the process
-    died, or could not go on, between the manifest and their removal."""
+    """Remove from `folder`, which holds a whole pack, builds whose rows became that pack: their
+    process died between writing the manifest and removing them."""
     for left in folder.glob(".build.*.part"):
         if not files.alive(left) and not (left / "rows").exists():
             shutil.rmtree(left, ignore_errors=True)
 
 
 def _require_space(folder: Path, needed: int, *, full: bool = False) -> None:
-    """CompError when the disk of `folder` has too little room, or is known to be `full`."""
+    """CompError when the disk of `folder` has too little space, or is known to be `full`."""
     there = next(place for place in (folder, *folder.absolute().parents) if place.is_dir())
     free = shutil.disk_usage(there).free
     if full or free < needed + _MARGIN:

@@ -1,4 +1,4 @@
-"""Mean and spread of the channels of a training set, for `image.mean: auto`."""
+"""Mean and standard deviation of the channels of a training set, for `image.mean: auto`."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from comp.data.cache.store import Images, plain
 
 Array = np.ndarray[Any, Any]
 
-_IMAGES = 2000  # looked at, evenly over the rows
-_LEAST = 1e-3  # spread of a channel that never changes
+_IMAGES = 2000  # that are measured, evenly spread over the rows
+_LEAST = 1e-3  # standard deviation of a channel that never changes
 
 
 def channel_statistics(images: Images, rows: Array) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation of each channel over the pixels of `rows`, in units of [0, 1].
 
-    Of at most 2,000 images, evenly spread over the rows: every start finds the same numbers.
+    At most 2,000 images are measured, evenly spread over the rows: each start finds the same.
     """
     rows = np.sort(np.asarray(rows))
     chosen = rows[np.linspace(0, len(rows) - 1, min(_IMAGES, len(rows))).astype(int)]

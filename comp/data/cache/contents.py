@@ -42,7 +42,7 @@ class Content:
     `origin`      where each row comes from
     `header`      the bytes that open the file
     `needed`      the bytes of all rows together
-    `open`        file, rows -> the array, or what stands for it
+    `open`        file, rows -> the array, or an object used like it
     `keeps_stats` whether size and time of change of the origins are kept beside the rows
     """
 

@@ -23,7 +23,7 @@ _SAMPLED_ROWS = 16
 
 
 def write_tables(folder: Path, rows: Sequence[Row], *, stats: bool) -> str:
-    """Write the table of rows and, where asked, that of stats; the digest of the former."""
+    """Write the table of rows, and that of stats if `stats`; returns the digest of the former."""
     text = "".join(f"{row.digest} {row.end} {row.total}\n" for row in rows)
     files.write_text(folder / ROWS, text)
     if stats:

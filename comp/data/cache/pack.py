@@ -45,7 +45,7 @@ Pixels = np.ndarray[Any, Any]
 class Pack:
     """The images and masks of `ids` (N,), read-only, in their order.
 
-    `images`       (N, size, size, 3) uint8, an np.memmap, or what stands for one (see
+    `images`       (N, size, size, 3) uint8, an np.memmap, or an object used like one (see
                    `comp.data.cache.store`)
     `masks`        (size, size, L) uint8 for each row, or at the size of its image; None where the
                    images have none
@@ -70,7 +70,7 @@ def open_pack(
     that keep their own size are packed as encoded files, and their masks are made each time.
     A torn pack, or one of other images, is made again; a build that was killed is continued.
 
-    masks: False leaves the masks out, for who only predicts. verify: compare every row with its
+    masks: False leaves the masks out; prediction needs none. verify: compare every row with its
     sum too. Raises DataError with every image or mask that cannot be read, ConfigError for an
     unknown `image.resize`, CompError when the cache cannot be written or the disk is too full.
     """
@@ -95,7 +95,7 @@ def open_pack(
 def _open_or_build(
     kind: str, index: Index, image: ImageConfig, cache: Path, verify: bool
 ) -> tuple[Path, str, Any]:
-    """The folder, the key, and the array or what stands for it, of one entry of CONTENTS."""
+    """Folder, key and opened content of one entry of CONTENTS."""
     content = CONTENTS[kind](index, image)
     folder = Path(cache) / content.folder
     try:
@@ -108,7 +108,7 @@ def _open_or_build(
 
 
 def _open(folder: Path, index: Index, content: Content, verify: bool) -> tuple[str, Any]:
-    """Key and content of a whole pack of these images; PackError says what is wrong with it."""
+    """Key and opened content of a pack; PackError when it is damaged or of other images."""
     manifest = files.read_json(folder / MANIFEST, PackError)
     path = folder / content.file
     rows = read_rows(folder, manifest, len(index))

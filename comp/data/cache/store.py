@@ -1,6 +1,6 @@
-"""Where the pixels of an index come from: a memory map, or files that are decoded when asked for.
+"""Where the pixels of an index come from: a memory map, or files that are decoded when read.
 
-What has the shape (N, S, S, 3), `[row]` and `take(rows)` can stand in the place of the array.
+Any object with `shape` (N, S, S, 3), `[row]` and `take(rows)` can be used like the array.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from comp.data.images.decode import decode_image, read_image
 from comp.data.images.resize import OWN_SIZE, fit
 
 Pixels = np.ndarray[Any, Any]
-Images = Any  # np.ndarray, or what stands for one
+Images = Any  # an np.ndarray, or an object used like one
 
 
 def gather(images: Images, rows: Pixels, out: Pixels | None = None) -> Pixels:
@@ -38,12 +38,12 @@ def gather(images: Images, rows: Pixels, out: Pixels | None = None) -> Pixels:
 
 
 def plain(images: Images) -> Images:
-    """The same, quick to index: indexing an np.memmap makes an np.memmap each time."""
+    """The same images, quick to index: indexing an np.memmap makes an np.memmap each time."""
     return np.asarray(images) if isinstance(images, np.ndarray) else images
 
 
 def to_state(images: Images) -> Any:
-    """What stands for the images in a pickle: a map is mapped again, not copied."""
+    """What is pickled of the images: a memory map is mapped again, not copied."""
     owner: object = images.base if isinstance(images, np.memmap) else None
     if isinstance(owner, mmap.mmap):  # of a slice the base is another array, its offset not its own
         return str(images.filename), images.shape, images.offset
@@ -51,7 +51,7 @@ def to_state(images: Images) -> Any:
 
 
 def from_state(state: Any) -> Images:
-    """What `to_state` was given."""
+    """The images that `to_state` was called with."""
     if not isinstance(state, tuple):
         return state
     name, shape, offset = state
@@ -59,7 +59,7 @@ def from_state(state: Any) -> Images:
 
 
 class Decoded:
-    """Images that are decoded and brought to size each time they are asked for.
+    """Images that are decoded and resized each time they are read.
 
     read: row -> the pixels of its file, (H, W, 3) uint8. Raises DataError, with the id, for a row
     that cannot be read.
@@ -67,7 +67,7 @@ class Decoded:
 
     def __init__(self, read: Callable[[int], Pixels], ids: tuple[str, ...], image: ImageConfig):
         self.read, self.ids, self.image = read, ids, image
-        self.own_size = image.resize in OWN_SIZE  # then the shape is of no image
+        self.own_size = image.resize in OWN_SIZE  # then `shape` describes no image
         self.shape = (len(ids), image.size, image.size, 3)
         self.dtype = np.dtype(np.uint8)
 
@@ -81,7 +81,7 @@ class Decoded:
             raise DataError(f"{self.ids[int(row)]!r}: {problem}") from problem
 
     def take(self, rows: Pixels) -> Pixels:
-        """(n, S, S, 3) uint8 of several rows, decoded side by side."""
+        """(n, S, S, 3) uint8 of several rows, decoded in parallel."""
         out = np.empty((len(rows), *self.shape[1:]), dtype=np.uint8)
         with ThreadPoolExecutor(_THREADS) as pool:
             for place, pixels in enumerate(pool.map(self.__getitem__, rows)):
@@ -103,7 +103,7 @@ class Files:
 
 
 class Encoded:
-    """Reads the files' bytes out of one file. ends: (N,) where each row's bytes end in it."""
+    """Reads image files out of one file. ends: (N,) where the bytes of each row end in it."""
 
     def __init__(self, path: Path, ends: Pixels) -> None:
         self.path, self.ends = path, ends

@@ -21,9 +21,9 @@ from comp.core.errors import DataError
 
 Pixels = np.ndarray[Any, Any]
 
-MAX_PIXELS = 200_000_000  # a larger header is a bomb or a mistake
+MAX_PIXELS = 200_000_000  # a header that declares more is a decompression bomb or a mistake
 
-# The limit above stands for Pillow's own, which warns at 89 megapixels and refuses at 179.
+# The limit above replaces Pillow's own, which warns at 89 megapixels and refuses at 179.
 Image.MAX_IMAGE_PIXELS = None
 
 # Damaged files raise our errors; OpenCV's own warnings would break the progress bars.
@@ -43,8 +43,8 @@ _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 def read_image(path: Path) -> Pixels:
     """The image in `path`: (H, W, 3) uint8, RGB, upright.
 
-    Grey and palettes become RGB, 16 bits lose the lower 8 (never clipped), transparency lies on
-    white, an animation shows its first frame, the EXIF orientation is applied.
+    Grey and palettes become RGB, 16 bits lose the lower 8 (never clipped), transparent pixels
+    become white, of an animation the first frame is read, the EXIF orientation is applied.
     Raises DataError with the reason: missing, empty, no image, truncated, undecodable, or a
     header that declares more than `MAX_PIXELS` (found before anything is decoded).
     """
@@ -65,7 +65,7 @@ def read_content(path: Path) -> bytes:
 
 
 def decode_image(content: bytes) -> Pixels:
-    """What `read_image` gives for a file with this content; DataError with the bare reason."""
+    """The image in a file with this content, see `read_image`; DataError with the reason alone."""
     if not content:
         raise DataError("an empty file")
     if content.startswith(_BEGIN) and _is_usual_jpeg(content):
@@ -144,7 +144,7 @@ def _decode_pillow(image: Image.Image) -> Pixels:
 
 
 def _on_white(image: Image.Image) -> Pixels:
-    """RGB of 8-bit pixels in any mode; what is transparent shows white."""
+    """RGB of 8-bit pixels in any mode; transparent pixels become white."""
     if not image.has_transparency_data:
         return np.array(image.convert("RGB"))
     colour = image.convert("RGBA")

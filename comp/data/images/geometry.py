@@ -21,11 +21,11 @@ Array = np.ndarray[Any, Any]
 def to_whole_image(
     probs: Array, height: int, width: int, resize: str, side: int, *, background: bool
 ) -> Array:
-    """(C, side, side) float32: the maps of a whole image, stretched, from what the network gave.
+    """(C, side, side) float32: the maps of a whole image, stretched to a square.
 
-    probs: (C, h, w) float32 of the fitted image; height, width: of the upright image; background:
-    whether the first column is one, which is given what `crop` cut away: zeros elsewhere.
-    Raises ConfigError for an unknown way to resize.
+    probs: (C, h, w) float32 of the resized image. height, width: of the upright image. background:
+    whether the first column is the background, which gets what `crop` cut away; the other columns
+    are zero there. Raises ConfigError for an unknown way to resize.
     """
     if resize not in _WHOLE:
         raise ConfigError(f"image.resize: {resize!r} cannot be undone on masks")

@@ -75,7 +75,7 @@ def fit(image: Pixels, size: int, resize: str) -> Pixels:
     """(H, W, 3) uint8 as (size, size, 3) uint8, by one of `RESIZES`.
 
     `stretch` ignores the aspect; `pad` keeps it and fills with the mirror image; `crop` keeps it
-    and loses the ends; `none` and `tiles` leave the image at its own size. Raises ConfigError
+    and cuts the ends off; `none` and `tiles` leave the image at its own size. Raises ConfigError
     for an unknown name.
     """
     how = pick(RESIZES, resize, "way to resize (image.resize)")
@@ -83,9 +83,10 @@ def fit(image: Pixels, size: int, resize: str) -> Pixels:
 
 
 def fit_mask(mask: Pixels, size: int, resize: str) -> Pixels:
-    """(H, W, L) uint8 as (size, size, L) uint8: moved as `fit` moves its image, without new values.
+    """(H, W, L) uint8 as (size, size, L) uint8: resized as `fit` resizes its image.
 
-    Each pixel is its nearest one. Raises ConfigError for an unknown name.
+    Each pixel takes the value of the nearest one, so no new values appear.
+    Raises ConfigError for an unknown name.
     """
     how = pick(RESIZES, resize, "way to resize (image.resize)")
     layers = [how(np.ascontiguousarray(layer), size, _nearest) for layer in np.moveaxis(mask, 2, 0)]

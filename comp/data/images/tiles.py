@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 
 def windows(length: int, side: int, overlap: float) -> list[int]:
-    """Where windows of `side` pixels begin, evenly spread over `length`, each overlapping the next
-    by the share `overlap` at least; [0] where one is enough."""
+    """Where tiles of `side` pixels begin, evenly spread over `length`; each overlaps the next by
+    the share `overlap` at least. [0] where one tile is enough."""
     if length <= side:
         return [0]
     step = max(1, int(side * (1 - overlap)))
@@ -24,10 +24,10 @@ def windows(length: int, side: int, overlap: float) -> list[int]:
 def stitched(
     logits: Callable[[Tensor], Tensor], images: Tensor, side: int, overlap: float
 ) -> Tensor:
-    """(B, C, H, W) logits of images (B, 3, H, W), from windows of `side` that overlap.
+    """(B, C, H, W) logits of images (B, 3, H, W), from tiles of `side` that overlap.
 
-    Where they do, their mean, in which a window counts less towards its border: there it sees
-    less of what is around (as nnU-Net does; Isensee et al. 2021).
+    Where tiles overlap, their weighted mean: a tile counts less towards its border, where it sees
+    less context (as in nnU-Net; Isensee et al. 2021).
     """
     import torch
 
@@ -48,7 +48,7 @@ def stitched(
 
 
 def _tent(length: int) -> Tensor:
-    """Weights that rise from the border to the middle, never zero."""
+    """Weights (length,) that rise from the border to the middle; never zero."""
     import torch
 
     ramp = torch.arange(1, length + 1, dtype=torch.float32)

@@ -1,8 +1,8 @@
 """CutPaste (Li et al. 2021) with real defects: a masked defect of a training image is pasted onto
-an image without one, whose label becomes that of the defect.
+an image without a defect, whose label becomes that of the defect.
 
-Only rows of the training part of a fold give and take. What, where and how is a function of the
-seed that an image is asked for with.
+Defects come from training rows of the fold only, and are pasted onto them only. Which defect, where
+and how is a function of the seed of the image.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ Array = np.ndarray[Any, Any]
 _OPAQUE = 127  # mask values above it are defect
 _SCALES = (0.75, 1.25)
 _FEATHER = 1.0  # sigma in pixels of the soft edge
-_LARGEST = 0.9  # of the side of the image
+_LARGEST = 0.9  # size of a defect, as a share of the side of the image
 
 
 @dataclass(frozen=True, eq=False)
 class Defect:
     """`pixels` (h, w, 3) uint8 and `mask` (h, w) bool of the smallest box around a defect; `level`
-    (3,) the mean colour of what is around it in the box; `label`: the target row of its image."""
+    (3,) the mean colour around it in the box; `label`: the target row of its image."""
 
     pixels: Array
     mask: Array
@@ -42,7 +42,7 @@ class Defect:
 class CutPaste:
     """Pastes defects onto images of the classes that have none.
 
-    `defects` of the training part; `clean` (N,) bool: which rows of the index may take one.
+    `defects` of the training part; `clean` (N,) bool: which rows of the index may get one.
     """
 
     def __init__(self, defects: Sequence[Defect], clean: Array, probability: float) -> None:
@@ -51,8 +51,8 @@ class CutPaste:
         self.probability = probability
 
     def __call__(self, image: Array, label: Array, row: int, seed: int) -> tuple[Array, Array]:
-        """The image (H, W, 3) uint8 of `row` and its label, changed or as they were."""
-        if row >= len(self.clean) or not self.clean[row]:  # after the index: copies
+        """The image (H, W, 3) uint8 of `row` and its label, with a defect or unchanged."""
+        if row >= len(self.clean) or not self.clean[row]:  # rows beyond the index are copies
             return image, label
         draw = np.random.default_rng(seed)
         if draw.random() >= self.probability:
@@ -72,7 +72,7 @@ def make_cutpaste(
 ) -> CutPaste:
     """The CutPaste of one fold. rows: its training rows; images, target, masks: of the whole index.
 
-    Raises ConfigError where no training image has a mask, or every class has some.
+    Raises ConfigError where no training image has a mask, or each class has masks.
     """
     masked = [int(row) for row in rows if masks is not None and masks[int(row)] is not None]
     defects: list[Defect] = []
@@ -101,8 +101,8 @@ def _like(target: Array, defective: Array) -> Array:
 
 
 def _cut(image: Array, mask: Array, label: Array) -> list[Defect]:
-    """The defect of an image in its box; none where the mask is empty at this size, or where it
-    goes from border to border: elsewhere it would end in straight cuts."""
+    """The defect of an image in its box; none where the mask is empty at this size, or reaches from
+    border to border: pasted elsewhere, it would end in straight cuts."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     sides = [(rows, len(mask)), (columns, mask.shape[1])]
     if not mask.any() or any(ends[0] == 0 and ends[-1] == size - 1 for ends, size in sides):
@@ -114,8 +114,8 @@ def _cut(image: Array, mask: Array, label: Array) -> list[Defect]:
 
 
 def _paste(image: Array, defect: Defect, draw: np.random.Generator) -> Array:
-    """The image with the defect somewhere on it: turned by quarters, flipped, scaled, its
-    brightness moved to that of the place, its edge softened."""
+    """The image with the defect somewhere on it: turned by quarters, flipped and scaled, its
+    brightness matched to that of the place, its edge softened."""
     pixels, mask = defect.pixels, defect.mask.astype(np.uint8)
     turns, flipped = int(draw.integers(4)), bool(draw.integers(2))
     pixels, mask = np.rot90(pixels, turns), np.rot90(mask, turns)

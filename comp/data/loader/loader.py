@@ -30,9 +30,9 @@ Array = np.ndarray[Any, Any]
 
 
 class Loader:
-    """Training batches, epoch by epoch; `len` is the number of steps of an epoch.
+    """Training batches, epoch by epoch; `len` is the number of steps per epoch.
 
-    Make it with `train_loader`. One epoch at a time: beginning one ends the one before.
+    Make it with `train_loader`. One epoch runs at a time: starting one ends the one before.
     """
 
     def __init__(self, batches: Batches, order: EpochOrder, workers: int) -> None:
@@ -60,8 +60,8 @@ class Loader:
         return _with_advice(_ahead((batch[0], batch[1]) for batch in iter(self._torch)))
 
     def _alone(self, number: int, first_step: int) -> Iterator[Batch]:
-        """Each batch is made by a thread while the one before is used, in memory that is taken
-        here: what a thread takes is given back to the system each time, and costs as much again."""
+        """A thread makes each batch while the one before is used, in memory that is allocated here:
+        memory that a thread allocates is returned to the system each time, at the same cost."""
         coming: Future[Batch] | None = None
         with ThreadPoolExecutor(1) as pool:
             for keys in self._order.keys(number, first_step):
@@ -78,7 +78,7 @@ class Loader:
 
 
 def _ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
-    """The same batches, each fetched from its worker while the one before is used."""
+    """The same batches; each is fetched from its worker while the one before is used."""
     with ThreadPoolExecutor(1) as pool:
         coming = pool.submit(next, batches, None)
         while (batch := coming.result()) is not None:
@@ -87,7 +87,7 @@ def _ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
 
 
 def _with_advice(batches: Iterator[Batch]) -> Iterator[Batch]:
-    """The same; the death of a worker is a WorkerError."""
+    """The same batches; the death of a worker is a WorkerError."""
     try:
         yield from batches
     except RuntimeError as problem:
@@ -110,15 +110,15 @@ def _torch_loader(
         persistent_workers=True,
         pin_memory=pinned,
         worker_init_fn=_begin_worker,
-        # Its own, because DataLoader draws a number an epoch: the trainer's dropout must not see it
+        # Its own: DataLoader draws a number per epoch, which must not change the trainer's dropout
         generator=torch.Generator(),
     )
 
 
 def _begin_worker(number: int) -> None:
-    """One thread a worker. Signals to the process group are for the main process, which still
-    wants its batches, so a worker has a group of its own; it ends when the main process ends it
-    (by SIGTERM, at the latest) or is gone."""
+    """One thread per worker. Signals to the process group are for the main process, which still
+    needs its batches, so each worker has a group of its own; it ends when the main process ends it
+    (by SIGTERM at the latest) or is gone."""
     cv2.setNumThreads(0)
     if hasattr(os, "setpgid"):
         os.setpgid(0, 0)
@@ -144,7 +144,7 @@ def train_loader(
 ) -> Loader:
     """Batches to train one fold on.
 
-    images: (N, H, W, 3) uint8, or what stands for it (`comp.data.cache.store`). rows: (n,) the
+    images: (N, H, W, 3) uint8, or an object used like it (`comp.data.cache.store`). rows: (n,) the
     training rows among the N. target: all N, (N,) class numbers or (N, C) zeros and ones; samplers
     go by it. The order of an epoch and every augmentation depend on (seed, fold, epoch, position)
     only: any number of workers gives the same batches.

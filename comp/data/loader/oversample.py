@@ -1,8 +1,8 @@
-"""Copies of rare classes, turned and flipped: the offline trick, done when an image is wanted.
+"""Copies of rare classes, turned and flipped: offline oversampling, done while training.
 
-Written to files before the folds are made, copies of one image end up in training and validation,
-and the score shows what the network has seen. Here they are rows after those of the index, made of
-rows that a fold trains on: no plan, no validation part and no prediction ever sees one.
+When copies are written to files before the folds are made, copies of one image are in training and
+validation, and the score measures what the network has seen. Here they are rows after those of the
+index, made from rows that a fold trains on: no plan, validation part or prediction contains one.
 """
 
 from __future__ import annotations
@@ -83,8 +83,8 @@ def with_copies(
     """Images, target and training rows of a fold, with copies of its rows of `copies.classes`.
 
     images: (N, S, S, 3). target: (N,) or (N, C). rows: (n,) the training rows of the fold. Where
-    `copies.ratio` allows fewer copies than there can be, they are drawn, as many of each image as
-    can be, by (seed, fold). Raises ConfigError for an unknown class.
+    `copies.ratio` allows fewer copies than there can be, they are drawn by (seed, fold), evenly
+    over the images. Raises ConfigError for an unknown class.
     """
     if copies is None:
         return images, target, rows
@@ -93,8 +93,8 @@ def with_copies(
     variants = np.array([(t, f) for t in range(copies.turns) for f in range(copies.flips)][1:])
     most = len(sources) * len(variants)
     if copies.ratio is not None:
-        room = int(copies.ratio * (len(rows) - len(sources))) - len(sources)
-        most = min(most, max(0, room))
+        allowed = int(copies.ratio * (len(rows) - len(sources))) - len(sources)
+        most = min(most, max(0, allowed))
     if not most:
         return images, target, rows
     draw = rng.generator(seed, "copies", fold)

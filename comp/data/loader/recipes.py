@@ -1,8 +1,8 @@
-"""Named augmentation recipes. What an image goes through depends on its seed and nothing else.
+"""Named augmentation recipes. How an image is changed depends on its seed and nothing else.
 
 A recipe is one entry in `RECIPES`: a function from the image size to albumentations transforms.
-What geometry uncovers is filled with the mirror image: black corners would teach a network to
-read the angle.
+What rotations and shifts uncover is filled with the mirror image: from black corners a network
+would learn the angle.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ def _flips_rotate(size: int) -> Transforms:
 
 
 def _flips_turn(size: int) -> Transforms:
-    """Any angle: for parts and surfaces, where up and down mean nothing."""
+    """Any angle: for parts and surfaces, which have no up and down."""
     return [*_flips(size), A.Affine(rotate=(-180, 180), border_mode=_MIRROR, p=0.9)]
 
 
 def _portrait(size: int) -> Transforms:
-    """A turn of the head, a step aside, the other side: for faces and upright things."""
+    """Small rotations, perspective and mirror images: for faces and other upright objects."""
     return [
         A.HorizontalFlip(p=0.5),
         A.Affine(rotate=(-15, 15), border_mode=_MIRROR, p=0.7),
@@ -170,7 +170,7 @@ class Recipe:
 
     @property
     def changes(self) -> bool:
-        """Whether an image can come out otherwise than it went in."""
+        """Whether the recipe can change an image."""
         return bool(self._transforms)
 
     def __call__(self, image: Pixels, seed: int) -> Pixels:

@@ -1,6 +1,7 @@
-"""Which training rows an epoch shows, and how often: functions of the target and the epoch's draw.
+"""The order of an epoch: which training rows it shows, and how often.
 
-Every sampler gives an epoch the same length each time, so that a schedule knows its steps.
+A sampler is a function of the target and the random numbers of the epoch. It gives each epoch the
+same length, so that a schedule knows its steps.
 """
 
 from __future__ import annotations
@@ -17,27 +18,27 @@ Array = np.ndarray[Any, Any]
 
 
 def _shuffle(target: Array, _: float, generator: np.random.Generator) -> Array:
-    """Every row once."""
+    """Each row once."""
     return generator.permutation(len(target))
 
 
 def _oversample(target: Array, strength: float, generator: np.random.Generator) -> Array:
-    """Rows of rare classes several times: a class n times rarer than the commonest is shown
-    n ** strength times as often; at 1 all classes are shown alike."""
+    """Rows of rare classes several times: a class n times rarer than the most frequent one is shown
+    n ** strength times as often; at 1 all classes are shown equally often."""
     return _draw(_rarity(target, strength), generator)
 
 
 def _undersample(target: Array, strength: float, generator: np.random.Generator) -> Array:
-    """A part of the common classes, another one each epoch; at strength 1 as many of each class as
-    there are of the rarest."""
+    """A part of the frequent classes, another part in each epoch; at strength 1 as many rows of
+    each class as of the rarest."""
     often = _rarity(target, strength)
     return _draw(often / often.max(initial=0), generator)
 
 
 def _rarity(target: Array, strength: float) -> Array:
-    """(n,) at least 1: how often each row is to be shown, next to a row of the commonest class.
+    """(n,) at least 1: how often each row is shown, relative to a row of the most frequent class.
 
-    A row with several labels counts as its rarest one does (Gupta et al. 2019, LVIS, repeat factor
+    A row with several labels counts as its rarest one (Gupta et al. 2019, LVIS, repeat factor
     sampling); rows without a label are a class of their own.
     """
     if target.ndim == 1:
@@ -52,8 +53,8 @@ def _rarity(target: Array, strength: float) -> Array:
 def _draw(often: Array, generator: np.random.Generator) -> Array:
     """Places in a random order, each about `often` times: that number rounded down or up.
 
-    Systematic: an even comb over rows that are sorted by how often they are shown, and at random
-    among their like, so that the share of each class is right within one row.
+    Systematic sampling: an even comb over rows sorted by how often they are shown, in random order
+    among equals, so that the share of each class is right within one row.
     """
     mixed = generator.permutation(len(often))
     mixed = mixed[np.argsort(often[mixed], kind="stable")]
