@@ -16,7 +16,9 @@ import yaml
 
 from comp import __version__
 from comp.cli.main import app
+from comp.config.loading import make_config
 from comp.config.reference import keys, page
+from comp.config.schema import Config
 from comp.core.floors import drawing
 from comp.data.folds.schemes import SCHEMES
 from comp.data.layouts.layouts import LAYOUTS
@@ -26,6 +28,7 @@ from comp.ensemble.votes import VOTES
 from comp.ensemble.weights import WEIGHERS
 from comp.inference.views import TTAS
 from comp.models.heads import HEADS, INITS
+from comp.stages.sweep import SweepFile
 from comp.submission.send import SITES
 from comp.tasks.kinds import TASKS
 from comp.tasks.losses import LOSSES
@@ -264,3 +267,20 @@ def test_extras_that_are_named_exist() -> None:
     named = re.findall(r"pip install \"?\.\[(\w+)\]", "".join(map(text_of, DOCUMENTS)))
     assert {*named} == {"search", "tables", "track"}
     assert {*named} <= {*setup["options.extras_require"]}
+
+
+def yaml_blocks() -> list[tuple[str, str]]:
+    found = [
+        (path, re.findall(r"^```yaml\n(.*?)^```$", text_of(path), re.M | re.S)) for path in PAGES
+    ]
+    return [(path.name, block) for path, blocks in found for block in blocks]
+
+
+@pytest.mark.parametrize(("name", "block"), yaml_blocks(), ids=lambda text: text.split("\n")[0])
+def test_an_example_in_yaml_is_valid(name: str, block: str) -> None:
+    tree = yaml.safe_load(block)
+    if {*tree} <= {*Config.model_fields}:
+        needed = {"name": "x", "task": "binary", "metric": "macro_f1", "data": {"root": "input"}}
+        assert make_config({**needed, **tree}).name
+    else:
+        assert SweepFile.model_validate(tree).config
