@@ -14,7 +14,7 @@ from comp.check.image_stats import ImageStats
 from comp.check.label_findings import label_findings
 from comp.check.leakage import leakage_findings
 from comp.check.mask_stats import MaskStats, mask_findings, mask_summary, measure_masks
-from comp.data.folds.groups import Skipped
+from comp.data.folds.skipped import Skipped
 from comp.data.index.index import Index
 
 Array = np.ndarray[Any, Any]

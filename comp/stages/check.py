@@ -16,18 +16,8 @@ from comp.check.image_stats import measure_images
 from comp.config.workspace import Workspace
 from comp.core import files, progress
 from comp.core.errors import DataError
-from comp.data.folds.groups import (
-    FORMAT,
-    Copies,
-    Skipped,
-    ids_fingerprint,
-    merge,
-    read_groups,
-    read_skipped,
-    without,
-    write_groups,
-    write_skipped,
-)
+from comp.data.folds.groups import FORMAT, Copies, ids_fingerprint, merge, read_groups, write_groups
+from comp.data.folds.skipped import Skipped, read_skipped, without, write_skipped
 from comp.data.index.index import Index
 from comp.data.layouts.embedded_sample import ensure_sample
 from comp.data.layouts.layouts import read_index, read_test

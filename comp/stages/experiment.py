@@ -13,11 +13,12 @@ from comp.config.workspace import Workspace, workspace_of
 from comp.core import files
 from comp.core.errors import ConfigError, UsageError, first, pick
 from comp.core.progress import say
-from comp.data.folds.groups import Copies, accepted, grey_image, read_copies, read_skipped, without
+from comp.data.folds.groups import Copies, accepted, read_copies
 from comp.data.folds.leaks import refuse_leaks
 from comp.data.folds.plan import FoldPlan
 from comp.data.folds.plan_file import load_plan
 from comp.data.folds.schemes import SCHEMES
+from comp.data.folds.skipped import grey_image, read_skipped, without
 from comp.data.images.resize import OWN_SIZE, RESIZES
 from comp.data.index.index import Index
 from comp.data.layouts.embedded_sample import ensure_sample

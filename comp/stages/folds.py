@@ -26,7 +26,7 @@ def make_folds(experiment: Experiment, *, replace: bool = False, allow_leak: boo
 
     The folds are those of the column `data.fold` where the config names one. False: the same plan
     was there already, or one that this one was extended to or imported as.
-    Raises PlanError for another one without `replace`; and unless `allow_leak` for one that parts
+    Raises PlanError for another one without `replace`; and unless `allow_leak` for one that divides
     copies found by `comp check`, and for test images in the training set.
     """
     index = read_train(experiment)

@@ -41,7 +41,7 @@ def column_folds(data: DataConfig, index: Index) -> tuple[Array, tuple[str, ...]
     if not values or len(values) > max(2, len(index) // 2):
         raise DataError(
             f"{path}: data.fold: {data.fold!r} has {len(values)} values ({first(values)}) for "
-            f"{len(index)} images; it is to hold a few, one for each fold"
+            f"{len(index)} images; it must hold few values, one per fold"
         )
     number = {value: place for place, value in enumerate(values)}
     return np.array([number.get(text, ALWAYS) for text in cells], dtype=np.int64), values
@@ -78,15 +78,15 @@ def read_splits(path: Path, index: Index) -> tuple[Array, int]:
     if unnamed:
         lost = first(index.ids[place] for place in unnamed)
         wrong.append(f"{len(unnamed)} ids of the data are in no fold: {lost}")
-    complain(PlanError, f"{path}: of other data:", wrong)
+    complain(PlanError, f"{path}: made for other data:", wrong)
     fold = np.full(len(index), ALWAYS, dtype=np.int64)
     for number, (train, val) in enumerate(parts):
         trained, validated = ({row[name] for name in names} for names in (train, val))
         twice = [index.ids[place] for place in sorted(validated) if fold[place] != ALWAYS]
         left = [index.ids[p] for p in sorted({*range(len(index))} - trained - validated)]
-        both = [index.ids[place] for place in sorted(trained & validated)]
-        told = {"validate twice": twice, "are in no part": left, "are in both parts": both}
-        wrong += [f"fold {number}: {first(n)} {what}" for what, n in told.items() if n]
+        shared = [index.ids[place] for place in sorted(trained & validated)]
+        found = {"validate twice": twice, "are in no part": left, "are in both parts": shared}
+        wrong += [f"fold {number}: {first(n)} {what}" for what, n in found.items() if n]
         fold[sorted(validated)] = number
     complain(PlanError, f"{path}: not a partition, which a plan is:", wrong)
     return fold, len(parts)

@@ -1,4 +1,4 @@
-"""What a plan cannot give, whatever the seed; and what it could have but does not."""
+"""What is uneven in a plan, and what no seed can change."""
 
 from __future__ import annotations
 

@@ -1,10 +1,9 @@
-"""Copies and proposed groups on the disk, and the groups that a user accepted.
+"""Copies and groups that `comp check` found, and the groups that a user accepted.
 
     checks/<name>.json      what `comp check` found; `copies` and `proposals` are lists of groups
     folds/<name>.groups.csv id, group: accepted by `comp check --accept-groups`, or by hand
-    folds/<name>.skip.csv   id, part, reason: images that `comp check --bad skip` set aside
 
-The groups name every training id once. That is their fingerprint: for other ids they are stale.
+The groups name every training id once; for other ids they are stale.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from comp.config.schema import AUTO_GROUP
@@ -29,10 +27,10 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Group:
-    """Images that belong together: training ids (two and more), and test ids beside them.
+    """Images that belong together: two or more training ids, and test ids.
 
-    `kinds`: why, see `comp.check.duplicates.clusters`; `confidence`: 0..1, of the weakest link that
-    is needed.
+    `kinds`       why, see `comp.check.duplicates.clusters`
+    `confidence`  in [0, 1], of the weakest link that joins them
     """
 
     name: str
@@ -54,14 +52,14 @@ class Group:
 
 @dataclass(frozen=True)
 class Copies:
-    """`copies`: the same thing beyond doubt; `proposals`: what is likely to be, the copies too."""
+    """`copies`: the same thing beyond doubt; `proposals`: likely the same, copies included."""
 
     copies: tuple[Group, ...] = ()
     proposals: tuple[Group, ...] = ()
 
 
 def ids_fingerprint(index: Index) -> str:
-    """SHA-256 of the sorted training ids, as hex: what proposals are about."""
+    """SHA-256 of the sorted training ids, as hex: which images proposals are about."""
     return checksums.digest_lines(index.ids)
 
 
@@ -74,14 +72,14 @@ def read_copies(path: Path, index: Index) -> Copies | None:
         return None
     found = files.read_json(path, DataError)
     if found.get("ids") != ids_fingerprint(index):
-        progress.say(f"{path}: of other training ids, not used; `comp check` makes it anew")
+        progress.say(f"{path}: made for other training ids, so not used; run `comp check` again")
         return None
     try:
         if found["format"] != FORMAT:
             raise ValueError(f"format {found['format']}")
         return Copies(*(tuple(map(_group, found[key])) for key in ("copies", "proposals")))
     except (KeyError, TypeError, ValueError) as problem:
-        raise DataError(f"{path}: damaged ({problem!r}); make it anew with `comp check`") from None
+        raise DataError(f"{path}: damaged ({problem!r}); run `comp check` again") from None
 
 
 def _group(plain: dict[str, Any]) -> Group:
@@ -90,9 +88,9 @@ def _group(plain: dict[str, Any]) -> Group:
 
 
 def merge(index: Index, groups: Iterable[Group]) -> tuple[str, ...]:
-    """(N,) a group for each row: of `groups`, joined with those that the index has already.
+    """(N,) the group of each row: `groups`, joined with those that the index has already.
 
-    An image in no group is a group of its own, under its id.
+    An image in no group is a group of its own, named by its id.
     """
     parent = list(range(len(index)))
 
@@ -129,7 +127,7 @@ def _named(roots: Sequence[int], ids: Sequence[str]) -> list[str]:
 
 
 def write_groups(path: Path, ids: Sequence[str], groups: Sequence[str]) -> None:
-    """The accepted groups as a table; whole or not at all."""
+    """Write the accepted groups; whole or not at all."""
     write_table(path, ("id", "group"), zip(ids, groups, strict=True))
 
 
@@ -137,7 +135,7 @@ def read_groups(path: Path, index: Index) -> tuple[str, ...]:
     """(N,) the accepted groups, in the order of the index.
 
     Raises DataError when they name other ids than the index has, an id twice or an empty group,
-    or part what stands in one group of `data.group`.
+    or divide a group of `data.group`.
     """
     table = read_table(path)
     ids, groups = table.column("id"), table.column("group")
@@ -152,8 +150,8 @@ def read_groups(path: Path, index: Index) -> tuple[str, ...]:
     for name, column in zip(index.ids, index.groups or (), strict=False):
         parted.setdefault(column, set()).add(of.get(name, ""))
     torn = sorted(column for column, named in parted.items() if len(named) > 1)
-    complaints += [f"it parts the groups {first(torn)} of data.group"] if torn else []
-    mend = f"Make it anew with `comp check --accept-groups`, or remove {path.name}:"
+    complaints += [f"it divides the groups {first(torn)} of data.group"] if torn else []
+    mend = f"Write it again with `comp check --accept-groups`, or remove {path.name}:"
     complain(DataError, f"{path}: not the groups of this data. {mend}", complaints)
     return tuple(of[name] for name in index.ids)
 
@@ -180,65 +178,3 @@ def accepted(index: Index, group: str | None, groups_csv: Path, check_json: Path
         f"groups: the {len(found.proposals)} that {check_json} proposes (data.group: auto)"
     )
     return replace(index, groups=merge(index, found.proposals))
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """Unreadable images that are set aside: id -> reason, of the training and of the test set."""
-
-    train: dict[str, str]
-    test: dict[str, str]
-
-
-def write_skipped(path: Path, skipped: Skipped) -> None:
-    """The list of what is set aside; no file when there is nothing."""
-    rows = [(name, "train", why) for name, why in sorted(skipped.train.items())]
-    rows += [(name, "test", why) for name, why in sorted(skipped.test.items())]
-    if rows:
-        write_table(path, ("id", "part", "reason"), rows)
-    else:
-        path.unlink(missing_ok=True)
-
-
-def read_skipped(path: Path) -> Skipped:
-    """The images that are set aside; nothing where there is no such file."""
-    if not path.is_file():
-        return Skipped({}, {})
-    table = read_table(path)
-    rows = [*zip(*(table.column(name) for name in ("id", "part", "reason")), strict=True)]
-    parts = {
-        part: {name: why for name, of, why in rows if of == part} for part in ("train", "test")
-    }
-    other = [name for name, of, _ in rows if of not in parts]
-    complain(DataError, f"{path}:", [f"part is neither train nor test: {n!r}" for n in other])
-    return Skipped(**parts)
-
-
-def without(index: Index, skipped: Iterable[str], path: Path) -> Index:
-    """The index without these ids; DataError when a class loses its last image."""
-    away = {*skipped} & {*index.ids}
-    if not away:
-        return index
-    keep = np.array([name not in away for name in index.ids])
-    left = index.part(np.flatnonzero(keep))
-    had, has = (part.cells for part in (index, left))
-    gone = [
-        name for name, a, b in zip(index.classes, had.sum(0), has.sum(0), strict=True) if a > b == 0
-    ]
-    if gone or not len(left):
-        raise DataError(
-            f"{path}: without the {len(away)} images that it sets aside the classes {first(gone)} "
-            "have none left. Mend the files, or take the class out of the data"
-        )
-    progress.say(f"{len(away)} training images are set aside ({path}): {first(sorted(away))}")
-    return left
-
-
-def grey_image(cache: Path) -> Path:
-    """The image that stands for one that cannot be read: middle grey, in `cache`."""
-    path = cache / "grey.png"
-    if not path.is_file():
-        files.write_bytes(
-            path, cv2.imencode(".png", np.full((8, 8, 3), 128, np.uint8))[1].tobytes()
-        )
-    return path

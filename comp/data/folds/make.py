@@ -79,7 +79,7 @@ def _refuse_one_class(index: Index) -> None:
     if len(index) > 1 and target.ndim == 1 and (target == target[0]).all():
         raise PlanError(
             f"all {len(index)} images are of the class {index.classes[int(target[0])]!r}: there is "
-            "nothing to tell apart. Check data.target and the table's labels"
+            "nothing to learn. Check data.target and the labels in the table"
         )
 
 
@@ -154,8 +154,8 @@ def extend_plan(plan: FoldPlan, index: Index) -> FoldPlan:
 
 
 def judged_part(index: Index, plan: FoldPlan) -> tuple[Index, Array, Array]:
-    """The images that some fold validates on; the fold of each; and parts to cross-fit a rule
-    over, which are the folds where there are several."""
+    """The images that some fold validates on, the fold of each, and the parts that a rule is
+    cross-fitted over: the folds, where there are several."""
     rows = np.flatnonzero(plan.judged)
     part = index.part(rows)
     fold = plan.fold[rows]

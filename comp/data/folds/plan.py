@@ -22,14 +22,14 @@ Array = np.ndarray[Any, Any]
 ALWAYS = -1  # the fold of ids that every fold trains on and none validates on
 
 _OTHER_TARGET = (
-    "Another data.target wants a plan of its own: another `name`, no `folds.plan`, then "
+    "Another data.target needs a plan of its own: another `name`, no `folds.plan`, then "
     "`comp folds make`."
 )
 
 
 @dataclass(frozen=True, eq=False)
 class FoldPlan:
-    """A partition of the training ids into folds 0..count-1, which holds no group apart.
+    """A partition of the training ids into folds 0..count-1 that divides no group.
 
     `ids`                (N,) text, sorted
     `fold`               (N,) int64; `ALWAYS` for ids that are only trained on
@@ -38,7 +38,7 @@ class FoldPlan:
     `groups`             (N,) text, or None
     `marks`              (N,) a digest of each mask, or ()
     `warnings`           what its user should know
-    `leak`               what it parts although it belongs together, as its user allowed
+    `leak`               what it divides although it belongs together, as its user allowed
     `extended`           ids that were added after it was made
     `start`              what its exchanges started from, see `comp.data.folds.starts`
     `path`               the file that it was read from
@@ -125,7 +125,7 @@ class FoldPlan:
         return sorted({*self.ids} - {*index.ids})
 
     def edited(self, index: Index, shown: int = 5) -> list[str]:
-        """What is now otherwise with ids that both have, a line for labels and one for groups."""
+        """What has changed for ids that both have: a line each for labels, masks and groups."""
         old = {name: row for row, name in enumerate(self.ids)}
         kept = [(name, old[name], row) for row, name in enumerate(index.ids) if name in old]
         pairs = {
@@ -137,10 +137,12 @@ class FoldPlan:
         for what, (was, now) in pairs.items():
             if not was or not now:
                 continue
-            told = [f"{n!r} {was[a]!r} -> {now[b]!r}" for n, a, b in kept if was[a] != now[b]]
-            if told:
-                rest = f" and {len(told) - shown} more" * (len(told) > shown)
-                out.append(f"{len(told)} ids have another {what}: {', '.join(told[:shown])}{rest}")
+            changed = [f"{n!r} {was[a]!r} -> {now[b]!r}" for n, a, b in kept if was[a] != now[b]]
+            if changed:
+                rest = f" and {len(changed) - shown} more" * (len(changed) > shown)
+                out.append(
+                    f"{len(changed)} ids have another {what}: {', '.join(changed[:shown])}{rest}"
+                )
         return out
 
 

@@ -38,9 +38,9 @@ def save_plan(
         return False
     if not (replace or same_rows) and (csv_path.exists() or json_path.exists()):
         raise PlanError(
-            f"{csv_path}: another plan is there ({_told(_peek(json_path))}), not this one "
-            f"({_told(about)}). What was trained on it needs it. Keep it, or write the new one "
-            "over it with `comp folds make --replace`"
+            f"{csv_path}: another plan is there ({_describe(_peek(json_path))}), not this one "
+            f"({_describe(about)}). What was trained on it needs it. Keep it, or replace it with "
+            "`comp folds make --replace`"
         )
     if not same_rows:
         json_path.unlink(missing_ok=True)  # else a crash would leave new rows with an old manifest
@@ -62,11 +62,11 @@ def _same(old: dict[str, Any], new: dict[str, Any]) -> bool:
     return {**younger, **old, "comp": None} == {**younger, **new, "comp": None}
 
 
-def _told(about: dict[str, Any]) -> str:
+def _describe(about: dict[str, Any]) -> str:
     if not about.get("fingerprint"):
         return "its .json is missing or damaged"
-    told = f"{about.get('count')} folds, {about.get('scheme')}, seed {about.get('seed')}"
-    return f"{told}, {about.get('rows')} ids, {str(about['fingerprint'])[:8]}"
+    made = f"{about.get('count')} folds, {about.get('scheme')}, seed {about.get('seed')}"
+    return f"{made}, {about.get('rows')} ids, {str(about['fingerprint'])[:8]}"
 
 
 def _about(plan: FoldPlan, index: Index) -> dict[str, Any]:
@@ -121,7 +121,7 @@ def load_plan(csv_path: Path, json_path: Path) -> FoldPlan:
 
     Raises PlanError when there is none, and when the files were changed by hand: not a partition,
     a fold out of range or empty, a group in two folds, another fingerprint; with the line where
-    it can be told.
+    there is one.
     """
     for path in (json_path, csv_path):
         if not path.is_file():
@@ -137,7 +137,7 @@ def load_plan(csv_path: Path, json_path: Path) -> FoldPlan:
         raise PlanError(f"{json_path}: not the manifest of a plan ({problem!r}). {_MEND}") from None
 
 
-_MEND = "Bring the plan back as it was written, or make it again with `comp folds make --replace`"
+_MEND = "Restore the plan as it was written, or make it again with `comp folds make --replace`"
 
 
 def _restore(table: Table, about: dict[str, Any], path: Path) -> FoldPlan:
@@ -148,7 +148,7 @@ def _restore(table: Table, about: dict[str, Any], path: Path) -> FoldPlan:
     if table.columns != names:
         _refuse(path, [f"its columns are {first(table.columns, 9)}, not {first(names, 9)}"])
     leak = tuple(map(str, about.get("leak", ())))
-    wrong = [*_wrong_rows(table, count), *([] if leak else _parted(table))]
+    wrong = [*_wrong_rows(table, count), *([] if leak else _divided_groups(table))]
     labels = [name for name in names[3:] if name != _MARK]
     _refuse(path, [*wrong, *_wrong_labels(table, labels, classes, each)])
     order = sorted(range(len(table)), key=table.values["id"].__getitem__)
@@ -193,7 +193,7 @@ def _wrong_rows(table: Table, count: int) -> list[str]:
     return [*out, *([f"no id is in fold {', '.join(empty)}"] if empty else [])]
 
 
-def _parted(table: Table) -> list[str]:
+def _divided_groups(table: Table) -> list[str]:
     """Groups in more than one fold."""
     out = []
     home: dict[str, tuple[str, int]] = {}
@@ -241,7 +241,7 @@ def _as_index(
 
 
 def _wrong_sums(plan: FoldPlan, index: Index, about: dict[str, Any]) -> list[str]:
-    """What differs from the manifest; the folds that changed, where the fingerprint tells so."""
+    """What differs from the manifest, with the folds whose sizes changed."""
     out = []
     if index.fingerprint != plan.index_fingerprint:
         out.append(

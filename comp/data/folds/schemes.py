@@ -1,6 +1,6 @@
 """The ways to divide an index into folds.
 
-Each is a function of sorted rows and a seed: the same on any machine and from rows in any order.
+Each is a function of sorted rows and a seed, the same on any machine.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Scheme:
 
     `divide`   zeros and ones (N, C), group numbers (N,), number of folds, seed, start ->
                (N,) the fold of each row
-    `grouped`  whether it holds groups together
+    `grouped`  whether it keeps groups together
     `ndim`     the dimensions of the targets that it is for, None where it is for all
     `starts`   whether it has a choice of starts (`comp.data.folds.starts`)
     """
@@ -40,7 +40,7 @@ class Scheme:
 def split(scheme: Scheme, index: Index, count: int, seed: int, start: str = DEAL) -> Array:
     """The fold of each row of an index: (N,) int64 in 0..count-1, none of them empty.
 
-    There must be at least `count` rows, or groups where the scheme holds them together.
+    There must be at least `count` rows, or groups where the scheme keeps them together.
     """
     names = index.groups if index.groups is not None else index.ids
     groups = np.unique(np.array(names, dtype=object), return_inverse=True)[1]

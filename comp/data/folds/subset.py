@@ -1,4 +1,4 @@
-"""A small part of the data that looks like the whole: for experiments before the long run."""
+"""A small part of the data with the label shares of the whole, for quick experiments."""
 
 from __future__ import annotations
 
@@ -33,8 +33,7 @@ class Subset:
 
 
 def choose_subset(index: Index, plan: FoldPlan, size: int, seed: int) -> Subset:
-    """`size` images, from each fold of the plan a part like the whole fold, so that every fold
-    keeps its share of the subset.
+    """`size` images: from each fold of the plan its share, with the labels of the whole fold.
 
     A function of ids, labels, plan, size and seed. Raises ConfigError when `size` is not between
     twice the number of folds and the number of images.
@@ -61,7 +60,8 @@ def _part(rows: Array, hot: Array, take: int, seed: int, over: Array) -> Array:
     """`take` of the `rows`: a random draw, then swaps for as long as they bring the class counts
     nearer to those of all the rows (least squares).
 
-    over: (C,) what the parts before have too much; else even folds would all err the same way."""
+    over: (C,) the surplus of the parts before; without it, even folds would all err the same way.
+    """
     if take >= len(rows):
         return rows
     labels = hot[rows].astype(np.float64)

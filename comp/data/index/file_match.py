@@ -28,7 +28,7 @@ _IGNORED = ("__MACOSX",)  # and every name that begins with a dot
 
 
 def nfc(text: str) -> str:
-    """One spelling of what macOS and the rest of the world write in two ways."""
+    """The Unicode form NFC; macOS names files in another one."""
     return unicodedata.normalize("NFC", text)
 
 
@@ -51,12 +51,12 @@ class Listing:
         return tuple(item for item in self.files if _suffix(item[0]))
 
     def find(self, name: str) -> list[Path]:
-        """The files that an id may mean: none, one, or several when that cannot be told.
+        """The files that an id may mean: none, one, or several where it is ambiguous.
 
         The first of these that is there: the file of this relative name; in sub-folders the files
         of this name; the images of this name without their suffix; for digits the images whose
-        name is the same number, zeros in front or not; for an id with a suffix the images that
-        differ in it; the files, then the images, that differ in letter case too.
+        name is the same number, with or without leading zeros; for an id with a suffix the images
+        that differ in it; the files, then the images, that differ in letter case too.
         """
         key = nfc(name)
         stem = key[: -len(_suffix(key))] if _suffix(key) else None
@@ -132,7 +132,7 @@ def _suffix(name: str) -> str:
 
 
 def _number(text: str) -> str | None:
-    """Digits without the zeros in front, or None for other text."""
+    """Digits without leading zeros, or None for other text."""
     return (text.lstrip("0") or "0") if text.isascii() and text.isdigit() else None
 
 
@@ -166,7 +166,7 @@ def _walk(folder: str, prefix: str) -> Iterator[tuple[str, Path, bool]]:
 
 
 def wanted(name: str) -> bool:
-    """Whether a file or folder of this name is somebody's data, not what a system left there."""
+    """Whether a file or folder is data, not something that an operating system left there."""
     return not name.startswith(".") and name not in _IGNORED
 
 
@@ -231,7 +231,7 @@ def match(ids: Sequence[str], listing: Listing) -> tuple[dict[str, Path], list[s
             unclear.append(f"the id {name!r} may mean {names} in {listing.folder}")
         else:
             missing.append(name)
-    _tell_spellings(found, listing.folder)
+    _say_spellings(found, listing.folder)
     return found, [*_missing(missing, len(ids), listing), *_few(unclear)]
 
 
@@ -251,19 +251,19 @@ def _missing(names: Sequence[str], of: int, listing: Listing) -> list[str]:
     return out
 
 
-def _tell_spellings(found: dict[str, Path], folder: Path) -> None:
-    """Say it when ids are written otherwise than their files are called."""
-    odd: dict[str, list[str]] = {}
+def _say_spellings(found: dict[str, Path], folder: Path) -> None:
+    """Print how ids differ from the names of their files."""
+    differing: dict[str, list[str]] = {}
     for name, path in found.items():
         for what in spelling(name, path):
-            odd.setdefault(what, []).append(name)
-    for what, names in odd.items():
+            differing.setdefault(what, []).append(name)
+    for what, names in differing.items():
         example = f"{names[0]!r} is {found[names[0]].name}"
         progress.say(f"{folder}: {len(names)} ids have {what} than their file: {example}")
 
 
 def spelling(name: str, path: Path) -> list[str]:
-    """In what an id differs from the name of its file, besides zeros in front."""
+    """How an id differs from the name of its file, leading zeros aside."""
     bare = name.rpartition("/")[2]
     stem, file = (text[: len(text) - len(_suffix(text))] for text in (bare, path.name))
     out = ["another suffix"] if _suffix(bare) not in ("", path.suffix) else []
@@ -273,7 +273,7 @@ def spelling(name: str, path: Path) -> list[str]:
 
 
 def _few(lines: Sequence[str], shown: int = 5) -> list[str]:
-    """The first few complaints of one sort, and how many more there are."""
+    """The first few complaints of one kind, and how many more there are."""
     rest = len(lines) - shown
     return [*lines[:shown], *([f"... and {rest} more like these"] if rest > 0 else [])]
 

@@ -75,7 +75,7 @@ def _columns(table: Table, data: DataConfig, task: Task) -> list[str]:
     if stray:
         out.append(f"data.bins: {first(stray)} is no column of data.target: {first(data.target)}")
     if data.bins and task.target_ndim != 1:
-        out.append(f"data.bins makes one class an image; task: {task.name} has 0/1 columns")
+        out.append(f"data.bins makes one class per image; task: {task.name} has 0/1 columns")
     if data.id in data.target:
         out.append(f"data.target holds the id column {data.id!r}")
     if data.separator is not None and (task.target_ndim == 1 or len(data.target) > 1):
@@ -117,7 +117,7 @@ def _by_bins(texts: Sequence[str], table: Table, data: DataConfig) -> tuple[str,
 
 
 def _joined(table: Table, data: DataConfig) -> list[str]:
-    """One label text a row; nothing where a cell of it is empty."""
+    """The label of each row as text; empty where one of its cells is."""
     columns = [table.values[name] for name in data.target]
     if len(columns) == 1:
         return columns[0]

@@ -1,4 +1,4 @@
-"""What the pixels of each image are: masks that are made when they are asked for.
+"""The masks of images, made when they are read.
 
 A mask is (H, W, L) uint8 at the size of its upright image. One class a pixel: L = 1, 0 is the
 background, 1..K the classes. Regions that may overlap: L = K layers of zeros and ones. In both 255

@@ -1,4 +1,4 @@
-"""Layouts in which the folder says what an image shows; see `comp.data.layouts.layouts`."""
+"""Layouts in which the folder of an image is its label; see `comp.data.layouts.layouts`."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _NORMAL_IMAGES = "train/normal_images"
 
 
 def folders_lacks(data: DataConfig) -> list[str]:
-    """What is missing for one folder a class, as complaints."""
+    """What is missing for one folder per class, as complaints."""
     folder = Path(data.root) / data.train_images
     if not folder.is_dir():
         return file_match.no_folders(folder)
     there = _class_folders(folder)
-    return [] if there else [f"{folder} holds no folders: there must be one for each class"]
+    return [] if there else [f"{folder} holds no folders: there must be one per class"]
 
 
 def _class_folders(folder: Path) -> list[str]:
@@ -50,8 +50,8 @@ def folders_train(data: DataConfig, task: Task) -> Index:
     if loose:
         complaints.append(f"{len(loose)} images lie in no folder of a class: {first(loose)}")
     read = labels.number(texts, [0] * len(texts), task, data.classes)
-    told = [line.removeprefix("line 0: ") for line in read.complaints] if not loose else []
-    complain(DataError, f"{folder}: not one folder a class:", [*complaints, *told])
+    wrong = [line.removeprefix("line 0: ") for line in read.complaints] if not loose else []
+    complain(DataError, f"{folder}: not one folder per class:", [*complaints, *wrong])
     return file_match.build_index(
         ids, [path for _, path in listing.images], read.classes, read.target
     )
@@ -60,7 +60,7 @@ def folders_train(data: DataConfig, task: Task) -> Index:
 def _without_table(data: DataConfig, task: Task) -> list[str]:
     out = []
     if task.target_ndim != 1 and not task.spatial:
-        out.append(f"folders give one class an image; task: {task.name} needs the layout 'csv'")
+        out.append(f"folders give one class per image; task: {task.name} needs the layout 'csv'")
     if data.group not in (None, AUTO_GROUP):
         out.append(f"data.group: {data.group!r} is a column, and this layout reads no table")
     return out

@@ -1,7 +1,7 @@
 """The layout `masks`: images in `data.train_images`, their masks as files in `data.masks`.
 
-Either a mask an image, of the same name, whose pixels are the numbers of the classes (0 is the
-background); or a folder a class in `data.masks`, each with a mask an image, bright where the class
+Either one mask per image, of the same name, whose pixels are class numbers (0 is the background);
+or one folder per class in `data.masks`, each with a mask per image that is bright where the class
 is (0/255, or nearly so, as JPEG leaves it). An image without a file in a class's folder has none
 of it. `data.classes` names the classes; without it they are called by their pixel values.
 """
@@ -139,11 +139,11 @@ def _refuse_values(
     wrong = {path: sorted({*found} - allowed) for path, found in values.items()}
     wrong = {path: rest for path, rest in wrong.items() if rest}
     if wrong:
-        told = [f"{path.name} ({first(rest, 4)})" for path, rest in wrong.items()]
+        shown = [f"{path.name} ({first(rest, 4)})" for path, rest in wrong.items()]
         known = len(data.classes)
         complaints.append(
             f"{len(wrong)} masks hold values that are no class (0 the background, 1 to {known} "
-            f"data.classes; data.ignore for what is not judged): {first(told)}"
+            f"data.classes; data.ignore for pixels that do not count): {first(shown)}"
         )
 
 

@@ -1,6 +1,6 @@
-"""The layout of the boostcamp mask competition: a folder of photos a person.
+"""The layout of the boostcamp mask competition: a folder of photos per person.
 
-    train/train.csv             id, gender, race, age, path: a row a person
+    train/train.csv             id, gender, race, age, path: a row per person
     train/images/<path>/        mask1..mask5, incorrect_mask, normal, as any kind of image file
     eval/info.csv, eval/images  ImageID, ans: a class number; the photos
 
@@ -73,7 +73,7 @@ def _classes(data: DataConfig) -> tuple[str, ...] | None:
 
 
 def _photos(people: Table, listing: file_match.Listing) -> tuple[Table, list[Path], list[str]]:
-    """The table of people spread out to a row a photo, the files, and complaints."""
+    """The table with a row per photo instead of per person, the files, and complaints."""
     folders: dict[str, list[tuple[str, Path]]] = {}
     for name, path in listing.images:
         folders.setdefault(str(PurePosixPath(name).parent), []).append((name, path))
@@ -89,11 +89,11 @@ def _photos(people: Table, listing: file_match.Listing) -> tuple[Table, list[Pat
             paths.append(path)
             ids.append(name)
             masks.append(mask or "")
-    table = _spread(people, rows, {"photo": ids, "mask": masks})
+    table = _photo_rows(people, rows, {"photo": ids, "mask": masks})
     return table, paths, _complaints(people, listing, missing, strange, list(folders))
 
 
-def _spread(people: Table, rows: Sequence[int], more: dict[str, list[str]]) -> Table:
+def _photo_rows(people: Table, rows: Sequence[int], more: dict[str, list[str]]) -> Table:
     frame = people.frame.iloc[list(rows)].reset_index(drop=True)
     lines = tuple(people.lines[row] for row in rows)
     return replace(people, frame=frame, lines=lines).but(**more)

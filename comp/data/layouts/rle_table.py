@@ -1,8 +1,8 @@
 """The layout `rle`: a table of run lengths, and a folder of images.
 
-The table has a row an image (one class), a row an image and class (`data.rle_class` names the
+The table has a row per image (one class), a row per image and class (`data.rle_class` names the
 column of the class, or image and class stand in one column, joined by "_"), or a column of run
-lengths a class. Several rows of an image and class are objects of it. An empty cell is an empty
+lengths per class. Several rows of an image and class are objects of it. An empty cell is an empty
 mask; an image without any row has none either.
 """
 
@@ -93,7 +93,7 @@ def read_masks(
     unknown = [name for name in cells if name not in set(ids)]
     complaints += unfound
     if unknown:
-        complaints.append(f"{len(unknown)} images are not asked for: {first(unknown)}")
+        complaints.append(f"{len(unknown)} images are not in the test set: {first(unknown)}")
     codes = codes or classes
     others = [code for code in _codes(cells, data) if code not in codes]
     if others:

@@ -1,4 +1,4 @@
-"""What is true of the test images, where a competition's owner has it: `data.test_answers`."""
+"""The true labels of the test images, where there are any: `data.test_answers`."""
 
 from __future__ import annotations
 

@@ -11,16 +11,12 @@ from comp.core import files
 from comp.core.errors import DataError
 from comp.data.folds.groups import (
     Group,
-    Skipped,
     accepted,
     ids_fingerprint,
     merge,
     read_copies,
     read_groups,
-    read_skipped,
-    without,
     write_groups,
-    write_skipped,
 )
 from comp.data.index.index import Index
 
@@ -57,7 +53,7 @@ def test_copies_of_other_ids_are_not_used(
 ) -> None:
     path = save(tmp_path / "c.json", index(ids=IDS[:4]))
     assert read_copies(path, index()) is None
-    assert "`comp check` makes it anew" in capsys.readouterr().err
+    assert "run `comp check` again" in capsys.readouterr().err
     assert read_copies(tmp_path / "none.json", index()) is None
 
 
@@ -93,7 +89,7 @@ def test_accepted_groups_come_back_by_id(tmp_path: Path) -> None:
         ('a,1\nb,1\nc,2\nd,2\n"é 한,",3\nz,3\n', "1 ids are not training ids: 'z'"),
         ('a,1\na,2\nb,1\nc,2\nd,2\n"é 한,",3\n', "the id 'a' stands on lines 2 and 3"),
         ('a,1\nb,\nc,2\nd,2\n"é 한,",3\n', "1 ids have no group: lines 3"),
-        ('a,1\nb,2\nc,2\nd,2\n"é 한,",2\n', "it parts the groups 'p' of data.group"),
+        ('a,1\nb,2\nc,2\nd,2\n"é 한,",2\n', "it divides the groups 'p' of data.group"),
     ],
 )
 def test_groups_that_do_not_fit_are_refused(tmp_path: Path, rows: str, message: str) -> None:
@@ -113,21 +109,3 @@ def test_what_was_accepted_is_obeyed_and_nothing_else(tmp_path: Path) -> None:
     write_groups(csv, IDS, "pqrst")
     for group_key in (None, "auto"):
         assert accepted(index(), group_key, csv, json).groups == tuple("pqrst")
-
-
-def test_set_aside_images_are_left_out_of_training(tmp_path: Path) -> None:
-    path = tmp_path / "s.csv"
-    write_skipped(path, Skipped({"é 한,": 'it is "bad", so'}, {"t": "empty"}))
-    assert read_skipped(path) == Skipped({"é 한,": 'it is "bad", so'}, {"t": "empty"})
-    left = without(index(tuple("pqrst")), ["é 한,", "b", "elsewhere"], path)
-    assert left.ids == ("a", "c", "d")
-    assert left.groups == ("p", "r", "s")
-    assert left.labels.tolist() == [0, 0, 1]
-    write_skipped(path, Skipped({}, {}))
-    assert not path.exists()
-    assert read_skipped(path) == Skipped({}, {})
-
-
-def test_a_class_never_loses_its_last_image(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="the classes 'x' have none left"):
-        without(index(), ["a", "c"], tmp_path)
