@@ -11,7 +11,6 @@ from comp.core.errors import DataError
 from comp.data.folds.skipped import Skipped, read_skipped, without, write_skipped
 from comp.data.index.index import Index
 
-
 IDS = ("a", "b", "c", "d", "é 한,")
 
 
