@@ -19,7 +19,7 @@ MODULES = {
 FILES = sorted(TESTS.rglob("test_*.py"))
 
 # Tests of no single module: they stand at the top of the suite, or in these folders.
-APART = {"contracts", "docs", "faults"}
+APART = {"contracts", "docs", "examples", "faults"}
 CROSS_CUTTING = {
     "test_api.py",
     "test_cardamage.py",
