@@ -60,7 +60,6 @@ def check_command(
         bool,
         typer.Option(
             "--allow-extra-images",
-            "--allow-extra-images",
             help="The test folder may hold images that the sample submission does not list.",
         ),
     ] = False,
