@@ -19,11 +19,35 @@ _NAME_BYTES = 200  # of a name in UTF-8; file systems allow 255, and suffixes ar
 _JOINER = "\u200d"  # between the parts of an emoji
 
 
-def _file_name(value: object) -> object:
-    """A name in one Unicode form: letters, marks, digits, emoji, and ` _.+-` after the first."""
+# Endings that files beside `<name>.csv` and `<name>.json` have: a name with one would be taken for
+# a file of another name
+_TAKEN_ENDINGS = (".groups", ".skip", ".coco", ".csv", ".json", ".zip", ".html")
+# Windows opens a device for these, with any suffix
+_DEVICES = {
+    "con",
+    "prn",
+    "aux",
+    "nul",
+    *(f"{port}{n}" for port in ("com", "lpt") for n in range(10)),
+}
+
+
+def file_name(value: object) -> object:
+    """A name in one Unicode form: letters, marks, digits, emoji, and ` _.+-` after the first.
+
+    Raises ValueError for other letters, for a name that is too long, and for one that is, or looks
+    like, a file of another name. What is no text is given back as it is.
+    """
     if not isinstance(value, str):
         return value
     name = unicodedata.normalize("NFC", value)
+    if name.casefold().endswith(_TAKEN_ENDINGS) or name[-1:] in (".", " "):
+        raise ValueError(
+            f"a name cannot end like a file of another one ({', '.join(_TAKEN_ENDINGS)}), nor with "
+            "a dot or a space"
+        )
+    if name.split(".")[0].casefold() in _DEVICES:
+        raise ValueError("Windows keeps this name for a device; choose another")
     if not name or name[0] in " _.+-" or not all(map(_may_be_in_a_name, name)):
         raise ValueError(
             "it names folders and files: begin with a letter, a digit or an emoji, "
@@ -41,7 +65,7 @@ def _may_be_in_a_name(letter: str) -> bool:
     return kind[0] in "LMN" or kind in ("So", "Sk") or letter == _JOINER
 
 
-FileName = Annotated[str, BeforeValidator(_file_name)]
+FileName = Annotated[str, BeforeValidator(file_name)]
 Names = Annotated[tuple[str, ...], BeforeValidator(as_tuple)]
 Count = Annotated[int, Field(ge=1)]
 Counts = Annotated[tuple[Count, ...], BeforeValidator(as_tuple)]

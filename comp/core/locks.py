@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import IO, Any
 
 from comp.core.errors import CompError
+from comp.core.progress import say
 
 HEARTBEAT_SECONDS = 20.0
 STALE_SECONDS = 120.0
+_POLL_SECONDS = 0.2
 
 
 class HeldError(CompError):
@@ -24,8 +26,10 @@ class HeldError(CompError):
 
 
 @contextmanager
-def writing(folder: Path) -> Iterator[None]:
-    """Hold `folder` for writing while the block runs; the lock is the file `lock` in it.
+def writing(folder: Path, *, name: str = "lock", wait: bool = False) -> Iterator[None]:
+    """Hold `folder` for writing while the block runs; the lock is the file `name` in it.
+
+    wait: wait for another holder, which is told once, instead of raising HeldError.
 
     On one machine the lock of the operating system decides: it ends with its process, whatever
     ends it. (It is a record lock, which workers do not inherit.) Between machines on a shared
@@ -33,14 +37,14 @@ def writing(folder: Path) -> Iterator[None]:
     holds. Raises HeldError, which names the pid and the host; CompError when the folder cannot be
     written.
     """
-    path = folder / "lock"
+    path = folder / name
     try:
         folder.mkdir(parents=True, exist_ok=True)
         handle = path.open("a+", encoding="utf-8")
     except OSError as problem:
         raise CompError(f"{folder}: cannot be written ({problem.strerror})") from problem
     with handle:
-        _take(handle, path)
+        _wait_for(handle, path) if wait else _take(handle, path)
         stop = threading.Event()
         beat = threading.Thread(target=_beat, args=(path, stop), daemon=True)
         beat.start()
@@ -61,6 +65,18 @@ def holder(folder: Path) -> dict[str, Any] | None:
             return _rival(handle, path)
     except OSError:
         return None
+
+
+def _wait_for(handle: IO[str], path: Path) -> None:
+    told = False
+    while True:
+        try:
+            return _take(handle, path)
+        except HeldError as held:
+            if not told:
+                say(f"waiting: {held}")
+            told = True
+            time.sleep(_POLL_SECONDS)
 
 
 def _take(handle: IO[str], path: Path) -> None:

@@ -23,10 +23,13 @@ from comp.inference.predictions import Predictions, join
 from comp.stages.ensembling.members import run_config
 from comp.stages.submission import FOLDER, find
 from comp.submission.names import base_name, manifest_path, written_in
+from comp.submission.write import one_writer
 from comp.tasks.kinds import TASKS
 from comp.tasks.metrics import METRICS
 
-_SCORES = "scores.json"
+# In a folder of its own: no name of a submission can be this path
+_SCORES = Path("leaderboard", "scores.json")
+_OLD_SCORES = "scores.json"  # where version 0.1.0 kept them
 
 
 @dataclass(frozen=True)
@@ -182,8 +185,11 @@ def _target(plan: FoldPlan, ndim: int) -> np.ndarray[Any, Any]:
 
 
 def _scores(folder: Path) -> dict[str, Any]:
-    path = folder / _SCORES
-    return files.read_json(path, CheckError) if path.is_file() else {}
+    path, old = folder / _SCORES, folder / _OLD_SCORES
+    if path.is_file():
+        return files.read_json(path, CheckError)
+    found = files.read_json(old, CheckError) if old.is_file() else {}
+    return {} if "file" in found else found  # else it is the manifest of a submission `scores`
 
 
 def enter_score(name: str, value: float, *, private: bool, root: Path = Path()) -> Path:
@@ -195,11 +201,12 @@ def enter_score(name: str, value: float, *, private: bool, root: Path = Path()) 
     if not math.isfinite(value):
         raise UsageError(f"{value}: a score is a finite number")
     path = find(name, root)
-    digest = checksums.digest_file(path)
-    known = _scores(path.parent)
-    entry = known.get(base_name(path), {})
-    entry = entry if entry.get("sha256") == digest else {}
-    known[base_name(path)] = {**entry, "sha256": digest, "private" if private else "public": value}
-    out = path.parent / _SCORES
-    files.write_json(out, dict(sorted(known.items())))
+    out, place = path.parent / _SCORES, "private" if private else "public"
+    with one_writer(path.parent):
+        digest = checksums.digest_file(path)
+        known = _scores(path.parent)
+        entry = known.get(base_name(path), {})
+        entry = entry if entry.get("sha256") == digest else {}
+        known[base_name(path)] = {**entry, "sha256": digest, place: value}
+        files.write_json(out, dict(sorted(known.items())))
     return out

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from comp.config.values import file_name
 from comp.config.workspace import Workspace
 from comp.core.errors import ConfigError, UsageError, pick
 from comp.data.index.index import Index
@@ -103,11 +103,13 @@ def _ground(experiment: Experiment, request: Request) -> Ground:
 def _out_name(experiment: Experiment, request: Request, runs: Sequence[str]) -> str:
     """The name of the submission: other members than those of the config get another name."""
     if request.out is not None:
-        if Path(request.out).name != request.out or not request.out.strip("."):
+        try:
+            return str(file_name(request.out.removesuffix(".csv")))
+        except ValueError as problem:
             raise UsageError(
-                f"--out {request.out}: write a name without folders; the file goes to submissions/"
-            )
-        return request.out.removesuffix(".csv")
+                f"--out {request.out}: {problem}. Write a name without folders; the file goes to "
+                "submissions/"
+            ) from problem
     names = [*runs, *(path.stem for path in request.added)]
     return experiment.name if names == [experiment.name] else "+".join(names)[:100]
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from comp.core import files
+from comp.core import files, locks
 from comp.core.checksums import digest_file
 from comp.core.errors import SubmissionError
 from comp.core.progress import say
@@ -29,19 +30,26 @@ def write_submission(
     the old file is then still there.
     """
     path = json_path.with_name(base_name(json_path) + file_format.suffix)
-    files.sweep(path.parent)
-    old = _other_format(json_path, path)
-    with files.replacing(path) as beside:
-        columns, count = file_format.write(beside, answers)
-        if check_submission(beside, file_format, shown_as=path) != columns:
-            raise SubmissionError(f"{path}: read back, it is not what was answered")
-        files.remove(json_path)
-    if old is not None:
-        files.remove(old)
-        say(f"{old} is replaced by {path}")
-    about = {"file": path.name, "rows": count, "sha256": digest_file(path)}
-    files.write_json(json_path, manifest | about)
+    with one_writer(path.parent):
+        files.sweep(path.parent)
+        old = _other_format(json_path, path)
+        with files.replacing(path) as beside:
+            columns, count = file_format.write(beside, answers)
+            if check_submission(beside, file_format, shown_as=path) != columns:
+                raise SubmissionError(f"{path}: read back, it is not what was answered")
+            about = {"file": path.name, "rows": count, "sha256": digest_file(beside)}
+            files.remove(json_path)
+        if old is not None:
+            files.remove(old)
+            say(f"{old} is replaced by {path}")
+        files.write_json(json_path, manifest | about)
     return path, count
+
+
+def one_writer(folder: Path) -> AbstractContextManager[None]:
+    """Hold the folder of submissions: a file and its manifest belong to one writer, and the
+    leaderboard scores too. Another writer waits."""
+    return locks.writing(folder, name=".lock", wait=True)
 
 
 def _other_format(json_path: Path, path: Path) -> Path | None:

@@ -60,3 +60,16 @@ def test_a_section_is_frozen_and_converts_nothing() -> None:
     for wrong in ({"size": "2"}, {"size": 2.0}, {"sizes": 2}):
         with pytest.raises(ValidationError):
             Part.model_validate(wrong)
+
+
+@pytest.mark.parametrize(
+    "name", ["x.groups", "x.skip", "y.coco", "X.Groups", "a.csv", "a.json", "x.", "con", "NUL.v1"]
+)
+def test_a_name_that_is_a_file_of_another_name_is_refused(name: str) -> None:
+    with pytest.raises(ValidationError, match=r"like a file of another one|Windows keeps"):
+        TypeAdapter(FileName).validate_python(name)
+
+
+@pytest.mark.parametrize("name", ["groups", "skip", "scores", "console", "x.v1", "comet"])
+def test_a_name_that_only_looks_like_one_is_taken(name: str) -> None:
+    assert TypeAdapter(FileName).validate_python(name) == name

@@ -6,9 +6,11 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -121,3 +123,22 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     told = pytest.raises(CompError, match=r"runs/fold_0: cannot be written")
     with told, writing(tmp_path / "runs" / "fold_0"):
         pytest.fail("there is no folder")
+
+
+def test_a_writer_may_wait_for_another(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    hold = "import sys, pathlib, comp.core.locks as locks\n"
+    hold += "with locks.writing(pathlib.Path(sys.argv[1]), name='.lock'):\n"
+    hold += "    print('held', flush=True)\n    sys.stdin.read()"
+    command = [sys.executable, "-c", hold, str(tmp_path)]
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **pipes) as other:
+        assert other.stdout is not None
+        assert other.stdin is not None
+        assert other.stdout.readline() == "held\n"
+        release = threading.Thread(target=other.stdin.close)
+        with pytest.raises(HeldError), writing(tmp_path, name=".lock"):
+            pytest.fail("two writers")
+        release.start()
+        with writing(tmp_path, name=".lock", wait=True):
+            assert json.loads((tmp_path / ".lock").read_text())["pid"] == os.getpid()
+        release.join()

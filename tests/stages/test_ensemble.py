@@ -274,6 +274,8 @@ def test_the_board_keeps_apart_what_cannot_be_compared(toy: Toy, workspace: Path
         draw_board(read_board(), Path("board.png"))
     enter_score("toy_binary", 0.7264, private=False)
     enter_score("toy_binary", 0.71, private=True)
+    assert Path("submissions/leaderboard/scores.json").is_file()
+    ensemble(experiment, Request(out="scores"))  # scores.csv, scores.json: no scores are lost
     groups = read_board()
     assert [group.metric for group in groups] == ["accuracy", "macro_f1"]
     entries = {(e.name, e.kind): e for e in groups[1].entries}
