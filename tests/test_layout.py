@@ -35,6 +35,61 @@ CROSS_CUTTING = {
     "test_wrong_data.py",
 }
 
+# Modules whose own tests are not written yet: other modules' tests go through them. This list
+# gets shorter, never longer.
+WITHOUT = {
+    "api/data.py",
+    "api/register.py",
+    "api/steady.py",
+    "api/submitting.py",
+    "api/training.py",
+    "cli/answers.py",
+    "cli/data.py",
+    "cli/folds.py",
+    "cli/options.py",
+    "cli/training.py",
+    "data/cache/build.py",
+    "data/cache/mask_store.py",
+    "data/cache/store.py",
+    "data/layouts/coco_json.py",
+    "data/layouts/csv_table.py",
+    "data/layouts/custom.py",
+    "data/masks/form.py",
+    "ensemble/answers.py",
+    "ensemble/blend_scores.py",
+    "ensemble/evidence.py",
+    "ensemble/mask_evidence.py",
+    "ensemble/rules/region_fit.py",
+    "ensemble/rules/region_levels.py",
+    "report/balance_picture.py",
+    "report/board.py",
+    "report/curves.py",
+    "report/ensemble_tables.py",
+    "report/figure.py",
+    "report/findings.py",
+    "report/fold_pictures.py",
+    "report/fonts.py",
+    "report/status.py",
+    "report/tables.py",
+    "scaffold/guess.py",
+    "stages/augment_show.py",
+    "stages/board.py",
+    "stages/ensembling/members.py",
+    "stages/ensembling/result.py",
+    "stages/labels.py",
+    "stages/pack.py",
+    "stages/predict.py",
+    "stages/submission.py",
+    "stages/train.py",
+    "submission/formats/csv.py",
+    "submission/formats/delimited.py",
+    "submission/formats/masks.py",
+    "submission/formats/rle.py",
+    "train/job.py",
+    "train/resume.py",
+    "train/update.py",
+}
+
 
 def module_of(test: Path) -> Path:
     """The module that a test file is about, relative to comp."""
@@ -79,3 +134,9 @@ def test_every_test_file_below_a_room_has_its_module() -> None:
     below = [path for path in FILES if path.parent.name not in {TESTS.name, *APART}]
     assert [str(path) for path in below if module_of(path) not in MODULES] == []
     assert {path.name for path in FILES if path.parent == TESTS} == CROSS_CUTTING
+
+
+def test_every_module_has_its_test_file() -> None:
+    tested = {module_of(path) for path in FILES}
+    lacking = {str(module) for module in MODULES - tested}
+    assert lacking <= WITHOUT, "write tests/<same path>/test_<module>.py"
