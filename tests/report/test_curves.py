@@ -1,0 +1,46 @@
+"""Curves of what was measured are drawn as pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from matplotlib.figure import Figure
+
+from comp.report import curves
+from comp.report.curves import plot_batches, plot_rates
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    """The figures that are drawn; none is written."""
+    found: list[Figure] = []
+
+    @contextmanager
+    def figure(_path: Path, *_size: float) -> Iterator[Any]:
+        found.append(Figure())
+        yield found[-1]
+
+    monkeypatch.setattr(curves, "figure", figure)
+    return found
+
+
+def test_losses_stand_over_the_rates_with_the_suggestion(drawn: list[Figure]) -> None:
+    plot_rates([1e-4, 1e-3, 1e-2], [1.0, 0.5, 9.0], 1e-3, Path("a.png"))
+    (axes,) = drawn[0].axes
+    curve, line = axes.lines
+    assert curve.get_xydata().tolist() == [[1e-4, 1.0], [1e-3, 0.5], [1e-2, 9.0]]
+    assert (list(line.get_xdata()), axes.get_xscale()) == ([1e-3, 1e-3], "log")
+    assert axes.get_ylim()[1] == 2.0  # the explosion does not hide the valley
+
+
+@pytest.mark.parametrize(("memory", "panels"), [((10, 20), 2), ((10, None), 1)])
+def test_memory_is_drawn_where_all_of_it_is_known(
+    drawn: list[Figure], memory: tuple[int | None, ...], panels: int
+) -> None:
+    plot_batches([(2, 5.0, memory[0]), (4, 8.0, memory[1])], Path("a.png"))
+    assert len(drawn[0].axes) == panels
+    assert drawn[0].axes[0].lines[0].get_xydata().tolist() == [[2, 5.0], [4, 8.0]]
