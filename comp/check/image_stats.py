@@ -30,7 +30,7 @@ from comp.data.images.decode import decode_image, read_content
 
 Array = np.ndarray[Any, Any]
 
-FORMAT = 2  # of the kept statistics; a new number makes them anew
+FORMAT = 2  # of the kept statistics; a new number discards them
 BLOCK = 128  # images whose statistics are kept in one file
 _ORIENTATION, _MAKER, _MODEL = 0x0112, 0x010F, 0x0110  # EXIF tags
 

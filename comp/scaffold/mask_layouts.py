@@ -61,7 +61,7 @@ def _tests(name: str) -> bool:
 
 
 def mask_files(place: Folder) -> Guess | None:
-    """A folder with masks beside that of the images: of the same names, or a folder a class."""
+    """A folder with masks beside that of the images: of the same names, or a folder per class."""
     named = [
         f for f in image_folders(place) if {"mask", "masks"} & {*re.split(r"[/_.-]", f.lower())}
     ]

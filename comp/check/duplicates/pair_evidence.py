@@ -24,7 +24,7 @@ from comp.core.parallel import cores
 Array = np.ndarray[Any, Any]
 Pair = tuple[int, int, bool]
 
-FORMAT = 1  # of the kept agreements; a new number makes them anew
+FORMAT = 1  # of the kept agreements; a new number discards them
 _CHUNK = 4096  # pairs whose agreements are kept in one file
 _FALL = 0.75  # of chance, from one number of agreeing features to the next
 _CHANCE = 1 / 5000  # of unrelated pairs agree in 7 features, at least

@@ -155,7 +155,7 @@ def _layers(
     task: Task,
     complaints: list[str],
 ) -> tuple[tuple[str, ...], tuple[str, ...], list[FileSource]]:
-    """A folder a class, with a file an image."""
+    """One folder per class, with one file per image."""
     names = sorted({name.partition("/")[0] for name, _ in masks.images})
     if data.classes and sorted(data.classes) != names:
         complaints.append(

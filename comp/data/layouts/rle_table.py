@@ -160,34 +160,38 @@ def _cells(
     complaints += [f"data.target, data.rle_class: {table.no_column(name)}" for name in missing]
     if missing or key in columns:
         return {}
-    asked = _asked(table, key, columns, data, listing)
+    sample = _sample_rows(table, key, columns, data, listing)
     complaints += (
-        row_complaints(asked, None, table.lines)
+        row_complaints(sample, None, table.lines)
         if len(columns) > 1
-        else _repeated(table, asked, columns[0])
+        else _repeated(table, sample, columns[0])
     )
-    out: Cells = {name: [] for name in asked.ids}
+    out: Cells = {name: [] for name in sample.ids}
     for column in columns:
         for row, text in enumerate(table.values[column]):
-            code = asked.codes[row] if len(columns) == 1 else column
+            code = sample.codes[row] if len(columns) == 1 else column
             text = "" if text.strip().lower() in _EMPTY else text
-            out[asked.images[row]].append((code or _ONE, text, table.lines[row]))
+            out[sample.images[row]].append((code or _ONE, text, table.lines[row]))
     return out
 
 
-def _repeated(table: Table, asked: SampleRows, column: str) -> list[str]:
+def _repeated(table: Table, sample: SampleRows, column: str) -> list[str]:
     """A complaint about rows that say the same twice; an object of a class has a row each."""
     seen: dict[tuple[str, ...], int] = {}
     twice = []
     for row, line in enumerate(table.lines):
-        said = asked.images[row], asked.codes[row] or "", table.values[column][row].strip()
-        if said in seen:
-            twice.append(f"{said[0]} (lines {seen[said]} and {line})")
-        seen.setdefault(said, line)
+        cells_of_row = (
+            sample.images[row],
+            sample.codes[row] or "",
+            table.values[column][row].strip(),
+        )
+        if cells_of_row in seen:
+            twice.append(f"{cells_of_row[0]} (lines {seen[cells_of_row]} and {line})")
+        seen.setdefault(cells_of_row, line)
     return [f"{len(twice)} rows are there twice: {first(twice)}"] if twice else []
 
 
-def _asked(
+def _sample_rows(
     table: Table, key: str, columns: Sequence[str], data: DataConfig, listing: file_match.Listing
 ) -> SampleRows:
     """Image and class of each row; the class is no column but that of `data.rle_class`."""
