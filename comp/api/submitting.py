@@ -50,6 +50,7 @@ def ensemble(
     *,
     runs: Sequence[str] = (),
     add: Sequence[str | Path] = (),
+    add_kind: str = "auto",
     partial: bool = False,
     out: str | None = None,
     quiet: bool = False,
@@ -57,8 +58,8 @@ def ensemble(
     """Predict what is missing, compare votes and weights out of fold, write a checked submission.
 
     runs: names of runs whose folds are the members (that of the config by default); add: tables of
-    outside predictions, below the workspace; partial: leave unfinished folds out; out: the name of
-    the submission.
+    outside predictions, below the workspace; add_kind: what they hold (probs, logits, labels, or
+    auto, which looks); partial: leave unfinished folds out; out: the name of the submission.
     Raises RunError for a fold that is not finished, PlanError and PredictionsError for predictions
     that do not belong together, SubmissionError for a file that would be refused: none is written.
     """
@@ -68,7 +69,7 @@ def ensemble(
     with steady(quiet):
         experiment = open_experiment(config, workspace)
         added = tuple(experiment.path(path) for path in add)
-        made = run(experiment, Request(tuple(runs), added, partial, out))
+        made = run(experiment, Request(tuple(runs), added, partial, out, add_kind))
     return _given(made)
 
 

@@ -40,6 +40,9 @@ def ensemble_command(
         typer.Option("--tune/--no-tune", help="Tune thresholds out of fold.", show_default=False),
     ] = None,
     add: AddOption = None,
+    add_kind: Annotated[
+        str, typer.Option(help="What --add holds: probs, logits, labels; auto looks.")
+    ] = "auto",
     partial: Annotated[bool, typer.Option(help="Leave out unfinished folds.")] = (False),
     out: Annotated[str | None, typer.Option(help="The name of the submission.")] = None,
     tta: Annotated[str | None, typer.Option(help="The same as --set predict.tta=...")] = None,
@@ -56,7 +59,7 @@ def ensemble_command(
     laid = [*(sets or []), *(f"ensemble.{key}={value}" for key, value in given.items() if value)]
     laid += [f"predict.tta={tta}"] if tta else []
     experiment = open_config(_config_of(config, names), laid, quiet)
-    request = Request(tuple(names), tuple(add or []), partial, out)
+    request = Request(tuple(names), tuple(add or []), partial, out, add_kind)
     result = ensemble(experiment, request)
     print_ensemble(result, as_json=as_json)
     say(f"wrote {result.path} and {result.manifest}")

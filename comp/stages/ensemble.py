@@ -19,7 +19,8 @@ from comp.ensemble.prior import Shift
 from comp.ensemble.votes import VOTES, check_vote
 from comp.ensemble.weights import WEIGHERS, read_weights
 from comp.stages.ensembling.kinds import find_shift, kind_of
-from comp.stages.ensembling.members import Ground, Model, gather
+from comp.stages.ensembling.members import Ground, Model
+from comp.stages.ensembling.outside import gather
 from comp.stages.ensembling.result import Ensembled, Request, manifest_of, plain_row
 from comp.stages.experiment import Experiment, read_plan, read_test_images, read_train
 from comp.stages.submission import check_counts, format_of
@@ -44,7 +45,8 @@ def ensemble(experiment: Experiment, request: Request | None = None) -> Ensemble
     kind.refuse(ground, request)
     index = ground.index
     file_format = format_of(experiment, index, ground.test)
-    models = gather(ground, runs, request.added, experiment.config.ensemble.combine)
+    combine = experiment.config.ensemble.combine
+    models = gather(ground, runs, request.added, combine, request.added_kind)
     shift = find_shift(ground, models)
     evidence = kind.evidence(ground, models, shift)
     table = _table(experiment, evidence, models, request.partial)

@@ -20,7 +20,8 @@ from comp.ensemble.label_issues import LabelIssue
 from comp.report.contact_sheet import contact_sheet
 from comp.report.overlay import overlay
 from comp.stages.ensembling.kinds import make_evidence
-from comp.stages.ensembling.members import Ground, covered_ids, gather
+from comp.stages.ensembling.members import Ground, covered_ids
+from comp.stages.ensembling.outside import gather
 from comp.stages.experiment import Experiment, read_plan, read_test_images, read_train
 
 _COLUMNS, _PAIRED_COLUMNS, _SIZE = 8, 4, 128

@@ -17,7 +17,6 @@ from comp.config.loading import make_config
 from comp.core.errors import (
     ConfigError,
     DataError,
-    PredictionsError,
     RunError,
     SubmissionError,
     UsageError,
@@ -140,33 +139,6 @@ def test_outside_predictions_are_joined_by_id(toy: Toy, workspace: Path) -> None
         ConfigError, match=r"greedy needs out-of-fold rows of every member, tests\.csv"
     ):
         ensemble(strong, Request(added=(Path("tests.csv"),)))
-
-
-@pytest.mark.parametrize(
-    ("rows", "error", "message"),
-    [
-        ([["id", "0", "1"], ["t000", 0, 1]], DataError, "no column for the classes '2'"),
-        ([["id", "0", "1", "2"], ["t000", 0, "x", 1]], DataError, "line 2, 1: 'x' is no number"),
-        ([["id", "0", "1", "2"], ["t000", 0, 0, 1]], PredictionsError, "no row for 5 ids: 't001'"),
-        ([["id", "0", "1", "2"], ["t9", 0, 0, 1]], PredictionsError, "not among the 6 .*'t9'"),
-        ([["id", "0", "1", "2"], ["t000", 1, 1, 1]], PredictionsError, "do not sum to 1: 't000'"),
-    ],
-)
-def test_outside_predictions_that_do_not_fit_are_refused(
-    toy: Toy, workspace: Path, rows: list[list[Any]], error: type[Exception], message: str
-) -> None:
-    from comp.data.layouts.layouts import read_test
-    from comp.stages.ensembling.members import Ground, added_model
-    from comp.stages.experiment import read_plan, read_train
-
-    experiment = open_experiment(make_config(toy("multiclass")))
-    make_folds(experiment, replace=False)
-    index = read_train(experiment)
-    test = read_test(experiment.config.data, experiment.task, index.classes)
-    write_csv(workspace / "outside.csv", rows)
-    ground = Ground(experiment, index, test, read_plan(experiment, index))
-    with pytest.raises(error, match=message):
-        added_model(ground, Path("outside.csv"))
 
 
 def test_attributes_are_combined_into_their_joint_class(

@@ -14,15 +14,11 @@ import numpy as np
 from comp.config.loading import load_config
 from comp.config.schema import Config
 from comp.config.workspace import RunDir
-from comp.core import checksums
 from comp.core.errors import (
-    ConfigError,
     DamagedError,
-    DataError,
     PredictionsError,
     RunError,
     UsageError,
-    complain,
     did_you_mean,
     first,
 )
@@ -30,7 +26,6 @@ from comp.core.progress import say
 from comp.data.folds.make import judged_part
 from comp.data.folds.plan import FoldPlan
 from comp.data.index.index import Index
-from comp.data.index.tables import Table, read_table
 from comp.ensemble.blend import aligned, out_of_fold
 from comp.ensemble.product import check_attributes, product
 from comp.inference.predictions import Predictions
@@ -43,8 +38,6 @@ from comp.stages.experiment import (
 )
 from comp.stages.predict import Predictor, saved_source
 from comp.stages.train import finished
-
-_PART, _VALID, _TEST = "part", "valid", "test"  # a column of an added table, and what it may hold
 
 
 @dataclass(frozen=True)
@@ -207,89 +200,7 @@ def _mean(tests: Sequence[Predictions], ids: Sequence[str]) -> Predictions:
     return replace(parts[0], probs=total / len(parts))
 
 
-def added_model(ground: Ground, path: Path) -> Model:
-    """Predictions of another program: a table with an id and a column a class.
-
-    It holds every test id; with every training id too (out-of-fold rows) the model is judged.
-    Where an id is in both sets a column `part` says `valid` or `test`. Raises DataError for what
-    cannot be read, PredictionsError for ids that are missing or unknown.
-    """
-    table = read_table(path)
-    data = ground.experiment.data
-    key = data.id if data.id in table.columns else table.columns[0]
-    probs = _added_probs(table, key, ground)
-    parts = table.values.get(_PART)
-    both = set(ground.index.ids) & set(ground.test.ids)
-    if parts is None and both & set(table.values[key]):
-        raise DataError(
-            f"{path}: {len(both)} ids are in the training set and in the test set: "
-            f"{first(sorted(both))}; add a column {_PART!r} that says {_VALID} or {_TEST}"
-        )
-    rows: dict[str, list[int]] = {_VALID: [], _TEST: []}
-    train = set(ground.index.ids)
-    for row, name in enumerate(table.values[key]):
-        part = parts[row].strip() if parts else (_VALID if name in train else _TEST)
-        if part not in rows:
-            raise DataError(f"{path}: line {table.lines[row]}: {_PART} is {part!r}; "
-                            f"it is {_VALID} or {_TEST}")  # fmt: skip
-        rows[part].append(row)
-    made = {}
-    for part, places in rows.items():
-        source = {"plan": ground.plan.fingerprint, "added": path.name, "part": part,
-                  "sha256": checksums.digest_file(path), "path": f"{path} ({part})"}  # fmt: skip
-        ids = tuple(table.values[key][row] for row in places)
-        task = ground.experiment.task
-        made[part] = Predictions(ids, probs[places], ground.index.classes, task.link.name, source)
-    test = aligned(made[_TEST], ground.test.ids)
-    oof = aligned(made[_VALID], ground.index.ids) if rows[_VALID] else None
-    return Model(path.name, oof, (test,), root=ground.experiment.workspace.root)
-
-
-def _added_probs(table: Table, key: str, ground: Ground) -> np.ndarray[Any, Any]:
-    """(N, C) float32 from the columns named like the classes, or from the one column there is."""
-    classes = ground.index.classes
-    columns = [name for name in table.columns if name not in (key, _PART)]
-    width = ground.experiment.task.columns(len(classes))
-    names = list(classes[-width:])
-    if width == 1 and len(columns) == 1:
-        names = columns
-    missing = [name for name in names if name not in columns]
-    if missing:
-        raise DataError(f"{table.path}: no column for the classes {first(missing)}; "
-                        f"its columns are {first(table.columns, 12)}")  # fmt: skip
-    out = np.empty((len(table), width), dtype=np.float32)
-    complaints = []
-    for place, name in enumerate(names):
-        for row, cell in enumerate(table.values[name]):
-            try:
-                out[row, place] = float(cell)
-            except ValueError:
-                complaints.append(f"line {table.lines[row]}, {name}: {cell!r} is no number")
-    complain(DataError, f"{table.path}: not probabilities:", complaints)
-    return out
-
-
 def covered_ids(models: Sequence[Model], index: Index) -> list[str]:
     """The training ids for which every judged model has a row, in the order of the index."""
     sets = [set(model.oof.ids) for model in models if model.oof is not None]
     return [name for name in index.ids if all(name in ids for ids in sets)]
-
-
-def gather(
-    ground: Ground, runs: Sequence[str], added: Sequence[Path], combine: str | None
-) -> list[Model]:
-    """The models of an ensemble, runs first. Raises ConfigError where two have the same name."""
-    experiments = [run_experiment(name, ground.experiment) for name in runs]
-    if combine == "product":
-        models = [product_model(ground, experiments)]
-    else:
-        models = [run_model(ground, experiment) for experiment in experiments]
-    models += [added_model(ground, path) for path in added]
-    names = [model.name for model in models]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ConfigError(f"two members are called {first(twice)}; give each one once")
-    models.sort(key=lambda model: model.oof is None)  # judged ones first
-    if models[0].oof is None:
-        raise ConfigError("no member has out-of-fold rows, so that nothing can be judged")
-    return models

@@ -19,16 +19,18 @@ from comp.stages.ensembling.members import Ground, Model
 class Request:
     """What `comp ensemble` is asked for beyond the config.
 
-    `runs`     names of runs; none: that of the config
-    `added`    tables of outside predictions
-    `partial`  whether folds that are not whole are left out
-    `out`      the name of the submission; None: that of the config, or the names of several runs
+    `runs`        names of runs; none: that of the config
+    `added`       tables of outside predictions
+    `partial`     whether folds that are not finished are left out
+    `out`         the name of the submission; None: that of the config, or the names of several runs
+    `added_kind`  what the tables hold: probs, logits, labels, or auto
     """
 
     runs: tuple[str, ...] = ()
     added: tuple[Path, ...] = ()
     partial: bool = False
     out: str | None = None
+    added_kind: str = "auto"
 
 
 @dataclass(frozen=True)
