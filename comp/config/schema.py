@@ -199,7 +199,7 @@ class TrainConfig(Section):
     top_k: Count = 1  # how many of the best checkpoints predict.checkpoint average has
     patience: Count | None = None  # epochs without a better score after which a fold ends
     clip_grad: Positive | None = None  # largest norm of the gradient; null: no clipping
-    # Train on this many images over all folds, chosen like the whole; null: all
+    # Train on this many images over all folds, with the class balance of all; null: all
     subset: Annotated[int, Field(ge=4)] | None = None
     # A name, or names with their weights in a sum; auto: that of the task
     loss: str | dict[str, Positive] = "auto"
