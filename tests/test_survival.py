@@ -371,7 +371,7 @@ def test_the_hours_are_planned_over_all_the_folds(
     stop = Stop(1000.0)
     stop.later_epochs = 40
     train_fold(make_job(tmp_path, stop=stop))
-    assert "enough for the 42 epochs that are left in the folds asked" in capsys.readouterr().err
+    assert "enough for the 42 epochs that these folds still need" in capsys.readouterr().err
 
 
 def test_a_disk_without_room_is_found_before_the_first_step(

@@ -193,7 +193,7 @@ def test_a_changed_mask_makes_the_plan_stale_and_is_named(trained: Experiment) -
     ("cell", "message"),
     [
         ("1 5 3", "run lengths are pairs"),
-        ("0 5", "1 at least"),
+        ("0 5", "at least 1"),
         ("1919 5", "a run ends at pixel 1923"),
         ("10 5 12 5", "runs overlap"),
         ("a b", "not run lengths"),
