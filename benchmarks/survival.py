@@ -28,7 +28,7 @@ from measure import interleaved, keep, ratios, summary, timed
 from comp.config.workspace import RunDir
 from comp.core import files, rng
 from comp.data.loader.recipes import make_recipe
-from comp.train import checkpoint
+from comp.train.checkpoints import checkpoint
 
 REPOSITORY = Path(__file__).parent.parent
 ROUNDS = 7

@@ -20,7 +20,7 @@ from comp.config.loading import load_config
 from comp.data.folds.plan_file import load_plan
 from comp.inference.predictions import Predictions
 from comp.stages.experiment import open_experiment, read_plan, read_train
-from comp.train import checkpoint
+from comp.train.checkpoints import checkpoint
 
 OLD = Path(__file__).parent / "v0_1_0"
 EXPECTED = json.loads((OLD / "expected.json").read_text())

@@ -16,7 +16,8 @@ from comp.core.errors import CompError, OutOfTime, RunError, TrainError
 from comp.data.loader import batches
 from comp.models.device import choose_device
 from comp.models.networks import Net
-from comp.train import checkpoint, loop, resume, train_state
+from comp.train import loop, train_state
+from comp.train.checkpoints import checkpoint, resume
 from comp.train.job import Job
 from comp.train.loop import train_fold
 from comp.train.stop import Stop

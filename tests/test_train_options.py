@@ -17,9 +17,9 @@ from train_options import OPTIONS
 from comp.tasks.kinds import TASKS
 from comp.tasks.losses import LOSSES
 from comp.train.batches import make_loader
+from comp.train.checkpoints.resume import open_state
 from comp.train.job import Job
 from comp.train.loop import train_fold
-from comp.train.resume import open_state
 from comp.train.update import update
 
 pytestmark = pytest.mark.slow

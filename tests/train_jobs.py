@@ -20,7 +20,8 @@ from comp.data.images.resize import OWN_SIZE
 from comp.models.device import choose_device
 from comp.tasks.kinds import TASKS
 from comp.tasks.metrics import METRICS
-from comp.train import checkpoint, loop
+from comp.train import loop
+from comp.train.checkpoints import checkpoint
 from comp.train.job import Job
 from comp.train.stop import Stop
 

@@ -50,7 +50,7 @@ def ensemble_command(
     quiet: QuietOption = False,
 ) -> None:
     """Predict what is missing, compare votes and weights out of fold, write the submission."""
-    from comp.report.ensemble_tables import print_ensemble
+    from comp.report.console.ensemble_tables import print_ensemble
     from comp.stages.ensemble import ensemble
     from comp.stages.ensembling.result import Request
 
@@ -98,7 +98,7 @@ def submission_diff(
     as_json: JsonOption = False,
 ) -> None:
     """The rows in which two submissions differ, by class; masks are compared by Dice."""
-    from comp.report.submission_tables import print_diff
+    from comp.report.console.submission_tables import print_diff
     from comp.stages.submission import diff_files
 
     print_diff(diff_files(one, two, id_column), as_json=as_json)
@@ -131,7 +131,7 @@ def explain_command(
     as_json: JsonOption = False,
 ) -> None:
     """Show what a submission is made of: members, weights, rule, scores, versions."""
-    from comp.report.submission_tables import print_explained
+    from comp.report.console.submission_tables import print_explained
     from comp.stages.submission import explain
 
     manifest, whole = explain(name)
@@ -188,7 +188,7 @@ def labels_command(
     quiet: QuietOption = False,
 ) -> None:
     """List the training labels that models which never saw them doubt most."""
-    from comp.report.ensemble_tables import print_issues
+    from comp.report.console.ensemble_tables import print_issues
     from comp.stages.labels import find_issues
 
     names = [*(runs or []), *(more or [])]

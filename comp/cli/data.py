@@ -68,7 +68,7 @@ def check_command(
 ) -> None:
     """Look at every image and label: what is wrong, what leaks, what belongs together."""
     from comp.core.errors import CheckError, pick
-    from comp.report.findings import print_check
+    from comp.report.console.findings import print_check
     from comp.stages.check import check, record
 
     skip = pick({"error": False, "skip": True}, bad, "way with unreadable images (--bad)")
@@ -99,7 +99,7 @@ def pack_command(
     quiet: QuietOption = False,
 ) -> None:
     """Decode every image once, into cache/; training and prediction do it by themselves too."""
-    from comp.report.tables import print_packed
+    from comp.report.console.tables import print_packed
     from comp.stages.pack import pack
 
     print_packed(pack(open_config(config, sets, quiet), verify=verify), as_json=as_json)

@@ -57,7 +57,7 @@ def folds_make(
 
 
 def _tell_plan(experiment: Experiment, made: Made, again: str, as_json: bool) -> None:
-    from comp.report.tables import print_plan
+    from comp.report.console.tables import print_plan
 
     plan, balance, written = made
     print_plan(plan, balance, as_json=as_json)
@@ -104,7 +104,7 @@ def folds_show(
     picture: Annotated[Path | None, typer.Option(help="A PNG of the balance to write.")] = None,
 ) -> None:
     """Check the plan against the data and print its balance."""
-    from comp.report.tables import print_plan
+    from comp.report.console.tables import print_plan
     from comp.stages.folds import show_folds
 
     plan, balance = show_folds(open_config(config, sets), picture)

@@ -40,7 +40,7 @@ def train_command(
     quiet: QuietOption = False,
 ) -> None:
     """Train folds; finished folds are skipped, unfinished ones resume."""
-    from comp.report.tables import print_trained
+    from comp.report.console.tables import print_trained
     from comp.stages.train import train
 
     sets = [*(sets or []), *([f"train.max_hours={max_hours}"] if max_hours else [])]
@@ -69,7 +69,7 @@ def train_command(
 def _say_left(config: Path | None, sets: list[str] | None) -> None:
     """Say what is left to train, and the command that continues."""
     from comp.config.loading import load_config
-    from comp.report.status import describe_left
+    from comp.report.console.status import describe_left
     from comp.stages.status import read_status
 
     say(describe_left(read_status(load_config(config, sets or [])), again(config, sets)))
@@ -83,7 +83,7 @@ def sweep_command(
     quiet: QuietOption = False,
 ) -> None:
     """Train one fold with many settings, each as a run of its own, and compare them."""
-    from comp.report.tables import print_sweep
+    from comp.report.console.tables import print_sweep
     from comp.stages.sweep import sweep
 
     be_quiet(quiet)
@@ -131,7 +131,7 @@ def status_command(
 ) -> None:
     """Show how far each fold is, who is training it, what is left and the next command."""
     from comp.config.loading import load_config
-    from comp.report.status import print_status
+    from comp.report.console.status import print_status
     from comp.stages.status import read_status
 
     print_status(read_status(load_config(config, sets or [])), again(config, sets), as_json)
@@ -154,7 +154,7 @@ def predict_command(
     predictor = open_predictor(open_config(config, sets, quiet))
     written = predictor.run(parse_folds(fold, predictor.plan.count))
     if predictor.experiment.config.predict.tta == "auto":
-        from comp.report.ensemble_tables import print_views
+        from comp.report.console.ensemble_tables import print_views
 
         print_views(predictor.choose_views(), predictor.experiment.metric.name)
     if not written:

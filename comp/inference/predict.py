@@ -20,7 +20,7 @@ from comp.models.networks import Net, build_net, with_tiles
 from comp.tasks.kinds import Task
 
 if TYPE_CHECKING:
-    from comp.train.checkpoint import Saved
+    from comp.train.checkpoints.checkpoint import Saved
 
 Array = np.ndarray[Any, Any]
 

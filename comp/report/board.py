@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from comp.core.errors import UsageError
 from comp.core.progress import say
+from comp.report.console.printing import print_json, print_table
 from comp.report.figure import figure
-from comp.report.printing import print_json, print_table
 
 if TYPE_CHECKING:
     from comp.stages.board import BoardEntry, BoardGroup

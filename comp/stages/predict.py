@@ -34,7 +34,7 @@ from comp.stages.experiment import (
     sweep_cache,
 )
 from comp.stages.train import finished
-from comp.train import checkpoint
+from comp.train.checkpoints import checkpoint
 
 Array = np.ndarray[Any, Any]
 

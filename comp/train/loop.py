@@ -20,13 +20,13 @@ from comp.core.provenance import versions
 from comp.core.rng import seed_torch
 from comp.data.loader.loader import Loader
 from comp.models.freezing import set_training_mode
-from comp.train.average import average_best
 from comp.train.batches import make_loader
-from comp.train.best import is_best, keep_top, ties, top_epochs
+from comp.train.checkpoints.average import average_best
+from comp.train.checkpoints.best import is_best, keep_top, ties, top_epochs
+from comp.train.checkpoints.resume import open_state
+from comp.train.checkpoints.saving import check_best, save_best, save_last, weights_only
 from comp.train.job import Job
 from comp.train.logging import estimate_end, history_csv, report
-from comp.train.resume import open_state
-from comp.train.saving import check_best, save_best, save_last, weights_only
 from comp.train.sessions import note_session
 from comp.train.tracking import Tracker, open_tracker
 from comp.train.train_state import TrainState, place_text

@@ -16,7 +16,7 @@ from comp.models.heads import head_of
 from comp.models.networks import Net, build_net, with_tiles
 from comp.tasks.class_weights import count_cells, link_weights
 from comp.tasks.losses import LossFunction, Terms, make_loss
-from comp.train.checkpoint import Saved
+from comp.train.checkpoints.checkpoint import Saved
 from comp.train.job import Job
 from comp.train.optim import Schedule, make_optimizer, make_schedule, resume_schedule
 

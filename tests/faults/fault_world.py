@@ -27,7 +27,7 @@ from faults.fault_toy import write_config, write_input
 
 from comp.config.workspace import RunDir
 from comp.core.errors import RunError
-from comp.train import checkpoint
+from comp.train.checkpoints import checkpoint
 
 TESTS = Path(__file__).parents[1]
 COMMANDS = [

@@ -25,14 +25,15 @@ from faults import fault_toy  # noqa: F401 - registers the network
 from faults.fault_shim import Shim, install
 
 import comp.inference.predict
-import comp.report.status
-import comp.report.tables
+import comp.report.console.status
+import comp.report.console.tables
 import comp.stages.ensemble
 import comp.stages.folds
 import comp.stages.status
 from comp.cli.main import main
 from comp.data.cache import contents
-from comp.train import checkpoint, loop, validate
+from comp.train import loop, validate
+from comp.train.checkpoints import checkpoint
 
 
 def child(request: dict[str, Any], report: int) -> int:

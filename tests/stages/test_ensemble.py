@@ -24,7 +24,7 @@ from comp.core.errors import (
 from comp.data.index.tables import read_table
 from comp.inference.predictions import Predictions
 from comp.report.board import draw_board
-from comp.report.submission_tables import print_explained
+from comp.report.console.submission_tables import print_explained
 from comp.stages.board import enter_score, read_board
 from comp.stages.ensemble import ensemble
 from comp.stages.ensembling.result import Request

@@ -16,7 +16,7 @@ from comp.config.loading import make_config
 from comp.config.schema import Config
 from comp.core import locks
 from comp.core.errors import Interrupted
-from comp.report.status import describe_left, print_status
+from comp.report.console.status import describe_left, print_status
 from comp.stages import train as stage
 from comp.stages.experiment import open_experiment
 from comp.stages.folds import make_folds
@@ -220,7 +220,7 @@ def test_two_torn_checkpoints_and_nothing_else(finished: Toy) -> None:
 def test_status_is_there_without_torch() -> None:
     check = (
         "import sys\n"
-        "import comp.stages.status, comp.report.status\n"
+        "import comp.stages.status, comp.report.console.status\n"
         "heavy = {'torch', 'numpy', 'pandas', 'cv2'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )

@@ -9,7 +9,7 @@ import yaml
 
 from comp.config.loading import load_config
 from comp.core.errors import ConfigError, UsageError
-from comp.report.tables import print_sweep
+from comp.report.console.tables import print_sweep
 from comp.stages import sweep as module
 from comp.stages.experiment import open_experiment
 from comp.stages.folds import make_folds

@@ -13,7 +13,7 @@ from train_jobs import Killed, kill_at, make_job, weights
 from comp.core.errors import RunError, TrainError
 from comp.models.networks import Net, build_net
 from comp.tasks.kinds import TASKS
-from comp.train import checkpoint
+from comp.train.checkpoints import checkpoint
 from comp.train.loop import train_fold
 
 

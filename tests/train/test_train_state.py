@@ -9,8 +9,8 @@ import pytest
 import torch
 from train_jobs import make_job
 
-from comp.train.resume import open_state
-from comp.train.saving import save_last
+from comp.train.checkpoints.resume import open_state
+from comp.train.checkpoints.saving import save_last
 from comp.train.train_state import new_state, place_text
 
 

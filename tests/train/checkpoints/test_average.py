@@ -9,8 +9,8 @@ from train_jobs import make_job
 
 from comp.models.device import choose_device
 from comp.models.networks import Net
-from comp.train import checkpoint
-from comp.train.average import mean_weights, measure_norms
+from comp.train.checkpoints import checkpoint
+from comp.train.checkpoints.average import mean_weights, measure_norms
 from comp.train.loop import train_fold
 
 

@@ -8,8 +8,8 @@ from comp.core.errors import RunError
 from comp.core.footer import read_place
 from comp.core.progress import say
 from comp.core.provenance import versions
-from comp.train import checkpoint
-from comp.train.checkpoint import Saved
+from comp.train.checkpoints import checkpoint
+from comp.train.checkpoints.checkpoint import Saved
 from comp.train.job import Job
 from comp.train.train_state import TrainState, new_state, place_text
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from comp.core.errors import RunError
-from comp.train import checkpoint
+from comp.train.checkpoints import checkpoint
 
 
 def test_a_state_comes_back_as_it_was(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import torch
 from train_jobs import make_job
 
 from comp.core.errors import RunError
-from comp.train.saving import check_best, save_best, weights_only
+from comp.train.checkpoints.saving import check_best, save_best, weights_only
 from comp.train.train_state import new_state
 
 

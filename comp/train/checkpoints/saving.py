@@ -7,8 +7,8 @@ import time
 from comp.config.loading import plain
 from comp.core.errors import RunError
 from comp.core.provenance import versions
-from comp.train import checkpoint
-from comp.train.checkpoint import Saved
+from comp.train.checkpoints import checkpoint
+from comp.train.checkpoints.checkpoint import Saved
 from comp.train.job import Job
 from comp.train.train_state import TrainState
 

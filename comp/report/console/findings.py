@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from comp.report.printing import print_json, print_table
+from comp.report.console.printing import print_json, print_table
 
 if TYPE_CHECKING:
     from comp.check.findings import Finding

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from comp.report.submission_tables import print_diff, print_explained
+from comp.report.console.submission_tables import print_diff, print_explained
 from comp.submission.diff import ClassDiff, Diff
 
 LABELS = Diff(4, ("1", "3"), {("label", "cat", "dog"): 2}, {"p": (0.25, 0.5)})

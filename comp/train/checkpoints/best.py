@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 
 from comp.config.workspace import RunDir
 from comp.tasks.metrics import Metric
-from comp.train import checkpoint
-from comp.train.checkpoint import Saved
+from comp.train.checkpoints import checkpoint
+from comp.train.checkpoints.checkpoint import Saved
 
 Row = dict[str, float]
 

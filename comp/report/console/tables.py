@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from comp.core.progress import say
-from comp.report.printing import MANY_CLASSES, print_json, print_table
+from comp.report.console.printing import MANY_CLASSES, print_json, print_table
 
 if TYPE_CHECKING:
     from comp.data.folds.balance import Balance

@@ -9,7 +9,7 @@ import torch
 
 from comp.config.workspace import RunDir
 from comp.tasks.metrics import METRICS
-from comp.train.best import is_best, keep_top, ties, top_epochs
+from comp.train.checkpoints.best import is_best, keep_top, ties, top_epochs
 
 
 @pytest.mark.parametrize(

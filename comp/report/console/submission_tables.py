@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from comp.core.progress import say
-from comp.report.printing import MANY_CLASSES, print_json, print_table, shortened
+from comp.report.console.printing import MANY_CLASSES, print_json, print_table, shortened
 
 if TYPE_CHECKING:
     from comp.submission.diff import Diff

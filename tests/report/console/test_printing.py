@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from comp.report.printing import bold, print_json, print_table, shortened
+from comp.report.console.printing import bold, print_json, print_table, shortened
 
 
 def test_names_in_brackets_are_not_markup(capsys: pytest.CaptureFixture[str]) -> None:

@@ -23,10 +23,10 @@ from comp.core.progress import say
 from comp.core.rng import seed_torch
 from comp.data.loader.loader import Loader
 from comp.models.networks import Net
-from comp.train import checkpoint
-from comp.train.best import top_epochs
+from comp.train.checkpoints import checkpoint
+from comp.train.checkpoints.best import top_epochs
+from comp.train.checkpoints.saving import weights_only
 from comp.train.job import Job
-from comp.train.saving import weights_only
 from comp.train.train_state import TrainState
 from comp.train.validate import validate
 

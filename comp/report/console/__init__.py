@@ -1,0 +1,1 @@
+"""What commands print: tables on stdout, or JSON for a script."""
