@@ -162,8 +162,7 @@ class ModelConfig(Section):
     drop_rate: Share = 0.0  # dropout before the head
     head: str = "linear"  # linear or mlp
     hidden: Count = 512  # units of the hidden layer of head mlp
-    init: str = "default"  # how the head is initialised: default, xavier or kaiming
-    # attributes: one head for each column of data.target
+    init: str = "auto"  # how the head starts: auto (small, at the class prior), default, ...
     heads: Literal["one", "attributes"] = "one"
 
     def at(self, workspace: Path) -> ModelConfig:

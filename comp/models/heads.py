@@ -7,6 +7,7 @@ class is the sum of the cross-entropies of the attributes where every combinatio
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 
 import torch
@@ -14,6 +15,8 @@ from torch import Tensor, nn
 
 from comp.config.schema import JOINT, ModelConfig
 from comp.core.errors import ConfigError, ModelError, first, pick
+
+_SMALL = 0.01  # standard deviation of the weights of `auto`
 
 
 class Attributes(nn.Module):
@@ -78,11 +81,35 @@ def _begin_with(weights: Callable[[Tensor], Tensor]) -> Callable[[nn.Module], No
     return begin
 
 
+def _small(weight: Tensor) -> Tensor:
+    return nn.init.trunc_normal_(weight, std=_SMALL)
+
+
+# `auto` begins with logits near the class prior, see `set_class_prior`: timm starts the classifier
+# of EfficientNets with weights of 1 / sqrt(outputs), with which pretrained logits of one output
+# have a standard deviation of 16 and the first steps only undo them.
 INITS: dict[str, Callable[[nn.Module], None]] = {
+    "auto": _begin_with(_small),
     "default": _default,
     "xavier": _begin_with(nn.init.xavier_uniform_),
     "kaiming": _begin_with(nn.init.kaiming_normal_),
 }
+
+
+def set_class_prior(module: nn.Module, config: ModelConfig, logits: Sequence[float]) -> None:
+    """With `model.init: auto`, let the network begin with the class prior of its training rows.
+
+    logits: (C,), the biases of the last layer. Networks without a last layer of their own, or with
+    one head per attribute, are left as they are.
+    """
+    if config.init != "auto" or config.heads != "one":
+        return
+    with contextlib.suppress(ModelError):
+        layers = [m for m in head_of(module).modules() if isinstance(m, (nn.Linear, nn.Conv2d))]
+        bias = layers[-1].bias if layers else None
+        if bias is not None and len(bias) == len(logits):
+            with torch.no_grad():
+                bias.copy_(torch.as_tensor(logits, dtype=bias.dtype))
 
 
 def _linear(last: nn.Module, config: ModelConfig) -> nn.Module:
@@ -114,7 +141,12 @@ def dress_head(module: nn.Module, config: ModelConfig, classes: Sequence[str]) -
     """
     if (config.head, config.init, config.heads) == ("linear", "default", "one"):
         return
-    last = head_of(module)
+    try:
+        last = head_of(module)
+    except ModelError:
+        if (config.head, config.init, config.heads) == ("linear", "auto", "one"):
+            return
+        raise
     head = pick(HEADS, config.head, "model.head")(last, config)
     pick(INITS, config.init, "model.init")(head)
     if config.heads == "attributes":

@@ -105,7 +105,7 @@ def _check_spatial(config: Config, task: Task) -> None:
                 f"{', '.join(name for name in RESIZES if name not in OWN_SIZE)}"
             )
         return
-    if (model.head, model.init, model.heads) != ("linear", "default", "one"):
+    if model.head != "linear" or model.heads != "one" or model.init not in ("auto", "default"):
         raise ConfigError("model.head, model.init, model.heads: for classification only")
 
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Array = np.ndarray[Any, Any]
+
+_LEAST_SHARE = 0.001  # of a class, for the logits that a network begins with
 TargetKind = Literal["class", "columns", "pixels"]
 
 
@@ -33,6 +35,7 @@ class Link:
     `soft_target`  torch targets as read from an index, columns C -> float probabilities (N, C, ...)
     `decide`       probabilities (N, C, ...) and a rule (C,) -> labels (int64)
     `neutral`      C -> the rule that changes nothing
+    `prior_logits`  shares of the classes (C,) -> logits (C,) with these probabilities
     `normalized`   whether the probabilities of an image (or a pixel) sum to 1 over the classes
     `tuner`        the name of the procedure in `comp.ensemble.rules.thresholds` that finds a rule
     """
@@ -45,6 +48,7 @@ class Link:
     soft_target: Callable[[Tensor, int], Tensor]
     decide: Callable[[Array, Array], Array]
     neutral: Callable[[int], Array]
+    prior_logits: Callable[[Array], Array]
 
 
 def one_hot(numbers: Array, columns: int) -> Array:
@@ -98,6 +102,15 @@ def _halves(columns: int) -> Array:
     return np.full(columns, 0.5)
 
 
+def _log_odds(shares: Array) -> Array:
+    inside = np.clip(shares, _LEAST_SHARE, 1 - _LEAST_SHARE)
+    return np.asarray(np.log(inside) - np.log1p(-inside))
+
+
+def _log_shares(shares: Array) -> Array:
+    return np.asarray(np.log(np.clip(shares, _LEAST_SHARE, 1)))
+
+
 SIGMOID = Link(
     name="sigmoid",
     normalized=False,
@@ -107,6 +120,7 @@ SIGMOID = Link(
     soft_target=_soft_cells,
     decide=_above_threshold,
     neutral=_halves,
+    prior_logits=_log_odds,
 )
 SOFTMAX = Link(
     name="softmax",
@@ -117,6 +131,7 @@ SOFTMAX = Link(
     soft_target=_soft_classes,
     decide=_largest_with_offset,
     neutral=np.zeros,
+    prior_logits=_log_shares,
 )
 LINKS = {link.name: link for link in (SIGMOID, SOFTMAX)}
 

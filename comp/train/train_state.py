@@ -10,9 +10,12 @@ import numpy as np
 import torch
 from timm.utils import ModelEmaV3
 
+from comp.core import rng
+from comp.core.errors import pick
 from comp.core.rng import seed_torch
 from comp.data.cache.channel_stats import channel_statistics
-from comp.models.heads import head_of
+from comp.data.loader.sampler import SAMPLERS
+from comp.models.heads import head_of, set_class_prior
 from comp.models.networks import Net, build_net, with_tiles
 from comp.tasks.class_weights import count_cells, link_weights
 from comp.tasks.losses import LossFunction, Terms, make_loss
@@ -121,6 +124,8 @@ def new_state(job: Job, steps: int, micro_batch: int, *, empty: bool = False) ->
         empty=empty,
     )
     net = with_tiles(net, config.image)
+    if not empty and not job.task.spatial:
+        set_class_prior(net.module, config.model, _prior_logits(job).tolist())
     if not empty:
         net.mean, net.std = _channel_norms(job, net)
     apart = train.head_lr is not None or train.freeze_epochs > 0
@@ -135,6 +140,20 @@ def new_state(job: Job, steps: int, micro_batch: int, *, empty: bool = False) ->
         loss_sum=torch.zeros(2, dtype=torch.float64, device=job.device.torch_device),
         micro_batch=micro_batch,
     )
+
+
+def _prior_logits(job: Job) -> np.ndarray[Any, Any]:
+    """(C,) the logits of the class shares in the rows that the first epoch shows."""
+    config = job.config
+    target = job.target[job.train_rows]
+    sampler = pick(SAMPLERS, config.train.sampler, "train.sampler")
+    draw = rng.generator(config.seed, "order", job.fold, 0)
+    shown = target[sampler(target, config.train.sampler_strength, draw)]
+    if shown.ndim == 1 and job.columns > 1:
+        shares = np.bincount(shown, minlength=job.columns) / len(shown)
+    else:
+        shares = shown.reshape(len(shown), -1).mean(axis=0)
+    return job.task.link.prior_logits(shares)
 
 
 def _channel_norms(job: Job, net: Net) -> tuple[tuple[float, ...], tuple[float, ...]]:

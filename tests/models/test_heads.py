@@ -8,7 +8,14 @@ from torch import nn
 from comp.config.schema import ModelConfig
 from comp.core.errors import ConfigError, ModelError
 from comp.models.device import choose_device
-from comp.models.heads import Attributes, attribute_levels, dress_head, head_of, outputs_of
+from comp.models.heads import (
+    Attributes,
+    attribute_levels,
+    dress_head,
+    head_of,
+    outputs_of,
+    set_class_prior,
+)
 from comp.models.networks import build_net
 
 CLASSES = tuple(f"{a}|{b}" for a in "xyz" for b in ("<30", "30-59"))
@@ -61,3 +68,31 @@ def test_a_network_without_a_head_is_refused() -> None:
     module = timm.create_model("test_resnet", num_classes=0)
     with pytest.raises(ModelError, match="has no last layer of its own"):
         dress_head(module, ModelConfig(head="mlp"), ())
+
+
+@pytest.mark.parametrize("outputs", [1, 10])
+@pytest.mark.parametrize(
+    "name", ["efficientnet_b0", "resnet18", "convnext_atto", "vit_tiny_patch16_224"]
+)
+def test_the_first_logits_are_small_and_at_the_class_prior(name: str, outputs: int) -> None:
+    """timm starts efficientnet_b0 with weights of 1 / sqrt(outputs): its logits spread widely."""
+    torch.manual_seed(0)
+    config = ModelConfig(name=name, pretrained=False)
+    net = build_net(config, outputs, 64, choose_device("fp32"))
+    prior = [-2.0 + 0.1 * place for place in range(outputs)]
+    set_class_prior(net.module, config, prior)
+    net.module.eval()
+    images = torch.randint(0, 256, (4, 64, 64, 3), dtype=torch.uint8)
+    with torch.no_grad():
+        logits = net.logits(net.to_device(images)).float()
+    assert (logits - torch.tensor(prior)).abs().max() < 1.0
+    assert head_of(net.module) is not None
+
+
+def test_other_initial_weights_keep_their_bias() -> None:
+    config = ModelConfig(name="test_resnet", pretrained=False, init="xavier")
+    net = build_net(config, 3, 32, choose_device("fp32"))
+    set_class_prior(net.module, config, [1.0, 2.0, 3.0])
+    bias = head_of(net.module).bias
+    assert isinstance(bias, torch.Tensor)
+    assert bias.tolist() == [0.0, 0.0, 0.0]

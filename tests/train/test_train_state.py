@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,29 @@ def test_a_state_starts_with_weights_of_its_seed_and_fold(tmp_path: Path) -> Non
     heads = [new_state(job, 2, 8).net.module.get_parameter("fc.weight") for job in jobs]
     assert torch.equal(heads[0], heads[1])
     assert not torch.equal(heads[0], heads[2])
+
+
+@pytest.mark.parametrize("kind", ["binary", "multiclass", "multilabel"])
+def test_a_network_starts_at_the_class_shares_of_its_training_rows(
+    tmp_path: Path, kind: str
+) -> None:
+    job = make_job(tmp_path, kind)
+    target = job.target[job.train_rows]
+    bias = new_state(job, 2, 8).net.module.get_parameter("fc.bias").detach()
+    found = job.task.link.probs(bias[None])[0].tolist()
+    if kind == "multiclass":
+        expected = (np.bincount(target) / len(target)).tolist()
+    else:
+        expected = np.atleast_1d(target.mean(axis=0)).tolist()
+    assert found == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_balanced_sampler_moves_the_start_to_the_shares_that_it_shows(tmp_path: Path) -> None:
+    job = make_job(tmp_path, "binary", train__sampler="balanced")
+    rows = np.concatenate([np.flatnonzero(job.target == 0)[:9], np.flatnonzero(job.target)[:3]])
+    job = replace(job, train_rows=np.sort(rows))
+    bias = new_state(job, 2, 8).net.module.get_parameter("fc.bias").detach()
+    assert job.task.link.probs(bias).item() == pytest.approx(0.5, abs=0.03)
 
 
 def test_what_was_saved_comes_back_and_counts_from_1_for_its_user(
