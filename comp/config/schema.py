@@ -162,7 +162,7 @@ class ModelConfig(Section):
     drop_rate: Share = 0.0  # dropout before the head
     head: str = "linear"  # linear or mlp
     hidden: Count = 512  # units of the hidden layer of head mlp
-    init: str = "auto"  # how the head starts: auto (small, at the class prior), default, ...
+    init: str = "auto"  # how the head starts: auto (at the class prior), default, xavier or kaiming
     heads: Literal["one", "attributes"] = "one"
 
     def at(self, workspace: Path) -> ModelConfig:
