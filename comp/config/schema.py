@@ -163,6 +163,7 @@ class ModelConfig(Section):
     head: str = "linear"  # linear or mlp
     hidden: Count = 512  # units of the hidden layer of head mlp
     init: str = "auto"  # how the head starts: auto (at the class prior), default, xavier or kaiming
+    # attributes: one head for each column of data.target
     heads: Literal["one", "attributes"] = "one"
 
     def at(self, workspace: Path) -> ModelConfig:
