@@ -13,8 +13,6 @@ from toys import paint, toy_tree, write_csv
 from comp.config.loading import make_config
 from comp.data.folds.plan_file import load_plan
 from comp.inference.predictions import Predictions
-from comp.report.board import draw_board
-from comp.stages.board import BoardEntry, BoardGroup
 from comp.stages.check import check
 from comp.stages.ensemble import ensemble
 from comp.stages.experiment import open_experiment
@@ -82,9 +80,3 @@ def test_names_go_through_plan_predictions_and_submission(workspace: Path) -> No
     write_csv(Path("again.csv"), rows)
     assert result.path.read_bytes() == Path("again.csv").read_bytes()
     assert Path(f"checks/{NAME}.html").is_file()
-
-
-def test_the_board_draws_names_of_any_script(workspace: Path) -> None:
-    entry = BoardEntry(NAME, "run", 0.5, 0.5, 0.4, 0.6, 0.5, 0.7, 0.7, "")
-    draw_board([BoardGroup("macro_f1", True, "0" * 8, (entry,))], Path("판 🍎.png"))
-    assert Path("판 🍎.png").read_bytes()[:4] == b"\x89PNG"

@@ -26,8 +26,8 @@ def draw_balance(plan: FoldPlan, made: Balance, path: Path) -> None:
     are drawn. Raises CompError when `path` cannot be written.
     """
     names, counts = _least_even(made)
-    even = np.maximum(counts.mean(axis=1, keepdims=True), 1e-9)
-    away = 100 * (counts - even) / even
+    even = counts.mean(axis=1, keepdims=True)
+    away = 100 * (counts - even) / np.maximum(even, 1e-9)  # a class without images is even
     height = 2.4 + 0.28 * len(names)
     with figure(path, 2.5 + 0.9 * plan.count, height) as drawn:
         bars, cells = drawn.subplots(2, 1, height_ratios=[1.6, max(0.8, height - 2.4)])

@@ -30,7 +30,6 @@ from comp.stages.ensemble import ensemble
 from comp.stages.ensembling.result import Request
 from comp.stages.experiment import Experiment, open_experiment
 from comp.stages.folds import make_folds
-from comp.stages.labels import find_issues
 from comp.stages.predict import open_predictor, predict
 from comp.stages.submission import check_file, explain, find, send
 from comp.stages.train import train
@@ -279,21 +278,6 @@ def test_the_board_reads_a_run_on_the_plan_of_another(toy: Toy) -> None:
     assert not math.isnan(entries["other"].honest)
     assert (entries["other"].note, entries["both"].note) == ("", "")
     assert entries["shifted"].note == "at another class balance (ensemble.prior)."
-
-
-def test_doubted_labels_are_listed_and_drawn(toy: Toy) -> None:
-    experiment = trained(toy("multilabel"))
-    found = find_issues(experiment, (), None, 4)
-    table = read_table(Path("runs/toy_multilabel/label_issues.csv"))
-    assert tuple(table.values["id"]) == tuple(issue.id for issue in found.issues)
-    ranks = [
-        (-int(s), float(m))
-        for s, m in zip(table.values["sure"], table.values["margin"], strict=True)
-    ]
-    assert ranks == sorted(ranks)
-    assert set(table.values["label"]) <= {"bright", "odd"}
-    pictures = [path for path in found.written if path.suffix == ".png"]
-    assert len(pictures) == (1 if found.issues else 0)
 
 
 def test_views_are_judged_once_and_then_used(toy: Toy) -> None:

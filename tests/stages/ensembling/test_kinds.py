@@ -26,7 +26,6 @@ from comp.stages.ensemble import ensemble
 from comp.stages.ensembling.result import Ensembled
 from comp.stages.experiment import Experiment, open_experiment, read_train
 from comp.stages.folds import make_folds
-from comp.stages.labels import find_issues
 from comp.stages.predict import predict
 from comp.stages.status import read_status
 from comp.stages.submission import check_file, diff_files, explain
@@ -264,17 +263,6 @@ def test_several_runs_are_compared_by_votes_and_weights(trained: Experiment) -> 
 def test_predictions_of_masks_know_their_size(trained: Experiment) -> None:
     assert predicting.mask_side(trained.config) == 32
     assert len(read_train(trained).marks) == 24
-
-
-def test_masks_are_doubted_by_their_dice(trained: Experiment) -> None:
-    found = find_issues(trained, (), None, 4)
-    assert found.rows == 24
-    margins = [issue.margin for issue in found.issues]
-    assert margins == sorted(margins)
-    table = read_table(found.written[0])
-    assert table.columns == ("id", "label", "given", "likely", "margin", "sure")
-    assert set(table.values["label"]) == {"1", "2"}
-    assert found.written[1].read_bytes().startswith(b"\x89PNG")
 
 
 def test_views_of_masks_are_judged_out_of_fold_and_used(trained: Experiment) -> None:
