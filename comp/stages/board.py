@@ -138,9 +138,8 @@ def _run(name: str, root: Path) -> tuple[tuple[str, str], BoardEntry]:
         folds = float(np.mean(bests))
         raw, honest, low, high, note = _judge(name, root, plan)
     except (CompError, KeyError) as problem:
-        lines = str(problem).splitlines()
-        entry = BoardEntry(name, "run", nan, nan, nan, nan, nan, nan, nan, lines[0][:100])
-        return (metric, plan), entry
+        note = " ".join(str(problem).split())[:100]
+        return (metric, plan), BoardEntry(name, "run", nan, nan, nan, nan, nan, nan, nan, note)
     return (metric, plan), BoardEntry(name, "run", raw, honest, low, high, folds, nan, nan, note)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -18,20 +17,17 @@ from comp.core.errors import (
     ConfigError,
     DataError,
     RunError,
-    SubmissionError,
     UsageError,
 )
 from comp.data.index.tables import read_table
 from comp.inference.predictions import Predictions
-from comp.report.board import draw_board
 from comp.report.console.submission_tables import print_explained
-from comp.stages.board import enter_score, read_board
+from comp.stages.board import read_board
 from comp.stages.ensemble import ensemble
 from comp.stages.ensembling.result import Request
 from comp.stages.experiment import Experiment, open_experiment
 from comp.stages.folds import make_folds
-from comp.stages.predict import open_predictor, predict
-from comp.stages.submission import check_file, explain, find, send
+from comp.stages.submission import explain, find
 from comp.stages.train import train
 
 Toy = Callable[..., dict[str, Any]]
@@ -212,85 +208,3 @@ def test_a_sample_of_another_number_of_images_is_refused_unless_chosen(
     (workspace / "input/test/t000.png").unlink()
     with pytest.raises(DataError, match=r"asks for 6 images, input.test holds 5"):
         ensemble(chosen)
-
-
-def test_a_file_is_checked_and_sent_only_when_it_passes(toy: Toy, workspace: Path) -> None:
-    tree = toy("binary")
-    experiment = trained(tree)
-    path = ensemble(experiment).path
-    assert check_file(experiment, path)[0] == 6
-    with pytest.raises(ConfigError, match=r"where to\? Set submission\.site"):
-        send(experiment, "toy_binary", None, yes=False)
-    over = {"submission": {"site": "kaggle", "competition": "digits"}}
-    kaggle = open_experiment(make_config({**tree, **over}))
-    command, said = send(kaggle, "toy_binary", "hello", yes=False)
-    assert (command, said) == (
-        "kaggle competitions submit -c digits -f submissions/toy_binary.csv -m hello",
-        "",
-    )
-    path.write_text("id,label\nt000,0\n")
-    with pytest.raises(SubmissionError, match="Submission must have 6 rows; it has 1"):
-        send(kaggle, "toy_binary", None, yes=False)
-
-
-def test_the_board_keeps_apart_what_cannot_be_compared(toy: Toy, workspace: Path) -> None:
-    tree = toy("binary")
-    experiment = trained(tree)
-    with pytest.raises(UsageError, match="no submission"):
-        enter_score("toy_binary", 0.7, private=False)
-    ensemble(experiment)
-    loss = trained({**tree, "name": "loss", "metric": "accuracy"})
-    ensemble(loss)
-    with pytest.raises(UsageError, match="comp board score NAME"):
-        draw_board(read_board(), Path("board.png"))
-    enter_score("toy_binary", 0.7264, private=False)
-    enter_score("toy_binary", 0.71, private=True)
-    assert Path("submissions/leaderboard/scores.json").is_file()
-    ensemble(experiment, Request(out="scores"))  # scores.csv, scores.json: no scores are lost
-    groups = read_board()
-    assert [group.metric for group in groups] == ["accuracy", "macro_f1"]
-    entries = {(e.name, e.kind): e for e in groups[1].entries}
-    sent, run = entries["toy_binary", "submission"], entries["toy_binary", "run"]
-    assert (sent.public, sent.private) == (0.7264, 0.71)
-    assert (sent.raw, sent.honest) == (run.raw, run.honest)
-    draw_board(groups, Path("board.png"))
-    assert Path("board.png").read_bytes()[:4] == b"\x89PNG"
-    path = Path("submissions/toy_binary.csv")
-    path.write_text(path.read_text() + "\n")
-    entries = {(e.name, e.kind): e for e in read_board()[1].entries}
-    assert "older file" in entries["toy_binary", "submission"].note
-    enter_score("toy_binary", 0.5, private=False)
-    entries = {(e.name, e.kind): e for e in read_board()[1].entries}
-    fresh = entries["toy_binary", "submission"]
-    assert (fresh.public, math.isnan(fresh.private), fresh.note) == (0.5, True, "")
-
-
-def test_the_board_reads_a_run_on_the_plan_of_another(toy: Toy) -> None:
-    tree = toy("binary")
-    trained(tree)
-    other = {**tree, "name": "other", "folds": {**tree["folds"], "plan": "toy_binary"}}
-    train(open_experiment(make_config(other)), "all")
-    ensemble(open_experiment(make_config(tree)), Request(runs=("toy_binary", "other"), out="both"))
-    tree["ensemble"] = {"prior": {"0": 0.9, "1": 0.1}}
-    ensemble(open_experiment(make_config(tree)), Request(out="shifted"))
-    (group,) = read_board()
-    entries = {e.name: e for e in group.entries}
-    assert not math.isnan(entries["other"].honest)
-    assert (entries["other"].note, entries["both"].note) == ("", "")
-    assert entries["shifted"].note == "at another class balance (ensemble.prior)."
-
-
-def test_views_are_judged_once_and_then_used(toy: Toy) -> None:
-    tree = toy("binary", predict__tta="auto")
-    experiment = trained(tree)
-    assert len(predict(experiment, "all")) == 4
-    saved = json.loads(Path("runs/toy_binary/tta.json").read_text())
-    chosen = Predictions.load(Path("runs/toy_binary/fold_0/test")).source["tta"]
-    assert chosen == saved["chosen"]
-    assert chosen.split("+")[0] == "id"
-    assert predict(experiment, "all") == []
-    before = Path("runs/toy_binary/tta.json").stat().st_mtime_ns
-    assert open_predictor(experiment).choose_views().chosen == chosen
-    assert Path("runs/toy_binary/tta.json").stat().st_mtime_ns == before
-    fixed = open_experiment(make_config({**tree, "predict": {"tta": "id+flip"}}))
-    assert len(predict(fixed, "0")) == 2

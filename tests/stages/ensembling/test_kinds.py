@@ -18,15 +18,12 @@ from comp.config.loading import make_config
 from comp.core.errors import ConfigError, DataError, PlanError, SubmissionError
 from comp.data.index.tables import read_table
 from comp.data.masks import rle
-from comp.inference.predictions import Predictions
 from comp.inference.views import view_probs, views_of
-from comp.stages import predict as predicting
 from comp.stages.board import read_board
 from comp.stages.ensemble import ensemble
 from comp.stages.ensembling.result import Ensembled
-from comp.stages.experiment import Experiment, open_experiment, read_train
+from comp.stages.experiment import Experiment, open_experiment
 from comp.stages.folds import make_folds
-from comp.stages.predict import predict
 from comp.stages.status import read_status
 from comp.stages.submission import check_file, diff_files, explain
 from comp.stages.train import train
@@ -132,41 +129,6 @@ def test_the_same_inputs_give_the_same_bytes(trained: Experiment) -> None:
     assert again(trained, submission={"write": "masks"}).path.read_bytes() == first
 
 
-def test_maps_are_bytes_of_the_stated_size(trained: Experiment) -> None:
-    over = trained.config.predict.model_copy(update={"mask_size": 20})
-    config = trained.config.model_copy(update={"predict": over})
-    (valid, test) = predict(replace(trained, config=config), "0")
-    maps = Predictions.load(test)
-    assert (maps.probs.shape, maps.probs.dtype) == ((6, 3, 20, 20), np.uint8)
-    assert maps.classes == ("background", "1", "2")
-    assert len(Predictions.load(valid).ids) == 12
-
-
-def test_a_killed_prediction_of_maps_goes_on_where_it_was(
-    trained: Experiment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(
-        "comp.inference.outputs.PIECE_BYTES", 3 * 32 * 32 * 4
-    )  # four images a piece
-    whole = [(path / "probs.npy").read_bytes() for path in predict(trained, "0")]
-    for path in (trained.workspace.fold(0).valid, trained.workspace.fold(0).test):
-        (path / "manifest.json").unlink()
-    calls = []
-
-    def dying(*given: Any) -> Any:
-        calls.append(1)
-        if len(calls) > 2:
-            raise KeyboardInterrupt
-        return view_probs(*given)
-
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("comp.inference.predict.view_probs", dying)
-        predict(trained, "0")
-    capsys.readouterr()
-    assert [(path / "probs.npy").read_bytes() for path in predict(trained, "0")] == whole
-    assert "parts were there already" in capsys.readouterr().err
-
-
 def test_views_are_undone_on_maps_that_are_not_square(trained: Experiment) -> None:
     import torch
 
@@ -258,30 +220,3 @@ def test_several_runs_are_compared_by_votes_and_weights(trained: Experiment) -> 
     assert result.path.name == "toy_segmentation+other.csv"
     for row in result.table:
         assert row.scores.low <= row.scores.honest <= row.scores.high
-
-
-def test_predictions_of_masks_know_their_size(trained: Experiment) -> None:
-    assert predicting.mask_side(trained.config) == 32
-    assert len(read_train(trained).marks) == 24
-
-
-def test_views_of_masks_are_judged_out_of_fold_and_used(trained: Experiment) -> None:
-    config = trained.config
-    auto = config.predict.model_copy(update={"tta": "auto"})
-    experiment = replace(trained, config=config.model_copy(update={"predict": auto}))
-    assert len(predict(experiment, "all")) == 4
-    saved = json.loads(Path("runs/toy_segmentation/tta.json").read_text())
-    assert [row["view"] for row in saved["rows"]] == list(predicting.VIEWS)
-    kept = Predictions.load(Path("runs/toy_segmentation/fold_1/valid"))
-    assert kept.source["tta"] == saved["chosen"]
-    assert predict(experiment, "all") == []
-
-
-def test_views_are_judged_on_no_more_masks_than_memory_allows(
-    trained: Experiment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    predictor = predicting.open_predictor(trained)
-    side, columns = trained.config.image.size, 3
-    monkeypatch.setattr(predicting, "VIEW_BYTES", 8 * columns * side * side * 2 * 4)
-    predictor.choose_views()
-    assert "8 views are compared on 8 of 24 images" in capsys.readouterr().err

@@ -1,0 +1,211 @@
+"""Folds are trained to their end, found finished, or refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from toys import write_csv
+
+from comp.config.loading import make_config
+from comp.config.schema import TrainConfig
+from comp.core.errors import DamagedError, Interrupted, PlanError, RunError, UsageError
+from comp.models.device import Device, choose_device
+from comp.stages import train as stage
+from comp.stages.experiment import Experiment, open_experiment
+from comp.stages.folds import make_folds
+from comp.stages.train import count_workers, finished, open_job, train
+from comp.train.job import Job
+from comp.train.stop import Stop
+
+Toy = Callable[..., dict[str, Any]]
+FOLD = Path("runs/toy_binary/fold_0")
+
+
+def opened(tree: dict[str, Any]) -> Experiment:
+    return open_experiment(make_config(tree))
+
+
+@pytest.fixture
+def jobs(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
+    """The jobs that would be trained."""
+    made: list[Job] = []
+
+    def train_fold(job: Job) -> dict[str, Any]:
+        made.append(job)
+        return {"fold": job.fold}
+
+    monkeypatch.setattr(stage, "train_fold", train_fold)
+    return made
+
+
+def test_the_folds_that_are_named_are_trained_in_order(planned: Toy, jobs: list[Job]) -> None:
+    done = train(opened(planned()), "1,0")
+    assert [(fold.fold, fold.manifest, fold.before) for fold in done] == [
+        (0, {"fold": 0}, False),
+        (1, {"fold": 1}, False),
+    ]
+    assert [job.run.path for job in jobs] == [FOLD, FOLD.with_name("fold_1")]
+    assert all((job.run.path / "config.yaml").is_file() for job in jobs)
+
+
+def test_a_job_has_the_rows_of_its_fold(planned: Toy) -> None:
+    experiment = opened(planned())
+    one, other = (open_job(experiment, number) for number in (0, 1))
+    assert (one.valid_rows == other.train_rows).all()
+    assert sorted([*one.train_rows, *one.valid_rows]) == list(range(24))
+    assert (one.target == [number % 2 for number in range(24)]).all()
+    assert one.classes == ("0", "1")
+    assert one.images.shape == (24, 8, 8, 3)
+    assert one.plan == json.loads(Path("folds/toy_binary.json").read_text())["fingerprint"]
+    assert not FOLD.exists()
+    with pytest.raises(UsageError, match="there is no fold 2; the plan has folds 0..1"):
+        open_job(experiment, 2)
+
+
+def test_without_a_plan_the_command_that_makes_one_is_named(planned: Toy) -> None:
+    Path("folds/toy_binary.csv").unlink()
+    with pytest.raises(PlanError, match="comp folds make"):
+        train(opened(planned()), "0")
+
+
+def test_a_subset_is_trained_in_a_folder_of_its_own_and_said(
+    planned: Toy, jobs: list[Job], capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(opened(planned(train__subset=8)), "0")
+    (job,) = jobs
+    assert job.run.path == Path("runs/toy_binary_subset8/fold_0")
+    assert len(job.train_rows) + len(job.valid_rows) == 8
+    assert "a subset of 8 of 24 images; class shares are at most 0.00% off" in (
+        capsys.readouterr().err
+    )
+
+
+def test_a_recipe_that_mirrors_letters_is_warned_of(
+    toy: Toy, jobs: list[Job], capsys: pytest.CaptureFixture[str]
+) -> None:
+    tree = toy("multiclass", augment__recipe="flips")
+    rows = [[f"{number:05d}", "bdp"[number % 3]] for number in range(24)]
+    write_csv(Path("input/train.csv"), [["id", "label"], *rows])
+    make_folds(opened(tree))
+    train(opened(tree), "0")
+    assert "augment.recipe: flips mirrors images, and the classes may be" in capsys.readouterr().err
+    train(opened({**tree, "name": "light", "folds": {"count": 2, "plan": tree["name"]},
+                  "augment": {"recipe": "light"}}), "0")  # fmt: skip
+    assert "mirrors" not in capsys.readouterr().err
+
+
+def test_a_finished_fold_is_skipped_and_starting_over_empties_its_folder(
+    finished: Toy, jobs: list[Job], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (found,) = train(opened(finished()), "0")
+    assert found.before
+    assert found.manifest == json.loads((FOLD / "done.json").read_text())
+    assert "fold 0: finished before, skipped" in capsys.readouterr().err
+    assert jobs == []
+    (found,) = train(opened(finished(train__lr=0.5)), "0", restart=True)
+    assert not found.before
+    assert not (FOLD / "best.pt").exists()
+    assert "lr: 0.5" in (FOLD / "config.yaml").read_text()
+
+
+def test_no_fold_is_trained_where_a_later_one_is_of_another_plan(
+    finished: Toy, jobs: list[Job]
+) -> None:
+    (FOLD / "done.json").unlink()
+    later = FOLD.with_name("fold_1") / "done.json"
+    later.write_text(json.dumps({**json.loads(later.read_text()), "plan": "f" * 64}))
+    with pytest.raises(RunError, match="trained with plan ffffffff, the plan is now "):
+        train(opened(finished()), "all")
+    assert jobs == []
+
+
+def test_the_time_of_the_folds_to_come_is_counted(finished: Toy, jobs: list[Job]) -> None:
+    """Of a fold that stopped early, none; of one that is to be trained longer, the rest."""
+    experiment = opened(finished(train__epochs=5))
+    stop = Stop()
+    later: list[int] = []
+
+    def seen(job: Job) -> dict[str, Any]:
+        later.append(job.stop.later_epochs)
+        return {}
+
+    stage.train_fold = seen  # `jobs` puts it back
+    train(experiment, "all", stop=stop)
+    done = FOLD.with_name("fold_1") / "done.json"
+    done.write_text(json.dumps({**json.loads(done.read_text()), "early": True}))
+    train(experiment, "0,1", stop=stop)
+    assert later == [3, 0, 0]
+
+
+def test_a_stop_that_was_asked_for_ends_before_the_next_fold(planned: Toy, jobs: list[Job]) -> None:
+    stop = Stop()
+    stop.signal = 2
+    with pytest.raises(Interrupted, match="before fold 0"):
+        train(opened(planned()), "all", stop=stop)
+    assert jobs == []
+
+
+@pytest.mark.parametrize(("restart", "words"), [(False, ""), (True, " without --restart")])
+def test_the_way_to_go_on_never_starts_over(
+    planned: Toy, monkeypatch: pytest.MonkeyPatch, restart: bool, words: str
+) -> None:
+    def leave(job: Job) -> None:
+        job.stop.signal = 2
+        job.stop.leave("fold 0")
+
+    monkeypatch.setattr(stage, "train_fold", leave)
+    with pytest.raises(Interrupted, match=f"the same command{words} continues there"):
+        train(opened(planned()), "0", restart=restart)
+
+
+def plan_of(experiment: Experiment) -> str:
+    return str(json.loads(experiment.workspace.plan_json.read_text())["fingerprint"])
+
+
+def test_a_fold_is_finished_when_its_manifest_fits(finished_fold: Any) -> None:
+    run, plan, manifest = finished_fold
+    assert finished(run, plan) == finished(run, plan, epochs=2) == manifest
+    assert finished(run, plan, epochs=3) is None
+    run.done.write_text(json.dumps({**manifest, "early": True}))
+    assert finished(run, plan, epochs=3) == {**manifest, "early": True}
+    run.done.unlink()
+    assert finished(run, plan) is None
+
+
+def test_a_manifest_that_does_not_fit_is_refused_or_damaged(finished_fold: Any) -> None:
+    run, plan, manifest = finished_fold
+    with pytest.raises(RunError, match=f"trained with plan {plan[:8]}, the plan is now ffffffff"):
+        finished(run, "f" * 64)
+    run.done.write_text(json.dumps({**manifest, "epochs": "two"}))
+    with pytest.raises(DamagedError, match=r"done\.json: damaged, or .*best\.pt is missing"):
+        finished(run, plan)
+    run.done.write_text(json.dumps(manifest))
+    run.best.write_bytes(b"another")
+    with pytest.raises(DamagedError, match=r"best\.pt: not the file that done\.json names"):
+        finished(run, plan)
+    run.done.write_text("{")
+    with pytest.raises(DamagedError):
+        finished(run, plan)
+
+
+@pytest.fixture
+def finished_fold(finished: Toy) -> Any:
+    """The folder of a finished fold, the fingerprint of its plan, and its manifest."""
+    experiment = opened(finished())
+    run = experiment.workspace.fold(0)
+    return run, plan_of(experiment), json.loads(run.done.read_text())
+
+
+def test_processes_prepare_images_for_a_gpu_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpu = Device(torch.device("cuda"), "fp32", None, scaled=False)
+    cpu = choose_device("fp32") if not torch.cuda.is_available() else None
+    cpu = cpu or Device(torch.device("cpu"), "fp32", None, scaled=False)
+    monkeypatch.setattr(stage, "cores", lambda most: min(most, 3))
+    auto, three = TrainConfig(), TrainConfig(workers=5)
+    assert [count_workers(auto, device) for device in (gpu, cpu)] == [3, 0]
+    assert [count_workers(three, device) for device in (gpu, cpu)] == [5, 5]
