@@ -55,3 +55,11 @@ def test_an_error_is_raised_where_its_result_would_have_come() -> None:
     assert [next(results), next(results)] == [3, 6]
     with pytest.raises(ZeroDivisionError):
         next(results)
+
+
+def test_work_ahead_is_bounded() -> None:
+    begun = []
+    ahead = read_ahead(lambda item: item, (begun.append(n) or n for n in range(100)), 2)
+    assert next(ahead) == 0
+    assert len(begun) <= 5
+    assert list(ahead) == list(range(1, 100))

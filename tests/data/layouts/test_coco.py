@@ -1,57 +1,14 @@
-import json
-from pathlib import Path
-from typing import Any
+"""The layout `coco`: which images and classes it gives, and what lies on top in its masks."""
 
-import numpy as np
+from pathlib import Path
+
 import pytest
-from toys import save
+from coco_toys import LEFT, TOP, lay, read
 
 from comp.config.schema import DataConfig
 from comp.core.errors import DataError
-from comp.data.layouts.layouts import read_index
 from comp.data.layouts.test_answers import read_true_masks
-from comp.data.masks.coco_shapes import shape_fault
 from comp.tasks.kinds import TASKS
-
-BLACK = np.zeros((6, 8, 3), np.uint8)
-LEFT = [0.0, 0.0, 4.0, 0.0, 4.0, 6.0, 0.0, 6.0]
-TOP = [0.0, 0.0, 8.0, 0.0, 8.0, 2.0, 0.0, 2.0]
-NAMES = ((0, "damage"), (1, "dent"), (2, "scratch"))
-
-
-def lay(
-    folder: str, images: dict[str, list[tuple[int, Any]]], names: Any = NAMES, **over: Any
-) -> Path:
-    """Images of a folder, and their json as Roboflow writes it."""
-    items, marks = [], []
-    for number, (name, shapes) in enumerate(images.items()):
-        save(Path("input") / folder / name, BLACK)
-        items.append({"id": number, "file_name": name, "height": 6, "width": 8})
-        for category, shape in shapes:
-            area = {str(LEFT): 24, str(TOP): 16}.get(str(shape), 1)
-            marks.append(
-                {
-                    "id": len(marks),
-                    "image_id": number,
-                    "category_id": category,
-                    "segmentation": shape if isinstance(shape, dict) else [shape],
-                    "area": area,
-                    "iscrowd": int(isinstance(shape, dict)),
-                }
-            )
-    tree = {
-        "images": items,
-        "annotations": marks,
-        "categories": [{"id": number, "name": name} for number, name in names],
-    }
-    path = Path("input") / folder / "_annotations.coco.json"
-    path.write_text(json.dumps({**tree, **over}))
-    return path
-
-
-def read(task: str = "segmentation", **over: Any) -> Any:
-    data = DataConfig.model_validate({"root": "input", "layout": "coco", **over})
-    return read_index(data, TASKS[task])
 
 
 def test_train_and_valid_are_training_images_and_the_heading_is_no_class(workspace: Path) -> None:
@@ -135,25 +92,10 @@ def test_other_classes_than_those_of_the_config_are_refused(workspace: Path) -> 
         read(classes=["dent", "glass"])
 
 
-def test_a_json_of_something_else_is_told(workspace: Path) -> None:
-    path = lay("train", {"a.jpg": []})
-    path.write_text('{"images": []}')
-    with pytest.raises(DataError, match="not COCO annotations: 'categories' is missing"):
-        read()
-    path.unlink()
+def test_a_missing_json_is_an_error(workspace: Path) -> None:
+    lay("train", {"a.jpg": []}).unlink()
     with pytest.raises(DataError, match="no json with 'train' in its name"):
         read()
-
-
-def test_odd_shapes_are_told_and_what_is_inside_is_used(
-    workspace: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    beyond = [4.0, 0.0, 30.0, 0.0, 30.0, 6.0, 4.0, 6.0]
-    lay("train", {"a.jpg": [(1, beyond), (2, [0, 0, 3, 3])]})
-    assert read().masks.read(0)[0, :, 0].tolist() == [0] * 4 + [1] * 4
-    said = "".join(capsys.readouterr())
-    assert "1 annotations have polygons of fewer than three points; those cover nothing: 1" in said
-    assert "1 annotations reach beyond their image; what is inside is used: 0" in said
 
 
 def test_the_true_masks_of_the_test_are_read(workspace: Path) -> None:
@@ -166,89 +108,3 @@ def test_the_true_masks_of_the_test_are_read(workspace: Path) -> None:
     assert [int(masks.read(row).sum()) for row in range(2)] == [0, 24]
     with pytest.raises(DataError, match=r"1 test ids are not in it: 'f\.jpg'"):
         read_true_masks(data, task, ("dent", "scratch"), ["f.jpg"])
-
-
-PACKED = "=24000a0"  # 6 x 8 pixels, six of them marked
-
-
-@pytest.mark.parametrize(
-    ("shape", "message"),
-    [
-        ([1, 2, 3, 4, 5, 6], "is not a list of polygons"),
-        ([["a", 2, 3, 4, 5, 6]], "has points that are not numbers"),
-        ([[0, 0, float("nan"), 4, 5, 6]], "has points that are not numbers"),
-        ([[0, 0, 4, 4, 5, 6, 7]], "has a polygon of 7 numbers"),
-        ([[0, 0, 1e9, 4, 5, 6]], "has a point at 1000000000, far outside"),
-        ({"size": [6, 8]}, "has no run lengths"),
-        ({"size": [6, 8], "counts": [100, 50]}, "has run lengths of 150 pixels, its image has 48"),
-        ({"size": [6, 8], "counts": [5, 3]}, "has run lengths of 8 pixels"),
-        ({"size": [6, 8], "counts": [5.5, 42.5]}, "that are not whole numbers"),
-        ({"size": [8, 6], "counts": [48]}, "is of size [8, 6], its image of [6, 8]"),
-        ({"size": [6, 8], "counts": "$$$zzz"}, "has packed run lengths that cannot be read"),
-        ({"size": [6, 8], "counts": PACKED[:3]}, "has run lengths of"),
-        ({"size": [6, 8], "counts": PACKED + "11"}, "has run lengths of"),
-        (None, "has neither polygons nor run lengths"),
-    ],
-)
-def test_an_annotation_that_cannot_be_read_is_refused(
-    workspace: Path, shape: Any, message: str
-) -> None:
-    path = lay("train", {"a.jpg": [(1, LEFT)]})
-    tree = json.loads(path.read_text())
-    tree["annotations"][0]["segmentation"] = shape
-    path.write_text(json.dumps(tree))
-    with pytest.raises(DataError, match="1 annotations that cannot be read") as caught:
-        read()
-    assert message in str(caught.value)
-    assert message.split(",")[0] in str(shape_fault(shape, (6, 8)))
-
-
-def test_an_area_is_needed_only_where_the_smaller_object_is_on_top(workspace: Path) -> None:
-    path = lay("train", {"a.jpg": [(1, LEFT), (2, TOP)]})
-    tree = json.loads(path.read_text())
-    tree["annotations"][0]["area"] = None
-    path.write_text(json.dumps(tree))
-    assert read().target.tolist() == [[1, 1]]
-    with pytest.raises(DataError, match="0 has no area, which data.on_top: smaller needs"):
-        read(on_top="smaller")
-
-
-def test_two_images_of_one_number_are_refused(workspace: Path) -> None:
-    path = lay("train", {"a.jpg": [(1, LEFT)], "b.jpg": []})
-    tree = json.loads(path.read_text())
-    tree["images"][1]["id"] = 0
-    path.write_text(json.dumps(tree))
-    with pytest.raises(DataError, match=r"images with the same id: 'a.jpg \(0\)', 'b.jpg \(0\)'"):
-        read()
-    tree["images"][1] = {**tree["images"][0], "id": 1}
-    path.write_text(json.dumps(tree))
-    with pytest.raises(DataError, match="images listed twice: 'a.jpg'"):
-        read()
-    del tree["images"][1]["width"]
-    path.write_text(json.dumps(tree))
-    with pytest.raises(DataError, match="the image .*a.jpg.*: 'width' is missing"):
-        read()
-
-
-def test_annotations_of_the_supercategory_are_a_warning(
-    workspace: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path = lay("train", {"a.jpg": [(0, LEFT), (1, LEFT)]})
-    tree = json.loads(path.read_text())
-    for category in tree["categories"]:
-        category["supercategory"] = "damage" if category["id"] else "none"
-    path.write_text(json.dumps(tree))
-    read()
-    warning = "1 annotations are of category 0, 'damage', the supercategory of the others: 0"
-    assert warning in "".join(capsys.readouterr())
-
-
-def test_an_image_that_is_listed_twice_is_told_with_both_entries(workspace: Path) -> None:
-    path = lay("train", {"a.jpg": [(1, LEFT)], "b.jpg": []})
-    tree = json.loads(path.read_text())
-    tree["images"].append({**tree["images"][0], "id": 7})
-    path.write_text(json.dumps(tree))
-    with pytest.raises(DataError, match="the image 'a.jpg' is listed several times") as caught:
-        read()
-    message = "'_annotations.coco.json, id 0', '_annotations.coco.json, id 7'"
-    assert message in str(caught.value)

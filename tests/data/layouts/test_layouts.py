@@ -1,7 +1,7 @@
 """From the files of a competition to an index; all complaints at once."""
 
 import pytest
-from layout_toys import defects, files_of, lay, refusal, several, touch
+from layout_toys import defects, files_of, lay, refusal, touch
 from toys import SHARED
 
 from comp.config.schema import DataConfig
@@ -10,48 +10,6 @@ from comp.data.layouts.layouts import read_index, read_test
 from comp.tasks.kinds import TASKS
 
 real = pytest.mark.skipif(not SHARED.is_dir(), reason="the real competitions are not here")
-
-
-def test_everything_is_text(tmp_path):
-    images = ["00001.png", "NA.png", "None.png", "1.png"]
-    data = lay(tmp_path, "00001,NA\nNA,None\nNone,01\n1,가\n", images)
-    index = read_index(data, TASKS["multiclass"])
-    assert index.ids == ("00001", "1", "NA", "None")
-    assert index.classes == ("01", "NA", "None", "가")
-    assert index.label_texts() == ["NA", "가", "None", "01"]
-
-
-def test_all_complaints_come_at_once(tmp_path):
-    data = lay(tmp_path, "x,a\nx,b\ny,\nz,c\n", ["x.png", "y.png"], group="grp")
-    message = refusal(data)
-    assert "the id 'x' stands on lines 2 (a) and 3 (b)" in message
-    assert "1 rows have no label: lines 4" in message
-    assert "data.group: no column 'grp'; its columns are 'id', 'label'" in message
-    assert "1 of 4 ids have no image in" in message
-    assert "'z'" in message
-
-
-def test_unknown_columns_name_the_nearest(tmp_path):
-    message = refusal(lay(tmp_path, "x,a\n", ["x.png"], id="idx", target=["labels"]))
-    assert "data.id: no column 'idx'" in message
-    assert "no column 'labels'; its columns are 'id', 'label'. Did you mean 'label'?" in message
-    message = refusal(lay(tmp_path, "x,a\n", ["x.png"], target=[]))
-    assert "data.target names no column" in message
-
-
-def test_groups_are_text_and_never_empty(tmp_path):
-    data = several(tmp_path, "id,label,g\nq,1,01\np,0,1\n", None, group="g")
-    assert read_index(data, TASKS["binary"]).groups == ("1", "01")
-    data = several(tmp_path, "id,label,g\nq,1,\np,0,1\n", None, group="g")
-    assert "1 rows have no group in 'g': lines 2" in refusal(data)
-
-
-def test_the_order_of_rows_does_not_matter(tmp_path):
-    images = ["a.png", "b.png", "c.png"]
-    one = read_index(lay(tmp_path, "a,1\nb,2\nc,1\n", images), TASKS["multiclass"])
-    two = read_index(lay(tmp_path, "c,1\na,1\nb,2\n", images), TASKS["multiclass"])
-    assert one.fingerprint == two.fingerprint
-    assert (one.paths, one.labels.tolist()) == (two.paths, two.labels.tolist())
 
 
 def test_test_ids_are_those_of_the_sample(tmp_path):
