@@ -52,8 +52,6 @@ WITHOUT = {
     "ensemble/blend_scores.py",
     "ensemble/evidence.py",
     "ensemble/mask_evidence.py",
-    "ensemble/rules/region_fit.py",
-    "ensemble/rules/region_levels.py",
     "stages/ensembling/members.py",
     "stages/ensembling/result.py",
     "submission/formats/csv.py",

@@ -109,10 +109,12 @@ def gain_of(metric: Metric) -> Callable[[Array], Array]:
 
 def best_levels(histograms: Histograms, rows: Array, metric: Metric) -> Array:
     """(K,) the level of each class that scores best on these rows; of equals the one nearest to a
-    half; a half where the score is undefined."""
+    half; a half where the score is undefined, as it is over a set without a pixel of the class."""
     gain, classes = gain_of(metric), histograms.actual.shape[1]
     out = np.full(classes, NEUTRAL, dtype=np.int64)
     for c in range(classes):
+        if not metric.by_image and not histograms.actual[rows, c].any():
+            continue  # false positives score 0, which is no better than none and no score
         hit, predicted = (np.cumsum(part[rows, c, ::-1], axis=1)[:, ::-1]
                      for part in (histograms.hit, histograms.predicted))  # fmt: skip
         fn, fp = histograms.actual[rows, c, None] - hit, predicted - hit
