@@ -52,10 +52,11 @@ def make_judge(
     spread = _spread(task, vote, probs, rule, parts)
     weights = whole_weights(class_weights, target)
     columns = metric.column_score(task.target_ndim)
-    if not task.link.normalized and (columns or metric.by_total) and metric.wants == "labels":
+    counted = vote.rising and metric.wants == "labels"
+    if counted and not task.link.normalized and (columns or metric.by_total):
         cut = vote.spread(rule) if vote.gives_probs else np.full(spread.shape[1], 0.5)
         return CountJudge(spread, target, cut, metric, task, class_weights)
-    if task.link.normalized and metric.by_class is not None:
+    if counted and task.link.normalized and metric.by_class is not None:
         return ClassJudge(spread, target, metric, weights)
 
     def answer(mean: Array) -> Array:

@@ -46,6 +46,8 @@ class Vote:
     `spread`       a member's probs (N, C) -> what is averaged
     `gather`       the weighted means, link -> probabilities
     `ranks`        whether rows are replaced by their ranks first, which needs all of them
+    `rising`       whether `spread` rises and `gather` undoes it, so that thresholds can be compared
+                   with means that are not gathered
     """
 
     name: str
@@ -53,6 +55,7 @@ class Vote:
     spread: Callable[[Array], Array]
     gather: Callable[[Array, Link], Array]
     ranks: bool = False
+    rising: bool = True
 
     def merge(
         self,
@@ -256,13 +259,16 @@ def custom_vote(
     spread: Callable[[Array], Array] | None = None,
     gather: Callable[[Array], Array] | None = None,
 ) -> Vote:
-    """A vote of means from a user's functions; what comes out is clipped and normalized."""
+    """A vote of means from a user's functions; what comes out is clipped and normalized.
+
+    Nothing is assumed of the functions: `rising` is false.
+    """
 
     def gathered(means: Array, link: Link) -> Array:
         probs = np.clip(means if gather is None else gather(means), 0, 1)
         return _normalized(np.maximum(probs, _CLIP) if link.normalized else probs, link)
 
-    return Vote(name, True, spread or _as_they_are, gathered)
+    return Vote(name, True, spread or _as_they_are, gathered, rising=False)
 
 
 def check_vote(vote: Vote, metric: Metric) -> None:

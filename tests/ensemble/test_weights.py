@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from blend_toys import classes_case, columns_case
 
 from comp.core.errors import ConfigError
 from comp.ensemble.blend_scores import ClassJudge, CountJudge, PlainJudge, make_judge
@@ -18,21 +19,6 @@ from comp.tasks.metrics import METRICS
 
 MULTILABEL, MULTICLASS = TASKS["multilabel"], TASKS["multiclass"]
 SOFT = VOTES["soft"]
-
-
-def columns(members: int = 5, rows: int = 80, classes: int = 4) -> tuple[np.ndarray, list]:  # type: ignore[type-arg]
-    draw = np.random.default_rng(3)
-    target = (draw.random((rows, classes)) < 0.4).astype(np.int64)
-    noise = draw.normal(0, 0.35, (members, rows, classes))
-    probs = [np.clip(target * 0.3 + 0.35 + n, 0, 1).astype(np.float32) for n in noise]
-    return target, probs
-
-
-def classes_case(members: int = 5, rows: int = 80) -> tuple[np.ndarray, list]:  # type: ignore[type-arg]
-    draw = np.random.default_rng(4)
-    target = draw.integers(0, 3, rows)
-    raw = [draw.random((rows, 3)) + 0.4 * np.eye(3)[target] for _ in range(members)]
-    return target, [(p / p.sum(axis=1, keepdims=True)).astype(np.float32) for p in raw]
 
 
 def plain_picks(task, metric, target, probs, rule, rounds) -> list[int]:  # type: ignore[no-untyped-def]
@@ -49,7 +35,7 @@ def plain_picks(task, metric, target, probs, rule, rounds) -> list[int]:  # type
 
 @pytest.mark.parametrize("name", ["macro_f1", "label_accuracy", "micro_f1", "sample_f1"])
 def test_greedy_picks_columns_as_the_plain_method_does(name: str) -> None:
-    target, probs = columns()
+    target, probs = columns_case()
     rule, metric = np.full(4, 0.45), METRICS[name]
     judge = make_judge(MULTILABEL, metric, SOFT, target, probs, rule)
     assert isinstance(judge, PlainJudge if name == "sample_f1" else CountJudge)
@@ -65,22 +51,6 @@ def test_greedy_picks_classes_as_the_plain_method_does(name: str) -> None:
     assert isinstance(judge, ClassJudge)
     expected = plain_picks(MULTICLASS, METRICS[name], target, probs, np.zeros(3), 12)
     assert greedy_picks(judge, np.arange(5), 12) == expected
-
-
-def test_a_judge_scores_a_blend_as_the_metric_scores_its_answer() -> None:
-    target, probs = columns()
-    weights, rule = np.array([0.15, 0.2, 0.25, 0.4, 0.0]), np.full(4, 0.45)
-    for name in ("macro_f1", "micro_f1", "sample_f1", "log_loss"):
-        metric = METRICS[name]
-        for vote in (v for v in VOTES.values() if v.gives_probs or metric.wants == "labels"):
-            judge = make_judge(MULTILABEL, metric, vote, target, probs, rule)
-            result = vote.merge(probs, weights, MULTILABEL, rule)
-            answer = result.probs if metric.wants == "probs" else result.labels
-            mean = np.einsum("m,mcn->cn", weights.astype(np.float32), judge.spread)
-            found = judge.score(mean)
-            assert answer is not None
-            expected = metric.score(target, answer, 4)
-            assert found == pytest.approx(expected if metric.greater_is_better else -expected)
 
 
 def test_a_search_over_steps_leaves_equal_weights() -> None:
@@ -100,7 +70,7 @@ def test_a_search_over_steps_leaves_equal_weights() -> None:
 
 @pytest.mark.parametrize("name", ["greedy", "optimize"])
 def test_searched_weights_never_score_below_equal_ones(name: str) -> None:
-    for task, (target, probs) in ((MULTILABEL, columns()), (MULTICLASS, classes_case())):
+    for task, (target, probs) in ((MULTILABEL, columns_case()), (MULTICLASS, classes_case())):
         classes = probs[0].shape[1]
         evidence = TableEvidence(
             task, METRICS["macro_f1"], target, np.arange(80) % 4, tuple(probs), classes
@@ -115,7 +85,7 @@ def test_searched_weights_never_score_below_equal_ones(name: str) -> None:
 
 
 def test_bags_are_a_function_of_the_seed() -> None:
-    target, probs = columns(members=7)
+    target, probs = columns_case(members=7)
     judge = make_judge(MULTILABEL, METRICS["macro_f1"], SOFT, target, probs, np.full(4, 0.45))
     search = WEIGHERS["greedy"]
     assert search is not None

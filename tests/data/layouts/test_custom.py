@@ -61,7 +61,7 @@ def test_the_function_is_given_the_root_and_the_config_of_the_data(tmp_path: Pat
 def test_columns_of_the_config_are_not_those_of_the_function(tmp_path: Path) -> None:
     """`data.id` and `data.target` name columns of a table; the function has its own names."""
     layout = custom_layout("mine", lambda root, data: pd.DataFrame(ROWS))
-    data = data_of(tmp_path, id="ImageId", target=("breed",))
+    data = data_of(tmp_path, id="label", target=("breed",))
     assert layout.train(data, TASKS["multiclass"]).classes == ("cat", "dog")
 
 
