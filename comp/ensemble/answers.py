@@ -114,9 +114,7 @@ class MaskAnswers:
         """
         check_members(members, task.column_names(test.classes), plan)
         self.blend, self.test, self.task, self.truth = blend, test, task, truth
-        self.maps = [member.probs for member in members]
-        places = [{name: row for row, name in enumerate(member.ids)} for member in members]
-        self.rows = [[place[name] for place in places] for name in test.ids]
+        self.maps = [aligned(member, test.ids).probs for member in members]
         self._holding = np.zeros(len(test.classes))
         self._counts: list[Array] = []
 
@@ -142,7 +140,7 @@ class MaskAnswers:
         weights, rule = np.asarray(self.blend.weights), RegionRule.of(self.blend.rule)
 
         def one(row: int) -> tuple[Array, Array]:
-            maps = merged(self.maps, self.rows[row], weights, self.blend.vote, self.task)
+            maps = merged(self.maps, [row] * len(self.maps), weights, self.blend.vote, self.task)
             probs = scaled(maps, *image_size(self.test.paths[row]))
             return decide(probs, rule, self.task), probs
 

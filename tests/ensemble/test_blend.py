@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from comp.core.errors import ConfigError, PlanError, PredictionsError
+from comp.core.errors import ConfigError, PredictionsError
 from comp.data.index.index import Index
-from comp.ensemble.answers import TableAnswers, answer_table
 from comp.ensemble.blend import Blend, make_blend, out_of_fold
 from comp.ensemble.compare import judge_row
 from comp.ensemble.evidence import Fitting
@@ -52,11 +51,6 @@ def blended(index: Index, probs: Any, fold: Any, **more: Any) -> Blend:
     evidence = TableEvidence(BINARY, metric, index.labels, fold, (column,), 2, groups=index.groups)
     row = judge_row(evidence, vote, "equal", Fitting(more.get("tune_rule", True), seed=1))
     return make_blend(row, [more.get("members", ("fold 0",))], metric)
-
-
-def answered(blend: Blend, members: list[Predictions], ids: Any) -> TableAnswers:
-    test = Index(tuple(ids), tuple(Path(i) for i in ids), CLASSES)
-    return answer_table(blend, members, test, BINARY, PLAN)
 
 
 def test_a_rule_that_holds_on_other_folds_is_kept_with_its_honest_score() -> None:
@@ -122,34 +116,6 @@ def test_training_ids_without_a_row_and_rows_without_an_id_are_refused() -> None
     extra = [member(["000", "001", "002", "009"], [0.1] * 4)]
     with pytest.raises(PredictionsError, match=r"1 ids are not among the 3 .*'009'"):
         out_of_fold(extra, index, fold, PLAN)
-
-
-def test_members_in_any_order_of_rows_give_the_same_answer() -> None:
-    index, probs, fold = shifted()
-    blend = blended(index, probs, fold, members=("fold 0", "fold 1"))
-    ids = ("t1", "t2", "t3")
-    one = [member(["t1", "t2", "t3"], [0.1, 0.2, 0.9]), member(["t1", "t2", "t3"], [0.3, 0.4, 0.9])]
-    two = [member(["t3", "t1", "t2"], [0.9, 0.1, 0.2]), member(["t2", "t3", "t1"], [0.4, 0.9, 0.3])]
-    first, second = (answered(blend, members, ids) for members in (one, two))
-    assert first.ids == second.ids == ids
-    assert first.labels.tolist() == second.labels.tolist() == [0, 1, 1]
-    assert first.probs is not None
-    assert first.probs.ravel().tolist() == pytest.approx([0.2, 0.3, 0.9])
-
-
-def test_members_that_do_not_belong_are_refused() -> None:
-    index, probs, fold = shifted()
-    blend = blended(index, probs, fold)
-    wrong: list[tuple[Predictions, type[Exception], str]] = [
-        (member(["t1"], [0.5], plan=OTHER), PlanError, "another fold plan .bbbbbbbb, now aaaaaaaa"),
-        (member(["t1"], [0.5], classes=("yes", "no")), PredictionsError, "its classes are 'yes'"),
-        (member(["t2"], [0.5]), PredictionsError, "not among the 1 that are wanted: 't2'"),
-    ]
-    for other, error, message in wrong:
-        with pytest.raises(error, match=message):
-            answered(blend, [other], ["t1"])
-    with pytest.raises(PredictionsError, match="no members to blend"):
-        answered(blend, [], ["t1"])
 
 
 def test_a_hard_vote_for_a_metric_of_probabilities_is_refused() -> None:
