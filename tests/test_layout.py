@@ -48,8 +48,6 @@ WITHOUT = {
     "cli/folds.py",
     "cli/options.py",
     "cli/training.py",
-    "ensemble/evidence.py",
-    "ensemble/mask_evidence.py",
     "stages/ensembling/members.py",
     "stages/ensembling/result.py",
     "submission/formats/csv.py",
