@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from toys import save
 
+from comp.config.schema import DataConfig
+from comp.data.index.index import Index
 from comp.data.index.sample_rows import SampleRows
-from comp.submission import Format, check_submission
+from comp.submission import Answers, Competition, Format, check_submission
 from comp.submission.formats.cells import make_cells
 from comp.submission.formats.csv import CsvFormat
 from comp.submission.formats.masks import MaskRows
@@ -69,3 +72,30 @@ def check(folder: Path, content: bytes, file_format: CsvFormat) -> None:
     path = folder / "checked.csv"
     path.write_bytes(content)
     check_submission(path, file_format)
+
+
+def mask_competition(folder: Path, sample: str | None, **data: Any) -> Competition:
+    """Test images of SIZES whose pixels have one class each: dent (10) or rust (20)."""
+    for name, size in SIZES.items():
+        save(folder / f"{name}.png", np.zeros((*size, 3), np.uint8))
+    path = None
+    if sample is not None:
+        path = folder / "sample_submission.csv"
+        path.write_text(sample)
+    test = Index(tuple(SIZES), tuple(folder / f"{name}.png" for name in SIZES), ("dent", "rust"))
+    return Competition(
+        sample=path,
+        data=DataConfig(root=str(folder), id="id", **data),
+        task=TASKS["segmentation"],
+        metric=METRICS["dice"],
+        test=test,
+        classes=test.classes,
+        codes=("10", "20"),
+        write="auto",
+        coco_numbers={},
+    )
+
+
+def mask_answers(order: str = "ba") -> list[Answers]:
+    """`numbered` masks of the images, one after the other."""
+    return [Answers((name,), numbered(name)[None, None], None) for name in order]

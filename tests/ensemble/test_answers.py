@@ -104,7 +104,7 @@ def test_no_members_are_refused() -> None:
 @pytest.mark.parametrize(
     ("labels", "shares"),
     [
-        (np.array([0, 2, 2, 0]), [0.5, 0.0, 0.5]),
+        (np.array([0, 1, 1, 0]), [0.5, 0.5, 0.0]),
         (np.array([[1, 0, 1], [1, 0, 0]]), [1.0, 0.0, 0.5]),
     ],
     ids=["one class", "columns"],

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from comp.config.loading import make_config
-from comp.core.errors import ConfigError, DataError, PlanError, SubmissionError
+from comp.core.errors import ConfigError, PlanError, SubmissionError
 from comp.data.index.tables import read_table
 from comp.data.masks import rle
 from comp.inference.views import view_probs, views_of
@@ -150,58 +150,11 @@ def test_a_changed_mask_makes_the_plan_stale_and_is_named(trained: Experiment) -
         train(trained, "0")
 
 
-@pytest.mark.parametrize(
-    ("cell", "message"),
-    [
-        ("1 5 3", "run lengths are pairs"),
-        ("0 5", "at least 1"),
-        ("1919 5", "a run ends at pixel 1923"),
-        ("10 5 12 5", "runs overlap"),
-        ("a b", "not run lengths"),
-    ],
-)
-def test_run_lengths_that_cannot_be_are_refused(
-    trained: Experiment, cell: str, message: str
-) -> None:
-    lines = Path("input/sample_submission.csv").read_text().splitlines()
-    lines[1] = lines[1].split(",")[0] + f",{cell}"
-    Path("mine.csv").write_text("\n".join(lines) + "\n")
-    with pytest.raises(SubmissionError, match=message):
-        check_file(trained, Path("mine.csv"))
-
-
-def test_a_foreign_file_that_gives_a_pixel_twice_is_told(trained: Experiment) -> None:
-    lines = Path("input/sample_submission.csv").read_text().splitlines()
-    lines[1], lines[2] = (line + "5 5" for line in lines[1:3])
-    Path("mine.csv").write_text("\n".join(lines) + "\n")
-    rows, warnings = check_file(trained, Path("mine.csv"))
-    assert rows == 12
-    assert any("give a pixel to two classes: 't000.png'" in line for line in warnings)
-
-
 def test_what_masks_cannot_do_is_said(trained: Experiment) -> None:
     with pytest.raises(ConfigError, match="rank needs all images at once"):
         again(trained, ensemble={"vote": "rank"})
     with pytest.raises(ConfigError, match="'probability' is not for segmentation; use one"):
         again(trained, submission={"write": "probability"})
-
-
-def test_a_sample_in_three_columns_is_filled(trained: Experiment) -> None:
-    rows = ["ImageId,ClassId,EncodedPixels"]
-    rows += [f"t{n:03d}.png,{code}," for n in range(5, -1, -1) for code in (2, 1)]
-    Path("input/sample_submission.csv").write_text("\n".join(rows) + "\n")
-    table = read_table(again(trained).path)
-    assert table.columns == ("ImageId", "ClassId", "EncodedPixels")
-    assert [f"{a},{b}," for a, b in zip(*(table.values[c] for c in table.columns[:2]),
-                                        strict=True)] == rows[1:]  # fmt: skip
-    assert any(table.values["EncodedPixels"])
-
-
-def test_a_sample_with_an_unknown_class_is_refused(trained: Experiment) -> None:
-    text = Path("input/sample_submission.csv").read_text().replace("_2,", "_7,")
-    Path("input/sample_submission.csv").write_text(text)
-    with pytest.raises(DataError, match=r"classes that are unknown: '7'; known: '1', '2'"):
-        again(trained)
 
 
 def test_several_runs_are_compared_by_votes_and_weights(trained: Experiment) -> None:

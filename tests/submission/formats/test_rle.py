@@ -1,0 +1,154 @@
+"""Run lengths in the rows of a table: read as the sample names them, written, checked, compared."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from submission_toys import SIZES, mask_answers, mask_competition, numbered
+
+from comp.core.errors import DataError, SubmissionError
+from comp.data.masks import rle
+from comp.submission import check_submission
+from comp.submission.formats.rle import RleFormat
+
+JOINED = "id,runs\na_10,\na_20,\nb_10,\nb_20,\n"
+COLUMNS = "id,code,runs\nb,20,\nb,10,\na,20,\na,10,\n"
+RUNS = {(name, code): rle.encode(numbered(name) == n)
+        for name in SIZES for n, code in ((1, "10"), (2, "20"))}  # fmt: skip
+
+
+def form_of(folder: Path, sample: str | None) -> RleFormat:
+    return RleFormat.read_sample(mask_competition(folder, sample))
+
+
+@pytest.mark.parametrize("sample", [JOINED, COLUMNS], ids=["joined", "columns"])
+def test_the_rows_of_the_sample_are_filled_in_its_form(tmp_path: Path, sample: str) -> None:
+    form = form_of(tmp_path, sample)
+    columns, rows = form.write(tmp_path / "out.csv", mask_answers())
+    header, *names = sample.splitlines()
+    filled = [name + RUNS[tuple(name[:-1].replace("_", ",").split(","))] for name in names]  # type: ignore[index]
+    assert (tmp_path / "out.csv").read_text().splitlines() == [header, *filled]
+    assert columns == {"runs": tuple(line.rpartition(",")[2] for line in filled)}
+    assert rows == 4
+    assert form.read_back(tmp_path / "out.csv") == (columns, [])
+
+
+def test_one_class_needs_no_code_in_its_rows(tmp_path: Path) -> None:
+    competition = mask_competition(tmp_path, "id,runs\nb,\na,\n")
+    with pytest.raises(DataError, match=r"its rows name no class, and there are 2: '10', '20'"):
+        RleFormat.read_sample(competition)
+    one = RleFormat.read_sample(replace(competition, classes=("dent",), codes=("10",)))
+    one.write(tmp_path / "out.csv", mask_answers())
+    assert (tmp_path / "out.csv").read_text().splitlines()[0] == "id,runs"
+    assert one.content.rows.ids == ("b", "a")
+
+
+@pytest.mark.parametrize(
+    ("sample", "complaints"),
+    [
+        ("id,runs\na_10,\na_30,\nb_10,\nb_30,\n",
+         ["classes that are unknown: '30'; known: '10', '20'"]),
+        ("id,runs\na_10,\na_10,\nb_20,\n", ["1 images and classes have several rows: 'a 10'"]),
+        ("id\na_10\n", ["only one column, 'id'; a column of run lengths is needed"]),
+    ],
+)  # fmt: skip
+def test_what_is_no_sample_of_masks_is_refused(
+    tmp_path: Path, sample: str, complaints: list[str]
+) -> None:
+    with pytest.raises(DataError) as caught:
+        form_of(tmp_path, sample)
+    lines = str(caught.value).splitlines()
+    assert lines[0].endswith("sample_submission.csv: not a sample of masks:")
+    assert [line.strip(" -") for line in lines[1:]] == complaints
+
+
+def test_without_a_sample_ids_and_codes_are_joined(tmp_path: Path) -> None:
+    form = form_of(tmp_path, None)
+    form.write(tmp_path / "out.csv", mask_answers())
+    lines = (tmp_path / "out.csv").read_text().splitlines()
+    assert lines == [
+        "ImageId_ClassId,EncodedPixels",
+        *(f"{name}_{code},{cell}" for (name, code), cell in RUNS.items()),
+    ]
+
+
+@pytest.mark.parametrize("sample", [JOINED, COLUMNS], ids=["joined", "columns"])
+@pytest.mark.parametrize(
+    ("cell", "reason"),
+    [
+        ("1 5 3", "run lengths are pairs"),
+        ("0 5", "at least 1"),
+        ("39 5", "a run ends at pixel 43"),
+        ("10 5 12 5", "runs overlap"),
+        ("a b", "not run lengths"),
+    ],
+)
+def test_run_lengths_that_cannot_be_are_refused_with_the_row(
+    tmp_path: Path, sample: str, cell: str, reason: str
+) -> None:
+    """Of image a, which has 40 pixels."""
+    form = form_of(tmp_path, sample)
+    path = tmp_path / "mine.csv"
+    lines = [line + cell * line.startswith(("a_10", "a,10")) for line in sample.splitlines()]
+    path.write_text("\n".join(lines) + "\n")
+    with pytest.raises(SubmissionError) as caught:
+        check_submission(path, form)
+    (line,) = str(caught.value).splitlines()[1:]
+    assert line.startswith("  - 1 cells are not run lengths of their image (")
+    assert reason in line
+    assert line.endswith(f": {'a_10' if sample is JOINED else 'a 10'}: {cell!r}")
+
+
+def test_spaces_are_an_empty_mask_and_every_image_has_its_own_number_of_pixels(
+    tmp_path: Path,
+) -> None:
+    form = form_of(tmp_path, JOINED)
+    path = tmp_path / "mine.csv"
+    path.write_text("id,runs\na_10, \na_20,40 1\nb_10,24 1\nb_20,25 1\n")
+    columns, complaints = form.read_back(path)
+    assert columns == {"runs": (" ", "40 1", "24 1", "25 1")}
+    assert len(complaints) == 1
+    assert "a run ends at pixel 25" in complaints[0]
+    assert complaints[0].endswith(": b_20: '25 1'")
+
+
+def test_a_pixel_of_two_classes_and_other_line_ends_are_worth_a_look(tmp_path: Path) -> None:
+    form = form_of(tmp_path, JOINED)
+    path = tmp_path / "mine.csv"
+    path.write_bytes(b"id,runs\r\na_10,5 5\r\na_20,5 5\r\nb_10,\r\nb_20,\r\n")
+    columns = check_submission(path, form)
+    assert form.check(path, columns) == [
+        "lines do not end as in the sample ('\\n')",
+        "1 images give a pixel to two classes: 'a'",
+    ]
+
+
+def compared(folder: Path, one: str, two: str):  # type: ignore[no-untyped-def]
+    (folder / "one.csv").write_text(one)
+    (folder / "two.csv").write_text(two)
+    return RleFormat.diff(folder / "one.csv", folder / "two.csv", "id")
+
+
+def test_two_files_are_compared_class_by_class_whatever_their_order(tmp_path: Path) -> None:
+    one = "id,runs\na_10,1 4 9 2\na_20,\nb_10,\nb_20,3 3\n"
+    two = "id,runs\nb_20,3 3\nb_10,\na_20,7 1\na_10,1 2 9 2\n"
+    found = compared(tmp_path, one, two)
+    assert (found.ids, found.rows) == (("a",), 2)
+    assert found.dice == {"a": pytest.approx(2 * 4 / (6 + 5))}
+    classes = {name: (c.both, c.changed, c.first, c.second) for name, c in found.classes.items()}
+    assert classes == {"10": (1, 1, 0, 0), "20": (1, 0, 0, 1)}
+
+
+def test_tables_without_run_lengths_are_left_to_another_format(tmp_path: Path) -> None:
+    runs = "id,runs\na,1 2 9 2\nb,\n"
+    for other in ("id,runs\na,cat\nb,\n", "id,runs\na,1 2\nb,\n", "id,runs\na,1 2 3 4\nb,\n"):
+        assert compared(tmp_path, runs, other) is None
+        assert compared(tmp_path, other, runs) is None
+
+
+def test_files_of_other_rows_are_refused(tmp_path: Path) -> None:
+    runs = "id,runs\na_10,1 2 9 2\nb_10,\n"
+    with pytest.raises(SubmissionError, match="2 rows are in one only: 'b_10', 'c_10'"):
+        compared(tmp_path, runs, runs.replace("b_10", "c_10"))
