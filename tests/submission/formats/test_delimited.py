@@ -16,7 +16,9 @@ SAMPLE = "id,a,b\n007,0,0\n003,0,0\n"
 WHOLE = {"id": ("007", "003"), "a": ("1", "0"), "b": ("0", "1")}
 
 
-def read(folder: Path, content: str | bytes, sample: str | bytes = SAMPLE):  # type: ignore[no-untyped-def]
+def read(
+    folder: Path, content: str | bytes, sample: str | bytes = SAMPLE
+) -> tuple[dict[str, tuple[str, ...]], list[str]]:
     """The columns and complaints of a file with this content."""
     path = folder / "mine.csv"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())

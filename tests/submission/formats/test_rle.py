@@ -11,6 +11,7 @@ from submission_toys import SIZES, mask_answers, mask_competition, numbered
 from comp.core.errors import DataError, SubmissionError
 from comp.data.masks import rle
 from comp.submission import check_submission
+from comp.submission.diff import Diff
 from comp.submission.formats.rle import RleFormat
 
 JOINED = "id,runs\na_10,\na_20,\nb_10,\nb_20,\n"
@@ -28,7 +29,8 @@ def test_the_rows_of_the_sample_are_filled_in_its_form(tmp_path: Path, sample: s
     form = form_of(tmp_path, sample)
     columns, rows = form.write(tmp_path / "out.csv", mask_answers())
     header, *names = sample.splitlines()
-    filled = [name + RUNS[tuple(name[:-1].replace("_", ",").split(","))] for name in names]  # type: ignore[index]
+    pairs = [name[:-1].replace("_", ",").split(",") for name in names]
+    filled = [name + RUNS[image, code] for name, (image, code) in zip(names, pairs, strict=True)]
     assert (tmp_path / "out.csv").read_text().splitlines() == [header, *filled]
     assert columns == {"runs": tuple(line.rpartition(",")[2] for line in filled)}
     assert rows == 4
@@ -125,7 +127,7 @@ def test_a_pixel_of_two_classes_and_other_line_ends_are_worth_a_look(tmp_path: P
     ]
 
 
-def compared(folder: Path, one: str, two: str):  # type: ignore[no-untyped-def]
+def compared(folder: Path, one: str, two: str) -> Diff | None:
     (folder / "one.csv").write_text(one)
     (folder / "two.csv").write_text(two)
     return RleFormat.diff(folder / "one.csv", folder / "two.csv", "id")
@@ -135,6 +137,7 @@ def test_two_files_are_compared_class_by_class_whatever_their_order(tmp_path: Pa
     one = "id,runs\na_10,1 4 9 2\na_20,\nb_10,\nb_20,3 3\n"
     two = "id,runs\nb_20,3 3\nb_10,\na_20,7 1\na_10,1 2 9 2\n"
     found = compared(tmp_path, one, two)
+    assert found is not None
     assert (found.ids, found.rows) == (("a",), 2)
     assert found.dice == {"a": pytest.approx(2 * 4 / (6 + 5))}
     classes = {name: (c.both, c.changed, c.first, c.second) for name, c in found.classes.items()}
