@@ -50,9 +50,6 @@ WITHOUT = {
     "cli/training.py",
     "stages/ensembling/members.py",
     "stages/ensembling/result.py",
-    "train/job.py",
-    "train/checkpoints/resume.py",
-    "train/update.py",
 }
 
 

@@ -17,7 +17,7 @@ from comp.data.loader import batches
 from comp.models.device import choose_device
 from comp.models.networks import Net
 from comp.train import loop, train_state
-from comp.train.checkpoints import checkpoint, resume
+from comp.train.checkpoints import checkpoint
 from comp.train.job import Job
 from comp.train.loop import train_fold
 from comp.train.stop import Stop
@@ -126,17 +126,6 @@ def count(monkeypatch: pytest.MonkeyPatch, name: str) -> list[None]:
     return calls
 
 
-def test_a_resumed_run_says_where_it_goes_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """F1."""
-    job = make_job(tmp_path, **EVERY_STEP)
-    killed(monkeypatch, job, 3)
-    capsys.readouterr()
-    train_fold(job)
-    assert "fold 0: resumed epoch 2 step 1, lr 0.0015, best " in capsys.readouterr().err
-
-
 def test_a_torn_checkpoint_costs_one_interval_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -155,18 +144,6 @@ def test_a_torn_checkpoint_costs_one_interval_and_says_so(
     assert_same_end(broken, whole)
 
 
-def test_a_torn_checkpoint_never_takes_the_place_of_the_whole_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    job = make_job(tmp_path, **EVERY_STEP)
-    killed(monkeypatch, job, 3)
-    job.run.last.write_bytes(b"torn")
-    killed(monkeypatch, job, 0)
-    state, damaged = checkpoint.load_last(job.run)
-    assert state is not None
-    assert not damaged
-
-
 def test_when_every_checkpoint_is_torn_the_fold_is_refused_with_the_way_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -182,45 +159,6 @@ def test_when_every_checkpoint_is_torn_the_fold_is_refused_with_the_way_out(
     assert job.run.last.exists(), "nothing is thrown away"
     job.run.clear()
     train_fold(job)
-
-
-@pytest.mark.parametrize("change", ["missing", "torn"])
-def test_a_lost_best_is_noticed_before_hours_are_spent(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
-) -> None:
-    job = make_job(tmp_path, **EVERY_STEP)
-    killed(monkeypatch, job, 3)
-    if change == "torn":
-        job.run.best.write_bytes(b"x" * 100)
-    else:
-        job.run.best.unlink()
-    with pytest.raises(RunError, match=r"(?s)best\.pt: .*in no other file.*--restart"):
-        train_fold(job)
-
-
-def test_a_best_under_the_name_of_a_last_is_not_resumed_from(tmp_path: Path) -> None:
-    job = make_job(tmp_path)
-    train_fold(job)
-    job.run.before_last.unlink()
-    job.run.last.write_bytes(job.run.best.read_bytes())
-    with pytest.raises(RunError, match=r"weights only, nothing to resume from \(no optimizer"):
-        train_fold(job)
-
-
-def test_a_changed_config_is_noticed_even_without_the_copy_in_the_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    killed(monkeypatch, make_job(tmp_path, **EVERY_STEP), 3)
-    with pytest.raises(RunError, match=r"train\.lr: 0\.003 -> 0\.5"):
-        train_fold(make_job(tmp_path, train__lr=0.5))
-
-
-def test_replaced_images_are_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """F25."""
-    killed(monkeypatch, make_job(tmp_path, content="a" * 64, **EVERY_STEP), 3)
-    with pytest.raises(RunError, match=r"trained on other image files .*aaaaaaaa, now bbbbbbbb"):
-        train_fold(make_job(tmp_path, content="b" * 64, **EVERY_STEP))
-    train_fold(make_job(tmp_path, content="a" * 64, **EVERY_STEP))
 
 
 @pytest.mark.parametrize(
@@ -246,18 +184,6 @@ def test_more_epochs_go_on_with_their_own_schedule(
     whole = [row["lr"] for row in checkpoint.load(straight.run.last)["history"]]
     assert rates[2:] == whole[2:]
     assert whole[3] < whole[2]
-
-
-def test_other_versions_are_told_and_loaded(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """F50."""
-    job = make_job(tmp_path, **EVERY_STEP)
-    killed(monkeypatch, job, 3)
-    now = resume.versions()
-    monkeypatch.setattr(resume, "versions", lambda: {**now, "torch": "9.9"})
-    train_fold(job)
-    assert f"fold 0: torch was {now['torch']} and is 9.9" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("scores", [[float("nan"), 0.5, 0.4], [0.5, float("nan"), 0.4]])
