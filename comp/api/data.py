@@ -42,7 +42,7 @@ def load_config(
 
 
 @dataclass(frozen=True)
-class Begun:
+class InitResult:
     """A config that `init` has written.
 
     `config`    the file
@@ -64,7 +64,7 @@ def init(
     out: str | Path | None = None,
     replace: bool = False,
     quiet: bool = False,
-) -> Begun:
+) -> InitResult:
     """Look at a folder of data and write a commented config.
 
     data: the folder; out: the config, `configs/<name>.yaml` by default; both below the workspace.
@@ -76,11 +76,11 @@ def init(
     with steady(quiet):
         written = None if out is None else Path(out)
         made = begin(Path(data), written, replace=replace, workspace=Path(workspace))
-    return Begun(made.path, made.text, made.guesses, made.problems)
+    return InitResult(made.path, made.text, made.guesses, made.problems)
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckResult:
     """What `check` found.
 
     `findings`   one row per finding: level ("error", "warning" or "note"), text, ids (a tuple)
@@ -107,7 +107,7 @@ def check(
     skip_unreadable: bool = False,
     allow_extra_images: bool = False,
     quiet: bool = False,
-) -> Checked:
+) -> CheckResult:
     """Decode every image once and report what is wrong, leaks or belongs together.
 
     accept_groups: write the proposed groups, which later plans hold together. skip_unreadable: set
@@ -133,7 +133,7 @@ def check(
         for name in group.ids
     ]
     rows = [(finding.level, finding.text, finding.ids) for finding in found.findings]
-    return Checked(
+    return CheckResult(
         findings=pd.DataFrame(rows, columns=["level", "text", "ids"]),
         proposals=pd.DataFrame(groups, columns=["id", "group", "confidence"]),
         classes=pd.Series(found.about["classes"], name="images", dtype="int64"),
@@ -235,16 +235,19 @@ def _plan(experiment: Experiment, plan: FoldPlan, balance: Balance) -> Plan:
 
 
 @dataclass(frozen=True)
-class Packed:
-    """`table`: one row per part (train, test, masks): images, folder (missing where nothing is
-    kept), bytes, seconds."""
+class PackResult:
+    """What `pack` keeps.
+
+    `table`  one row per part (train, test, masks): images, folder (missing where nothing is kept),
+             bytes, seconds
+    """
 
     table: pd.DataFrame
 
 
 def pack(
     config: ConfigLike, workspace: str | Path, *, verify: bool = False, quiet: bool = False
-) -> Packed:
+) -> PackResult:
     """Decode every image once into cache/; training does it by itself too.
 
     verify: compare every row with its checksum. Raises DataError with the images that cannot be
@@ -256,4 +259,4 @@ def pack(
 
     with steady(quiet):
         made = make(open_experiment(config, workspace), verify=verify)
-    return Packed(pd.DataFrame([vars(part) for part in made]).set_index("part"))
+    return PackResult(pd.DataFrame([vars(part) for part in made]).set_index("part"))

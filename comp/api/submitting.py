@@ -12,11 +12,11 @@ from comp.api.steady import ConfigLike, open_experiment, steady
 if TYPE_CHECKING:
     import pandas as pd
 
-    from comp.stages.ensembling.result import Ensembled as Made
+    from comp.stages.ensembling.result import Ensembled
 
 
 @dataclass(frozen=True)
-class Ensembled:
+class EnsembleResult:
     """A submission that was written, and what score to expect of it.
 
     `path`, `manifest`  the submission and the JSON file beside it
@@ -54,7 +54,7 @@ def ensemble(
     partial: bool = False,
     out: str | None = None,
     quiet: bool = False,
-) -> Ensembled:
+) -> EnsembleResult:
     """Predict what is missing, compare votes and weights out of fold, write a checked submission.
 
     runs: names of runs whose folds are the members (that of the config by default); add: tables of
@@ -73,7 +73,7 @@ def ensemble(
     return _given(made)
 
 
-def _given(made: Made) -> Ensembled:
+def _given(made: Ensembled) -> EnsembleResult:
     import pandas as pd
 
     from comp.data.index.tables import read_table
@@ -84,7 +84,7 @@ def _given(made: Made) -> Ensembled:
     ]
     blend = made.blend
     is_table = made.path.suffix == ".csv"
-    return Ensembled(
+    return EnsembleResult(
         path=made.path,
         manifest=made.manifest,
         submission=read_table(made.path).frame if is_table else None,
@@ -100,7 +100,7 @@ def _given(made: Made) -> Ensembled:
 
 
 @dataclass(frozen=True)
-class Submitted:
+class SubmitResult:
     """A submission that passed the check.
 
     `path`      the file; `rows` of it
@@ -124,7 +124,7 @@ def submit(
     message: str | None = None,
     send: bool = False,
     quiet: bool = False,
-) -> Submitted:
+) -> SubmitResult:
     """Check a submission as the competition would; with `send=True`, send it.
 
     name: of the submission, or its path below the workspace; that of the config by default.
@@ -142,21 +142,23 @@ def submit(
         if send or experiment.config.submission.site is not None:
             command, said = submission.send(experiment, wanted, message, yes=send)
             answer = said if send else None
-    return Submitted(path, rows, tuple(warnings), command, answer)
+    return SubmitResult(path, rows, tuple(warnings), command, answer)
 
 
 @dataclass(frozen=True)
-class Board:
-    """`runs`: one row per run and submission: metric, plan (fingerprint), name, kind ("run" or
-    "submission"), raw, honest, low, high, folds (mean of the best epochs), public, private, note.
+class BoardResult:
+    """All runs and submissions of a workspace.
 
-    Only rows of the same metric and plan can be compared; within them the best comes first.
+    `runs`  one row per run and submission: metric, plan (fingerprint), name, kind ("run" or
+            "submission"), raw, honest, low, high, folds (mean of the best epochs), public, private,
+            note. Only rows of the same metric and plan can be compared; within them the best comes
+            first
     """
 
     runs: pd.DataFrame
 
 
-def board(workspace: str | Path, *, quiet: bool = False) -> Board:
+def board(workspace: str | Path, *, quiet: bool = False) -> BoardResult:
     """All runs and submissions of a workspace with their scores; UsageError where there are none.
 
     Scores are NaN where they are not known.
@@ -172,4 +174,4 @@ def board(workspace: str | Path, *, quiet: bool = False) -> Board:
         for group in groups
         for entry in group.entries
     ]
-    return Board(pd.DataFrame(rows))
+    return BoardResult(pd.DataFrame(rows))

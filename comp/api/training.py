@@ -22,8 +22,8 @@ Folds = Literal["all"] | str | int | Iterable[int]
 
 
 @dataclass(frozen=True)
-class Trained:
-    """Trained folds.
+class TrainResult:
+    """TrainResult folds.
 
     `folds`    one row per fold: best_epoch (counted from 1), its score on the validation part (a
                column called like the metric) and valid_loss, epochs that were trained, skipped
@@ -46,7 +46,7 @@ def train(
     restart: bool = False,
     max_hours: float | None = None,
     quiet: bool = False,
-) -> Trained:
+) -> TrainResult:
     """Train folds; finished ones are skipped, unfinished ones go on from their checkpoint.
 
     folds: a number, several, or text such as "0..2"; restart: remove what these folds have;
@@ -83,7 +83,7 @@ def train(
         table.insert(0, "fold", fold.fold)
         tables.append(table)
     history = pd.concat(tables, ignore_index=True)
-    return Trained(pd.DataFrame(rows).set_index("fold"), history, metric)
+    return TrainResult(pd.DataFrame(rows).set_index("fold"), history, metric)
 
 
 def _interrupt(number: int) -> None:
@@ -126,7 +126,7 @@ class FoldProbabilities:
 
 
 @dataclass(frozen=True)
-class Predicted:
+class PredictResult:
     """The predictions of trained folds.
 
     `valid`   fold -> probabilities of its validation part
@@ -157,7 +157,7 @@ class Predicted:
 
 def predict(
     config: ConfigLike, workspace: str | Path, folds: Folds = "all", *, quiet: bool = False
-) -> Predicted:
+) -> PredictResult:
     """Predict the validation part and the test images of trained folds, where that is missing.
 
     Raises RunError for a fold that is not finished, DataError, PredictionsError.
@@ -172,7 +172,7 @@ def predict(
 
 def read_predictions(
     config: ConfigLike, workspace: str | Path, folds: Folds = "all", *, quiet: bool = False
-) -> Predicted:
+) -> PredictResult:
     """The predictions that are on the disk, without making any.
 
     Raises PredictionsError where one is missing or damaged.
@@ -181,7 +181,7 @@ def read_predictions(
         return _read(open_experiment(config, workspace), folds)
 
 
-def _read(experiment: Experiment, folds: Folds) -> Predicted:
+def _read(experiment: Experiment, folds: Folds) -> PredictResult:
     from comp.inference.predictions import Predictions
     from comp.stages.experiment import parse_folds
 
@@ -190,7 +190,7 @@ def _read(experiment: Experiment, folds: Folds) -> Predicted:
     for run in runs.values():
         if not run.valid.is_dir() or not run.test.is_dir():
             raise PredictionsError(f"{run.path}: not predicted yet; call comp.predict first")
-    return Predicted(
+    return PredictResult(
         {number: _given(Predictions.load(run.valid)) for number, run in runs.items()},
         {number: _given(Predictions.load(run.test)) for number, run in runs.items()},
         experiment.workspace.run,
