@@ -50,7 +50,7 @@ class BatchTrial:
 
 
 @dataclass(frozen=True)
-class Batches:
+class BatchSizes:
     """The batch sizes that fit, in order, and the picture; `limited`: no larger size was tried."""
 
     trials: tuple[BatchTrial, ...]
@@ -128,7 +128,7 @@ def _suggest(experiment: Experiment, rates: list[float], losses: list[float]) ->
     return Rates(tuple(rates), tuple(losses), suggestion, picture)
 
 
-def find_batch(experiment: Experiment, fold: int, limit: int) -> Batches:
+def find_batch(experiment: Experiment, fold: int, limit: int) -> BatchSizes:
     """Train on batches of 1, 2, 4, ... images of random pixels until memory or `limit` ends it.
 
     Each size runs three updates after a first one that is not timed. On a device that runs out of
@@ -162,7 +162,7 @@ def find_batch(experiment: Experiment, fold: int, limit: int) -> Batches:
     fastest = max(ordered, key=lambda trial: trial.speed)
     picture = experiment.workspace.run / "find_batch.png"
     plot_batches([(t.size, t.speed, t.memory) for t in ordered], picture)
-    return Batches(ordered, max(trials), fastest.size, picture, limited=failed is None)
+    return BatchSizes(ordered, max(trials), fastest.size, picture, limited=failed is None)
 
 
 def _truth(job: Job, size: int) -> torch.Tensor:

@@ -46,7 +46,7 @@ _STAGES = ("thresholds", "smallest regions", "fewest pixels")
 
 
 @dataclass(frozen=True)
-class Pieces:
+class RegionCounts:
     """The R regions of one class at one level; (R,) each.
 
     `image`      the row of the image
@@ -75,7 +75,9 @@ class Pieces:
         return hit, empty, predicted
 
 
-def pieces_of(probs: Array, truth: Array, task: Task, wanted: Sequence[Array]) -> list[list[Array]]:
+def count_regions(
+    probs: Array, truth: Array, task: Task, wanted: Sequence[Array]
+) -> list[list[Array]]:
     """For each class and each of its wanted levels: (R, 4) area, right, background, judged."""
     levels, which = levels_of(probs, task)
     out: list[list[Array]] = []
@@ -99,11 +101,11 @@ def _regions(mask: Array, true: Array, value: int) -> Array:
     return np.stack([areas, *found], axis=1)
 
 
-def _joined(rows: Sequence[list[list[Array]]], c: int, place: int) -> Pieces:
+def _joined(rows: Sequence[list[list[Array]]], c: int, place: int) -> RegionCounts:
     parts = [row[c][place] for row in rows]
     image = np.repeat(np.arange(len(rows)), [len(part) for part in parts])
     table = np.concatenate(parts) if parts else np.zeros((0, 4), dtype=np.int64)
-    return Pieces(image, *table.T)
+    return RegionCounts(image, *table.T)
 
 
 def _candidates(areas: Array) -> Array:
@@ -115,7 +117,7 @@ def _candidates(areas: Array) -> Array:
 
 
 def _best_area(
-    pieces: Pieces,
+    regions: RegionCounts,
     rows: Array,
     histograms: Histograms,
     c: int,
@@ -126,8 +128,8 @@ def _best_area(
     count = len(histograms.pixels)
     inside = np.zeros(count, dtype=bool)
     inside[rows] = True
-    own = inside[pieces.image]
-    part = Pieces(*(values[own] for values in vars(pieces).values()))
+    own = inside[regions.image]
+    part = RegionCounts(*(values[own] for values in vars(regions).values()))
     if smallest is None:
         areas = part.area
     else:
@@ -258,14 +260,16 @@ class _Areas:
         wanted = [np.unique([rule[c] for rule in rules]) for c in range(classes)]
         count = len(histograms.pixels)
         rows = list(
-            for_each(lambda row: pieces_of(*read(row), task, wanted), count, "measuring regions")
+            for_each(
+                lambda row: count_regions(*read(row), task, wanted), count, "measuring regions"
+            )
         )
         made = {
             (c, int(level)): _joined(rows, c, place)
             for c in range(classes)
             for place, level in enumerate(wanted[c])
         }
-        self.pieces = [
+        self.regions = [
             [[made[c, int(rule[c])] for c in range(classes)] for rule in rules] for rules in levels
         ]
 
@@ -273,8 +277,8 @@ class _Areas:
         """(N, C, 4) with the levels number `which` of a kind (0 neutral, 1 fitted), and areas."""
         count = len(self.histograms.pixels)
         kept = [
-            piece.kept(int(a), int(b), count)
-            for piece, a, b in zip(self.pieces[kind][which], smallest, least, strict=True)
+            part.kept(int(a), int(b), count)
+            for part, a, b in zip(self.regions[kind][which], smallest, least, strict=True)
         ]
         hit, empty, predicted = (np.stack(part, axis=1) for part in zip(*kept, strict=True))
         return with_background(hit, empty, predicted, self.histograms)
@@ -282,11 +286,11 @@ class _Areas:
     def areas(self, kind: int, which: int, rows: Array, smallest: Array | None) -> Array:
         """(K,) the best smallest regions on these rows, or, given these, the best fewest pixels."""
         given = [None] * len(self.levels[0][0]) if smallest is None else smallest.tolist()
-        pieces = self.pieces[kind][which]
+        regions = self.regions[kind][which]
         return np.array(
             [
-                _best_area(piece, rows, self.histograms, c, self.metric, given[c])
-                for c, piece in enumerate(pieces)
+                _best_area(part, rows, self.histograms, c, self.metric, given[c])
+                for c, part in enumerate(regions)
             ]
         )
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from region_toys import KINDS, ONE, OVER, Array, case, counted, each
 
-from comp.ensemble.rules.region_fit import Pieces, fit_regions, mean_by_class, pieces_of
+from comp.ensemble.rules.region_fit import RegionCounts, count_regions, fit_regions, mean_by_class
 from comp.ensemble.rules.regions import NEUTRAL, neutral_rule
 from comp.tasks.metrics import METRICS
 
@@ -108,7 +108,7 @@ def test_a_fold_is_never_decided_by_a_threshold_that_was_fitted_on_it() -> None:
     assert said.ravel().tolist() == [0, 16, 16] * 2
 
 
-PIECES = Pieces(*np.array([[0, 0, 2], [5, 2, 1], [4, 0, 1], [1, 2, 0], [5, 2, 1]]))
+REGIONS = RegionCounts(*np.array([[0, 0, 2], [5, 2, 1], [4, 0, 1], [1, 2, 0], [5, 2, 1]]))
 
 
 @pytest.mark.parametrize(
@@ -124,11 +124,11 @@ PIECES = Pieces(*np.array([[0, 0, 2], [5, 2, 1], [4, 0, 1], [1, 2, 0], [5, 2, 1]
 def test_small_regions_go_first_and_then_images_with_too_little_left(
     smallest: int, least: int, kept: list[list[int]]
 ) -> None:
-    assert [part.tolist() for part in PIECES.kept(smallest, least, 3)] == kept
+    assert [part.tolist() for part in REGIONS.kept(smallest, least, 3)] == kept
 
 
 def test_images_without_regions_keep_nothing() -> None:
-    none = Pieces(*np.zeros((5, 0), np.int64))
+    none = RegionCounts(*np.zeros((5, 0), np.int64))
     assert [part.tolist() for part in none.kept(3, 6, 2)] == [[0, 0]] * 3
 
 
@@ -136,7 +136,7 @@ def test_regions_are_measured_at_each_level_that_is_wanted() -> None:
     """(area, right, background, judged) of each region; the pixel of truth 255 is not judged."""
     probs = np.array([[[0.9, 0.9, 0.1, 0.6], [0.9, 0.1, 0.1, 0.6]]], np.float32)
     truth = np.array([[[1, 0, 0, 1], [255, 0, 0, 1]]], np.uint8)
-    ((low, high, none),) = pieces_of(probs, truth, OVER, [np.array([128, 200, 255])])
+    ((low, high, none),) = count_regions(probs, truth, OVER, [np.array([128, 200, 255])])
     assert low.tolist() == [[3, 1, 1, 2], [2, 2, 0, 2]]
     assert high.tolist() == [[3, 1, 1, 2]]
     assert none.shape == (0, 4)
@@ -145,7 +145,7 @@ def test_regions_are_measured_at_each_level_that_is_wanted() -> None:
 def test_a_region_that_lies_on_another_class_is_neither_right_nor_background() -> None:
     probs = np.array([[0.1, 0.1], [0.8, 0.8], [0.1, 0.1]], np.float32)[:, None]
     truth = np.array([[[1, 2]]], np.uint8)
-    first, second = pieces_of(probs, truth, ONE, [np.array([128]), np.array([128])])
+    first, second = count_regions(probs, truth, ONE, [np.array([128]), np.array([128])])
     assert first[0].tolist() == [[2, 1, 0, 2]]
     assert second[0].tolist() == []
 
