@@ -129,7 +129,7 @@ def greedy() -> dict[str, Any]:
     judge = make_judge(MULTILABEL, F1, VOTES["soft"], target, probs, rule)
     prepared = time.perf_counter() - begin
     total = probs[0] + probs[1]
-    own_total = judge.spread[0] + judge.spread[1]
+    own_total = judge.values[0] + judge.values[1]
 
     def one_pass() -> None:
         for member in probs:
@@ -172,10 +172,10 @@ def greedy() -> dict[str, Any]:
 
 def greedy_first(judge: Any, among: Array, steps: int) -> list[int]:
     """The first picks, whether or not the last of them gains."""
-    total, picks = np.zeros_like(judge.spread[0]), []
+    total, picks = np.zeros_like(judge.values[0]), []
     for count in range(steps):
         picks.append(int(judge.step(total, count, among).argmax()))
-        total += judge.spread[picks[-1]]
+        total += judge.values[picks[-1]]
     return picks
 
 

@@ -131,19 +131,19 @@ def register_sampler(
 
 def register_vote(
     name: str,
-    spread: Callable[[Array], Array] | None = None,
-    gather: Callable[[Array], Array] | None = None,
+    transform: Callable[[Array], Array] | None = None,
+    inverse: Callable[[Array], Array] | None = None,
 ) -> None:
     """Add a vote: `ensemble.vote: <name>`; a mean on another scale.
 
-    spread: probabilities (N, C) float64 in [0, 1] -> the values that are averaged over members.
-    gather: their weighted means (N, C) -> probabilities; they are clipped to [0, 1], and for one
+    transform: probabilities (N, C) float64 in [0, 1] -> the values that are averaged over members.
+    inverse: their weighted means (N, C) -> probabilities; they are clipped to [0, 1], and for one
     class per image divided by their sum. `None` leaves the numbers as they are. Both go cell by
     cell: members are merged in chunks of rows.
     """
     from comp.ensemble.votes import VOTES, custom_vote
 
-    enter(VOTES, "vote", name, custom_vote(name, spread, gather))
+    enter(VOTES, "vote", name, custom_vote(name, transform, inverse))
 
 
 def register_layout(

@@ -1,6 +1,6 @@
 """Scores of many candidate blends, from running counts instead of a metric call each.
 
-A judge holds what a vote averages: `spread`, (M, C, N) float32, members by columns by images. For
+A judge holds what a vote averages: `values`, (M, C, N) float32, members by columns by images. For
 thresholds each column has its own order of images, the positive ones first: then the counts are
 those of one comparison, read once.
 """
@@ -24,7 +24,7 @@ Array = np.ndarray[Any, Any]
 class Judge(Protocol):
     """Says how good blends are; larger is better, whichever way the metric is up."""
 
-    spread: Array
+    values: Array
 
     def score(self, mean: Array) -> float:
         """How good this mean (C, N) of the members is."""
@@ -49,26 +49,26 @@ def make_judge(
     target: (N,) or (N, C); probs: members, each (N, C); rule: (C,), of a hard vote (M, C). The
     thresholds of sigmoid columns are obeyed; offsets of a softmax come after the weights are found.
     """
-    spread = _spread(task, vote, probs, rule, parts)
+    values = _values(task, vote, probs, rule, parts)
     weights = whole_weights(class_weights, target)
     columns = metric.column_score(task.target_ndim)
     counted = vote.rising and metric.wants == "labels"
     if counted and not task.link.normalized and (columns or metric.by_total):
-        cut = vote.spread(rule) if vote.gives_probs else np.full(spread.shape[1], 0.5)
-        return CountJudge(spread, target, cut, metric, task, class_weights)
+        cut = vote.transform(rule) if vote.gives_probs else np.full(values.shape[1], 0.5)
+        return CountJudge(values, target, cut, metric, task, class_weights)
     if counted and task.link.normalized and metric.by_class is not None:
-        return ClassJudge(spread, target, metric, weights)
+        return ClassJudge(values, target, metric, weights)
 
     def answer(mean: Array) -> Array:
         if not vote.gives_probs:
             return task.decide(mean.T, np.full(len(mean), 0.0 if task.link.normalized else 0.5))
-        merged = vote.gather(mean.T.astype(np.float64), task.link)
+        merged = vote.inverse(mean.T.astype(np.float64), task.link)
         return merged if metric.wants == "probs" else task.decide(merged, rule)
 
-    return PlainJudge(spread, target, answer, metric, weights)
+    return PlainJudge(values, target, answer, metric, weights)
 
 
-def _spread(
+def _values(
     task: Task, vote: Vote, probs: Sequence[Array], rule: Array, parts: Array | None
 ) -> Array:
     """(M, C, N) float32: what the vote averages."""
@@ -78,7 +78,7 @@ def _spread(
         if vote.ranks:
             out[m] = merged_ranks([member], np.ones(1), parts).T
         elif vote.gives_probs:
-            out[m] = vote.spread(np.asarray(member, dtype=np.float64)).T
+            out[m] = vote.transform(np.asarray(member, dtype=np.float64)).T
         else:
             out[m] = ballots(task, np.asarray(member), rules[m]).T
     return out
@@ -89,20 +89,20 @@ class CountJudge:
 
     def __init__(
         self,
-        spread: Array,
+        values: Array,
         target: Array,
         cut: Array,
         metric: Metric,
         task: Task,
         class_weights: Array | None = None,
     ) -> None:
-        truth = target.reshape(spread.shape[2], spread.shape[1]).T
+        truth = target.reshape(values.shape[2], values.shape[1]).T
         self.cut = cut.astype(np.float32)
         self.positives = truth.sum(axis=1).astype(np.float64)
-        self.spread = np.empty_like(spread)
+        self.values = np.empty_like(values)
         for c, column in enumerate(truth):
             order = np.argsort(column == 0, kind="stable")
-            self.spread[:, c] = spread[:, c, order]
+            self.values[:, c] = values[:, c, order]
         no, yes = (1.0, 1.0) if class_weights is None else class_weights
         self.weights = float(no), float(yes)
         self.part, self.pooled = metric.column_score(task.target_ndim), metric.by_total
@@ -114,7 +114,7 @@ class CountJudge:
     def step(self, total: Array, picked: int, among: Array) -> Array:
         """See Judge. The candidate alone is compared with what it would have to reach."""
         needed = self.cut[:, None] * np.float32(picked + 1) - total
-        return self._judged(self._counts(self.spread, needed, among))
+        return self._judged(self._counts(self.values, needed, among))
 
     def _counts(self, values: Array, needed: Array, among: Array | None = None) -> Array:
         """(members, C, 2): true and false positives of `values >= needed`."""
@@ -132,7 +132,7 @@ class CountJudge:
         no, yes = self.weights
         tp, fp = counts[..., 0], counts[..., 1]
         fn = self.positives - tp
-        tn = self.spread.shape[2] - self.positives - fp
+        tn = self.values.shape[2] - self.positives - fp
         if self.part is not None:
             return mean_of_defined(self.part(tp * yes, fp * no, fn * yes, tn * no))
         assert self.pooled is not None
@@ -142,9 +142,9 @@ class CountJudge:
 class ClassJudge:
     """For one class per image: the largest mean decides, and counts per class give the score."""
 
-    def __init__(self, spread: Array, target: Array, metric: Metric, weights: Array) -> None:
-        self.spread, self.target, self.weights = spread, target, weights.astype(np.float64)
-        self.part, self.classes = metric.by_class, spread.shape[1]
+    def __init__(self, values: Array, target: Array, metric: Metric, weights: Array) -> None:
+        self.values, self.target, self.weights = values, target, weights.astype(np.float64)
+        self.part, self.classes = metric.by_class, values.shape[1]
         self.totals = np.bincount(target, self.weights, self.classes)
 
     def score(self, mean: Array) -> float:
@@ -160,7 +160,7 @@ class ClassJudge:
 
     def step(self, total: Array, _: int, among: Array) -> Array:
         """See Judge."""
-        return np.array([self.score(total + self.spread[m]) for m in among])
+        return np.array([self.score(total + self.values[m]) for m in among])
 
 
 class PlainJudge:
@@ -168,21 +168,21 @@ class PlainJudge:
 
     def __init__(
         self,
-        spread: Array,
+        values: Array,
         target: Array,
         answer: Callable[[Array], Array],
         metric: Metric,
         weights: Array,
     ) -> None:
-        self.spread, self.target, self.answer, self.metric = spread, target, answer, metric
+        self.values, self.target, self.answer, self.metric = values, target, answer, metric
         self.weights = weights[None].astype(np.float64)
 
     def score(self, mean: Array) -> float:
         """See Judge."""
-        classes = max(2, self.spread.shape[1])
+        classes = max(2, self.values.shape[1])
         found = self.metric.weighted(self.target, self.answer(mean), classes, self.weights)[0]
         return float(found if self.metric.greater_is_better else -found)
 
     def step(self, total: Array, picked: int, among: Array) -> Array:
         """See Judge."""
-        return np.array([self.score((total + self.spread[m]) / (picked + 1)) for m in among])
+        return np.array([self.score((total + self.values[m]) / (picked + 1)) for m in among])

@@ -1,7 +1,7 @@
 """How the probabilities of several members become one answer.
 
-A vote of means spreads each member's probabilities out on a scale, averages there, and gathers the
-means back into probabilities. A hard vote counts decisions. Both go over the rows in chunks, so
+A vote of means transforms each member's probabilities to a scale, averages there, and transforms
+the means back into probabilities. A hard vote counts decisions. Both go over the rows in chunks, so
 that members may stay on the disk.
 """
 
@@ -43,17 +43,17 @@ class Vote:
     """One way to merge.
 
     `gives_probs`  whether probabilities come out of it
-    `spread`       a member's probs (N, C) -> what is averaged
-    `gather`       the weighted means, link -> probabilities
+    `transform`    a member's probs (N, C) -> what is averaged
+    `inverse`      the weighted means, link -> probabilities
     `ranks`        whether rows are replaced by their ranks first, which needs all of them
-    `rising`       whether `spread` rises and `gather` undoes it, so that thresholds can be compared
-                   with means that are not gathered
+    `rising`       whether `transform` rises and `inverse` undoes it: then thresholds can be
+                   transformed too and compared with the means
     """
 
     name: str
     gives_probs: bool
-    spread: Callable[[Array], Array]
-    gather: Callable[[Array, Link], Array]
+    transform: Callable[[Array], Array]
+    inverse: Callable[[Array, Link], Array]
     ranks: bool = False
     rising: bool = True
 
@@ -80,9 +80,9 @@ class Vote:
             return _decide(merged_ranks(members, shares, parts), self, task, rule, keep_probs)
         out = _Answers(members[0].shape, task, keep_probs)
         for rows in chunks(members[0].shape):
-            means = sum(w * self.spread(np.asarray(m[rows], dtype=np.float64))
+            means = sum(w * self.transform(np.asarray(m[rows], dtype=np.float64))
                         for m, w in zip(members, shares, strict=True) if w)  # fmt: skip
-            out.take(rows, self.gather(np.asarray(means), task.link), rule)
+            out.take(rows, self.inverse(np.asarray(means), task.link), rule)
         return out.result()
 
 
@@ -130,7 +130,7 @@ def checked_weights(members: Sequence[Array], weights: Array) -> Array:
 def _decide(merged: Array, vote: Vote, task: Task, rule: Array, keep_probs: bool) -> VoteResult:
     out = _Answers(merged.shape, task, keep_probs)
     for rows in chunks(merged.shape):
-        out.take(rows, vote.gather(merged[rows].astype(np.float64), task.link), rule)
+        out.take(rows, vote.inverse(merged[rows].astype(np.float64), task.link), rule)
     return out.result()
 
 
@@ -256,19 +256,19 @@ VOTES = {
 
 def custom_vote(
     name: str,
-    spread: Callable[[Array], Array] | None = None,
-    gather: Callable[[Array], Array] | None = None,
+    transform: Callable[[Array], Array] | None = None,
+    inverse: Callable[[Array], Array] | None = None,
 ) -> Vote:
     """A vote of means from a user's functions; what comes out is clipped and normalized.
 
     Nothing is assumed of the functions: `rising` is false.
     """
 
-    def gathered(means: Array, link: Link) -> Array:
-        probs = np.clip(means if gather is None else gather(means), 0, 1)
+    def merged(means: Array, link: Link) -> Array:
+        probs = np.clip(means if inverse is None else inverse(means), 0, 1)
         return _normalized(np.maximum(probs, _CLIP) if link.normalized else probs, link)
 
-    return Vote(name, True, spread or _as_they_are, gathered, rising=False)
+    return Vote(name, True, transform or _as_they_are, merged, rising=False)
 
 
 def check_vote(vote: Vote, metric: Metric) -> None:

@@ -28,14 +28,14 @@ def greedy_picks(judge: Judge, among: Array, rounds: int = _ROUNDS) -> list[int]
     Each round adds the member of `among` with which the mean of all picks scores best; of equals
     the first. R. Caruana et al., Ensemble selection from libraries of models, ICML 2004.
     """
-    total = np.zeros(judge.spread.shape[1:], dtype=np.float32)
+    total = np.zeros(judge.values.shape[1:], dtype=np.float32)
     picks: list[int] = []
     best, length = -np.inf, 0
     for count in range(rounds):
         scores = np.nan_to_num(judge.step(total, count, among), nan=-np.inf)
         pick = int(among[np.flatnonzero(scores >= scores.max() - TIE)[0]])
         picks.append(pick)
-        total += judge.spread[pick]
+        total += judge.values[pick]
         if scores.max() > best + TIE:
             best, length = float(scores.max()), count + 1
         if count + 1 - length >= _PATIENCE:
@@ -45,7 +45,7 @@ def greedy_picks(judge: Judge, among: Array, rounds: int = _ROUNDS) -> list[int]
 
 def _greedy(judge: Judge, seed: int) -> Array:
     """Shares of the picks; with six members and more, of selections from random halves too."""
-    members = len(judge.spread)
+    members = len(judge.values)
     bags = [np.arange(members)]
     if members >= _BAGGED_FROM:
         draw = rng.generator(seed, "bags")
@@ -66,9 +66,9 @@ def _optimize(judge: Judge, _: int) -> Array:
     weights, but moves this large leave the step. Kolda, Lewis & Torczon, Optimization by direct
     search, SIAM Review 45 (2003).
     """
-    members = len(judge.spread)
+    members = len(judge.values)
     singles = np.nan_to_num(
-        judge.step(np.zeros_like(judge.spread[0]), 0, np.arange(members)), nan=-np.inf
+        judge.step(np.zeros_like(judge.values[0]), 0, np.arange(members)), nan=-np.inf
     )
     starts = [np.full(members, 1 / members), np.eye(members)[singles.argmax()]]
     found = [_search(judge, start) for start in starts]
@@ -88,7 +88,7 @@ def _search(judge: Judge, weights: Array) -> tuple[Array, float]:
                 if not 0 < moved.sum() < np.inf or (share < 0 and weights[m] in (0.0, 1.0)):
                     continue
                 moved /= moved.sum()
-                there = np.float32(1 - share) * mean + np.float32(share) * judge.spread[m]
+                there = np.float32(1 - share) * mean + np.float32(share) * judge.values[m]
                 score = judge.score(there)
                 if score > best + TIE:
                     weights, mean, best, gained = moved, there, score, True
@@ -98,7 +98,7 @@ def _search(judge: Judge, weights: Array) -> tuple[Array, float]:
 
 
 def _mean(judge: Judge, weights: Array) -> Array:
-    return np.asarray(np.einsum("m,mcn->cn", weights.astype(np.float32), judge.spread))
+    return np.asarray(np.einsum("m,mcn->cn", weights.astype(np.float32), judge.values))
 
 
 WEIGHERS: dict[str, Callable[[Judge, int], Array] | None] = {

@@ -49,7 +49,7 @@ def half(target, strength, generator):
     return generator.permutation(len(target))[: max(2, len(target) // 2)]
 
 
-comp.register_vote("my_squares", np.square, np.sqrt)
+comp.register_vote("my_squares", transform=np.square, inverse=np.sqrt)
 
 
 @comp.register_layout("my_layout")

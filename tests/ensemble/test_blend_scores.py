@@ -21,7 +21,7 @@ WEIGHTS = np.array([0.15, 0.2, 0.25, 0.4, 0.0])
 
 def mean_of(judge: Any, weights: np.ndarray) -> np.ndarray:
     """(C, N) the weighted mean of what the vote averages."""
-    return np.einsum("m,mcn->cn", weights.astype(np.float32), judge.spread)
+    return np.einsum("m,mcn->cn", weights.astype(np.float32), judge.values)
 
 
 def test_a_judge_scores_a_blend_as_the_metric_scores_its_answer() -> None:
@@ -65,9 +65,9 @@ def test_a_step_is_the_score_of_each_member_added_to_the_picks(
     rule = task.link.neutral(probs[0].shape[1])
     judge = make_judge(task, METRICS[metric], VOTES[vote], target, probs, rule)
     assert isinstance(judge, kind)
-    total = judge.spread[1] + judge.spread[2]
+    total = judge.values[1] + judge.values[2]
     scores = judge.step(total, 2, np.array([0, 3, 2]))
-    expected = [judge.score((total + judge.spread[m]) / np.float32(3)) for m in (0, 3, 2)]
+    expected = [judge.score((total + judge.values[m]) / np.float32(3)) for m in (0, 3, 2)]
     assert scores.tolist() == pytest.approx(expected)
     assert len(set(expected)) > 1
 
@@ -77,7 +77,7 @@ def test_a_metric_that_is_better_when_small_is_judged_with_its_sign_turned() -> 
     metric = METRICS["log_loss"]
     judge = make_judge(MULTICLASS, metric, SOFT, target, probs, np.zeros(3))
     expected = -metric.score(target, probs[0], 3)
-    assert judge.score(judge.spread[0]) == pytest.approx(expected)
+    assert judge.score(judge.values[0]) == pytest.approx(expected)
     uniform = np.full((3, 80), 1 / 3, np.float32)
     assert judge.score(uniform) == pytest.approx(-np.log(3))
     assert expected > -np.log(3)
@@ -108,7 +108,7 @@ def test_members_of_a_hard_vote_decide_by_their_own_thresholds() -> None:
     probs = [np.array([[0.1], [0.3], [0.1], [0.3]]), np.array([[0.7], [0.9], [0.7], [0.9]])]
     rules = np.array([[0.2], [0.8]])
     judge = make_judge(BINARY, METRICS["macro_f1"], VOTES["hard"], target, probs, rules)
-    assert [judge.score(judge.spread[m]) for m in (0, 1)] == [1.0, 1.0]
+    assert [judge.score(judge.values[m]) for m in (0, 1)] == [1.0, 1.0]
 
 
 def test_ranks_are_taken_within_each_fold() -> None:
@@ -118,7 +118,7 @@ def test_ranks_are_taken_within_each_fold() -> None:
     half, metric = np.array([0.5]), METRICS["macro_f1"]
     for parts, score in ((fold, 1.0), (None, 0.5)):
         judge = make_judge(BINARY, metric, VOTES["rank"], target, probs, half, parts=parts)
-        assert judge.score(judge.spread[0]) == score
+        assert judge.score(judge.values[0]) == score
 
 
 @pytest.mark.parametrize(

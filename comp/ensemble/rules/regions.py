@@ -76,15 +76,15 @@ def merged(
         maps = np.asarray(member[row]).astype(np.float32)
         maps *= np.float32(1 / _STEPS) if member.dtype == np.uint8 else np.float32(1)
         side = side or maps.shape[1:]
-        total = total + np.float32(weight) * _spread(scaled(maps, *side)[None], vote, task)
-    out = vote.gather(total, task.link)[0] if vote.gives_probs else np.clip(total[0], 0, 1)
+        total = total + np.float32(weight) * _transformed(scaled(maps, *side)[None], vote, task)
+    out = vote.inverse(total, task.link)[0] if vote.gives_probs else np.clip(total[0], 0, 1)
     out = out / out.sum(axis=0, keepdims=True) if task.link.normalized else out
     return np.asarray(out, dtype=np.float32)
 
 
-def _spread(maps: Array, vote: Vote, task: Task) -> Array:
+def _transformed(maps: Array, vote: Vote, task: Task) -> Array:
     if vote.gives_probs:
-        return vote.spread(maps)
+        return vote.transform(maps)
     rule = task.link.neutral(maps.shape[1])
     flat = maps[0].reshape(len(maps[0]), -1).T  # one row per pixel
     return ballots(task, flat, rule).T.reshape(maps.shape)
