@@ -162,8 +162,8 @@ class ModelConfig(Section):
     drop_rate: Share = 0.0  # dropout before the head
     head: str = "linear"  # linear or mlp
     hidden: Count = 512  # units of the hidden layer of head mlp
-    init: str = "auto"  # how the head starts: auto (at the class prior), default, xavier or kaiming
-    # attributes: one head for each column of data.target
+    # how the head starts: default, auto (at the class prior), xavier or kaiming
+    init: str = "default"
     heads: Literal["one", "attributes"] = "one"
 
     def at(self, workspace: Path) -> ModelConfig:

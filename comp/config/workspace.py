@@ -252,6 +252,4 @@ def refuse_changes(where: str, old: dict[str, Any], config: Config) -> None:
 def _is_free(key: str, old: Any, new: Any) -> bool:
     if key == "train.epochs":
         return isinstance(old, int) and new > old
-    if key == "model.init":  # its default is another since 0.2.0; a run that began is past it
-        return (old, new) == ("default", "auto")
     return key.startswith(FREE)

@@ -21,7 +21,10 @@ class Starter:
 
 _CLASSIFICATION = Starter(
     "macro_f1",
-    ("model: {name: efficientnet_b0}", "train: {epochs: 25, batch_size: 32, lr: 1.0e-3}"),
+    (
+        "model: {name: efficientnet_b0, init: auto}",
+        "train: {epochs: 25, batch_size: 32, lr: 1.0e-3}",
+    ),
 )
 _SEGMENTATION = Starter(
     "dice",

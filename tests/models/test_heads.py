@@ -77,7 +77,7 @@ def test_a_network_without_a_head_is_refused() -> None:
 def test_the_first_logits_are_small_and_at_the_class_prior(name: str, outputs: int) -> None:
     """timm starts efficientnet_b0 with weights of 1 / sqrt(outputs): its logits spread widely."""
     torch.manual_seed(0)
-    config = ModelConfig(name=name, pretrained=False)
+    config = ModelConfig(name=name, pretrained=False, init="auto")
     net = build_net(config, outputs, 64, choose_device("fp32"))
     prior = [-2.0 + 0.1 * place for place in range(outputs)]
     set_class_prior(net.module, config, prior)

@@ -26,7 +26,7 @@ def test_a_state_starts_with_weights_of_its_seed_and_fold(tmp_path: Path) -> Non
 def test_a_network_starts_at_the_class_shares_of_its_training_rows(
     tmp_path: Path, kind: str
 ) -> None:
-    job = make_job(tmp_path, kind)
+    job = make_job(tmp_path, kind, model__init="auto")
     target = job.target[job.train_rows]
     bias = new_state(job, 2, 8).net.module.get_parameter("fc.bias").detach()
     found = job.task.link.probs(bias[None])[0].tolist()
@@ -38,7 +38,7 @@ def test_a_network_starts_at_the_class_shares_of_its_training_rows(
 
 
 def test_a_balanced_sampler_moves_the_start_to_the_shares_that_it_shows(tmp_path: Path) -> None:
-    job = make_job(tmp_path, "binary", train__sampler="balanced")
+    job = make_job(tmp_path, "binary", train__sampler="balanced", model__init="auto")
     rows = np.concatenate([np.flatnonzero(job.target == 0)[:9], np.flatnonzero(job.target)[:3]])
     job = replace(job, train_rows=np.sort(rows))
     bias = new_state(job, 2, 8).net.module.get_parameter("fc.bias").detach()
