@@ -164,6 +164,7 @@ class ModelConfig(Section):
     hidden: Count = 512  # units of the hidden layer of head mlp
     # how the head starts: default, auto (at the class prior), xavier or kaiming
     init: str = "default"
+    # attributes: one head for each column of data.target
     heads: Literal["one", "attributes"] = "one"
 
     def at(self, workspace: Path) -> ModelConfig:
