@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
-import threading
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -99,81 +95,6 @@ def test_the_whole_chain_runs_from_another_folder_and_leaves_nothing_there(
     assert str(work) not in made.manifest.read_text()
 
 
-def test_init_writes_a_config_below_the_workspace(
-    elsewhere: tuple[dict[str, Any], Path, Path],
-) -> None:
-    _, work, here = elsewhere
-    begun = comp.init("input", work, quiet=True)
-    assert begun.config == work / "configs/input.yaml"
-    assert "root: input" in begun.text
-    assert comp.load_config("configs/input.yaml", workspace=work).name == "input"
-    assert list(here.iterdir()) == []
-
-
-def state() -> dict[str, Any]:
-    """What the whole process shares."""
-    import cv2
-    import torch
-
-    return {
-        "handlers": [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)],
-        "environment": dict(os.environ),
-        "warnings": list(warnings.filters),
-        "threads": (torch.get_num_threads(), cv2.getNumThreads()),
-        "random": torch.random.get_rng_state().tolist(),
-        "exact": torch.are_deterministic_algorithms_enabled(),
-        "cudnn": (torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark),
-        "precision": torch.get_float32_matmul_precision(),
-    }
-
-
-def test_a_call_leaves_the_process_as_it_was_also_in_a_thread(
-    elsewhere: tuple[dict[str, Any], Path, Path],
-) -> None:
-    tree, work, _ = elsewhere
-    tree = {**tree, "train": {**tree["train"], "deterministic": True, "epochs": 1}}
-    before = state()
-    comp.make_folds(tree, work, quiet=True)
-    comp.train(tree, work, folds=0, quiet=True)
-    assert state() == before
-    raised: list[BaseException] = []
-
-    def call() -> None:
-        try:
-            comp.train(tree, work, folds=1, quiet=True)
-            comp.predict(tree, work, quiet=True)
-        except BaseException as problem:
-            raised.append(problem)
-
-    thread = threading.Thread(target=call)
-    thread.start()
-    thread.join()
-    assert raised == []
-    assert state() == before
-
-
-def test_an_interrupt_writes_a_checkpoint_and_raises(
-    elsewhere: tuple[dict[str, Any], Path, Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    tree, work, _ = elsewhere
-    comp.make_folds(tree, work, quiet=True)
-    import comp.train.loop as loop
-
-    update, before = loop.update, signal.getsignal(signal.SIGINT)
-
-    def interrupted(*args: Any) -> Any:
-        signal.raise_signal(signal.SIGINT)
-        return update(*args)
-
-    monkeypatch.setattr(loop, "update", interrupted)
-    with pytest.raises(KeyboardInterrupt, match="the same call continues there"):
-        comp.train(tree, work, folds=0, quiet=True)
-    assert signal.getsignal(signal.SIGINT) is before
-    assert (work / "runs/toy_multiclass/fold_0/last.pt").is_file()
-    monkeypatch.setattr(loop, "update", update)
-    assert comp.train(tree, work, folds=0, quiet=True).folds["skipped"].tolist() == [False]
-
-
 def test_weights_and_plugins_are_found_below_the_workspace(
     elsewhere: tuple[dict[str, Any], Path, Path],
 ) -> None:
@@ -205,9 +126,3 @@ def test_mistakes_are_exceptions_with_the_message_of_the_command_line(
         comp.train(tree, work, folds=[7])
     with pytest.raises(comp.errors.UsageError, match="nothing to show"):
         comp.board(work)
-
-
-def test_sets_are_laid_over_a_config() -> None:
-    config = comp.load_config(None, ["train.lr=1e-4"])
-    assert (config.name, config.train.lr) == ("default", 1e-4)
-    assert comp.load_config(config, ["name=other"]).name == "other"

@@ -63,7 +63,8 @@ def train(
     with steady(quiet):
         experiment = open_experiment(config, workspace)
         hours = max_hours if max_hours is not None else experiment.config.train.max_hours
-        stop = Stop(hours, "the same call", at_once=_interrupt)
+        again = "the same call without restart" if restart else "the same call"
+        stop = Stop(hours, again, at_once=_interrupt)
         done = run(experiment, _folds_text(folds), restart=restart, stop=stop)
     metric, rows, tables = experiment.metric.name, [], []
     for fold in done:

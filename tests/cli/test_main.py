@@ -84,12 +84,6 @@ def test_unknown_commands_and_options_are_usage_errors(comp: Run) -> None:
     assert comp("train", "--fld", "0")[0] == 2
 
 
-def test_the_resolved_config_is_printed_whole(comp: Run, config: str) -> None:
-    code, out, _ = comp("config", "-c", config, "--set", "train.lr=1e-4")
-    assert (code, yaml.safe_load(out)["train"]["lr"]) == (0, 1e-4)
-    assert yaml.safe_load(out)["ensemble"]["vote"] == "soft"
-
-
 def test_ctrl_c_exits_with_130(comp: Run, config: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
@@ -97,38 +91,6 @@ def test_ctrl_c_exits_with_130(comp: Run, config: str, monkeypatch: pytest.Monke
     monkeypatch.setattr("comp.stages.folds.make_plan", interrupted)
     code, _, err = comp("folds", "make", "-c", config)
     assert (code, "interrupted" in err) == (130, True)
-
-
-def test_check_says_no_with_its_own_exit_code(comp: Run, config: str) -> None:
-    code, out, err = comp("check", "-c", config)
-    assert (code, "unreadable" in out) == (0, True)
-    assert "wrote checks/toy_binary.html and checks/toy_binary.json" in err
-    assert "next: comp folds make -c toy.yaml" in err
-    Path("input/train/00007.png").write_bytes(b"")
-    code, out, err = comp("check", "-c", config)
-    assert (code, "error: training image '00007': an empty file" in out) == (3, True)
-    assert "comp check --bad skip" in err
-    code, out, err = comp("check", "-c", config, "--bad", "skip", "--json", "-q")
-    assert (code, err) == (0, "")
-    assert json.loads(out)["findings"][0]["ids"] == ["00007"]
-    code, _, err = comp("check", "-c", config, "--bad", "skp")
-    assert (code, "Did you mean 'skip'?" in err) == (2, True)
-
-
-def test_init_writes_a_config_that_check_reads(comp: Run, config: str) -> None:
-    code, out, err = comp("init", "input")
-    assert (code, "layout: csv" in out) == (0, True)
-    assert "guesses in it are marked with `# ?`" in err
-    assert "next: comp check -c configs/input.yaml" in err
-    assert comp("check", "-c", "configs/input.yaml")[0] == 0
-    code, _, err = comp("init", "nowhere")
-    assert (code, "nowhere: no such folder" in err) == (3, True)
-
-
-def test_augment_show_writes_a_picture(comp: Run, config: str) -> None:
-    code, out, _ = comp("augment", "show", "-c", config, "--images", "2", "--draws", "3")
-    assert (code, out) == (0, "augment.png\n")
-    assert Path("augment.png").read_bytes()[:4] == b"\x89PNG"
 
 
 def test_help_and_the_early_errors_do_not_pay_for_torch() -> None:
@@ -145,9 +107,3 @@ def test_help_and_the_early_errors_do_not_pay_for_torch() -> None:
         [sys.executable, "-c", check], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-
-
-def test_an_option_under_its_old_name_works_with_a_note(comp: Run, config: str) -> None:
-    code, _, err = comp("check", "-c", config, "--allow-unasked")
-    assert code == 0
-    assert "note: --allow-unasked is called --allow-extra-images now" in err

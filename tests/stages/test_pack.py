@@ -59,12 +59,12 @@ def test_every_row_is_compared_where_that_is_asked_for(
     real = stage.open_pack
 
     def open_pack(*given: Any, verify: bool, **more: Any) -> Any:
-        asked.append(verify)
+        asked.append((verify, more.get("masks", True)))
         return real(*given, verify=verify, **more)
 
     monkeypatch.setattr(stage, "open_pack", open_pack)
     packed(toy("segmentation", 4), verify=verify)
-    assert asked == [verify] * 3
+    assert asked == [(verify, False), (verify, False), (verify, True)]
 
 
 def test_images_that_cannot_be_read_are_all_named(toy: Toy) -> None:

@@ -117,11 +117,15 @@ def test_without_a_sample_or_a_test_folder_there_is_nothing_to_count(
 
 
 def test_the_format_is_that_of_the_sample_or_of_the_ids_of_the_test_images(planned: Toy) -> None:
-    for over, suffix in (({}, ""), ({"data__sample_submission": None}, ".png")):
-        experiment = opened(planned(**over))
+    ids = [f"t{number:03d}" for number in range(6)]
+    lines = ["id,label", *(f"{name},0" for name in reversed(ids))]
+    Path("input/sample_submission.csv").write_text("\n".join(lines) + "\n")
+    expected = {"sample_submission.csv": ids[::-1], None: [f"{name}.png" for name in ids]}
+    for sample, rows in expected.items():
+        experiment = opened(planned(data__sample_submission=sample))
         index = read_train(experiment)
         made = format_of(experiment, index, read_test_images(experiment, index.classes))
-        assert made.sample.ids == tuple(f"t{number:03d}{suffix}" for number in range(6))
+        assert list(made.sample.ids) == rows
 
 
 def test_two_submissions_are_compared_by_name_or_path(finished: Toy, workspace: Path) -> None:
