@@ -101,11 +101,11 @@ def test_another_form_of_the_same_name_takes_the_place_of_the_first(
 ) -> None:
     again(trained)
     again(trained, submission={"write": "coco"})
-    names = [path.name for path in sorted(Path("submissions").iterdir())]
+    names = [path.name for path in sorted(Path("submissions").glob("[!.]*"))]
     assert names == ["toy_segmentation.coco.json", "toy_segmentation.json"]
     assert "toy_segmentation.csv is replaced by" in capsys.readouterr().err
     again(trained)
-    names = [path.name for path in sorted(Path("submissions").iterdir())]
+    names = [path.name for path in sorted(Path("submissions").glob("[!.]*"))]
     assert names == ["toy_segmentation.csv", "toy_segmentation.json"]
 
 
