@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from comp.data.folds.balance import Balance
     from comp.data.folds.plan import FoldPlan
+    from comp.stages.check import Checked
     from comp.stages.experiment import Experiment
 
 
@@ -71,9 +72,9 @@ def init(
     Raises UsageError when the config is there already (unless `replace`), DataError when nothing in
     the folder is recognised.
     """
-    from comp.stages.init import init as begin
-
     with steady(quiet):
+        from comp.stages.init import init as begin
+
         written = None if out is None else Path(out)
         made = begin(Path(data), written, replace=replace, workspace=Path(workspace))
     return InitResult(made.path, made.text, made.guesses, made.problems)
@@ -114,12 +115,9 @@ def check(
     unreadable images aside. allow_extra_images: test images that the sample submission does not
     list are meant to be there. Raises ConfigError; errors in the data are findings.
     """
-    import pandas as pd
-
-    from comp.stages.check import check as look
-    from comp.stages.check import record
-
     with steady(quiet):
+        from comp.stages.check import check as look
+
         experiment = open_experiment(config, workspace)
         found = look(
             experiment,
@@ -127,6 +125,14 @@ def check(
             skip=skip_unreadable,
             allow_extra_images=allow_extra_images,
         )
+        return _found(found, experiment.workspace.check_html)
+
+
+def _found(found: Checked, page: Path) -> CheckResult:
+    import pandas as pd
+
+    from comp.stages.check import record
+
     groups = [
         (name, group.name, group.confidence)
         for group in found.copies.proposals
@@ -138,7 +144,7 @@ def check(
         proposals=pd.DataFrame(groups, columns=["id", "group", "confidence"]),
         classes=pd.Series(found.about["classes"], name="images", dtype="int64"),
         ok=not found.bad,
-        page=experiment.workspace.check_html,
+        page=page,
         record=record(found),
     )
 
@@ -190,15 +196,15 @@ def make_folds(
     write a plan that separates copies; its manifests say so.
     Raises DataError, PlanError for another plan that is there and for one that leaks.
     """
-    from comp.stages import folds
-
     with steady(quiet):
+        from comp.stages import folds
+
         experiment = open_experiment(config, workspace)
         if extend:
             plan, balance, _ = folds.extend_folds(experiment, allow_leak=allow_leak)
         else:
             plan, balance, _ = folds.make_folds(experiment, replace=replace, allow_leak=allow_leak)
-    return _plan(experiment, plan, balance)
+        return _plan(experiment, plan, balance)
 
 
 def read_plan(config: ConfigLike, workspace: str | Path, *, quiet: bool = False) -> Plan:
@@ -207,12 +213,12 @@ def read_plan(config: ConfigLike, workspace: str | Path, *, quiet: bool = False)
     Raises PlanError where there is none, or one of other data; ConfigError where the config wants
     other folds.
     """
-    from comp.stages.folds import show_folds
-
     with steady(quiet):
+        from comp.stages.folds import show_folds
+
         experiment = open_experiment(config, workspace)
         plan, balance = show_folds(experiment)
-    return _plan(experiment, plan, balance)
+        return _plan(experiment, plan, balance)
 
 
 def _plan(experiment: Experiment, plan: FoldPlan, balance: Balance) -> Plan:
@@ -253,10 +259,10 @@ def pack(
     verify: compare every row with its checksum. Raises DataError with the images that cannot be
     read, PackError.
     """
-    import pandas as pd
-
-    from comp.stages.pack import pack as make
-
     with steady(quiet):
+        import pandas as pd
+
+        from comp.stages.pack import pack as make
+
         made = make(open_experiment(config, workspace), verify=verify)
-    return PackResult(pd.DataFrame([vars(part) for part in made]).set_index("part"))
+        return PackResult(pd.DataFrame([vars(part) for part in made]).set_index("part"))

@@ -40,24 +40,50 @@ def open_experiment(config: ConfigLike, workspace: str | Path) -> Experiment:
     return experiment.open_experiment(as_config(config, root), root)
 
 
-@contextlib.contextmanager
-def steady(quiet: bool) -> Iterator[None]:
-    """Leave the process as it was: environment, warnings, threads, random numbers, precision.
+# What the imports of libraries (and `comp.data.loader.recipes`, `comp.models.device`) put into the
+# environment: everything else in it belongs to the caller, who may set it while a call runs.
+_SET_BY_IMPORTS = (
+    "CUBLAS_WORKSPACE_CONFIG",
+    "KMP_DUPLICATE_LIB_OK",
+    "KMP_INIT_AT_FORK",
+    "LD_LIBRARY_PATH",
+    "NO_ALBUMENTATIONS_UPDATE",
+    "PYTORCH_NVFUSER_DISABLE_FALLBACK",
+    "TORCHINDUCTOR_CACHE_DIR",
+)
 
+
+@contextlib.contextmanager
+def steady(quiet: bool, *, network: bool = False) -> Iterator[None]:
+    """Leave the process as it was; whatever is slow to import is imported in the block.
+
+    The environment and the warning filters always; with `network`, for a block that runs one, the
+    threads, random numbers and switches of torch and cv2 too.
     An interrupt (SIGINT) that training turned into a checkpoint goes on as KeyboardInterrupt.
     """
-    environment = dict(os.environ)
-    with quietly(quiet), warnings.catch_warnings(), _libraries():
+    with _environment(), warnings.catch_warnings(), quietly(quiet), contextlib.ExitStack() as stack:
+        if network:
+            stack.enter_context(_libraries())
         try:
             yield
         except Interrupted as problem:
             if problem.exit_code == 128 + signal.SIGINT:
                 raise KeyboardInterrupt(str(problem)) from problem
             raise
-        finally:
-            for name in [name for name in os.environ if name not in environment]:
-                del os.environ[name]
-            os.environ.update(environment)
+
+
+@contextlib.contextmanager
+def _environment() -> Iterator[None]:
+    """Take out of the environment what imports put there."""
+    before = {name: os.environ.get(name) for name in _SET_BY_IMPORTS}
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 @contextlib.contextmanager

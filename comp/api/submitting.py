@@ -63,14 +63,14 @@ def ensemble(
     Raises RunError for a fold that is not finished, PlanError and PredictionsError for predictions
     that do not belong together, SubmissionError for a file that would be refused: none is written.
     """
-    from comp.stages.ensemble import ensemble as run
-    from comp.stages.ensembling.result import Request
+    with steady(quiet, network=True):
+        from comp.stages.ensemble import ensemble as run
+        from comp.stages.ensembling.result import Request
 
-    with steady(quiet):
         experiment = open_experiment(config, workspace)
         added = tuple(experiment.path(path) for path in add)
         made = run(experiment, Request(tuple(runs), added, partial, out, add_kind))
-    return _given(made)
+        return _given(made)
 
 
 def _given(made: Ensembled) -> EnsembleResult:
@@ -131,9 +131,9 @@ def submit(
     Raises SubmissionError for a file that would be refused, UsageError for no such file, and when
     sending ConfigError without `submission.site` and `submission.competition` or without a token.
     """
-    from comp.stages import submission
-
     with steady(quiet):
+        from comp.stages import submission
+
         experiment = open_experiment(config, workspace)
         wanted = experiment.name if name is None else name
         path = submission.find(wanted, experiment.workspace.root)
@@ -163,15 +163,14 @@ def board(workspace: str | Path, *, quiet: bool = False) -> BoardResult:
 
     Scores are NaN where they are not known.
     """
-    import pandas as pd
-
-    from comp.stages.board import read_board
-
     with steady(quiet):
-        groups = read_board(Path(workspace))
-    rows = [
-        {"metric": group.metric, "plan": group.plan, **vars(entry)}
-        for group in groups
-        for entry in group.entries
-    ]
-    return BoardResult(pd.DataFrame(rows))
+        import pandas as pd
+
+        from comp.stages.board import read_board
+
+        rows = [
+            {"metric": group.metric, "plan": group.plan, **vars(entry)}
+            for group in read_board(Path(workspace))
+            for entry in group.entries
+        ]
+        return BoardResult(pd.DataFrame(rows))

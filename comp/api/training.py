@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from comp.inference.predictions import Predictions
     from comp.stages.experiment import Experiment
+    from comp.stages.train import Trained
 
 Folds = Literal["all"] | str | int | Iterable[int]
 
@@ -55,17 +56,21 @@ def train(
     RunError when a fold was begun with another config, plan or data, HeldError when another process
     trains it, OutOfTime after `max_hours`, TrainError and ModelError.
     """
-    import pandas as pd
+    with steady(quiet, network=True):
+        from comp.stages.train import train as run
+        from comp.train.stop import Stop
 
-    from comp.stages.train import train as run
-    from comp.train.stop import Stop
-
-    with steady(quiet):
-        experiment = open_experiment(config, workspace)
+        experiment, numbers = open_experiment(config, workspace), _folds_text(folds)
         hours = max_hours if max_hours is not None else experiment.config.train.max_hours
         again = "the same call without restart" if restart else "the same call"
         stop = Stop(hours, again, at_once=_interrupt)
-        done = run(experiment, _folds_text(folds), restart=restart, stop=stop)
+        done = run(experiment, numbers, restart=restart, stop=stop)
+        return _finished(experiment, done)
+
+
+def _finished(experiment: Experiment, done: Sequence[Trained]) -> TrainResult:
+    import pandas as pd
+
     metric, rows, tables = experiment.metric.name, [], []
     for fold in done:
         best, folder = fold.manifest["best"], experiment.workspace.fold(fold.fold)
@@ -163,9 +168,9 @@ def predict(
 
     Raises RunError for a fold that is not finished, DataError, PredictionsError.
     """
-    from comp.stages.predict import predict as run
+    with steady(quiet, network=True):
+        from comp.stages.predict import predict as run
 
-    with steady(quiet):
         experiment = open_experiment(config, workspace)
         run(experiment, _folds_text(folds))
         return _read(experiment, folds)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
+import subprocess
+import sys
 import threading
 import warnings
 from collections.abc import Callable
@@ -44,8 +47,8 @@ def disturb() -> None:
     import cv2
     import torch
 
-    os.environ["PATH"] = "nowhere"
-    os.environ["COMP_TEST"] = "1"
+    os.environ["LD_LIBRARY_PATH"] = "nowhere"
+    os.environ["NO_ALBUMENTATIONS_UPDATE"] = "changed by an import"
     warnings.simplefilter("error", ResourceWarning)
     torch.set_num_threads(torch.get_num_threads() + 1)
     cv2.setNumThreads(cv2.getNumThreads() + 1)
@@ -59,7 +62,7 @@ def disturb() -> None:
 
 def test_all_that_the_process_shares_is_put_back() -> None:
     before = state()
-    with steady(quiet=True):
+    with steady(quiet=True, network=True):
         disturb()
         during = state()
     assert [name for name, value in during.items() if value == before[name]] == ["handlers"]
@@ -68,10 +71,34 @@ def test_all_that_the_process_shares_is_put_back() -> None:
 
 def test_it_is_put_back_after_an_error_too() -> None:
     before = state()
-    with pytest.raises(ZeroDivisionError), steady(quiet=True):
+    with pytest.raises(ZeroDivisionError), steady(quiet=True, network=True):
         disturb()
         raise ZeroDivisionError
     assert state() == before
+
+
+def test_what_another_thread_does_meanwhile_stays() -> None:
+    import torch
+
+    entered, leave = threading.Event(), threading.Event()
+
+    def call() -> None:
+        with steady(quiet=True):
+            os.environ["NO_ALBUMENTATIONS_UPDATE"] = "changed by an import"
+            entered.set()
+            leave.wait()
+
+    before = os.environ.get("NO_ALBUMENTATIONS_UPDATE")
+    thread = threading.Thread(target=call)
+    thread.start()
+    entered.wait()
+    os.environ["COMP_TEST_TOKEN"] = "x"
+    drawn = torch.rand(3).tolist(), random.random()
+    leave.set()
+    thread.join()
+    assert os.environ.pop("COMP_TEST_TOKEN", None) == "x"
+    assert os.environ.get("NO_ALBUMENTATIONS_UPDATE") == before
+    assert (torch.rand(3).tolist(), random.random()) != drawn
 
 
 @pytest.mark.parametrize("quiet", [True, False])
@@ -126,3 +153,61 @@ def test_training_in_the_main_thread_or_another_leaves_the_process_as_it_was(
     thread.join()
     assert raised == []
     assert state() == before
+
+
+FRESH = """
+import json, os, sys, warnings
+import comp
+
+config, work = json.load(sys.stdin), sys.argv[1]
+
+def state():
+    return dict(os.environ), list(warnings.filters)
+
+def settings():
+    import cv2, random, torch
+    cudnn = torch.backends.cudnn
+    return (
+        cv2.getNumThreads(), torch.get_num_threads(), random.getstate(),
+        torch.random.get_rng_state().tolist(), cudnn.deterministic, cudnn.benchmark,
+        torch.are_deterministic_algorithms_enabled(), torch.get_float32_matmul_precision(),
+    )
+
+before = state()
+calls = {
+    "make_folds": lambda: comp.make_folds(config, work, quiet=True),
+    "read_plan": lambda: comp.read_plan(config, work, quiet=True),
+    "check": lambda: comp.check(config, work, quiet=True),
+    "pack": lambda: comp.pack(config, work, quiet=True),
+    "train": lambda: comp.train(config, work, quiet=True),
+    "predict": lambda: comp.predict(config, work, quiet=True).oof,
+    "ensemble": lambda: comp.ensemble(config, work, quiet=True),
+    "submit": lambda: comp.submit(config, work, quiet=True),
+    "board": lambda: comp.board(work, quiet=True),
+    "init": lambda: comp.init("input", work, quiet=True),
+}
+for name, call in calls.items():
+    known = settings() if "torch" in sys.modules else None
+    call()
+    for what, old, new in zip(("environment", "warning filters"), before, state()):
+        assert new == old, (name, what, new, old)
+    assert known is None or settings() == known, name
+"""
+
+
+@pytest.mark.slow
+def test_each_call_in_a_fresh_process_leaves_it_as_it_was(toy: Toy, workspace: Path) -> None:
+    tree = toy("multiclass", train__deterministic=True, train__epochs=1)
+    run = [sys.executable, "-c", FRESH, str(workspace)]
+    subprocess.run(run, input=json.dumps(tree), text=True, check=True)
+
+
+def test_reading_a_plan_imports_no_network(planned: Toy, workspace: Path) -> None:
+    tree = planned()
+    code = (
+        "import json, sys, comp\n"
+        "comp.read_plan(json.load(sys.stdin), sys.argv[1], quiet=True)\n"
+        "assert not {'torch', 'albumentations'} & set(sys.modules)\n"
+    )
+    run = [sys.executable, "-c", code, str(workspace)]
+    subprocess.run(run, input=json.dumps(tree), text=True, check=True)
