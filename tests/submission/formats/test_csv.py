@@ -171,6 +171,7 @@ def test_one_column_of_labels_may_have_the_same_label_everywhere(tmp_path: Path)
 
 def test_two_tables_are_compared_by_the_column_of_ids_wherever_it_stands(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("label,id\ncat,1\ndog,2\n")
-    (tmp_path / "b.csv").write_text("id,label\n2,cat\n1,cat\n")
+    (tmp_path / "b.csv").write_text("id,label\n2,cat\n1,dog\n")
     found = CsvFormat.diff(tmp_path / "a.csv", tmp_path / "b.csv", "id")
-    assert found == Diff(2, ("2",), {("label", "dog", "cat"): 1}, {})
+    changes = {("label", "cat", "dog"): 1, ("label", "dog", "cat"): 1}
+    assert found == Diff(2, ("1", "2"), changes, {})

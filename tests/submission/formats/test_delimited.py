@@ -34,9 +34,19 @@ def read(
         "id,a,b\n007,1,0\n003,0,1",
         "id,a,b\n007,1,0\n003,0,1\n\n\n",
         '"id",a,b\n"007",1,0\n003,0,"1"\n',
+        '"id",a,b\n"007",1,0\n003,0,"1"\n\n\n',
         "\ufeffid,a,b\n007,1,0\n003,0,1\n",
     ],
-    ids=["plain", "crlf", "cr", "no final newline", "blank lines", "quotes", "bom"],
+    ids=[
+        "plain",
+        "crlf",
+        "cr",
+        "no final newline",
+        "blank lines",
+        "quotes",
+        "quotes, blank lines",
+        "bom",
+    ],
 )
 def test_a_table_is_read_however_its_lines_end_and_its_cells_are_quoted(
     tmp_path: Path, content: str
