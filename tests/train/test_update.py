@@ -28,14 +28,17 @@ Make = Callable[..., tuple[Job, TrainState]]
 
 
 class Mean(nn.Module):
-    """A linear layer on the mean colour. `times`: what the logits are multiplied with."""
+    """A linear layer on the mean colour. `times`: what the logits are multiplied with; `seen`: how
+    many images came at once."""
 
     def __init__(self) -> None:
         super().__init__()
         self.fc = nn.Linear(3, 3)
         self.times = 1.0
+        self.seen: list[int] = []
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
+        self.seen.append(len(images))
         return self.fc(images.mean(dim=(2, 3))) * self.times
 
 
@@ -83,10 +86,10 @@ def by_hand(job: Job, state: TrainState) -> tuple[torch.Tensor, float]:
 
 
 @pytest.mark.parametrize("clip", [None, 1e-3])
-@pytest.mark.parametrize("micro", [8, 3, 1])
+@pytest.mark.parametrize(("micro", "seen"), [(8, [8]), (3, [3, 3, 2]), (1, [1] * 8)])
 @pytest.mark.parametrize("scaled", [False, True], ids=["plain", "scaled"])
 def test_an_update_in_parts_is_one_step_on_the_whole_batch(
-    make: Make, micro: int, clip: float | None, scaled: bool
+    make: Make, micro: int, seen: list[int], clip: float | None, scaled: bool
 ) -> None:
     job, state = make(train__clip_grad=clip)
     state.micro_batch = micro
@@ -94,6 +97,7 @@ def test_an_update_in_parts_is_one_step_on_the_whole_batch(
     before = weights(state)
     expected, loss = by_hand(job, state)
     update(job, state, IMAGES, TARGET)
+    assert state.net.module.seen == seen
     torch.testing.assert_close(weights(state), expected)
     assert not torch.equal(weights(state), before)
     assert state.loss_sum.tolist() == pytest.approx([loss, 1.0])
@@ -127,10 +131,12 @@ def test_the_average_of_the_weights_follows_them(make: Make) -> None:
     assert torch.dist(average, now) < torch.dist(start, now)
 
 
+@pytest.mark.parametrize("scaled", [False, True], ids=["plain", "scaled"])
 def test_a_step_with_a_loss_that_is_no_number_leaves_nothing_behind(
-    make: Make, capsys: pytest.CaptureFixture[str]
+    make: Make, capsys: pytest.CaptureFixture[str], scaled: bool
 ) -> None:
     job, state = make(train__ema=0.5)
+    state.scaler = torch.amp.GradScaler("cpu", enabled=scaled)
     state.net.module.times, state.epoch, state.step = float("nan"), 2, 4
     before = weights(state)
     update(job, state, IMAGES, TARGET)
