@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import cv2
@@ -18,6 +17,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from comp.core.errors import TrainError, WorkerError
+from comp.core.parallel import read_ahead
 from comp.data.cache.mask_store import MaskStore
 from comp.data.cache.store import Images
 from comp.data.loader.batches import Batches, Key
@@ -40,6 +40,7 @@ class Loader:
         self._order = order
         self._pinned = torch.cuda.is_available()
         self._torch = _torch_loader(batches, order, workers, self._pinned) if workers else None
+        self._running: Generator[Batch, None, None] | None = None
 
     def __len__(self) -> int:
         return len(self._order)
@@ -56,37 +57,30 @@ class Loader:
             raise TrainError(f"an epoch has {len(self)} steps; it cannot begin at {first_step}")
         if self._torch is None:
             return self._alone(number, first_step)
+        if self._running is not None:
+            self._running.close()  # its thread reads from the workers that the new epoch takes
         self._order.chosen = (number, first_step)
-        return _with_advice(_ahead((batch[0], batch[1]) for batch in iter(self._torch)))
+        batches = ((batch[0], batch[1]) for batch in iter(self._torch))
+        steps = range(first_step, len(self))
+        # Each is fetched from its worker while the one before is used
+        found = read_ahead(lambda _: next(batches), steps, threads=1, waiting=1)
+        self._running = _with_advice(found)
+        return self._running
 
     def _alone(self, number: int, first_step: int) -> Iterator[Batch]:
         """A thread makes each batch while the one before is used, in memory that is allocated here:
         memory that a thread allocates is returned to the system each time, at the same cost."""
-        coming: Future[Batch] | None = None
-        with ThreadPoolExecutor(1) as pool:
-            for keys in self._order.keys(number, first_step):
-                before = coming
-                coming = pool.submit(self._make, keys, self._batches.buffer(len(keys)))
-                if before is not None:
-                    yield before.result()
-            if coming is not None:
-                yield coming.result()
+        work = (
+            (keys, self._batches.buffer(len(keys))) for keys in self._order.keys(number, first_step)
+        )
+        return read_ahead(self._make, work, threads=1, waiting=1)
 
-    def _make(self, keys: list[Key], buffer: Any) -> Batch:
-        images, target = self._batches.make(keys, buffer)
+    def _make(self, work: tuple[list[Key], Any]) -> Batch:
+        images, target = self._batches.make(*work)
         return (images.pin_memory(), target.pin_memory()) if self._pinned else (images, target)
 
 
-def _ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
-    """The same batches; each is fetched from its worker while the one before is used."""
-    with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(next, batches, None)
-        while (batch := coming.result()) is not None:
-            coming = pool.submit(next, batches, None)
-            yield batch
-
-
-def _with_advice(batches: Iterator[Batch]) -> Iterator[Batch]:
+def _with_advice(batches: Iterator[Batch]) -> Generator[Batch, None, None]:
     """The same batches; the death of a worker is a WorkerError."""
     try:
         yield from batches

@@ -134,6 +134,7 @@ def test_workers_change_nothing(alone: list[object], workers: int) -> None:
     begun = loader.epoch(2)
     next(begun)  # an epoch that is left in the middle
     assert listed(loader.epoch(0)) == alone[0]
+    assert next(begun, None) is None
 
 
 @pytest.mark.parametrize("first_step", [0, 1, 5, 6])
