@@ -12,7 +12,6 @@ import hashlib
 import io
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ from comp.check.duplicates.candidate_pairs import THUMB
 from comp.check.duplicates.sift import WIDTH, find_features
 from comp.core import checksums, files, progress
 from comp.core.errors import CheckError, CompError
-from comp.core.parallel import cores
+from comp.core.parallel import cores, read_ahead
 from comp.data.images.decode import decode_image, read_content
 
 Array = np.ndarray[Any, Any]
@@ -87,20 +86,17 @@ def measure_images(paths: Sequence[Path], cache: Path) -> ImageStats:
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)  # our threads are one per core already
     try:
-        with ThreadPoolExecutor(cores()) as pool:
-            return _joined(_measured(blocks, cache, pool), cache)
+        return _joined(_measured(blocks, cache), cache)
     finally:
         cv2.setNumThreads(threads)
 
 
-def _measured(
-    blocks: Sequence[Sequence[Path]], cache: Path, pool: ThreadPoolExecutor
-) -> Iterator[ImageStats]:
+def _measured(blocks: Sequence[Sequence[Path]], cache: Path) -> Iterator[ImageStats]:
     for paths in progress.track(blocks, len(blocks), f"measuring images, {BLOCK} at a time"):
         place = cache / f"{_key(paths)[:24]}.npz"
         known = _load(place, len(paths))
         if known is None:
-            known = _stacked(list(pool.map(_measure, paths)))
+            known = _stacked(list(read_ahead(_measure, paths, cores())))
             with files.replacing(place) as beside, beside.open("wb") as handle:
                 np.savez(handle, **{f.name: getattr(known, f.name) for f in fields(ImageStats)})
         yield known

@@ -78,10 +78,16 @@ def _soft_cells(target: Tensor, columns: int) -> Tensor:
     return target.reshape(len(target), columns, *target.shape[2:]).float()
 
 
-def _soft_classes(target: Tensor, columns: int) -> Tensor:
-    from torch.nn.functional import one_hot as torch_one_hot
+def fill_one_hot(zeros: Tensor, numbers: Tensor) -> Tensor:
+    """`zeros` (N, C, ...) with a one for the class number (N, ...) int64 of each cell."""
+    return zeros.scatter_(1, numbers.unsqueeze(1), 1.0)
 
-    return torch_one_hot(target.long(), columns).movedim(-1, 1).float()
+
+def _soft_classes(target: Tensor, columns: int) -> Tensor:
+    import torch
+
+    shape = len(target), columns, *target.shape[1:]
+    return fill_one_hot(torch.zeros(shape, device=target.device), target.long())
 
 
 def _along_classes(rule: Array, probs: Array) -> Array:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from comp.core.errors import ConfigError, pick
 from comp.tasks.counts import IGNORED
+from comp.tasks.kinds import fill_one_hot
 from comp.tasks.overlap_losses import OVERLAPS, make_overlap
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ def _sigmoid_focal(terms: Terms) -> LossFunction:
     return loss
 
 
-def _spread(logits: Tensor, target: Tensor, smoothing: float) -> Tensor:
+def _class_target(logits: Tensor, target: Tensor, smoothing: float) -> Tensor:
     """(N, C, ...) probabilities of a softmax target: class numbers, or soft already; smoothed.
 
     Zeros where a pixel is ignored.
@@ -142,8 +143,7 @@ def _spread(logits: Tensor, target: Tensor, smoothing: float) -> Tensor:
     if not target.is_floating_point():
         judged = judged_pixels(target, logits)
         inside = target if isinstance(judged, float) else target * judged[:, 0]
-        hot = torch.zeros_like(logits, dtype=torch.float32)
-        target = hot.scatter_(1, inside.unsqueeze(1), 1.0)
+        target = fill_one_hot(torch.zeros_like(logits, dtype=torch.float32), inside)
         return (target * (1 - smoothing) + smoothing / logits.shape[1]) * judged
     return target * (1 - smoothing) + smoothing / logits.shape[1]
 
@@ -152,7 +152,7 @@ def soft(logits: Tensor, target: Tensor, link: str, smoothing: float) -> Tensor:
     """A target in the form of its link as probabilities (N, C, ...), smoothed; zeros where a pixel
     is ignored (before smoothing, for a sigmoid)."""
     if link == "softmax":
-        return _spread(logits, target, smoothing)
+        return _class_target(logits, target, smoothing)
     return _smooth(target * judged_pixels(target, logits), smoothing)
 
 
@@ -161,7 +161,7 @@ def _softmax_focal(terms: Terms) -> LossFunction:
     import torch
 
     def loss(logits: Tensor, target: Tensor) -> Tensor:
-        target = _spread(logits, target, terms.smoothing)
+        target = _class_target(logits, target, terms.smoothing)
         logs = logits.float().log_softmax(dim=1)
         cells = -target * (1 - logs.exp()) ** terms.gamma * logs
         if terms.alpha is not None:
@@ -194,12 +194,12 @@ def _softmax_asymmetric(terms: Terms, focus: float = 1.0, others: float = 4.0) -
     """timm's AsymmetricLossSingleLabel (Ridnik et al. 2021), for soft targets too."""
 
     def loss(logits: Tensor, target: Tensor) -> Tensor:
-        truth = _spread(logits, target, 0.0)
+        truth = _class_target(logits, target, 0.0)
         logs = logits.float().log_softmax(dim=1)
         probs = logs.exp()
         wrong = 1 - probs * truth - (1 - probs) * (1 - truth)
         logs = logs * wrong.clamp(min=0) ** (focus * truth + others * (1 - truth))
-        cells = -logs * _spread(logits, truth, terms.smoothing)
+        cells = -logs * _class_target(logits, truth, terms.smoothing)
         if terms.weights is not None:
             cells = cells * along_classes(terms.weights, logits)
         return cells.sum(dim=1).mean()
@@ -235,7 +235,7 @@ def _sigmoid_f1(terms: Terms) -> LossFunction:
 
 def _softmax_f1(terms: Terms) -> LossFunction:
     def loss(logits: Tensor, target: Tensor) -> Tensor:
-        truth = _spread(logits, target, terms.smoothing)
+        truth = _class_target(logits, target, terms.smoothing)
         return _soft_f1(logits.float().softmax(dim=1) * judged_pixels(target, logits), truth)
 
     return loss

@@ -25,7 +25,7 @@ from comp.tasks.counts import (
     mean_of_defined,
     pixel_accuracy,
 )
-from comp.tasks.kinds import TASKS, TargetKind, Task
+from comp.tasks.kinds import TASKS, TargetKind, Task, one_hot
 
 Array = np.ndarray[Any, Any]
 Weighted = Callable[[Array, Array, int, Array], Array]
@@ -185,8 +185,8 @@ def _roc_auc(target: Array, probs: Array, _: int, weights: Array) -> Array:
     One class per image: each class against the rest (binary: the one column).
     """
     columns = probs.shape[1]
-    one_hot = target.ndim == 1 and columns > 1
-    truth = target[:, None] == np.arange(columns) if one_hot else target.reshape(probs.shape) > 0
+    by_class = target.ndim == 1 and columns > 1
+    truth = (one_hot(target, columns) if by_class else target.reshape(probs.shape)) > 0
     areas = [_area(truth[:, c], probs[:, c], weights) for c in range(columns)]
     return mean_of_defined(np.stack(areas, axis=-1))
 

@@ -22,7 +22,7 @@ Array = np.ndarray[Any, Any]
 
 ENCODINGS = ("utf-8", "cp949")  # the second is what Korean Excel saves
 DELIMITERS = (",", "\t", ";")
-_BOM = b"\xef\xbb\xbf"
+BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class TextForm:
     def of(cls, text: str, encoding: str, bom: bool, delimiter: str) -> TextForm:
         """The form of a text."""
         line, newline, _ = text.partition("\n")
-        header = (_BOM if bom else b"") + line.removesuffix("\r").encode(encoding)
+        header = (BOM if bom else b"") + line.removesuffix("\r").encode(encoding)
         return cls(
             encoding=encoding,
             bom=bom,
@@ -62,7 +62,7 @@ class TextForm:
 
 def decode(path: Path, content: bytes) -> tuple[str, bool, str]:
     """The encoding, whether a byte order mark is there, and the text without it."""
-    bare = content.removeprefix(_BOM)
+    bare = content.removeprefix(BOM)
     for encoding in ENCODINGS:
         try:
             return encoding, bare is not content, bare.decode(encoding)

@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from comp.core.errors import SubmissionError, first, repeated
+from comp.data.index.table_text import BOM
 from comp.submission.sample import Sample
-
-_BOM = b"\xef\xbb\xbf"
 
 # Header, number of rows, numbers of the lines with too few or many cells, and the columns.
 _Parsed = tuple[list[str], int, list[int], dict[str, tuple[str, ...]]]
@@ -24,7 +23,7 @@ def read_delimited(path: Path, sample: Sample) -> tuple[dict[str, tuple[str, ...
     """
     form = sample.form
     try:
-        text = _read_bytes(path).removeprefix(_BOM).decode(form.encoding)
+        text = _read_bytes(path).removeprefix(BOM).decode(form.encoding)
         header, rows, odd, columns = _plain(text, form.delimiter) or _any(text, form.delimiter)
     except (UnicodeDecodeError, csv.Error) as problem:
         return {}, [f"not a {form.encoding} table: {problem}"]
@@ -47,8 +46,8 @@ def form_warnings(path: Path, sample: Sample) -> list[str]:
     """How the bytes around the cells differ from the sample's; sites read them all the same."""
     out = []
     line = _read_bytes(path).split(b"\n", 1)[0]
-    if line.startswith(_BOM) != sample.form.bom:
-        has, other = ("a", "none") if line.startswith(_BOM) else ("no", "one")
+    if line.startswith(BOM) != sample.form.bom:
+        has, other = ("a", "none") if line.startswith(BOM) else ("no", "one")
         out.append(f"the file has {has} byte order mark, the sample has {other}")
     if line.endswith(b"\r") != (sample.form.newline == "\r\n"):
         out.append(f"lines do not end as in the sample ({sample.form.newline!r})")
