@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from annotated_types import Ge, Gt, Le, Lt, MinLen
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 
 from comp.config.schema import Config
 from comp.config.values import Section
@@ -21,7 +19,8 @@ from comp.config.values import Section
 _BEGIN = "<!-- reference: written by `make docs` from comp/config/schema.py -->"
 _END = "<!-- end of reference -->"
 _NAMES = {str: "text", int: "integer", float: "number", bool: "true or false", type(None): "null"}
-_BOUNDS = {Ge: ">=", Gt: ">", Le: "<=", Lt: "<"}
+# The attribute of a constraint that holds the bound -> the words before it
+_BOUNDS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<", "min_length": "of at least"}
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ def _inner(annotation: Any) -> type[Section] | None:
 
 
 def _default(field: FieldInfo) -> str:
-    if field.default is PydanticUndefined:
+    if field.is_required():
         return "needed"
     if field.default is None or isinstance(field.default, bool):
         return {None: "null", True: "true", False: "false"}[field.default]
@@ -131,12 +130,12 @@ def _bounds(metadata: tuple[Any, ...]) -> str:
     found = []
     for item in metadata:
         parts = item.metadata if isinstance(item, FieldInfo) else [item]
-        for part in parts:
-            sign = _BOUNDS.get(type(part))
-            if sign is not None:
-                found.append(f"{sign} {getattr(part, type(part).__name__.lower())}")
-            if isinstance(part, MinLen):
-                found.append(f"of at least {part.min_length}")
+        found += [
+            f"{words} {getattr(part, name)}"
+            for part in parts
+            for name, words in _BOUNDS.items()
+            if getattr(part, name, None) is not None
+        ]
     return " and ".join(found)
 
 

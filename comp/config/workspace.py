@@ -76,10 +76,6 @@ class Workspace:
         return self.root / "cache"
 
     @property
-    def submission_csv(self) -> Path:
-        return self.root / "submissions" / f"{self.name}.csv"
-
-    @property
     def submission_json(self) -> Path:
         return self.root / "submissions" / f"{self.name}.json"
 
