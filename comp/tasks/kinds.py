@@ -65,7 +65,7 @@ def _softmax_probs(logits: Tensor) -> Tensor:
 
 
 def _as_logits(target: Tensor, logits: Tensor) -> Tensor:
-    return target.reshape(logits.shape).to(logits.dtype)
+    return target.reshape(logits.shape).float()  # bf16 would round soft targets: 0.3 to 0.3008
 
 
 def _as_classes(target: Tensor, logits: Tensor) -> Tensor:

@@ -44,6 +44,9 @@ class Terms:
     costs: tuple[float, float] = (0.3, 0.7)
 
 
+_LEAST_MISSED = 1e-6  # 1 - p in a focal loss with gamma below 1
+
+
 @dataclass(frozen=True)
 class Loss:
     """A loss.
@@ -127,10 +130,24 @@ def _sigmoid_focal(terms: Terms) -> LossFunction:
         judged = judged_pixels(target, logits)
         target = _smooth(target * judged, terms.smoothing)
         alpha = -1 if terms.alpha is None else terms.alpha
-        cells: Tensor = sigmoid_focal_loss(logits.float(), target, alpha=alpha, gamma=terms.gamma)
+        if terms.gamma < 1:
+            cells = _focal_below_one(logits.float(), target, alpha, terms.gamma)
+        else:
+            cells = sigmoid_focal_loss(logits.float(), target, alpha=alpha, gamma=terms.gamma)
         return (cells * cell_weights(terms.weights, target) * judged).mean()
 
     return loss
+
+
+def _focal_below_one(logits: Tensor, target: Tensor, alpha: float, gamma: float) -> Tensor:
+    """What torchvision computes; the slope of (1 - p) ** gamma stays finite at p = 1."""
+    from torch.nn.functional import binary_cross_entropy_with_logits
+
+    probs = logits.sigmoid()
+    missed = probs * (1 - target) + (1 - probs) * target
+    cells = binary_cross_entropy_with_logits(logits, target, reduction="none")
+    cells = cells * missed.clamp_min(_LEAST_MISSED) ** gamma
+    return cells if alpha < 0 else cells * (alpha * target + (1 - alpha) * (1 - target))
 
 
 def _class_target(logits: Tensor, target: Tensor, smoothing: float) -> Tensor:
@@ -163,7 +180,10 @@ def _softmax_focal(terms: Terms) -> LossFunction:
     def loss(logits: Tensor, target: Tensor) -> Tensor:
         target = _class_target(logits, target, terms.smoothing)
         logs = logits.float().log_softmax(dim=1)
-        cells = -target * (1 - logs.exp()) ** terms.gamma * logs
+        missed = 1 - logs.exp()
+        if terms.gamma < 1:  # else the slope of missed ** gamma is infinite at 0
+            missed = missed.clamp_min(_LEAST_MISSED)
+        cells = -target * missed**terms.gamma * logs
         if terms.alpha is not None:
             first = torch.arange(logits.shape[1], device=logits.device) == 0
             shares = torch.where(first, 1 - terms.alpha, terms.alpha)

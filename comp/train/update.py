@@ -23,6 +23,7 @@ def update(job: Job, state: TrainState, images: torch.Tensor, target: torch.Tens
     """
     device, clip = job.device.torch_device, job.config.train.clip_grad
     total = torch.zeros((), device=device)
+    kept = [buffer.clone() for buffer in state.net.module.buffers()]
     batch = mix(
         state.net.to_device(images),
         target.to(device, non_blocking=True),
@@ -32,7 +33,7 @@ def update(job: Job, state: TrainState, images: torch.Tensor, target: torch.Tens
         state.net.mean,
         (job.config.seed, job.fold, state.epoch, state.step),
     )
-    for part, truth in batch.parts(math.ceil(len(images) / state.micro_batch)):
+    for part, truth in batch.parts(_parts(len(images), state.micro_batch)):
         logits = state.net.logits(part)
         loss = state.loss(logits, job.task.link.loss_target(truth, logits))
         loss = loss * (len(part) / len(images))
@@ -42,6 +43,8 @@ def update(job: Job, state: TrainState, images: torch.Tensor, target: torch.Tens
     norm = torch.zeros_like(total) if scaled else _norm(state, clip)
     loss_now, norm_now = torch.stack([total, norm]).tolist()
     if not (math.isfinite(loss_now) and math.isfinite(norm_now)):
+        for buffer, before in zip(state.net.module.buffers(), kept, strict=True):
+            buffer.copy_(before)  # a forward pass that is not finite spoils BatchNorm's statistics
         _skip(job, state, loss_now)
         return
     state.loss_sum += torch.stack([total, torch.ones_like(total)])
@@ -49,6 +52,13 @@ def update(job: Job, state: TrainState, images: torch.Tensor, target: torch.Tens
         state.scaler.unscale_(state.optimizer)
         _norm(state, clip)
     _step(state)
+
+
+def _parts(images: int, micro_batch: int) -> int:
+    """How many parts a batch is seen in: of one image only where that was asked for, because
+    BatchNorm cannot train on one."""
+    count = math.ceil(images / micro_batch)
+    return count if micro_batch == 1 else min(count, max(1, images // 2))
 
 
 def _step(state: TrainState) -> None:

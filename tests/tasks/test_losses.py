@@ -192,3 +192,28 @@ def test_what_is_not_judged_does_not_change_a_loss(name: str, link: str) -> None
     wrong = logits.detach().clone()
     wrong[..., 4:] *= -1
     torch.testing.assert_close(loss(wrong, LINKS[link].loss_target(masks, wrong)), right.detach())
+
+
+@pytest.mark.parametrize("link", ["sigmoid", "softmax"])
+@pytest.mark.parametrize("gamma", [0.0, 0.3, 0.9])
+def test_a_focal_loss_has_a_finite_slope_where_the_network_is_certain(
+    link: str, gamma: float
+) -> None:
+    logits = torch.tensor([[200.0, -200.0], [-200.0, 200.0]], requires_grad=True)
+    target = torch.tensor([0, 1]) if link == "softmax" else torch.eye(2)
+    loss = make_loss("focal", link, Terms(gamma=gamma))(logits, target)
+    loss.backward()
+    assert logits.grad is not None
+    assert torch.isfinite(logits.grad).all()
+    assert loss.item() == pytest.approx(0, abs=1e-6)
+
+
+def test_a_focal_loss_below_one_is_that_of_torchvision() -> None:
+    from torchvision.ops import sigmoid_focal_loss
+
+    logits, target = torch.tensor([[0.3, -1.2], [2.0, 0.1]]), torch.eye(2)
+    for alpha in (None, 0.25):
+        found = make_loss("focal", "sigmoid", Terms(gamma=0.5, alpha=alpha))(logits, target)
+        given = -1 if alpha is None else alpha
+        want = sigmoid_focal_loss(logits, target, alpha=given, gamma=0.5, reduction="mean")
+        torch.testing.assert_close(found, want)

@@ -195,3 +195,50 @@ def test_what_is_mixed_depends_on_the_place_of_the_step_alone(make: Make) -> Non
         losses.append(float(state.loss_sum[0]))
     assert losses[0] == losses[1]
     assert len(set(losses)) == 3
+
+
+class Normed(Mean):
+    """BatchNorm before the layer: its statistics see what a forward pass sees."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(3)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.fc(self.norm(images.mean(dim=(2, 3)) * self.times))
+
+
+def test_a_forward_pass_that_is_not_finite_leaves_batch_norm_as_it_was(make: Make) -> None:
+    """F57."""
+    job, state = make(Normed)
+    update(job, state, IMAGES, TARGET)
+    before = deepcopy(state.net.module.state_dict())
+    module: Any = state.net.module
+    module.times = float("nan")
+    update(job, state, IMAGES, TARGET)
+    assert state.skipped == 1
+    for name, value in state.net.module.state_dict().items():
+        assert torch.equal(value, before[name]), name
+
+
+@pytest.mark.parametrize(
+    ("images", "micro", "parts"), [(3, 2, [3]), (5, 2, [3, 2]), (8, 3, [3, 3, 2])]
+)
+def test_no_part_of_a_batch_holds_a_single_image(
+    make: Make, images: int, micro: int, parts: list[int]
+) -> None:
+    job, state = make(Normed)
+    state.micro_batch = micro
+    seen: list[int] = []
+    state.net.module.register_forward_pre_hook(lambda _, given: seen.append(len(given[0])))
+    update(job, state, IMAGES[:images], TARGET[:images])
+    assert seen == parts
+
+
+def test_single_images_are_taken_where_they_were_asked_for(make: Make) -> None:
+    job, state = make(Mean)
+    state.micro_batch = 1
+    seen: list[int] = []
+    state.net.module.register_forward_pre_hook(lambda _, given: seen.append(len(given[0])))
+    update(job, state, IMAGES[:3], TARGET[:3])
+    assert seen == [1, 1, 1]
