@@ -29,8 +29,8 @@ class TrainResult:
     `folds`    one row per fold: best_epoch (counted from 1), its score on the validation part (a
                column called like the metric) and valid_loss, epochs that were trained, skipped
                (it was finished before), folder
-    `history`  one row per fold and epoch: fold, epoch (counted from 0), lr, train_loss, valid_loss,
-               the metric, and more, as in history.csv
+    `history`  one row per fold and epoch: fold, epoch (counted from 1), lr, train_loss, valid_loss,
+               the metric, and more; history.csv, which counts epochs from 0
     `metric`   what the score is
     """
 
@@ -64,7 +64,8 @@ def train(
         hours = max_hours if max_hours is not None else experiment.config.train.max_hours
         again = "the same call without restart" if restart else "the same call"
         stop = Stop(hours, again, at_once=_interrupt)
-        done = run(experiment, numbers, restart=restart, stop=stop)
+        called = f"comp.train(config, workspace, {numbers!r}{', restart=True' * restart})"
+        done = run(experiment, numbers, restart=restart, stop=stop, command=called)
         return _finished(experiment, done)
 
 
@@ -86,6 +87,7 @@ def _finished(experiment: Experiment, done: Sequence[Trained]) -> TrainResult:
             }
         )
         table = pd.read_csv(folder.history)
+        table["epoch"] += 1
         table.insert(0, "fold", fold.fold)
         tables.append(table)
     history = pd.concat(tables, ignore_index=True)
@@ -109,9 +111,11 @@ class FoldProbabilities:
 
     `ids`      N texts
     `probs`    (N, C) float32 in [0, 1] (binary: C = 1, of the second class); for segmentation
-               (N, C, H, W) uint8, 255ths, mapped from the file
+               (N, C, H, W) uint8, 255ths, mapped from the file, which stays open and cannot be
+               written to
     `classes`  the names of the columns (binary: of both classes)
     `source`   where they came from: plan fingerprint, fold, checkpoint digest, TTA, ...
+    `frame`    the same as a frame: ids as index, classes as columns; UsageError for segmentation
     """
 
     ids: tuple[str, ...]
@@ -135,9 +139,12 @@ class FoldProbabilities:
 class PredictResult:
     """The predictions of trained folds.
 
-    `valid`   fold -> probabilities of its validation part
-    `test`    fold -> probabilities of the test images
-    `folder`  runs/<name>/, where they are kept
+    `valid`      fold -> FoldProbabilities of its validation part
+    `test`       fold -> FoldProbabilities of the test images
+    `folder`     runs/<name>/, where they are kept
+    `oof`        out-of-fold probabilities, each image by the model that did not see it: a frame
+                 with ids as index, classes as columns
+    `test_mean`  the mean of the folds' probabilities of the test images, likewise
     """
 
     valid: dict[int, FoldProbabilities]
@@ -204,4 +211,8 @@ def _read(experiment: Experiment, folds: Folds) -> PredictResult:
 
 
 def _given(found: Predictions) -> FoldProbabilities:
-    return FoldProbabilities(found.ids, found.probs, found.classes, found.source)
+    """Tables in memory: a fold's file is closed, and its rows may be changed."""
+    import numpy as np
+
+    probs = np.array(found.probs) if found.probs.ndim == 2 else found.probs
+    return FoldProbabilities(found.ids, probs, found.classes, found.source)

@@ -45,12 +45,18 @@ class Trained:
 
 
 def train(
-    experiment: Experiment, folds: str, *, restart: bool = False, stop: Stop | None = None
+    experiment: Experiment,
+    folds: str,
+    *,
+    restart: bool = False,
+    stop: Stop | None = None,
+    command: str | None = None,
 ) -> list[Trained]:
     """Train the folds that `folds` names; finished ones are skipped, unfinished ones are resumed.
 
     restart: remove what these folds have and begin again. stop: when to stop in the middle; None:
-    on a signal, and after `train.max_hours`.
+    on a signal, and after `train.max_hours`. command: what was called, for `sessions.json`;
+    None: the command line of this process.
     Raises RunError when a run folder was begun with another config or plan, HeldError when another
     process is at work in it; Interrupted and OutOfTime after a checkpoint was written.
     """
@@ -71,7 +77,7 @@ def train(
         )
     again = "the same command without --restart" if restart else "the same command"
     stop = Stop(config.train.max_hours, again) if stop is None else stop
-    trainer = _Trainer(experiment, index, plan, stop)
+    trainer = _Trainer(experiment, index, plan, stop, command)
     done = []
     with trainer.stop.listening():
         for place, (fold, run) in enumerate(runs.items(), 1):
@@ -98,7 +104,15 @@ def _ended_early(run: RunDir) -> bool:
 class _Trainer:
     """Opens the pack and the device only when a fold is to be trained."""
 
-    def __init__(self, experiment: Experiment, index: Index, plan: FoldPlan, stop: Stop) -> None:
+    def __init__(
+        self,
+        experiment: Experiment,
+        index: Index,
+        plan: FoldPlan,
+        stop: Stop,
+        command: str | None = None,
+    ) -> None:
+        self.command = command
         self.experiment, self.index, self.plan, self.stop = experiment, index, plan, stop
         self.pack: Pack | None = None
         self.device: Device | None = None
@@ -167,6 +181,7 @@ class _Trainer:
             stop=self.stop,
             content=index.file_sizes(),
             workspace=self.experiment.workspace.root,
+            command=self.command,
         )
 
 

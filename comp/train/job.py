@@ -36,6 +36,7 @@ class Job:
                   `comp.train.validate.Validation` and the epoch
     `content`     a digest of the sizes of the image files; "" where it is not known
     `workspace`   the folder that paths of the config are relative to
+    `command`     what was called, for the record; None: the command line of this process
     """
 
     config: Config
@@ -57,6 +58,7 @@ class Job:
     stop: Stop = field(default_factory=Stop)
     content: str = ""
     workspace: Path = Path()
+    command: str | None = None
 
     @property
     def columns(self) -> int:

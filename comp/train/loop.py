@@ -80,7 +80,11 @@ def _run(job: Job, micro_batch: int, workers: int) -> dict[str, Any]:
     state = open_state(job, len(loader), micro_batch)
     if state.history:  # a crash may have left the file behind the checkpoint
         files.write_text(job.run.history, history_csv(state.history))
-    note_session(job.run, state.epoch, state.step, job.device.describe())
+    note_session(
+        *(job.run, state.epoch, state.step, job.device.describe()),
+        command=job.command,
+        workspace=job.workspace,
+    )
     with job.stop.at_a_step(), open_tracker(job.config, job.run, state.history) as tracker:
         _train_on(job, state, loader, tracker)
     leave = partial(_leave_if_asked, job, state)

@@ -1,5 +1,5 @@
-"""What trained a fold: each start of a command notes its command line, versions, commit and machine
-in `sessions.json`."""
+"""What trained a fold: each start of a command or call notes what was run, versions, commit and
+machine in `sessions.json`."""
 
 from __future__ import annotations
 
@@ -19,9 +19,19 @@ from comp.core.errors import CompError
 from comp.core.provenance import git_commit, versions
 
 
-def note_session(run: RunDir, epoch: int, step: int, device: str) -> None:
+def note_session(
+    run: RunDir,
+    epoch: int,
+    step: int,
+    device: str,
+    *,
+    command: str | None = None,
+    workspace: Path = Path(),
+) -> None:
     """Add an entry for this process, which begins at `epoch` and `step`, unless it has one.
 
+    command: what was run; None: the command line of this process. workspace: the folder that it was
+    run for, which is noted with its commit.
     A list that cannot be read is replaced: it is only a note, and training does not need it.
     """
     entry = {
@@ -30,12 +40,12 @@ def note_session(run: RunDir, epoch: int, step: int, device: str) -> None:
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "epoch": epoch,
         "step": step,
-        "command": shlex.join(["comp", *sys.argv[1:]]),
-        "folder": str(Path.cwd()),
+        "command": command or shlex.join(["comp", *sys.argv[1:]]),
+        "folder": str(workspace.absolute()),
         "device": device,
         "platform": platform.platform(),
         "versions": versions(),
-        "git": _commits(),
+        "git": _commits(workspace.absolute()),
     }
     before = _read(run.sessions)
     same = [
@@ -65,5 +75,5 @@ def _read(path: Path) -> list[dict[str, Any]]:
 
 
 @functools.cache  # per process: its code does not change while it runs
-def _commits() -> dict[str, str | None]:
-    return {"comp": git_commit(Path(comp.__file__).parent), "here": git_commit(Path.cwd())}
+def _commits(folder: Path) -> dict[str, str | None]:
+    return {"comp": git_commit(Path(comp.__file__).parent), "here": git_commit(folder)}

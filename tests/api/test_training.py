@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 from collections.abc import Callable
@@ -31,10 +32,10 @@ def test_folds_have_a_row_each_and_a_history_by_epoch(finished: Toy, workspace: 
     assert done.folds["folder"].tolist() == [
         workspace / f"runs/toy_binary/fold_{k}" for k in (0, 1)
     ]
-    assert done.history[["fold", "epoch"]].to_numpy().tolist() == [[0, 0], [0, 1], [1, 0], [1, 1]]
+    assert done.history[["fold", "epoch"]].to_numpy().tolist() == [[0, 1], [0, 2], [1, 1], [1, 2]]
     for fold, row in done.folds.iterrows():
         own = done.history[done.history["fold"] == fold].set_index("epoch")
-        best = own.loc[row["best_epoch"] - 1]
+        best = own.loc[row["best_epoch"]]
         assert best["macro_f1"] == pytest.approx(row["macro_f1"], abs=1e-6)
         assert own["macro_f1"].max() == best["macro_f1"]
 
@@ -55,6 +56,10 @@ def test_a_fold_starts_over_on_request(finished: Toy, workspace: Path) -> None:
         comp.train(changed, workspace, 0, quiet=True)
     done = comp.train(changed, workspace, 0, restart=True, quiet=True)
     assert (done.folds["skipped"].tolist(), done.folds["epochs"].tolist()) == ([False], [1])
+    noted = json.loads((workspace / "runs/toy_binary/fold_0/sessions.json").read_text())["sessions"]
+    assert [(entry["command"], entry["folder"]) for entry in noted] == [
+        ("comp.train(config, workspace, '0', restart=True)", str(workspace))
+    ]
 
 
 @pytest.mark.parametrize(("restart", "words"), [(False, ""), (True, " without restart")])
@@ -112,6 +117,7 @@ def test_predictions_are_made_where_they_are_missing_and_read_back(
     assert made.folder == folder
     assert (list(made.valid), list(made.test)) == ([0, 1], [0, 1])
     part = made.valid[1]
+    assert (type(part.probs), part.probs.flags.writeable) == (np.ndarray, True)
     assert part.probs.shape == (12, 1)
     assert (part.classes, part.source["fold"], part.source["part"]) == (("0", "1"), 1, "valid")
     read = comp.read_predictions(finished(), workspace, 1, quiet=True)

@@ -27,6 +27,20 @@ def test_each_process_leaves_one_entry(tmp_path: Path, monkeypatch: pytest.Monke
     assert {"comp", "python", "torch", "timm", "numpy", "albumentations"} <= set(first["versions"])
 
 
+def test_a_call_is_noted_with_its_workspace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setattr("comp.train.sessions.git_commit", lambda folder: folder.name)
+    run = RunDir(tmp_path / "run")
+    run.path.mkdir()
+    note_session(run, 0, 0, "cpu", command="comp.train(...)", workspace=tmp_path / "work")
+    (entry,) = entries(run)
+    assert (entry["command"], entry["folder"]) == ("comp.train(...)", str(tmp_path / "work"))
+    assert entry["git"] == {"comp": "comp", "here": "work"}
+
+
 def test_a_list_that_cannot_be_read_stops_nothing(tmp_path: Path) -> None:
     run = RunDir(tmp_path)
     run.sessions.write_text("{torn")
