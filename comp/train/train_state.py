@@ -124,7 +124,7 @@ def new_state(job: Job, steps: int, micro_batch: int, *, empty: bool = False) ->
         empty=empty,
     )
     net = with_tiles(net, config.image)
-    if not empty and not job.task.spatial:
+    if not empty and config.model.init == "auto":
         set_class_prior(net.module, config.model, _prior_logits(job).tolist())
     if not empty:
         net.mean, net.std = _channel_norms(job, net)
