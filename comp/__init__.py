@@ -21,6 +21,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from comp import errors
     from comp.api.data import check, init, load_config, make_folds, pack, read_plan
     from comp.api.register import (
         register_layout,
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     )
     from comp.api.submitting import board, ensemble, submit
     from comp.api.training import predict, read_predictions, train
-    from comp.core import errors
     from comp.core.errors import CompError
 
 __version__ = "0.2.0"
@@ -70,33 +70,34 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """A public name, imported when it is first asked for."""
+    """A public name, imported when it is first used."""
     if name == "errors":
-        return import_module("comp.core.errors")
+        return import_module("comp.errors")
     for module, names in _HOMES.items():
         if name in names:
-            return getattr(import_module(module), name)
+            return _with_modules(getattr(import_module(module), name), name)
     raise AttributeError(f"module 'comp' has no attribute {name!r}")
 
 
-class _Room(ModuleType):
-    """A folder of `comp` with the name of a public function: it can be called like it."""
-
-    @property
-    def __wrapped__(self) -> Any:
-        return __getattr__(self.__name__.removeprefix("comp."))
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.__wrapped__(*args, **kwargs)
+def _with_modules(function: Any, name: str) -> Any:
+    """The function `comp.train` with the modules of the folder `comp/train` that are imported, so
+    that `comp.train.loop` and `import comp.train.loop as loop` find them."""
+    folder = sys.modules.get(f"comp.{name}")
+    if folder is not None:
+        inside = {key: part for key, part in vars(folder).items() if isinstance(part, ModuleType)}
+        vars(function).update(inside)
+    return function
 
 
 class _Package(ModuleType):
-    """`comp` itself: importing `comp.train.loop` binds the folder to `comp.train`, the function."""
+    """`comp` itself: `comp.train` is the function, also once the folder `comp/train` is imported.
+
+    `from comp.train.loop import x` needs no binding: it looks in `sys.modules`.
+    """
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name in __all__ and isinstance(value, ModuleType) and name != "errors":
-            value.__class__ = _Room
-        super().__setattr__(name, value)
+        if name == "errors" or name not in __all__ or not isinstance(value, ModuleType):
+            super().__setattr__(name, value)
 
 
 sys.modules[__name__].__class__ = _Package

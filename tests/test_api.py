@@ -44,15 +44,22 @@ def test_every_public_name_is_there_and_documented() -> None:
         _ = comp.trian
 
 
-def test_a_folder_with_the_name_of_a_function_can_be_called_like_it() -> None:
-    import inspect
-
-    import comp.check.audit
-    import comp.ensemble.votes
-    import comp.train.loop
-
-    assert inspect.ismodule(comp.train)
-    assert [*inspect.signature(comp.train).parameters][:3] == ["config", "workspace", "folds"]
+def test_a_function_stays_itself_when_the_folder_of_its_name_is_imported() -> None:
+    code = (
+        "import importlib, inspect, pickle, comp\n"
+        "modules = {'train': 'stop', 'check': 'findings', 'ensemble': 'votes'}\n"
+        "for name, module in modules.items():\n"
+        "    before = getattr(comp, name)\n"
+        "    inside = importlib.import_module(f'comp.{name}.{module}')\n"
+        "    function = getattr(comp, name)\n"
+        "    assert function is before and inspect.isfunction(function), function\n"
+        "    assert getattr(function, module) is inside\n"
+        "    assert pickle.loads(pickle.dumps(function)) is function\n"
+        "import comp.train.stop as stop\n"
+        "from comp.train import stop as again\n"
+        "assert comp.train.stop.Stop is stop.Stop is again.Stop\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
     with pytest.raises(comp.errors.ConfigError, match=r"nowhere.yaml: no such config"):
         comp.train("nowhere.yaml", "work")
 
@@ -121,6 +128,8 @@ def test_mistakes_are_exceptions_with_the_message_of_the_command_line(
         comp.train({**tree, "train": {"epoch": 3}}, work)
     with pytest.raises(comp.errors.PlanError):
         comp.read_plan(tree, work)
+    with pytest.raises(comp.errors.DataError, match=r"Set data\.root in the config\.$"):
+        comp.make_folds({**tree, "data": {**tree["data"], "root": "inptu"}}, work)
     with pytest.raises(comp.CompError, match="there is no fold 7"):
         comp.make_folds(tree, work, quiet=True)
         comp.train(tree, work, folds=[7])

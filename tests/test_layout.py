@@ -25,6 +25,7 @@ CROSS_CUTTING = {
     "test_cardamage.py",
     "test_demo.py",
     "test_drift.py",
+    "test_errors.py",
     "test_faults_page.py",
     "test_laws.py",
     "test_layout.py",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from comp.api.steady import ConfigLike, as_config, open_experiment, steady
+from comp.api.steady import ConfigLike, as_config, as_folder, open_experiment, steady
 from comp.config.loading import load_config as read_config
 from comp.config.plain_yaml import assign
 from comp.config.schema import Config
@@ -33,7 +33,7 @@ def load_config(
     """
     from comp.config.loading import installed_config, make_config, plain
 
-    root = Path(workspace)
+    root = as_folder(workspace)
     if config is None or isinstance(config, (str, Path)):
         return read_config(installed_config() if config is None else root / config, sets)
     tree = plain(as_config(config, root))
@@ -76,7 +76,7 @@ def init(
         from comp.stages.init import init as begin
 
         written = None if out is None else Path(out)
-        made = begin(Path(data), written, replace=replace, workspace=Path(workspace))
+        made = begin(Path(data), written, replace=replace, workspace=as_folder(workspace))
     return InitResult(made.path, made.text, made.guesses, made.problems)
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from comp.config.loading import load_config as read_config
 from comp.config.loading import make_config
 from comp.config.schema import Config
-from comp.core.errors import Interrupted
+from comp.core.errors import Interrupted, UsageError
 from comp.core.progress import quietly
 
 if TYPE_CHECKING:
@@ -29,14 +29,23 @@ def as_config(config: ConfigLike, workspace: Path) -> Config:
         return config
     if isinstance(config, Mapping):
         return make_config(dict(config))
-    return read_config(workspace / config)
+    if isinstance(config, (str, Path)):
+        return read_config(workspace / config)
+    raise UsageError(f"config={config!r}: give a Config, a mapping, or a path below the workspace")
+
+
+def as_folder(workspace: str | Path) -> Path:
+    """The workspace as a path; UsageError for what is none."""
+    if isinstance(workspace, (str, Path)):
+        return Path(workspace)
+    raise UsageError(f"workspace={workspace!r}: give a folder")
 
 
 def open_experiment(config: ConfigLike, workspace: str | Path) -> Experiment:
     """The experiment of a config in a workspace folder, with its plugins loaded."""
     from comp.stages import experiment
 
-    root = Path(workspace)
+    root = as_folder(workspace)
     return experiment.open_experiment(as_config(config, root), root)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from comp.api.steady import ConfigLike, open_experiment, steady
+from comp.api.steady import ConfigLike, as_folder, open_experiment, steady
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -170,7 +170,7 @@ def board(workspace: str | Path, *, quiet: bool = False) -> BoardResult:
 
         rows = [
             {"metric": group.metric, "plan": group.plan, **vars(entry)}
-            for group in read_board(Path(workspace))
+            for group in read_board(as_folder(workspace))
             for entry in group.entries
         ]
         return BoardResult(pd.DataFrame(rows))

@@ -6,7 +6,7 @@ import signal
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, SupportsIndex
 
 from comp.api.steady import ConfigLike, open_experiment, steady
 from comp.core.errors import PredictionsError, UsageError
@@ -100,9 +100,16 @@ def _interrupt(number: int) -> None:
 
 
 def _folds_text(folds: Folds) -> str:
+    """The folds as the stages take them, `0,2`; UsageError for what is no fold, and for none."""
     if isinstance(folds, str):
         return folds
-    return ",".join(map(str, [folds] if isinstance(folds, int) else folds))
+    numbers = list(folds) if isinstance(folds, Iterable) else [folds]
+    wrong = [n for n in numbers if isinstance(n, bool) or not isinstance(n, SupportsIndex)]
+    if wrong or not numbers:
+        raise UsageError(
+            f"folds={folds!r}: give a number, several, or text such as '0..2' or 'all'"
+        )
+    return ",".join(str(int(number)) for number in numbers)
 
 
 @dataclass(frozen=True)

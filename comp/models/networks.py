@@ -198,7 +198,9 @@ def load_weights(module: nn.Module, path: Path) -> tuple[int, list[str]]:
 
 def _read_tensors(path: Path) -> dict[str, Any]:
     if not path.is_file():
-        raise ModelError(f"model.weights: {path}: no such file (the path is relative to here)")
+        raise ModelError(
+            f"model.weights: {path}: no such file; the path is relative to the workspace folder"
+        )
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file

@@ -191,13 +191,13 @@ def parse_folds(text: str, count: int) -> list[int]:
     for part in text.split(","):
         match = re.fullmatch(r"\s*(\d+)\s*(?:(?:\.\.|-)\s*(\d+)\s*)?", part)
         if not match:
-            raise UsageError(f"--fold {text}: write it as 0, as 0,2, as 0..{count - 1}, or as all")
+            raise UsageError(f"folds {text!r}: write it as 0, as 0,2, as 0..{count - 1}, or as all")
         low, high = int(match[1]), int(match[2] or match[1])
         if low > high:
-            raise UsageError(f"--fold {text}: {low}..{high} runs backwards")
+            raise UsageError(f"folds {text!r}: {low}..{high} runs backwards")
         if high >= count:
             raise UsageError(
-                f"--fold {text}: there is no fold {max(low, count)}; "
+                f"folds {text!r}: there is no fold {max(low, count)}; "
                 f"the plan has folds 0..{count - 1}"
             )
         folds.update(range(low, high + 1))

@@ -19,7 +19,7 @@ import pytest
 import comp
 from comp.api.steady import as_config, open_experiment, steady
 from comp.config.loading import load_config, make_config
-from comp.core.errors import Interrupted, OutOfTime
+from comp.core.errors import Interrupted, OutOfTime, UsageError
 from comp.core.progress import say
 
 Toy = Callable[..., dict[str, Any]]
@@ -130,6 +130,22 @@ def test_a_config_is_given_as_itself_as_values_or_as_a_file_below_the_workspace(
     assert as_config("configs/x.yaml", workspace) == load_config(workspace / "configs/x.yaml")
     experiment = open_experiment(tree, str(workspace))
     assert (experiment.config, experiment.workspace.root) == (config, workspace)
+
+
+def test_what_is_no_config_and_no_folder_is_refused(workspace: Path) -> None:
+    values: Any = [5, None]
+    for wrong in values:
+        with pytest.raises(
+            UsageError, match=f"config={wrong}: give a Config, a mapping, or a path"
+        ):
+            open_experiment(wrong, workspace)
+        with pytest.raises(UsageError, match=f"workspace={wrong}: give a folder"):
+            open_experiment({}, wrong)
+    with pytest.raises(UsageError, match="config=5: give a Config"):
+        comp.load_config(values[0])
+    for call in (lambda: comp.board(values[1]), lambda: comp.init("input", values[1])):
+        with pytest.raises(UsageError, match="workspace=None: give a folder"):
+            call()
 
 
 def test_training_in_the_main_thread_or_another_leaves_the_process_as_it_was(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
 from collections.abc import Callable
@@ -48,6 +49,25 @@ def test_folds_are_given_as_text_a_number_or_several(
 ) -> None:
     assert comp.train(finished(), workspace, folds, quiet=True).folds.index.tolist() == numbers
     assert list(comp.read_predictions(finished(), workspace, folds, quiet=True).valid) == numbers
+
+
+@pytest.mark.parametrize("folds", [[], 1.5, None, True, ["0"], [0, None]])
+def test_what_is_no_fold_is_refused_in_the_words_of_the_call(
+    planned: Toy, workspace: Path, folds: Any
+) -> None:
+    text = re.escape(f"folds={folds!r}: give a number, several, or text such as '0..2' or 'all'")
+    for call in (comp.train, comp.predict, comp.read_predictions):
+        with pytest.raises(UsageError, match=text):
+            call(planned(), workspace, folds, quiet=True)
+    with pytest.raises(
+        UsageError, match=r"^folds '9': there is no fold 9; the plan has folds 0\.\.1"
+    ):
+        comp.train(planned(), workspace, 9, quiet=True)
+
+
+def test_a_fold_may_be_a_number_of_numpy(finished: Toy, workspace: Path) -> None:
+    done = comp.train(finished(), workspace, np.int64(1), quiet=True)
+    assert done.folds.index.tolist() == [1]
 
 
 def test_a_fold_starts_over_on_request(finished: Toy, workspace: Path) -> None:

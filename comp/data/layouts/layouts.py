@@ -153,9 +153,7 @@ def open_root(data: DataConfig) -> Path:
     close = did_you_mean(missing, beside, show=lambda name: repr(str(above / name)))
     have = close.strip() or _have(above, beside)
     here = "" if root.is_absolute() else f"; it is relative to the current folder, {Path.cwd()}"
-    raise DataError(
-        f"data.root: {data.root!r} {kind}{here}. {have} Set it with --set data.root=..."
-    )
+    raise DataError(f"data.root: {data.root!r} {kind}{here}. {have} Set data.root in the config.")
 
 
 def _have(folder: Path, names: Sequence[str]) -> str:

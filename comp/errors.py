@@ -1,0 +1,46 @@
+"""Every error that `comp` raises on purpose; all of them are CompError.
+
+Their tree, and the exit code that each ends the command line with, is in `comp.core.errors`.
+"""
+
+from comp.core.errors import (
+    CheckError,
+    CompError,
+    ConfigError,
+    DamagedError,
+    DataError,
+    Interrupted,
+    ModelError,
+    OutOfTime,
+    PackError,
+    PlanError,
+    PredictionsError,
+    RunError,
+    SubmissionError,
+    TrainError,
+    TuneError,
+    UsageError,
+    WorkerError,
+)
+from comp.core.locks import HeldError
+
+__all__ = [
+    "CheckError",
+    "CompError",
+    "ConfigError",
+    "DamagedError",
+    "DataError",
+    "HeldError",
+    "Interrupted",
+    "ModelError",
+    "OutOfTime",
+    "PackError",
+    "PlanError",
+    "PredictionsError",
+    "RunError",
+    "SubmissionError",
+    "TrainError",
+    "TuneError",
+    "UsageError",
+    "WorkerError",
+]
