@@ -44,7 +44,7 @@ def refusal(path):
 
 
 FORMS = {
-    "gzip": gzip.compress(TEXT),
+    "gzip": gzip.compress(TEXT, mtime=0),
     "zip": zipped(train_csv=TEXT),
     "zip with what macOS adds": zipped(train_csv=TEXT, **{"MACOSX__.train_csv": b"x"}),
     "Parquet": parquet(pd.DataFrame(VALUES)),
@@ -64,7 +64,7 @@ def test_the_first_bytes_decide(tmp_path, form, name):
 
 
 def test_the_form_is_that_of_the_packed_text(tmp_path):
-    (tmp_path / "t.csv.gz").write_bytes(gzip.compress("번호;a\r\n1;2".encode("cp949")))
+    (tmp_path / "t.csv.gz").write_bytes(gzip.compress("번호;a\r\n1;2".encode("cp949"), mtime=0))
     form = read_table(tmp_path / "t.csv.gz").form
     assert (form.encoding, form.delimiter, form.newline) == ("cp949", ";", "\r\n")
     assert form.header == "번호;a".encode("cp949")
