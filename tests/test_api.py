@@ -60,7 +60,7 @@ def test_a_function_stays_itself_when_the_folder_of_its_name_is_imported() -> No
         "assert comp.train.stop.Stop is stop.Stop is again.Stop\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
-    with pytest.raises(comp.errors.ConfigError, match=r"nowhere.yaml: no such config"):
+    with pytest.raises(comp.errors.ConfigError, match=r"nowhere.yaml: no such file"):
         comp.train("nowhere.yaml", "work")
 
 

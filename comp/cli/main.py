@@ -18,7 +18,7 @@ from comp import __version__
 from comp.cli.answers import add_answers
 from comp.cli.data import add_data
 from comp.cli.folds import folds_app
-from comp.cli.options import current_names
+from comp.cli.options import current_names, with_options
 from comp.cli.training import add_training
 from comp.core.errors import CompError, Interrupted
 
@@ -79,7 +79,7 @@ def main() -> None:
     try:
         app(current_names(sys.argv[1:]))
     except CompError as problem:
-        print(f"error: {problem}", file=sys.stderr)
+        print(f"error: {with_options(str(problem))}", file=sys.stderr)
         sys.exit(problem.exit_code)
     except OSError as problem:  # a disk that fails where no stage expects it
         where = f"{problem.filename}: " if problem.filename else ""

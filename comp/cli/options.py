@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -43,6 +45,7 @@ def open_config(config: Path | None, sets: list[str] | None, quiet: bool = False
     from comp.stages.experiment import open_experiment
 
     be_quiet(quiet)
+    _options.set(again(config, [text for text in sets or [] if not text.startswith(_LATER)]))
     return open_experiment(load_config(config, sets or []))
 
 
@@ -54,3 +57,13 @@ def again(config: Path | None, sets: list[str] | None) -> str:
     for assignment in sets or []:
         words += ["--set", assignment]
     return "".join(f" {shlex.quote(word)}" for word in words)
+
+
+_LATER = ("predict.", "ensemble.", "submission.")  # a command before these does not need them
+_options = ContextVar("the options that repeat the experiment of this command", default="")
+_ADVICE = re.compile(r"`comp (?:check|folds make|pack|train|predict|ensemble)(?=[ `])")
+
+
+def with_options(message: str) -> str:
+    """A message whose advised commands are for the experiment that this command has opened."""
+    return _ADVICE.sub(lambda found: found[0] + _options.get(), message)

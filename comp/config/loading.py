@@ -13,7 +13,7 @@ from comp.config.messages import explain
 from comp.config.plain_yaml import MAX_BYTES, assign, parse_yaml
 from comp.config.schema import Config
 from comp.config.values import Section
-from comp.core.errors import ConfigError, did_you_mean
+from comp.core.errors import ConfigError, did_you_mean, unreadable
 
 
 def load_config(path: Path | None = None, sets: Sequence[str] = ()) -> Config:
@@ -40,9 +40,9 @@ def _read(path: Path | None) -> tuple[str, str]:
     except FileNotFoundError as problem:
         beside = [p.name for p in path.parent.glob("*.yaml")]
         hint = did_you_mean(path.name, beside, show=lambda name: str(path.parent / name))
-        raise ConfigError(f"{path}: no such config.{hint}") from problem
+        raise ConfigError(f"{path}: {unreadable(problem)}.{hint}") from problem
     except (OSError, UnicodeDecodeError) as problem:
-        raise ConfigError(f"{path}: cannot be read as text ({problem})") from problem
+        raise ConfigError(f"{path}: {unreadable(problem)}") from problem
 
 
 def _default_config() -> Path:

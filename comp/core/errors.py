@@ -158,3 +158,18 @@ def reason(problem: BaseException) -> str:
     """The first line of another library's error, cut to a length that fits a message."""
     lines = str(problem).strip().splitlines()
     return lines[0][:200] if lines else type(problem).__name__
+
+
+def unreadable(problem: Exception) -> str:
+    """Why a file cannot be read, in the same words everywhere; to be put behind `path: `."""
+    for kind, words in _UNREADABLE.items():
+        if isinstance(problem, kind):
+            return words
+    return f"cannot be read ({getattr(problem, 'strerror', None) or reason(problem)})"
+
+
+_UNREADABLE = {
+    FileNotFoundError: "no such file",
+    IsADirectoryError: "is a folder, not a file",
+    UnicodeDecodeError: "is not UTF-8 text",
+}

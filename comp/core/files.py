@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from comp.core.errors import CheckError, CompError
+from comp.core.errors import CheckError, CompError, unreadable
 
 _LARGE = 16 << 20  # bytes from which freeing a file is left to a thread
 _freeing: list[threading.Thread] = []
@@ -102,9 +102,9 @@ def read_json(path: Path, error: type[CompError] = CheckError) -> dict[str, Any]
     """The JSON object in `path`; `error` when it is missing, torn or not an object."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as problem:
-        raise error(f"{path}: no such file") from problem
-    except (OSError, ValueError) as problem:
+    except OSError as problem:
+        raise error(f"{path}: {unreadable(problem)}") from problem
+    except ValueError as problem:
         raise error(f"{path}: not readable as JSON ({problem})") from problem
     if not isinstance(value, dict):
         raise error(f"{path}: expected a JSON object, found {type(value).__name__}")

@@ -10,7 +10,7 @@ import numpy as np
 
 from comp.config.plain_yaml import parse_yaml
 from comp.core import rng
-from comp.core.errors import ConfigError, first
+from comp.core.errors import ConfigError, first, unreadable
 from comp.ensemble.blend_scores import Judge
 from comp.ensemble.rules.cuts import TIE
 
@@ -118,7 +118,7 @@ def read_weights(path: Path, names: list[str]) -> Array:
     except (OSError, UnicodeDecodeError) as problem:
         raise ConfigError(
             f"ensemble.weights: {str(path)!r} is neither one of {', '.join(WEIGHERS)} nor a file "
-            f"that can be read ({problem})"
+            f"of weights ({unreadable(problem)})"
         ) from problem
     if not isinstance(tree, dict):
         raise ConfigError(f"{path}: expected names of members with a weight each, as `name: 2`")

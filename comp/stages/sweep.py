@@ -23,7 +23,7 @@ from comp.config.schema import Config
 from comp.config.values import Section
 from comp.core import files
 from comp.core.checksums import digest_text
-from comp.core.errors import ConfigError, ModelError, TrainError, UsageError
+from comp.core.errors import ConfigError, ModelError, TrainError, UsageError, unreadable
 from comp.core.progress import say
 from comp.core.rng import derive
 from comp.stages.experiment import check_names, open_experiment
@@ -111,7 +111,7 @@ def read_sweep(path: Path) -> SweepFile:
     try:
         tree = parse_yaml(path.read_text(encoding="utf-8-sig"), str(path))
     except (OSError, UnicodeDecodeError) as problem:
-        raise ConfigError(f"{path}: cannot be read ({problem})") from problem
+        raise ConfigError(f"{path}: {unreadable(problem)}") from problem
     try:
         return SweepFile.model_validate(tree)
     except ValidationError as problem:

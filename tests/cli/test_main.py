@@ -51,7 +51,7 @@ def test_results_go_to_stdout_and_quiet_says_nothing_else(comp: Run, config: str
     [
         (["--set", "train.lrr=1"], 2, "Did you mean 'lr'?"),
         (["--set", "task=binray"], 2, "Did you mean 'binary'?"),
-        (["-c", "toi.yaml"], 2, "toi.yaml: no such config. Did you mean toy.yaml?"),
+        (["-c", "toi.yaml"], 2, "toi.yaml: no such file. Did you mean toy.yaml?"),
         (["--set", "data.root=inputt"], 3, "inputt"),
         (["--set", "data.target=labell"], 3, "'label'"),
         (["--set", "folds.count=99"], 3, "99 folds for 24 images"),
@@ -74,7 +74,7 @@ def test_each_stage_names_the_command_that_is_missing(comp: Run, config: str) ->
     assert (code, "comp folds make" in err) == (3, True)
     comp("folds", "make", "-c", config)
     code, _, err = comp("ensemble", "-c", config)
-    assert (code, "Run `comp train --fold 0` first" in err) == (3, True)
+    assert (code, "Run `comp train -c toy.yaml --fold 0` first" in err) == (3, True)
     code, _, err = comp("train", "-c", config, "--fold", "7")
     assert (code, "there is no fold 7; the plan has folds 0..1" in err) == (2, True)
 

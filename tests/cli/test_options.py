@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from comp.cli.options import RENAMED, again, current_names, open_config
+from comp.cli.options import RENAMED, again, current_names, open_config, with_options
 from comp.core.progress import say
 
 Run = Callable[..., tuple[int, str, str]]
@@ -59,3 +59,14 @@ def test_an_experiment_is_opened_with_values_over_its_file(
     assert open_config(None, None).name == "default"
     say("but this")
     assert capsys.readouterr().err == "but this\n"
+
+
+def test_advised_commands_are_for_the_experiment_at_hand(comp: Run, planned: Toy) -> None:
+    Path("a b.yaml").write_text(yaml.safe_dump(planned()))
+    open_config(Path("a b.yaml"), ["train.epochs=3", "predict.tta=none"])
+    text = "Run `comp train --fold 1` first, or `comp status`; `comp folds make` too"
+    options = "-c 'a b.yaml' --set train.epochs=3"
+    assert with_options(text) == (
+        f"Run `comp train {options} --fold 1` first, or `comp status`; `comp folds make {options}` "
+        "too"
+    )

@@ -22,7 +22,7 @@ def test_set_lays_a_value_over_the_file(tmp_path: Path) -> None:
 
 def test_a_missing_config_names_the_nearest(tmp_path: Path) -> None:
     (tmp_path / "letters.yaml").touch()
-    with pytest.raises(ConfigError, match=r"no such config\. Did you mean .*letters\.yaml\?"):
+    with pytest.raises(ConfigError, match=r"no such file\. Did you mean .*letters\.yaml\?"):
         load_config(tmp_path / "leters.yaml")
 
 

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from comp.core.errors import (
@@ -10,6 +12,7 @@ from comp.core.errors import (
     first,
     nearest,
     pick,
+    unreadable,
 )
 
 
@@ -37,6 +40,22 @@ def test_all_complaints_come_at_once_and_long_lists_are_cut() -> None:
 def test_exit_codes_follow_the_kind_of_error() -> None:
     assert [e.exit_code for e in (CompError, ConfigError, CheckError, DataError)] == [1, 2, 3, 3]
     assert Interrupted("stopped", 15).exit_code == 143
+
+
+def test_a_file_that_cannot_be_read_has_one_reason_everywhere(tmp_path: Path) -> None:
+    (tmp_path / "korean").write_bytes("결함".encode("cp949"))
+    found = []
+    for path in (tmp_path / "none", tmp_path, tmp_path / "korean", tmp_path / "korean" / "below"):
+        with pytest.raises((OSError, ValueError)) as caught:
+            path.read_text(encoding="utf-8")
+        found.append(unreadable(caught.value))
+    assert found == [
+        "no such file",
+        "is a folder, not a file",
+        "is not UTF-8 text",
+        "cannot be read (Not a directory)",
+    ]
+    assert unreadable(ValueError("torn\nin two")) == "cannot be read (torn)"
 
 
 def test_first_says_how_many_more_there_are() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from comp.config.schema import DataConfig
-from comp.core.errors import DataError, PlanError, complain, first
+from comp.core.errors import DataError, PlanError, complain, first, unreadable
 from comp.data.folds.plan import ALWAYS, FoldPlan
 from comp.data.index.file_match import IMAGE_SUFFIXES
 from comp.data.index.index import Index
@@ -63,9 +63,9 @@ def read_splits(path: Path, index: Index) -> tuple[Array, int]:
     try:
         splits = json.loads(path.read_text(encoding="utf-8"))
         parts = [([*map(str, each["train"])], [*map(str, each["val"])]) for each in splits]
-    except FileNotFoundError as problem:
-        raise PlanError(f"{path}: no such file") from problem
-    except (OSError, ValueError, TypeError, KeyError) as problem:
+    except OSError as problem:
+        raise PlanError(f"{path}: {unreadable(problem)}") from problem
+    except (ValueError, TypeError, KeyError) as problem:
         raise PlanError(
             f"{path}: not nnU-Net's splits: a JSON list with `train` and `val` ids for each fold "
             f"is expected ({problem!r})"

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
-from comp.core.errors import DataError
+from comp.core.errors import DataError, unreadable
 
 Pixels = np.ndarray[Any, Any]
 
@@ -60,8 +60,7 @@ def read_content(path: Path) -> bytes:
     try:
         return Path(path).read_bytes()
     except (OSError, ValueError) as problem:
-        reason = getattr(problem, "strerror", None) or str(problem)
-        raise DataError(f"{path}: cannot be read ({reason})") from problem
+        raise DataError(f"{path}: {unreadable(problem)}") from problem
 
 
 def decode_image(content: bytes) -> Pixels:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from comp.core import files
-from comp.core.errors import DataError, complain, did_you_mean, first, repeated
+from comp.core.errors import DataError, complain, did_you_mean, first, repeated, unreadable
 from comp.data.index.table_files import read_frame, unpack
 from comp.data.index.table_text import TextForm, decode, delimiter_of, parse
 
@@ -120,9 +120,9 @@ def _read_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError as problem:
-        raise DataError(f"{path}: no such file.{_hint(path)}") from problem
+        raise DataError(f"{path}: {unreadable(problem)}.{_hint(path)}") from problem
     except OSError as problem:
-        raise DataError(f"{path}: cannot be read ({problem.strerror or problem})") from problem
+        raise DataError(f"{path}: {unreadable(problem)}") from problem
 
 
 def _hint(path: Path) -> str:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Self
 import cv2
 import numpy as np
 
-from comp.core.errors import SubmissionError, first
+from comp.core.errors import SubmissionError, first, unreadable
 from comp.data.masks import rle
 from comp.data.masks.coco_shapes import region_of, shape_fault
 from comp.submission.diff import Diff
@@ -76,7 +76,7 @@ class CocoFormat:
         try:
             results = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise SubmissionError(f"{path}: cannot be read ({error})") from error
+            raise SubmissionError(f"{path}: {unreadable(error)}") from error
         if not isinstance(results, list):
             return {}, [f"not a list of results but a {type(results).__name__}"]
         by_number = {str(self.numbers.get(name, name)): name for name in self.content.rows.ids}

@@ -7,7 +7,7 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from comp.core.errors import SubmissionError, first, repeated
+from comp.core.errors import SubmissionError, first, repeated, unreadable
 from comp.data.index.table_text import BOM
 from comp.submission.sample import Sample
 
@@ -58,7 +58,7 @@ def _read_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as problem:
-        raise SubmissionError(f"{path}: cannot be read ({problem.strerror})") from problem
+        raise SubmissionError(f"{path}: {unreadable(problem)}") from problem
 
 
 def _plain(text: str, delimiter: str) -> _Parsed | None:

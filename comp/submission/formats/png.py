@@ -13,7 +13,7 @@ from typing import ClassVar, Self
 import cv2
 import numpy as np
 
-from comp.core.errors import SubmissionError, first, repeated
+from comp.core.errors import SubmissionError, first, repeated, unreadable
 from comp.data.masks import rle
 from comp.submission.diff import Diff
 from comp.submission.formats.format import Answers, Array, Columns, Competition
@@ -80,7 +80,7 @@ class PngFormat:
                     if name in wanted:
                         wrong += self._read_picture(name, archive.read(name), *wanted[name], found)
         except (OSError, ValueError, zipfile.BadZipFile) as problem:
-            raise SubmissionError(f"{path}: cannot be read ({problem})") from problem
+            raise SubmissionError(f"{path}: {unreadable(problem)}") from problem
         groups = {
             "files missing": sorted({*wanted} - {*names}),
             "files that belong to no image": sorted({*names} - {*wanted}),

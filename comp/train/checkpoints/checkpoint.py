@@ -24,7 +24,7 @@ import torch
 
 from comp.config.workspace import RunDir
 from comp.core import files
-from comp.core.errors import CompError, RunError, reason
+from comp.core.errors import CompError, RunError, reason, unreadable
 from comp.core.footer import SIZE, is_whole, seal
 
 Saved = dict[str, Any]
@@ -147,7 +147,7 @@ def _read_whole(path: Path) -> memoryview:
     except FileNotFoundError as problem:
         raise RunError(f"{path}: no such checkpoint. Train first: `comp train`.") from problem
     except OSError as problem:
-        raise RunError(f"{path}: cannot be read ({reason(problem)})") from problem
+        raise RunError(f"{path}: {unreadable(problem)}") from problem
     if not is_whole(content):
         raise RunError(f"{path}: damaged: its content does not match its checksum")
     return content

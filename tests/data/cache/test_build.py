@@ -39,7 +39,7 @@ def test_all_unreadable_images_are_named_at_once_and_nothing_is_left(
     lines = str(caught.value).splitlines()
     assert lines[0] == "3 of 40 images cannot be read:"
     assert "'결함_002'" in lines[1]
-    assert "No such file" in lines[1]
+    assert "no such file" in lines[1]
     assert "결함_017.png: an empty file" in lines[2]
     assert "결함_039.png: a web page" in lines[3]
     assert len(lines) == 4

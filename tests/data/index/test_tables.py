@@ -86,7 +86,7 @@ def test_a_missing_file_names_the_nearest_one(tmp_path):
     write(tmp_path, "id\n")
     assert f"Did you mean {tmp_path / 'train.csv'}?" in refusal(tmp_path / "trian.csv")
     assert "does not exist either" in refusal(tmp_path / "no" / "train.csv")
-    assert "cannot be read" in refusal(tmp_path)
+    assert "is a folder, not a file" in refusal(tmp_path)
 
 
 def test_a_missing_column_names_the_nearest_one(tmp_path):
