@@ -191,8 +191,8 @@ def table(results: dict[str, Any]) -> str:
             f"{key}: {value}." for key, value in result.items() if key.startswith("groups of")
         ]
         if "seen" in result:
-            told = ", ".join(f"{key} {value}" for key, value in result["seen"].items())
-            lines.append(f"By eye: {told}.")
+            by_eye = ", ".join(f"{key} {value}" for key, value in result["seen"].items())
+            lines.append(f"By eye: {by_eye}.")
         lines += ["", "| planted copies | found |", "|---|---|"]
         lines += [f"| {kind} | {found} |" for kind, found in planted["recall"].items()]
         lines += [
@@ -211,14 +211,14 @@ def main() -> None:
     words.add_argument("--each", type=int)
     words.add_argument("--seen", type=Path)
     words.add_argument("--note", action="append", default=[])
-    asked = words.parse_args()
+    options = words.parse_args()
     path = HERE / "groups.json"
     results = json.loads(path.read_text()) if path.is_file() else {}
     about = {
         "machine": f"{platform.machine()}, {cores()} cores, load {os.getloadavg()[0]:.1f} before",
-        "notes": asked.note,
+        "notes": options.note,
     }
-    results[asked.root.name] = {**measure(asked.root, asked.each, asked.seen), **about}
+    results[options.root.name] = {**measure(options.root, options.each, options.seen), **about}
     path.write_text(json.dumps(results, indent=2) + "\n")
     (HERE / "groups.md").write_text(table(results))
 

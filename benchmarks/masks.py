@@ -79,11 +79,11 @@ class Watched:
                 lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
             except OSError:
                 return
-            told = {line.split(":")[0]: line.split()[1] for line in lines if " kB" in line}
-            if "RssAnon" not in told:
+            status = {line.split(":")[0]: line.split()[1] for line in lines if " kB" in line}
+            if "RssAnon" not in status:
                 return  # it has ended
-            self.own = max(self.own, int(told["RssAnon"]) / 1024)
-            self.peak = max(self.peak, int(told["VmHWM"]) / 1024)
+            self.own = max(self.own, int(status["RssAnon"]) / 1024)
+            self.peak = max(self.peak, int(status["VmHWM"]) / 1024)
             time.sleep(0.02)
 
     def join(self) -> None:

@@ -52,14 +52,14 @@ def ratios(found: dict[str, list[float]], over: str, under: str) -> dict[str, fl
 
 _ALONE = """
 import json, sys, time
-def told(name):
+def kilobytes(name):
     with open("/proc/self/status") as file:
         return next(int(line.split()[1]) / 1024 for line in file if line.startswith(name))
 exec(sys.argv[1])
-before, begin = told("VmRSS"), time.perf_counter()
+before, begin = kilobytes("VmRSS"), time.perf_counter()
 exec(sys.argv[2])
 spent = time.perf_counter() - begin
-print(json.dumps({"MB before": before, "MB peak": told("VmHWM"), "seconds": spent}))
+print(json.dumps({"MB before": before, "MB peak": kilobytes("VmHWM"), "seconds": spent}))
 """
 
 
@@ -87,8 +87,8 @@ def _flat(found: dict[str, Any], above: str = "") -> list[tuple[str, str]]:
     rows = []
     for name, value in found.items():
         if isinstance(value, dict) and "median" in value:
-            told = f"{value['median']} ({value['min']} to {value['max']})"
-            rows.append((above + name, told))
+            shown = f"{value['median']} ({value['min']} to {value['max']})"
+            rows.append((above + name, shown))
         elif isinstance(value, dict):
             rows += _flat(value, f"{above}{name}: ")
         else:

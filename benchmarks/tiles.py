@@ -84,8 +84,8 @@ def run(work: Path, config: Path, recipe: str, seed: int) -> dict[str, float]:
         return found
     sets = {**NET, **RECIPES[recipe], "seed": seed, "name": name, "folds.plan": "tiles"}
     comp(work, config, ["train", "--fold", "0..4"], sets)
-    told = json.loads(comp(work, config, ["ensemble", "--json"], sets))
-    scores = {key: told["scores"][key] for key in ("raw", "tuned", "honest")}
+    result = json.loads(comp(work, config, ["ensemble", "--json"], sets))
+    scores = {key: result["scores"][key] for key in ("raw", "tuned", "honest")}
     out.write_text(json.dumps(scores))
     return scores
 
@@ -143,11 +143,11 @@ def write(found: dict[str, list[dict[str, float]]]) -> None:
         "folds": "5, stratified, grouped by what `comp check` proposes",
     }
     (HERE / "tiles.json").write_text(json.dumps({**about, "scores": found}, indent=2) + "\n")
-    told = ", ".join(f"{key} {value}" for key, value in settings.items())
+    shown = ", ".join(f"{key} {value}" for key, value in settings.items())
     page = [
         "# Thirty defects among 680 tiles",
         "",
-        f"Macro F1 out of fold; mean over seeds with its 95 % interval. {about['folds']}; {told}. "
+        f"Macro F1 out of fold; mean over seeds with its 95 % interval. {about['folds']}; {shown}. "
         f"{about['machine']}; torch {about['versions']['torch']}. Made by `python "  # type: ignore[index]
         "benchmarks/tiles.py`.",
         "",

@@ -48,14 +48,14 @@ FREE: list[tuple[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("key", "value", "told"), REFUSED)
+@pytest.mark.parametrize(("key", "value", "message"), REFUSED)
 def test_what_would_change_the_result_is_refused_with_old_and_new(
-    finished: Toy, key: str, value: Any, told: str
+    finished: Toy, key: str, value: Any, message: str
 ) -> None:
     """F38."""
     with pytest.raises(RunError) as caught:
         train(open_experiment(make_config(finished(**{key: value}))), "0")
-    assert f"\n  {told}\n" in str(caught.value)
+    assert f"\n  {message}\n" in str(caught.value)
     assert "Free to change: more train.epochs, train.workers" in str(caught.value)
 
 

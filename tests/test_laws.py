@@ -199,12 +199,12 @@ def test_repair_all_that_is_wrong_with_data_is_named_at_once(toy: Toy, workspace
     with pytest.raises(DataError) as caught:
         make_folds(experiment, replace=False)
     text = str(caught.value)
-    told = (
+    parts = (
         "the id '00007' stands on lines 9",
         "1 rows have no label: lines 6",
         "no image in input/train: '00009'",
     )
-    assert [part for part in told if part not in text] == [], text
+    assert [part for part in parts if part not in text] == [], text
     assert not Path("folds").exists()
 
 

@@ -60,10 +60,10 @@ def test_a_fold_is_resumed_and_ends_with_the_old_weights(
     old: Path, comp: Callable[..., tuple[int, str, str]]
 ) -> None:
     before = state_of(FOLDS[0])
-    code, _, told = comp("train", "-c", "toy.yaml")
-    assert code == 0, told
-    assert "fold 0: finished before, skipped" in told
-    assert "fold 1: resumed epoch 2 step 1" in told
+    code, _, message = comp("train", "-c", "toy.yaml")
+    assert code == 0, message
+    assert "fold 0: finished before, skipped" in message
+    assert "fold 1: resumed epoch 2 step 1" in message
     changed = [
         Path(name).name for name, state in state_of(FOLDS[0]).items() if before.get(name) != state
     ]
@@ -81,12 +81,12 @@ def test_old_predictions_are_used_and_give_the_old_submission(
 ) -> None:
     assert comp("train", "-c", "toy.yaml")[0] == 0
     before = state_of(FOLDS[0])
-    code, _, told = comp("ensemble", "-c", "toy.yaml")
-    assert code == 0, told
+    code, _, message = comp("ensemble", "-c", "toy.yaml")
+    assert code == 0, message
     assert Path("submissions/toy.csv").read_text() == EXPECTED["submission"]
     assert state_of(FOLDS[0]) == before
-    assert "fold 1: 6 valid images predicted" in told
-    assert "fold 0: 6 valid images predicted" not in told
+    assert "fold 1: 6 valid images predicted" in message
+    assert "fold 0: 6 valid images predicted" not in message
 
 
 @pytest.mark.parametrize("part", ["valid", "test"])

@@ -77,17 +77,17 @@ WRONG: dict[str, tuple[Callable[[], None], dict[str, Any], str]] = {
 @pytest.mark.parametrize("what", WRONG)
 def test_wrong_data_are_refused_with_the_reason(toy: Toy, comp: Run, what: str, task: str) -> None:
     tree = toy("binary")
-    spoil, keys, told = WRONG[what]
+    spoil, keys, message = WRONG[what]
     spoil()
     tree["data"] |= keys
     tree["task"] = task
     Path("toy.yaml").write_text(yaml.safe_dump(tree))
     for words in (["folds", "make"], ["train"]):
         code, _, err = comp(*words, "-c", "toy.yaml")
-        assert (code, told in err, "Traceback" in err) == (3, True, False), err
+        assert (code, message in err, "Traceback" in err) == (3, True, False), err
     code, out, _ = comp("check", "-c", "toy.yaml", "--json")
     errors = [f["text"] for f in json.loads(out)["findings"] if f["level"] == "error"]
-    assert (code, any(told in text for text in errors)) == (3, True)
+    assert (code, any(message in text for text in errors)) == (3, True)
     assert not Path("runs").exists()
 
 

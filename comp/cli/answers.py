@@ -164,7 +164,9 @@ def board_command(
 def board_score(
     name: Annotated[str, typer.Argument(help="A submission, by name or path.")],
     value: Annotated[float, typer.Argument(help="Its score on the leaderboard.")],
-    private: Annotated[bool, typer.Option("--private", help="It is the private score.")] = False,
+    private: Annotated[
+        bool, typer.Option("--private", help="The score is the private one.")
+    ] = False,
 ) -> None:
     """Record the leaderboard score of a submission."""
     from comp.stages.board import enter_score

@@ -50,8 +50,8 @@ def file_name(value: object) -> object:
         raise ValueError("Windows keeps this name for a device; choose another")
     if not name or name[0] in " _.+-" or not all(map(_may_be_in_a_name, name)):
         raise ValueError(
-            "it names folders and files: begin with a letter, a digit or an emoji, "
-            "then letters, digits, emoji, spaces, '_', '.', '+', '-'"
+            "a name for folders and files begins with a letter, a digit or an emoji; then come "
+            "letters, digits, emoji, spaces, '_', '.', '+', '-'"
         )
     if len(name.encode()) > _NAME_BYTES:
         raise ValueError(f"{len(name.encode())} bytes; at most {_NAME_BYTES} fit in file names")

@@ -29,7 +29,7 @@ class HeldError(CompError):
 def writing(folder: Path, *, name: str = "lock", wait: bool = False) -> Iterator[None]:
     """Hold `folder` for writing while the block runs; the lock is the file `name` in it.
 
-    wait: wait for another holder, which is told once, instead of raising HeldError.
+    wait: wait for another holder, which is announced once, instead of raising HeldError.
 
     On one machine the lock of the operating system decides: it ends with its process, whatever
     ends it. (It is a record lock, which workers do not inherit.) Between machines on a shared
@@ -68,14 +68,14 @@ def holder(folder: Path) -> dict[str, Any] | None:
 
 
 def _wait_for(handle: IO[str], path: Path) -> None:
-    told = False
+    announced = False
     while True:
         try:
             return _take(handle, path)
         except HeldError as held:
-            if not told:
+            if not announced:
                 say(f"waiting: {held}")
-            told = True
+            announced = True
             time.sleep(_POLL_SECONDS)
 
 

@@ -44,7 +44,7 @@ class TableAnswers:
     """The answers for all test images at once.
 
     `labels`  (T,) or (T, C), in the shape of a target
-    `probs`   (T, C); None after a hard vote and where they were not asked for
+    `probs`   (T, C); None after a hard vote and where they are not kept
     `truth`   what is true of the test images, in the shape of `labels`, or None
     """
 

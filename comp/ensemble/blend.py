@@ -1,4 +1,4 @@
-"""One answer from the members: aligned by id, decided by a vote that was judged out of fold."""
+"""One answer from the members: aligned by id, decided by a vote that was scored out of fold."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class Scores:
 class BlendRow:
     """One vote with one kind of weights: what was fitted, what it scores, what to know of it.
 
-    `found`  all answers, kept for the row that was asked for only
+    `found`  all answers, kept for the row of the config only
     """
 
     vote: Vote
@@ -64,15 +64,15 @@ def judge_row(
 
 
 def compare(
-    evidence: Evidence, asked: tuple[str, str], fitting: Fitting, *, partial: bool
+    evidence: Evidence, chosen: tuple[str, str], fitting: Fitting, *, partial: bool
 ) -> list[BlendRow]:
-    """A row for each vote with each kind of weights that can be told apart.
+    """A row for each vote with each kind of weights that makes a difference.
 
-    asked: the vote and the weights of the config; their row is among them. fitting: its `given` are
-    the weights of a name that is no search. partial: whether folds may be missing; with a single
-    one left nothing is fitted.
+    chosen: the vote and the weights of the config; their row is among them. fitting: its `given`
+    are the weights of a name that is no search. partial: whether folds may be missing; with a
+    single one left nothing is fitted.
     """
-    pairs = all_pairs(evidence.votes(), evidence.members, asked)
+    pairs = all_pairs(evidence.votes(), evidence.members, chosen)
     if partial and len(np.unique(evidence.fold)) < 2:
         fitting = Fitting(False, fitting.seed, fitting.given)
         pairs = list(dict.fromkeys((v, "equal" if WEIGHERS.get(w) else w) for v, w in pairs))
@@ -82,28 +82,30 @@ def compare(
             VOTES[vote],
             weigher,
             Fitting(fitting.tune, fitting.seed, None if weigher in WEIGHERS else fitting.given),
-            keep=vote == asked[0],
+            keep=vote == chosen[0],
         )
         for vote, weigher in pairs
     ]
 
 
-def all_pairs(votes: Sequence[Vote], members: int, asked: tuple[str, str]) -> list[tuple[str, str]]:
-    """The names of each vote with each kind of weights; the pair that was asked for among them.
+def all_pairs(
+    votes: Sequence[Vote], members: int, chosen: tuple[str, str]
+) -> list[tuple[str, str]]:
+    """The names of each vote with each kind of weights; the pair of the config among them.
 
-    With a single member there is one pair: weights and means cannot be told apart.
+    With a single member there is one pair: weights and votes make no difference.
     """
     if members == 1:
-        return [asked]
-    weighers = list(WEIGHERS) + ([asked[1]] if asked[1] not in WEIGHERS else [])
+        return [chosen]
+    weighers = list(WEIGHERS) + ([chosen[1]] if chosen[1] not in WEIGHERS else [])
     return [(vote.name, weigher) for vote in votes for weigher in weighers]
 
 
-def asked_row(rows: Sequence[BlendRow], asked: tuple[str, str]) -> BlendRow:
-    """The row of the vote and weights that were asked for; of their vote with equal weights where
+def chosen_row(rows: Sequence[BlendRow], chosen: tuple[str, str]) -> BlendRow:
+    """The row of the vote and weights of the config; of its vote with equal weights where
     these weights could not be fitted."""
     found = {(row.vote.name, row.weigher): row for row in rows}
-    return found.get(asked) or found[asked[0], "equal"]
+    return found.get(chosen) or found[chosen[0], "equal"]
 
 
 def best_row(metric: Metric, rows: Sequence[BlendRow]) -> BlendRow:

@@ -1,4 +1,4 @@
-"""What votes, weights and rules are fitted and judged on: out-of-fold predictions and the truth.
+"""What votes, weights and rules are fitted and scored on: out-of-fold predictions and the truth.
 
 `Evidence` has two implementations: over a table of probabilities
 (`comp.ensemble.table_evidence`), and over masks, one image at a time

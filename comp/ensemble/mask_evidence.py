@@ -218,7 +218,7 @@ def each_row(function: Callable[[int], Any], count: int, what: str) -> Iterable[
 
 
 def sample_pixels(evidence: MaskEvidence) -> PixelSample:
-    """Pixels of all images, evenly spread, without those that are not judged."""
+    """Pixels of all images, evenly spread, without the ignored ones."""
     task, index = evidence.task, evidence.index
     each = max(16, _SAMPLED // max(1, len(index)))
     side = evidence.maps[0].shape[-1]

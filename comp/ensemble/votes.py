@@ -31,7 +31,7 @@ class VoteResult:
     """What a vote decided.
 
     `labels`  int64 in the shape of the target
-    `probs`   (N, C) float32, merged; None after a hard vote, or where it was not asked for
+    `probs`   (N, C) float32, merged; None after a hard vote, or where it is not kept
     """
 
     labels: Array

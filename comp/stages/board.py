@@ -154,7 +154,7 @@ def _judge(name: str, root: Path, plan_of_run: str) -> tuple[float, float, float
         return nan, nan, nan, nan, "not all folds are predicted (`comp predict`)"
     task, metric = pick(TASKS, config.task, "task"), pick(METRICS, config.metric, "metric")
     if task.spatial:
-        return nan, nan, nan, nan, "masks are judged by `comp ensemble`: see its submission"
+        return nan, nan, nan, nan, "masks are scored by `comp ensemble`: see its submission"
     oof = join([Predictions.load(folder) for folder in folders]).align(plan.ids)
     target = _target(plan, task.target_ndim)
     evidence = TableEvidence(

@@ -13,7 +13,7 @@ from comp.config.workspace import Workspace
 from comp.core.errors import ConfigError, UsageError, pick
 from comp.data.index.index import Index
 from comp.ensemble.blend import Blend, make_blend
-from comp.ensemble.compare import BlendRow, asked_row, best_row, compare
+from comp.ensemble.compare import BlendRow, best_row, chosen_row, compare
 from comp.ensemble.evidence import Evidence, Fit, Fitting
 from comp.ensemble.prior import Shift
 from comp.ensemble.votes import VOTES, check_vote
@@ -50,7 +50,7 @@ def ensemble(experiment: Experiment, request: Request | None = None) -> Ensemble
     shift = find_shift(ground, models)
     evidence = kind.evidence(ground, models, shift)
     table = _table(experiment, evidence, models, request.partial)
-    row = asked_row(table, _asked(experiment))
+    row = chosen_row(table, _chosen(experiment))
     blend = _blend_of(row, models, experiment)
     expected = kind.expected(evidence, row, file_format)
     answers = kind.answers(ground, models, blend, file_format, shift)
@@ -116,7 +116,7 @@ def _out_name(experiment: Experiment, request: Request, runs: Sequence[str]) -> 
     return experiment.name if names == [experiment.name] else "+".join(names)[:100]
 
 
-def _asked(experiment: Experiment) -> tuple[str, str]:
+def _chosen(experiment: Experiment) -> tuple[str, str]:
     return experiment.config.ensemble.vote, experiment.config.ensemble.weights
 
 
@@ -135,23 +135,23 @@ def _table(
                 f"ensemble.weights: {weigher}: all members with out-of-fold rows weigh 0"
             )
     fitting = Fitting(config.ensemble.tune, config.seed, given)
-    return compare(evidence, _asked(experiment), fitting, partial=partial)
+    return compare(evidence, _chosen(experiment), fitting, partial=partial)
 
 
 def _blend_of(row: BlendRow, models: Sequence[Model], experiment: Experiment) -> Blend:
-    """The blend of all members. One that could not be judged weighs like the mean of the others,
+    """The blend of all members. One without out-of-fold rows weighs like the mean of the others,
     or what the file of weights says, and votes by their mean rule."""
     judged = [model for model in models if model.oof is not None]
     others = [model for model in models if model.oof is None]
     if others:
-        row = replace(row, fit=_with_unjudged(row, judged, others, experiment))
+        row = replace(row, fit=_with_unscored(row, judged, others, experiment))
     notes = ["few positives: thresholds are drawn towards 0.5"] if row.fit.shrunk else []
-    notes += [f"{model.name}: not judged, it has no out-of-fold rows" for model in others]
+    notes += [f"{model.name}: has no out-of-fold rows, so it is in no score" for model in others]
     names = [model.member_names for model in [*judged, *others]]
     return make_blend(row, names, experiment.metric, notes)
 
 
-def _with_unjudged(
+def _with_unscored(
     row: BlendRow, judged: Sequence[Model], others: Sequence[Model], experiment: Experiment
 ) -> Fit:
     if WEIGHERS.get(row.weigher) is not None:
@@ -174,7 +174,7 @@ def _extras(evidence: Evidence, row: BlendRow, shift: Shift | None, index: Index
     after = None
     if shift is not None:
         after = dict(zip(index.classes, shift.after.tolist(), strict=True))
-    assert row.found is not None, "the row that was asked for keeps its answers"
+    assert row.found is not None, "the row of the config keeps its answers"
     by_class = evidence.class_scores(row.found.honest)
     return {"prior": after} if by_class is None else {"by_class": by_class}
 

@@ -128,7 +128,7 @@ class _Trainer:
     def run(self, fold: int, run: RunDir, *, restart: bool) -> Trained:
         """Train one fold, alone in its folder, or find it finished."""
         config = self.experiment.config
-        if self.stop.asked:
+        if self.stop.requested:
             self.stop.leave(f"before fold {fold}")
         with locks.writing(run.path):
             if restart:

@@ -155,9 +155,9 @@ def _pause(job: Job, state: TrainState) -> None:
     """Between two steps: a checkpoint when one is due, and out when it is time to stop."""
     minutes = job.config.train.checkpoint_minutes
     due = minutes is not None and time.monotonic() - state.saved_at >= 60 * minutes
-    if job.stop.asked or due:
+    if job.stop.requested or due:
         save_last(job, state)
-    if job.stop.asked:
+    if job.stop.requested:
         job.stop.leave(f"fold {job.fold} at {place_text(state.epoch, state.step)}")
 
 
@@ -179,7 +179,7 @@ def _validate(job: Job, state: TrainState) -> dict[str, float]:
 
 
 def _leave_if_asked(job: Job, state: TrainState) -> None:
-    if job.stop.asked:
+    if job.stop.requested:
         save_last(job, state)
         job.stop.leave(f"fold {job.fold} in the validation of epoch {state.epoch + 1}")
 

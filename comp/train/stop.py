@@ -57,7 +57,7 @@ class Stop:
         return self.seconds - reserve - (time.monotonic() - self.started)
 
     @property
-    def asked(self) -> bool:
+    def requested(self) -> bool:
         """Whether it is time to stop."""
         return self.signal is not None or (self.left is not None and self.left <= 0)
 
@@ -81,7 +81,7 @@ class Stop:
 
     @contextmanager
     def at_a_step(self) -> Iterator[None]:
-        """While the block runs, signals wait until it checks `asked`."""
+        """While the block runs, signals wait until it checks `requested`."""
         self.patient = True
         try:
             yield

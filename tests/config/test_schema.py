@@ -63,10 +63,10 @@ def test_all_complaints_come_at_once() -> None:
         ({"train": {"micro_batch": 64}}, "cannot exceed batch_size"),
         ({"train": {"precision": "bf15"}}, "Did you mean 'bf16'?"),
         ({"model": {"pretrained": "yes"}}, "model.pretrained: Input should be a valid boolean"),
-        ({"name": "../up"}, "name: it names folders and files"),
-        ({"name": "a\x00b"}, "name: it names folders and files"),
+        ({"name": "../up"}, "name: a name for folders and files"),
+        ({"name": "a\x00b"}, "name: a name for folders and files"),
         *(
-            ({"name": n}, "name: it names folders and files")
+            ({"name": n}, "name: a name for folders and files")
             for n in ("", ".x", " x", "a/b", "a:b")
         ),
         ({"name": "가" * 67}, "name: 201 bytes; at most 200 fit in file names"),

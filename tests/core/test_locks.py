@@ -46,8 +46,8 @@ def test_a_second_process_is_refused_with_pid_and_host_until_the_first_is_killed
 ) -> None:
     with another(tmp_path) as process:
         try:
-            told = rf"held by process {process.pid} on {os.uname().nodename} since \d{{4}}-"
-            with pytest.raises(HeldError, match=told), writing(tmp_path):
+            message = rf"held by process {process.pid} on {os.uname().nodename} since \d{{4}}-"
+            with pytest.raises(HeldError, match=message), writing(tmp_path):
                 pytest.fail("two writers")
             found = holder(tmp_path)
             assert found is not None
@@ -90,8 +90,8 @@ def stopped_clock(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("stopped_clock")
 def test_another_machine_holds_while_its_heart_beats(tmp_path: Path) -> None:
     foreign(tmp_path, age=locks.STALE_SECONDS - 1)
-    told = r"process 7 on elsewhere since 2026.*If that machine is gone, its hold ends 120 s"
-    with pytest.raises(HeldError, match=told), writing(tmp_path):
+    message = r"process 7 on elsewhere since 2026.*If that machine is gone, its hold ends 120 s"
+    with pytest.raises(HeldError, match=message), writing(tmp_path):
         pytest.fail("two writers")
     assert holder(tmp_path) == {"pid": 7, "host": "elsewhere", "since": "2026-01-01 00:00:00"}
 
@@ -120,8 +120,8 @@ def test_a_lock_with_nonsense_in_it_is_taken_over(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("a file")
-    told = pytest.raises(CompError, match=r"runs/fold_0: cannot be written")
-    with told, writing(tmp_path / "runs" / "fold_0"):
+    refusal = pytest.raises(CompError, match=r"runs/fold_0: cannot be written")
+    with refusal, writing(tmp_path / "runs" / "fold_0"):
         pytest.fail("there is no folder")
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from comp.core.errors import TuneError
-from comp.ensemble.compare import all_pairs, asked_row, best_row, compare, judge_row
+from comp.ensemble.compare import all_pairs, best_row, chosen_row, compare, judge_row
 from comp.ensemble.cross_fit import fit_rule
 from comp.ensemble.evidence import Fitting
 from comp.ensemble.rules.thresholds import shrunk
@@ -72,7 +72,7 @@ def test_with_one_fold_left_nothing_is_fitted_and_equal_weights_stand_in() -> No
     evidence = TableEvidence(MULTILABEL, F1, target, np.zeros(60, int), probs, 6)
     rows = compare(evidence, ("soft", "greedy"), Fitting(True, 0), partial=True)
     assert {row.weigher for row in rows} == {"equal"}
-    row = asked_row(rows, ("soft", "greedy"))
+    row = chosen_row(rows, ("soft", "greedy"))
     assert (row.vote.name, row.weigher, row.fit.weights.tolist()) == ("soft", "equal", [0.5, 0.5])
     assert row.scores.raw == row.scores.tuned == row.scores.honest
 

@@ -35,17 +35,17 @@ def test_the_balance_of_the_test_set_is_estimated() -> None:
 def test_probabilities_are_calibrated_before_the_balance_is_estimated(kind: str) -> None:
     """A network's confidence is its own: without this, classes that are there are left empty."""
 
-    def told(probs: np.ndarray) -> np.ndarray:
+    def confident(probs: np.ndarray) -> np.ndarray:
         odds = (probs / (1 - probs)) ** (4 if kind == "overconfident" else 1)
         odds = odds * (0.05 if kind == "shy of a class" else 1)
         return np.asarray(odds / (1 + odds))
 
     seen, probs = calibrated(20000, 0.1, seed=1)
     _, test = calibrated(20000, 0.4, seed=2)
-    given = (told(probs), seen)
-    found = make_shift("auto", BINARY, ("a", "b"), seen, told(test), given)
+    given = (confident(probs), seen)
+    found = make_shift("auto", BINARY, ("a", "b"), seen, confident(test), given)
     assert found.after.tolist() == pytest.approx([0.6, 0.4], abs=0.05)
-    blind = make_shift("auto", BINARY, ("a", "b"), seen, told(test))
+    blind = make_shift("auto", BINARY, ("a", "b"), seen, confident(test))
     assert abs(blind.after[1] - 0.4) > 0.1
 
 

@@ -42,7 +42,7 @@ def test_encoders_have_the_names_of_smp_or_timm(given: str | None, found: str) -
 
 
 @pytest.mark.parametrize(
-    ("over", "told"),
+    ("over", "message"),
     [
         ({"encoder": "resnet5"}, "model.encoder: neither .* has 'resnet5'.*Did you mean 'resnet"),
         ({"name": "unett"}, "'unett' is not a segmentation network.*Did you mean 'unet'"),
@@ -50,6 +50,6 @@ def test_encoders_have_the_names_of_smp_or_timm(given: str | None, found: str) -
         ({"name": "unet_vanilla"}, "unet_vanilla has its own encoder"),
     ],
 )
-def test_wrong_names_are_told_with_the_nearest(over: dict[str, str], told: str) -> None:
-    with pytest.raises(ModelError, match=told):
+def test_wrong_names_are_refused_with_the_nearest(over: dict[str, str], message: str) -> None:
+    with pytest.raises(ModelError, match=message):
         build_segmenter(config(**over), 2, pretrained=False)

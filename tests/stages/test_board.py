@@ -189,7 +189,7 @@ def test_masks_are_left_to_the_ensemble(finished: Toy) -> None:
         text = path.read_text().replace("task: binary", "task: segmentation")
         path.write_text(text.replace("metric: macro_f1", "metric: dice"))
     found = entries()["toy_binary", "run"]
-    assert found.note == "masks are judged by `comp ensemble`: see its submission"
+    assert found.note == "masks are scored by `comp ensemble`: see its submission"
 
 
 def test_several_labels_are_read_back_from_the_plan(finished: Toy) -> None:

@@ -129,7 +129,7 @@ def test_outside_predictions_are_joined_by_id(toy: Toy, workspace: Path) -> None
     )
     result = ensemble(experiment, Request(added=(Path("tests.csv"),)))
     assert result.blend.weights == (0.25, 0.25, 0.5)
-    assert "tests.csv: not judged" in result.blend.note
+    assert "tests.csv: has no out-of-fold rows" in result.blend.note
     with pytest.raises(
         ConfigError, match=r"greedy needs out-of-fold rows of every member, tests\.csv"
     ):

@@ -25,7 +25,7 @@ def test_the_history_has_a_row_for_each_epoch_and_ten_digits() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "ends"),
+    ("known", "ends"),
     [
         ({"improved": True, "whole": True, "skipped": 0}, "macro_f1 0.5000 *  1.2 s"),
         ({"improved": False, "whole": True, "skipped": 2}, "macro_f1 0.5000  1.2 s  2 skipped"),
@@ -33,11 +33,11 @@ def test_the_history_has_a_row_for_each_epoch_and_ten_digits() -> None:
     ],
 )
 def test_an_epoch_is_one_line_that_is_kept_in_the_log(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], told: dict[str, Any], ends: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], known: dict[str, Any], ends: str
 ) -> None:
     job = make_job(tmp_path)
     tmp_path.mkdir(exist_ok=True)
-    report(job, ROW, told.pop("improved"), 1.234, **told)
+    report(job, ROW, known.pop("improved"), 1.234, **known)
     line = capsys.readouterr().err
     assert line.startswith("fold 0  epoch 2/3  lr 1.50e-03  loss 0.2500  valid 0.3333  ")
     assert line.endswith(ends + "\n")
@@ -59,8 +59,10 @@ def test_after_one_epoch_it_is_said_once_whether_the_hours_suffice(
     stop.later_epochs = 2  # of the folds to come
     job, state = make_job(tmp_path, stop=stop), SimpleNamespace(epoch=1)
     estimate_end(job, state, seconds)  # type: ignore[arg-type]
-    told = capsys.readouterr().err
-    assert told.startswith(f"about {seconds:.0f} s per epoch and 0.09 h left: {epochs} epochs that")
+    message = capsys.readouterr().err
+    assert message.startswith(
+        f"about {seconds:.0f} s per epoch and 0.09 h left: {epochs} epochs that"
+    )
     estimate_end(job, state, seconds)  # type: ignore[arg-type]
     assert capsys.readouterr().err == ""
 

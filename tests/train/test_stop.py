@@ -24,7 +24,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def test_without_hours_it_is_never_time(clock: list[float]) -> None:
     stop = Stop()
     clock[0] += 1e9
-    assert (stop.left, stop.asked) == (None, False)
+    assert (stop.left, stop.requested) == (None, False)
 
 
 @pytest.mark.parametrize(("hours", "reserve"), [(0.5, 36.0), (10.0, 60.0)])
@@ -35,9 +35,9 @@ def test_a_fiftieth_of_the_hours_and_two_checkpoints_are_kept_in_reserve(
     assert stop.left == pytest.approx(hours * 3600 - reserve)
     stop.longest_save = 5.0
     clock[0] += hours * 3600 - reserve - 10.5
-    assert (stop.left, stop.asked) == (pytest.approx(0.5), False)
+    assert (stop.left, stop.requested) == (pytest.approx(0.5), False)
     clock[0] += 0.5
-    assert stop.asked
+    assert stop.requested
     with pytest.raises(OutOfTime, match=rf"the {hours:g} hours are over: stopped here; the same"):
         stop.leave("here")
 
@@ -49,7 +49,7 @@ def test_at_a_step_a_signal_waits_and_is_told(
     stop = Stop(again="comp train")
     with stop.listening(), stop.at_a_step():
         os.kill(os.getpid(), number)
-        assert stop.asked
+        assert stop.requested
     assert f"{number.name}: stopping at the next step" in capsys.readouterr().err
     with pytest.raises(
         Interrupted, match=f"{number.name}: stopped x; comp train continues there"

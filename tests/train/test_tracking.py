@@ -19,7 +19,7 @@ from comp.train.tracking import open_tracker
 
 
 def heard(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
-    """What stand-ins for TensorBoard and W&B are told."""
+    """What stand-ins for TensorBoard and W&B receive."""
     calls: list[tuple[Any, ...]] = []
 
     class Writer:
@@ -72,14 +72,14 @@ def test_a_resumed_run_is_the_same_one(
         train_fold(job)
     train_fold(job)
     opened = [call for call in calls if call[0] == "open"]
-    told = [call[1] for call in calls if call[0] == "macro_f1"]
-    if name == "wandb":  # what it was told before may have died with its process
+    received = [call[1] for call in calls if call[0] == "macro_f1"]
+    if name == "wandb":  # what it received before may have died with its process
         assert opened[0] == opened[1]
         assert opened[0][2] == "allow"
-        assert told == [1, 1, 2, 3]
+        assert received == [1, 1, 2, 3]
     else:
         assert opened == [("open", "tensorboard", 1), ("open", "tensorboard", 2)]
-        assert told == [1, 2, 3]
+        assert received == [1, 2, 3]
     assert {call[0] for call in calls} == {
         *("open", "lr", "train_loss", "valid_loss", "macro_f1", "close")
     }
@@ -113,8 +113,8 @@ def test_an_epoch_whose_checkpoint_was_not_written_is_told_again_and_the_first_o
         patch.setattr(loop, "save_last", die)
         train_fold(job)
     train_fold(job)
-    told = [call[1:] for call in calls if call[0] in ("open", "macro_f1")]
-    assert told == [("tensorboard", 1), (1,), ("tensorboard", 1), (1,), (2,)]
+    received = [call[1:] for call in calls if call[0] in ("open", "macro_f1")]
+    assert received == [("tensorboard", 1), (1,), ("tensorboard", 1), (1,), (2,)]
 
 
 def test_a_tracker_that_is_asked_for_later_is_told_what_was(

@@ -6,7 +6,7 @@
 
 The folder follows from the ids, the names of the files and the image settings; the key from the
 ids, the settings and the content of the files. Where size and time of a file are unchanged, its
-content is not read again; where they are not (data downloaded anew), its digest decides.
+content is not read again; where they are not (data downloaded again), its digest decides.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def _open_or_build(
         return folder, *_open(folder, index, content, verify)
     except PackError as problem:
         if (folder / MANIFEST).is_file():
-            progress.say(f"{problem}; packing anew")
+            progress.say(f"{problem}; packing again")
     _build(folder, index, content)
     return folder, *_open(folder, index, content, False)
 

@@ -2,7 +2,7 @@
 
 A mask is (H, W, L) uint8 at the size of its upright image. One class a pixel: L = 1, 0 is the
 background, 1..K the classes. Regions that may overlap: L = K layers of zeros and ones. In both 255
-(`comp.tasks.counts.IGNORED`) is neither trained on nor judged.
+(`comp.tasks.counts.IGNORED`) is neither trained on nor scored.
 """
 
 from __future__ import annotations

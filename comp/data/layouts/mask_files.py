@@ -92,7 +92,7 @@ def _numbers(
     task: Task,
     complaints: list[str],
 ) -> tuple[tuple[str, ...], tuple[str, ...], list[FileSource]]:
-    """One file an image, whose pixels are the numbers of the classes."""
+    """One file per image, whose pixels are the numbers of the classes."""
     found, unfound = file_match.match(ids, masks)
     complaints += unfound
     known = [found[name] for name in ids if name in found]
@@ -101,7 +101,7 @@ def _numbers(
     single = len(data.classes) <= 1 and _black_and_white(here)
     if not data.classes and len(here) > 1 and here == [*range(1, len(here)), 255]:
         complaints.append(
-            f"{masks.folder}: the masks hold {first(here, 12)}: is 255 not judged (data.ignore: "
+            f"{masks.folder}: the masks hold {first(here, 12)}: is 255 to be ignored (data.ignore: "
             "255), or a class? Name the classes in data.classes"
         )
     names = data.classes or (("object",) if single else tuple(str(value) for value in here))

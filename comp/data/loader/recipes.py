@@ -150,7 +150,7 @@ def flips_writing(name: str, classes: Sequence[str]) -> bool:
 class Recipe:
     """A recipe that is ready for images of one size; for one thread at a time.
 
-    All its transforms draw from one pair of generators, set anew for each image. (albumentations'
+    All its transforms draw from one pair of generators, set for each image. (albumentations'
     own `set_random_seed` gives each transform a generator with the same seed: two flips then
     always happen together. It also takes longer.)
     """

@@ -53,7 +53,7 @@ class RegionCounts:
     `area`       pixels of the region
     `hit`        of these, pixels of the class
     `empty`      of these, pixels of the background
-    `predicted`  of these, all pixels that are judged
+    `predicted`  of these, all pixels that are not ignored
     """
 
     image: Array
@@ -78,7 +78,7 @@ class RegionCounts:
 def count_regions(
     probs: Array, truth: Array, task: Task, wanted: Sequence[Array]
 ) -> list[list[Array]]:
-    """For each class and each of its wanted levels: (R, 4) area, right, background, judged."""
+    """For each class and each of its wanted levels: (R, 4) area, right, background, not ignored."""
     levels, which = levels_of(probs, task)
     out: list[list[Array]] = []
     for number, own in enumerate(wanted, 1):

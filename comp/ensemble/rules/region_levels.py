@@ -25,9 +25,9 @@ class Histograms:
 
     `hit`        (N, K, 256) pixels of the class
     `empty`      (N, K, 256) pixels of the background
-    `predicted`  (N, K, 256) all pixels that are judged
+    `predicted`  (N, K, 256) all pixels that are not ignored
     `actual`     (N, K) pixels of each class in the truth
-    `pixels`     (N,) all pixels that are judged
+    `pixels`     (N,) all pixels that are not ignored
     `one`        whether each pixel has one class; then the background is a column
     """
 

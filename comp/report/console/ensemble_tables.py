@@ -140,7 +140,7 @@ def print_issues(found: LabelIssues, *, as_json: bool) -> None:
     sure = sum(one.sure for one in found.issues)
     count = f"{len(found.issues)} labels of {found.rows} rows may be wrong"
     print(f"{count}, {sure} of them with confidence:")
-    print("the likely class is as probable as it is for the rows that have it")
+    print("confident: the likely class has at least its mean probability over the rows labelled so")
     rows = [
         [one.id, one.label, one.given, one.likely, "yes" if one.sure else "", f"{one.margin:+.3f}"]
         for one in found.issues[:_SHOWN]

@@ -184,7 +184,7 @@ def _mask_answers(
 
 def _mask_expected(evidence: MaskEvidence, row: BlendRow, file_format: Format) -> dict[str, float]:
     """The share of images in which each class is predicted."""
-    assert row.found is not None, "the row that was asked for keeps its answers"
+    assert row.found is not None, "the row of the config keeps its answers"
     background = row.found.tuned.shape[1] - len(evidence.index.classes)
     own = row.found.tuned[:, background:]
     predicted = (own[..., 0] + own[..., 1]) > 0
@@ -197,7 +197,7 @@ def _image_by_image(answers: MaskAnswers) -> Iterable[Answers]:
 
 def _mask_page(ground: Ground, evidence: MaskEvidence, row: BlendRow) -> None:
     """The page of the worst, median and best out-of-fold images."""
-    assert row.found is not None, "the row that was asked for keeps its answers"
+    assert row.found is not None, "the row of the config keeps its answers"
     path = ground.experiment.workspace.run / "validation.html"
     write_validation_page(
         path,

@@ -45,7 +45,7 @@ class Model:
     """What the out-of-fold table compares: a run, or predictions from outside.
 
     `name`     of the run, or of the file
-    `oof`      its out-of-fold rows; None: it cannot be judged, and votes unjudged
+    `oof`      its out-of-fold rows; None: it votes, but is in no score
     `tests`    the predictions of the test images, one a fold model
     `missing`  folds that were left out
     `root`     the workspace folder, below which members are named

@@ -200,5 +200,5 @@ def gather(
         raise ConfigError(f"two members are called {first(twice)}; give each one once")
     models.sort(key=lambda model: model.oof is None)  # judged ones first
     if models[0].oof is None:
-        raise ConfigError("no member has out-of-fold rows, so that nothing can be judged")
+        raise ConfigError("no member has out-of-fold rows: there is nothing to score or tune on")
     return models

@@ -1,4 +1,4 @@
-"""What `comp ensemble` is asked for, what comes of it, and what its manifest says."""
+"""What `comp ensemble` is to do, what comes of it, and what its manifest says."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from comp.stages.ensembling.members import Ground, Model
 
 @dataclass(frozen=True)
 class Request:
-    """What `comp ensemble` is asked for beyond the config.
+    """What `comp ensemble` is to do beyond the config.
 
     `runs`        names of runs; none: that of the config
     `added`       tables of outside predictions

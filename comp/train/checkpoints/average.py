@@ -1,6 +1,6 @@
 """The mean of the best checkpoints of a fold as one network (Izmailov et al. 2018, SWA).
 
-The weights are averaged; batch-norm statistics are measured anew by torch's `update_bn`, in one
+The weights are averaged; batch-norm statistics are measured again by torch's `update_bn`, in one
 pass over the training batches. The average of the statistics would be wrong: the activations of
 averaged weights are not the average of the activations.
 """

@@ -102,7 +102,7 @@ def test_a_changed_mask_is_packed_anew(toy: Toy, capsys: pytest.CaptureFixture[s
         True, False, True, True, True, True,
     ]  # fmt: skip
     assert (after[1] == after[2]).all()
-    assert "1 masks have changed: '00001.png'; packing anew" in "".join(capsys.readouterr())
+    assert "1 masks have changed: '00001.png'; packing again" in "".join(capsys.readouterr())
 
 
 def test_a_cut_pack_is_packed_anew(toy: Toy) -> None:

@@ -1,4 +1,4 @@
-"""A pack: made once, opened again, made anew where it does not fit."""
+"""A pack: made once, opened again, made again where it does not fit."""
 
 from __future__ import annotations
 
@@ -198,7 +198,7 @@ def test_an_unknown_resize_is_found_before_packing(index: Index, tmp_path: Path)
     assert not (tmp_path / "cache").exists()
 
 
-# F11: killed while it was built; data that were downloaded anew; damage
+# F11: killed while it was built; data that were downloaded again; damage
 
 
 def test_data_downloaded_anew_keep_their_pack(
@@ -224,7 +224,7 @@ def test_a_replaced_image_is_named(
     open_pack(index, SMALL, tmp_path / "cache")
     shutil.copy(index.paths[4], index.paths[3])
     open_pack(index, SMALL, tmp_path / "cache")
-    assert "1 images have changed: '결함_003'; packing anew" in capsys.readouterr().err
+    assert "1 images have changed: '결함_003'; packing again" in capsys.readouterr().err
 
 
 def test_verifying_finds_a_flipped_byte_in_any_row(
@@ -236,7 +236,7 @@ def test_verifying_finds_a_flipped_byte_in_any_row(
     content[128 + 192 * 13 + 50] ^= 1
     path.write_bytes(content)
     open_pack(index, SMALL, tmp_path / "cache", verify=True)
-    assert "1 rows are damaged: '결함_013'; packing anew" in capsys.readouterr().err
+    assert "1 rows are damaged: '결함_013'; packing again" in capsys.readouterr().err
     again = open_pack(index, SMALL, tmp_path / "cache", verify=True)
     np.testing.assert_array_equal(again.images, expected(index))
 

@@ -144,7 +144,7 @@ def test_nearly_black_and_white_is_one_class(
 
 def test_numbers_and_white_are_not_guessed(workspace: Path) -> None:
     lay({"a": [1, 2, 255], "b": []})
-    with pytest.raises(DataError, match=r"is 255 not judged \(data.ignore: 255\), or a class"):
+    with pytest.raises(DataError, match=r"is 255 to be ignored \(data.ignore: 255\), or a class"):
         read()
     assert read(ignore=255).classes == ("1", "2")
     with pytest.raises(DataError, match="values that are no class"):

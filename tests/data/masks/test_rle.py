@@ -36,7 +36,7 @@ def test_runs_may_touch() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("1 2 3", "run lengths are pairs, these are 3 numbers: '1 2 3'"),
         ("1 x", "not run lengths: '1 x'"),
@@ -50,10 +50,10 @@ def test_runs_may_touch() -> None:
         ("2 9223372036854775807", "a run ends at pixel"),
     ],
 )
-def test_what_is_no_mask_is_refused(text: str, told: str) -> None:
+def test_what_is_no_mask_is_refused(text: str, message: str) -> None:
     with pytest.raises(DataError) as caught:
         rle.decode(text, 2, 3)
-    assert str(caught.value).startswith(told)
+    assert str(caught.value).startswith(message)
 
 
 def test_a_long_text_is_shown_by_its_beginning() -> None:
