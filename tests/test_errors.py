@@ -25,5 +25,5 @@ def test_they_can_be_caught_by_what_was_imported_from_there() -> None:
     from comp.errors import ConfigError
 
     assert comp.CompError is comp.errors.CompError
-    with pytest.raises(ConfigError, match="no such config"):
+    with pytest.raises(ConfigError, match="no such file"):
         comp.load_config("nowhere.yaml")
