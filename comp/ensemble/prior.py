@@ -72,7 +72,7 @@ def make_shift(
     on which those of the test images are calibrated. Raises ConfigError for tasks
     with several labels per image, and for names that are not the classes.
     """
-    if task.target_ndim != 1 or task.spatial:
+    if task.target_ndim != 1:
         raise ConfigError(
             f"ensemble.prior: an image of task {task.name!r} can have several classes or none, so "
             "there are no shares of classes to sum to 1; set it to null"

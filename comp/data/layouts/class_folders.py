@@ -59,7 +59,7 @@ def folders_train(data: DataConfig, task: Task) -> Index:
 
 def _without_table(data: DataConfig, task: Task) -> list[str]:
     out = []
-    if task.target_ndim != 1 and not task.spatial:
+    if task.target_kind == "columns":
         out.append(f"folders give one class per image; task: {task.name} needs the layout 'csv'")
     if data.group not in (None, AUTO_GROUP):
         out.append(f"data.group: {data.group!r} is a column, and this layout reads no table")
