@@ -79,6 +79,16 @@ def test_a_plugin_that_fails_is_an_error_with_its_line(
     assert "mine" not in METRICS
 
 
+def test_a_plugin_that_failed_is_run_again_as_it_was_before(tmp_path: Path) -> None:
+    """What it registered is gone by then: that it was run once does not count."""
+    load(tmp_path, MINE)
+    with pytest.raises(ConfigError, match="ZeroDivisionError"):
+        load(tmp_path, "1/0")
+    assert "mine" not in METRICS
+    load(tmp_path, MINE)
+    assert "mine" in METRICS
+
+
 def test_a_missing_plugin_is_named(tmp_path: Path) -> None:
     config = make_config({**TREE, "plugins": "gone.py"})
     for read in (load_plugins, with_digests):
