@@ -109,9 +109,12 @@ def register_recipe(
     function: `f(size)` -> a list of albumentations transforms for images (size, size, 3) uint8,
     which keep that size. All their draws come from a seed per image; none may draw elsewhere.
     """
-    from comp.data.loader.recipes import RECIPES
+    from comp.data.loader.recipes import RECIPES, custom_recipe
 
-    return _apply(function, lambda given: enter(RECIPES, "recipe", name, given))
+    def register(given: Callable[[int], list[Any]]) -> None:
+        enter(RECIPES, "recipe", name, custom_recipe(name, given))
+
+    return _apply(function, register)
 
 
 def register_sampler(
@@ -124,9 +127,12 @@ def register_sampler(
     of one epoch; as many each time. target: (N,) class numbers or (N, C) zeros and ones; strength:
     `train.sampler_strength` in (0, 1]; generator: NumPy's, for every draw that it makes.
     """
-    from comp.data.loader.sampler import SAMPLERS
+    from comp.data.loader.sampler import SAMPLERS, custom_sampler
 
-    return _apply(function, lambda given: enter(SAMPLERS, "sampler", name, given))
+    def register(given: Callable[..., Array]) -> None:
+        enter(SAMPLERS, "sampler", name, custom_sampler(name, given))
+
+    return _apply(function, register)
 
 
 def register_vote(

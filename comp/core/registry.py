@@ -7,15 +7,19 @@ name of its owner, a plugin file or the program itself, and `forget` takes out a
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
-from collections.abc import Iterator
+import traceback
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, TypeVar, cast
 
-from comp.core.errors import ConfigError
+from comp.core.errors import CompError, ConfigError, reason
 
 T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
 
 PROGRAM = "this program"  # the owner of what no plugin file registers: a notebook's cell
 _owner: ContextVar[str] = ContextVar("owner", default=PROGRAM)
@@ -65,3 +69,45 @@ def forget(owner: str) -> None:
     for entry in [entry for entry in _entries if entry.owner == owner]:
         del entry.table[entry.name]
         _entries.remove(entry)
+
+
+def guarded(
+    function: F,
+    what: str,
+    name: str,
+    error: type[CompError] = CompError,
+    passes: Callable[[Exception], bool] = lambda problem: False,
+) -> F:
+    """A user's function, whose exceptions become an `error` that names the entry and the line.
+
+    what: the word for the entry in messages. passes: which exceptions go through as they are;
+    those of `comp` do. Raises ConfigError for what cannot be called.
+    """
+    if not callable(function):
+        raise ConfigError(f"register_{what}: {name!r}: give a function, not {function!r}")
+    owner = _owner.get()
+
+    @functools.wraps(function)
+    def called(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except CompError:
+            raise
+        except Exception as problem:
+            if passes(problem):
+                raise
+            where = _place(problem, owner, function)
+            text = f"{type(problem).__name__}: {reason(problem)}"
+            raise error(f"{what} {name!r}{where}: {text}") from problem
+
+    return cast(F, called)
+
+
+def _place(problem: Exception, owner: str, function: Callable[..., Any]) -> str:
+    """` (my_parts.py, line 3)`: the last line that ran in the plugin, or in the function's file."""
+    frames = traceback.extract_tb(problem.__traceback__)
+    for file in (owner, getattr(getattr(function, "__code__", None), "co_filename", None)):
+        lines = [frame.lineno for frame in frames if frame.filename == file]
+        if lines:
+            return f" ({Path(str(file)).name}, line {lines[-1]})"
+    return ""

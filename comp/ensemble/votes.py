@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from comp.core.errors import ConfigError, PredictionsError
+from comp.core.errors import CompError, ConfigError, PredictionsError
+from comp.core.registry import guarded
 from comp.tasks.kinds import Link, Task, one_hot
 from comp.tasks.metrics import Metric
 
@@ -264,11 +265,34 @@ def custom_vote(
     Nothing is assumed of the functions: `rising` is false.
     """
 
+    forward = _as_they_are if transform is None else _cell_by_cell(transform, name, "transform")
+    back = _as_they_are if inverse is None else _cell_by_cell(inverse, name, "inverse")
+
     def merged(means: Array, link: Link) -> Array:
-        probs = np.clip(means if inverse is None else inverse(means), 0, 1)
+        probs = np.clip(back(means), 0, 1)
+        if np.isnan(probs).any():
+            raise CompError(f"vote {name!r}: `inverse` gives values that are not a number")
         return _normalized(np.maximum(probs, _CLIP) if link.normalized else probs, link)
 
-    return Vote(name, True, transform or _as_they_are, merged, rising=False)
+    return Vote(name, True, forward, merged, rising=False)
+
+
+def _cell_by_cell(
+    function: Callable[[Array], Array], name: str, part: str
+) -> Callable[[Array], Array]:
+    """The function, held to a number for each number."""
+    call = guarded(function, "vote", name)
+
+    def checked(values: Array) -> Array:
+        found = np.asarray(call(values))
+        if found.shape != values.shape or found.dtype.kind not in "fiu":
+            raise CompError(
+                f"vote {name!r}: `{part}` gives {found.dtype} of shape {found.shape} for numbers "
+                f"of shape {values.shape}"
+            )
+        return found
+
+    return checked
 
 
 def check_vote(vote: Vote, metric: Metric) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from comp.core.errors import CompError, ConfigError, TrainError, reason
+from comp.core.registry import guarded
 from comp.tasks.kinds import LINKS, TargetKind
 from comp.tasks.losses import (
     Loss,
@@ -48,6 +49,7 @@ def custom_metric(
     Raises ConfigError for a function without `sample_weight`, and for a target kind that is not
     "class" or "columns".
     """
+    function = guarded(function, "metric", name)
     parameters = inspect.signature(function).parameters
     kinds = {parameter.kind for parameter in parameters.values()}
     if "sample_weight" not in parameters and inspect.Parameter.VAR_KEYWORD not in kinds:
@@ -75,13 +77,10 @@ def _score(name: str, function: Score, target: Array, answer: Array, weights: Ar
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of 500 bootstrap draws, some lack a class
-            return float(function(target[rows], answer[rows], sample_weight=weights[rows]))
-    except CompError:
-        raise
-    except Exception as problem:
-        raise CompError(
-            f"metric {name!r} failed: {type(problem).__name__}: {reason(problem)}"
-        ) from problem
+            found = function(target[rows], answer[rows], sample_weight=weights[rows])
+            return float(found)
+    except (TypeError, ValueError) as problem:
+        raise CompError(f"metric {name!r}: it gives no number ({reason(problem)})") from problem
 
 
 def custom_loss(
@@ -94,12 +93,20 @@ def custom_loss(
     then takes no class weights and is not for segmentation.
     Raises ConfigError for a link that is unknown.
     """
+    function = guarded(function, "loss", name, TrainError, _is_memory)
     unknown = [link for link in links if link not in LINKS]
     if unknown or not links:
         raise ConfigError(f"register_loss: {name!r}: links are {', '.join(LINKS)}, not {unknown}")
     make = _whole if whole_batch else _cells
     makers = {link: _maker(make, name, function, link) for link in links}
     return Loss(makers, weighted=not whole_batch, pixels=not whole_batch)
+
+
+def _is_memory(problem: Exception) -> bool:
+    """Whether the device is out of memory: training then goes on with smaller batches."""
+    import torch
+
+    return isinstance(problem, torch.OutOfMemoryError)
 
 
 def _maker(
@@ -114,23 +121,27 @@ def _maker(
 def _whole(name: str, function: TensorLoss, link: str, terms: Terms) -> LossFunction:
     def loss(logits: Tensor, target: Tensor) -> Tensor:
         found = function(logits.float(), soft(logits, target, link, terms.smoothing))
-        if found.ndim:
+        if getattr(found, "shape", None) != ():
             raise TrainError(
-                f"loss {name!r}: a loss of the whole batch gives one number, not a tensor of shape "
-                f"{tuple(found.shape)}"
+                f"loss {name!r}: a loss of the whole batch gives one number, not {_shown(found)}"
             )
         return found
 
     return loss
 
 
+def _shown(found: Any) -> str:
+    shape = getattr(found, "shape", None)
+    return repr(found) if shape is None else f"a tensor of shape {tuple(shape)}"
+
+
 def _cells(name: str, function: TensorLoss, link: str, terms: Terms) -> LossFunction:
     def loss(logits: Tensor, target: Tensor) -> Tensor:
         truth = soft(logits, target, link, terms.smoothing)
         cells = function(logits.float(), truth)
-        if cells.shape != logits.shape:
+        if getattr(cells, "shape", None) != logits.shape:
             raise TrainError(
-                f"loss {name!r}: it gives a tensor of shape {tuple(cells.shape)} for logits of "
+                f"loss {name!r}: it gives {_shown(cells)} for logits of "
                 f"shape {tuple(logits.shape)}; give the loss of each cell, or register it with "
                 "whole_batch=True"
             )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import albumentations as A
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,7 +15,7 @@ import torch
 import comp
 from comp.config.schema import DataConfig
 from comp.core import registry
-from comp.core.errors import ConfigError
+from comp.core.errors import CompError, ConfigError, DataError, TrainError
 from comp.data.layouts.layouts import LAYOUTS, read_index, read_test
 from comp.data.loader.recipes import RECIPES, make_recipe
 from comp.data.loader.sampler import SAMPLERS
@@ -127,3 +128,79 @@ def test_what_is_built_in_keeps_its_name(register: Any, table: Any, name: str) -
     with pytest.raises(ConfigError, match=f"{what}: the name '{name}' is taken: it is built in"):
         register(name, lambda *given, **more: 1.0)
     assert table[name] is before
+
+
+def order(places: Any) -> Any:
+    comp.register_sampler("mine", lambda target, strength, generator: places)
+    return SAMPLERS["mine"](np.zeros(4, int), 1.0, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize(
+    ("places", "message"),
+    [
+        ([1.5, 2], r"sampler 'mine': it gives float64 of shape \(2,\), not a row of integers"),
+        ([[0, 1]], r"int64 of shape \(1, 2\)"),
+        ([], "float64 of shape"),
+        ([0, 4], "its places go from 0 to 4; there are 4 training rows"),
+        ([-1, 2], "its places go from -1 to 2"),
+    ],
+)
+def test_a_sampler_gives_places_of_training_rows(places: Any, message: str) -> None:
+    with pytest.raises(TrainError, match=message):
+        order(places)
+    assert order([3, 3]).tolist() == [3, 3]
+
+
+def test_a_recipe_gives_transforms_that_keep_the_shape_and_names_itself_when_one_fails() -> None:
+    image = np.zeros((12, 12, 3), np.uint8)
+    comp.register_recipe("small", lambda size: [A.Resize(8, 8)])
+    with pytest.raises(
+        TrainError, match=r"recipe 'small': .* \(8, 8, 3\) for images uint8 of shape"
+    ):
+        make_recipe("small", 12)(image, 0)
+    with pytest.raises(TrainError, match=r"recipe 'small': .* \(8, 8, 3\)"):
+        make_recipe("small", 12).with_mask(image, image[..., :1], 0)
+
+    def torn(image: Any, **_: Any) -> Any:
+        raise ValueError("boom")
+
+    comp.register_recipe("torn", lambda size: [A.Lambda(image=torn, p=1)])
+    with pytest.raises(TrainError, match="recipe 'torn': Lambda: ValueError: boom"):
+        make_recipe("torn", 12)(image, 0)
+    comp.register_recipe("bad", lambda size: [A.HorizontalFlip(), 3])
+    with pytest.raises(TrainError, match="recipe 'bad': it gives 3, not a list of albumentations"):
+        make_recipe("bad", 12)
+
+
+def test_a_vote_gives_a_number_for_each_number() -> None:
+    link, half = TASKS["multilabel"].link, np.full((2, 3), 0.5)
+    comp.register_vote("mine", lambda p: p.sum(axis=1), lambda m: m * np.nan)
+    with pytest.raises(CompError, match=r"vote 'mine': `transform` gives float64 of shape \(2,\)"):
+        VOTES["mine"].transform(half)
+    with pytest.raises(
+        CompError, match="vote 'mine': `inverse` gives values that are not a number"
+    ):
+        VOTES["mine"].inverse(half, link)
+
+
+def test_what_fails_in_a_layout_or_a_loss_names_it(tmp_path: Path) -> None:
+    comp.register_layout("mine", lambda root, data: pd.read_csv(root / "nope.csv"))
+    data = DataConfig(root=str(tmp_path), layout="mine")
+    with pytest.raises(DataError, match=r"layout 'mine' \(test_register\.py, line \d+\): FileNot"):
+        read_index(data, TASKS["multiclass"])
+
+    def torn(logits: Any, target: Any) -> Any:
+        raise torch.OutOfMemoryError("cuda") if len(logits) > 1 else ValueError("boom")
+
+    comp.register_loss("torn", torn)
+    loss = make_loss("torn", "sigmoid")
+    with pytest.raises(TrainError, match=r"loss 'torn' \(test_register\.py, line \d+\): .*boom"):
+        loss(torch.zeros(1, 1), torch.zeros(1, 1))
+    with pytest.raises(torch.OutOfMemoryError):  # training goes on with smaller batches
+        loss(torch.zeros(2, 1), torch.zeros(2, 1))
+
+
+@pytest.mark.parametrize("kind", ["metric", "loss", "recipe", "sampler", "layout", "vote"])
+def test_what_cannot_be_called_is_refused(kind: str) -> None:
+    with pytest.raises(ConfigError, match=f"register_{kind}: 'z': give a function, not 5"):
+        getattr(comp, f"register_{kind}")("z", 5)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from comp.config.schema import JOINT, DataConfig
 from comp.core.errors import ConfigError, DataError, complain, repeated
+from comp.core.registry import guarded
 from comp.data.index import file_match, labels
 from comp.data.index.index import Index
 from comp.data.index.tables import Table, make_table
@@ -26,6 +27,8 @@ def custom_layout(name: str, read: Read, test_images: str | None = None) -> Layo
 
     test_images: the folder of the test images below root; None: `data.test_images`.
     """
+
+    read = guarded(read, "layout", name, DataError)
 
     def train(data: DataConfig, task: Task) -> Index:
         return _index(name, _table(name, read, data), data, task)

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from comp.core.errors import TrainError, WorkerError
+from comp.core.errors import CompError, TrainError, WorkerError
 from comp.core.parallel import read_ahead
 from comp.data.cache.mask_store import MaskStore
 from comp.data.cache.store import Images
@@ -84,6 +84,12 @@ def _with_advice(batches: Iterator[Batch]) -> Generator[Batch, None, None]:
     """The same batches; the death of a worker is a WorkerError."""
     try:
         yield from batches
+    except CompError as problem:
+        kind = type(problem)
+        _, found, message = str(problem).rpartition(f"{kind.__module__}.{kind.__qualname__}: ")
+        if not found:
+            raise
+        raise kind(message.strip()) from problem  # the text of a worker's error is its traceback
     except RuntimeError as problem:
         if "DataLoader worker" not in str(problem) or "Caught" in str(problem):
             raise

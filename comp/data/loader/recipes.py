@@ -11,13 +11,14 @@ import os
 import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import cv2
 import numpy as np
 
 from comp.config.plugins import load_files, loaded_files
-from comp.core.errors import pick
+from comp.core.errors import TrainError, pick, reason
+from comp.core.registry import guarded
 
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # its import would ask the network for a new version
 import albumentations as A
@@ -147,6 +148,28 @@ def flips_writing(name: str, classes: Sequence[str]) -> bool:
     return writing and any(isinstance(transform, _FLIPS) for transform in transforms)
 
 
+def custom_recipe(name: str, function: Callable[[int], Transforms]) -> Callable[[int], Transforms]:
+    """A recipe from a user's function; TrainError where it gives no list of transforms, or where
+    one fails or changes the size of an image."""
+    call = guarded(function, "recipe", name, TrainError)
+
+    def recipe(size: int) -> Transforms:
+        found = call(size)
+        wrong = (
+            [part for part in found if not isinstance(part, A.BasicTransform | A.BaseCompose)]
+            if isinstance(found, list | tuple)
+            else [found]
+        )
+        if wrong:
+            raise TrainError(
+                f"recipe {name!r}: it gives {wrong[0]!r:.80}, not a list of albumentations "
+                "transforms"
+            )
+        return [*found]
+
+    return recipe
+
+
 class Recipe:
     """A recipe that is ready for images of one size; for one thread at a time.
 
@@ -178,18 +201,38 @@ class Recipe:
         if not self._transforms:
             return image
         self._begin(seed)
+        shape = image.shape
         for transform in self._transforms:
-            image = transform(image=image)["image"]
-        return image
+            image = self._apply(transform, image=image)["image"]
+        return self._like(shape, image)
 
     def with_mask(self, image: Pixels, mask: Pixels, seed: int) -> tuple[Pixels, Pixels]:
         """The image as `__call__` gives it, and its mask (H, W, L) uint8 moved with it: nearest
         neighbours, the mirror image where the image has its own."""
         self._begin(seed)
+        shape = image.shape
         for transform in self._transforms:
-            moved = transform(image=image, mask=mask)
+            moved = self._apply(transform, image=image, mask=mask)
             image, mask = moved["image"], moved["mask"]
-        return image, mask.reshape(*image.shape[:2], -1)
+        return self._like(shape, image), mask.reshape(*image.shape[:2], -1)
+
+    def _apply(self, transform: Any, **arrays: Pixels) -> dict[str, Pixels]:
+        try:
+            return cast("dict[str, Pixels]", transform(**arrays))
+        except Exception as problem:
+            raise TrainError(
+                f"recipe {self.name!r}: {type(transform).__name__}: {type(problem).__name__}: "
+                f"{reason(problem)}"
+            ) from problem
+
+    def _like(self, shape: tuple[int, ...], image: Pixels) -> Pixels:
+        """The image; TrainError where a transform has changed its shape or type."""
+        if image.shape == shape and image.dtype == np.uint8:
+            return image
+        raise TrainError(
+            f"recipe {self.name!r}: it gives images {image.dtype} of shape {image.shape} for "
+            f"images uint8 of shape {shape}"
+        )
 
     def _begin(self, seed: int) -> None:
         self._python.seed(seed)

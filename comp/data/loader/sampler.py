@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 
 from comp.core import rng
-from comp.core.errors import pick
+from comp.core.errors import TrainError, pick
+from comp.core.registry import guarded
 
 Array = np.ndarray[Any, Any]
+Sampler = Callable[[Array, float, np.random.Generator], Array]
 
 
 def _shuffle(target: Array, _: float, generator: np.random.Generator) -> Array:
@@ -68,11 +70,32 @@ def _draw(often: Array, generator: np.random.Generator) -> Array:
 # name -> function of the training rows' target, `train.sampler_strength` and the epoch's generator;
 # it returns places among the training rows: the order of an epoch. Only `shuffle` promises each
 # row once.
-SAMPLERS: dict[str, Callable[[Array, float, np.random.Generator], Array]] = {
+SAMPLERS: dict[str, Sampler] = {
     "shuffle": _shuffle,
     "balanced": _oversample,
     "undersample": _undersample,
 }
+
+
+def custom_sampler(name: str, function: Sampler) -> Sampler:
+    """A sampler from a user's function; TrainError where it gives no places of training rows."""
+    call = guarded(function, "sampler", name, TrainError)
+
+    def sampler(target: Array, strength: float, generator: np.random.Generator) -> Array:
+        places = np.asarray(call(target, strength, generator))
+        if places.ndim != 1 or not len(places) or places.dtype.kind not in "iu":
+            raise TrainError(
+                f"sampler {name!r}: it gives {places.dtype} of shape {places.shape}, not a row of "
+                "integers: places among the training rows"
+            )
+        if places.min() < 0 or places.max() >= len(target):
+            raise TrainError(
+                f"sampler {name!r}: its places go from {places.min()} to {places.max()}; there are "
+                f"{len(target)} training rows, counted from 0"
+            )
+        return places
+
+    return sampler
 
 
 class EpochOrder:
