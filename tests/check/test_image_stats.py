@@ -50,7 +50,7 @@ def test_a_file_that_cannot_be_read_has_a_problem(tmp_path: Path) -> None:
     assert [text[:13] for text in found.problem] == [
         "an empty file",
         "a web page or",
-        "cannot be rea",
+        "no such file",
         "",
     ]
     assert [bool(text) for text in found.digest] == [True, True, False, True]

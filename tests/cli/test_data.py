@@ -33,7 +33,7 @@ def test_check_says_no_with_its_own_exit_code(comp: Run, config: str) -> None:
     Path("input/train/00007.png").write_bytes(b"")
     code, out, err = comp("check", "-c", config)
     assert (code, "error: training image '00007': an empty file" in out) == (3, True)
-    assert "comp check --bad skip" in err
+    assert "`comp check -c toy.yaml --bad skip`" in err
     code, out, err = comp("check", "-c", config, "--bad", "skip", "--json", "-q")
     assert (code, err) == (0, "")
     assert json.loads(out)["findings"][0]["ids"] == ["00007"]
