@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from comp.config.messages import explain
-from comp.config.plain_yaml import MAX_BYTES, assign, parse_yaml
+from comp.config.plain_yaml import MAX_BYTES, Lines, assign, dump_yaml, parse_config
 from comp.config.schema import Config
 from comp.config.values import Section
 from comp.core.errors import ConfigError, did_you_mean, unreadable
@@ -23,12 +22,14 @@ def load_config(path: Path | None = None, sets: Sequence[str] = ()) -> Config:
     Raises ConfigError for a missing file and for everything that is not allowed.
     """
     where, text = _read(path)
-    tree = parse_yaml(text, where)
+    tree, lines = parse_config(text, where)
     if not isinstance(tree, dict):
         raise ConfigError(f"{where}: expected keys and values, found {type(tree).__name__}")
     for assignment in sets:
         assign(tree, assignment)
-    return make_config(tree, where)
+        key = tuple(assignment.partition("=")[0].strip().split("."))
+        lines = {known: at for known, at in lines.items() if known[: len(key)] != key}
+    return make_config(tree, where, lines)
 
 
 def _read(path: Path | None) -> tuple[str, str]:
@@ -58,17 +59,21 @@ def installed_config() -> Path:
     return inside if inside.is_file() else package.parent / "configs" / "default.yaml"
 
 
-def make_config(tree: dict[str, Any], where: str = "config") -> Config:
-    """A validated Config from plain values; all complaints in one ConfigError."""
+def make_config(tree: dict[str, Any], where: str = "config", lines: Lines | None = None) -> Config:
+    """A validated Config from plain values; all complaints in one ConfigError.
+
+    lines: the line of each key in the file `where`, where they were read from one.
+    """
     try:
         return Config.model_validate(tree)
     except ValidationError as problem:
-        raise ConfigError("\n".join([f"{where}:", *explain(problem, Config)])) from None
+        complaints = explain(problem, Config, lines)
+        raise ConfigError("\n".join([f"{where}:", *complaints])) from None
 
 
 def dump_config(config: Config) -> str:
     """The resolved config as YAML, every key with its value."""
-    return yaml.safe_dump(plain(config), sort_keys=False, allow_unicode=True)
+    return dump_yaml(plain(config), sort_keys=False)
 
 
 def plain(config: Section) -> dict[str, Any]:

@@ -7,16 +7,33 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from comp.config.plain_yaml import Lines
 from comp.core.errors import did_you_mean
 
+# pydantic's names for the types of a union, among the keys of a path
+_OF_A_UNION = re.compile(r"(literal|function-\w+|tuple|list)\[")
 
-def explain(problem: ValidationError, model: type[BaseModel]) -> list[str]:
-    """One line for each complaint about values that `model` does not allow."""
-    return [f"  - {_explain(error, model)}" for error in problem.errors()]
+
+def explain(
+    problem: ValidationError, model: type[BaseModel], lines: Lines | None = None
+) -> list[str]:
+    """One line for each complaint about values that `model` does not allow.
+
+    lines: the line of each key in the file that they are from, which is then named.
+    """
+    errors = problem.errors()
+    return [f"  - {_explain(error, model)}{_at(error['loc'], lines or {})}" for error in errors]
+
+
+def _at(loc: tuple[Any, ...], lines: Lines) -> str:
+    """` (line 3)`, of the key or of the nearest section around it that the file has."""
+    path = tuple(map(str, loc))
+    near = next((path[:n] for n in range(len(path), 0, -1) if path[:n] in lines), None)
+    return "" if near is None else f" (line {lines[near]})"
 
 
 def _explain(error: Any, model: type[BaseModel]) -> str:
-    path = ".".join(str(part) for part in error["loc"] if not str(part).startswith("literal["))
+    path = ".".join(str(part) for part in error["loc"] if not _OF_A_UNION.match(str(part)))
     path = re.sub(r"\.((constrained-)?(int|float|str)|dict\[.*\])$", "", path)
     given = repr(error["input"])
     given = given if len(given) <= 60 else given[:57] + "..."

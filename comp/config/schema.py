@@ -17,9 +17,11 @@ from pydantic import BeforeValidator, Field, PrivateAttr, field_validator, model
 from comp.config.values import (
     Count,
     Counts,
+    Deviations,
     Edges,
     FileName,
     Files,
+    Means,
     Names,
     NotNegative,
     Positive,
@@ -117,11 +119,20 @@ class ImageConfig(Section):
     # How images are kept in cache/: as pixels, as the bytes of their files, or not at all
     pack: Literal["memmap", "encoded", "none"] = "memmap"
     # Mean of each channel in [0, 1]; null: the network's own; auto: measured on the training part
-    mean: Literal["auto"] | Annotated[tuple[float, ...], BeforeValidator(as_tuple)] | None = None
+    mean: Literal["auto"] | Means | None = None
     # Standard deviation of each channel, in the same way
-    std: Literal["auto"] | Annotated[tuple[float, ...], BeforeValidator(as_tuple)] | None = None
+    std: Literal["auto"] | Deviations | None = None
     # resize tiles: the share of a tile that overlaps its neighbour
     overlap: Annotated[float, Field(ge=0, le=0.75)] = 0.25
+
+    @model_validator(mode="after")
+    def _alike(self) -> ImageConfig:
+        given = [v for v in (self.mean, self.std) if isinstance(v, tuple)]
+        if len({len(v) for v in given}) > 1:
+            raise ValueError(
+                "mean and std must have as many numbers as each other, one per channel"
+            )
+        return self
 
 
 class CopiesConfig(Section):

@@ -77,6 +77,15 @@ Edges = Annotated[
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, lt=1)]
+Means = Annotated[
+    tuple[Annotated[float, Field(ge=0, le=1)], ...], BeforeValidator(as_tuple), Field(min_length=1)
+]
+# Divided by: below a thousandth, a channel of [0, 1] would overflow in half precision
+Deviations = Annotated[
+    tuple[Annotated[float, Field(ge=1e-3, le=1)], ...],
+    BeforeValidator(as_tuple),
+    Field(min_length=1),
+]
 
 
 def _digests(value: object) -> object:
@@ -92,4 +101,6 @@ Files = Annotated[dict[str, str], BeforeValidator(_digests), "file or list of fi
 class Section(BaseModel):
     """A part of the config: frozen, without unknown keys, without silent conversions."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, protected_namespaces=())
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, protected_namespaces=(), allow_inf_nan=False
+    )

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from comp.config.plain_yaml import dump_yaml
 from comp.scaffold.folder import Guess
 from comp.tasks.starters import STARTERS
 
@@ -57,5 +56,5 @@ def _line(key: str, value: Any, doubts: list[str] | None = None) -> str:
 
 def _flow(value: Any) -> str:
     """A value as YAML on one line."""
-    text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=100_000)
+    text = dump_yaml(value, default_flow_style=True, width=100_000)
     return text.removesuffix("\n...\n").strip()

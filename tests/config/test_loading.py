@@ -44,3 +44,24 @@ def test_the_resolved_config_reads_back_as_itself(tmp_path: Path) -> None:
     path.write_text(dump_config(config), encoding="utf-8")
     assert load_config(path) == config
     assert isinstance(config, Config)
+
+
+def test_what_is_not_allowed_is_named_with_its_line_unless_it_was_set(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(
+        "name: x\ntask: binary\nmetric: macro_f1\nseed: 2024-13-45\n"
+        "data: {root: in}\nimage:\n  std: [1, 0,\n    1]\n"
+    )
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+    assert str(caught.value).splitlines() == [
+        f"{path}:",
+        "  - seed: Input should be a valid integer, found '2024-13-45' (line 4)",
+        "  - image.std: Input should be 'auto', found [1, 0, 1] (line 7)",
+        "  - image.std.1: Input should be greater than or equal to 0.001, found 0 (line 7)",
+    ]
+    with pytest.raises(ConfigError) as caught:
+        load_config(path, ["seed=0b_", "image.std=null"])
+    assert str(caught.value).splitlines()[1:] == [
+        "  - seed: Input should be a valid integer, found '0b_'"
+    ]

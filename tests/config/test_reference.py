@@ -18,7 +18,9 @@ def test_the_reference_has_every_key_with_its_default() -> None:
     assert (found["train.lr"].type, found["train.lr"].default) == ("number > 0", "0.001")
     assert found["train.lr"].meaning == "Learning rate"
     assert found["data.root"].default == "needed"
-    assert found["image.mean"].type == "auto or list of number or null"
+    assert found["image.mean"].type == (
+        "auto or list of number >= 0 and <= 1 of at least 1 or null"
+    )
     assert found["data.ignore"].type == "integer >= 0 and <= 255 or null"
     assert found["augment.copies.turns"].default == "36"
 

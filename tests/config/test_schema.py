@@ -1,10 +1,14 @@
 import unicodedata
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from comp.config.loading import make_config, plain
 from comp.config.plain_yaml import differences
+from comp.config.reference import _inner
+from comp.config.schema import Config
 from comp.core.errors import ConfigError
 
 SMALL: dict[str, Any] = {
@@ -94,3 +98,40 @@ def test_differences_name_the_keys_that_changed() -> None:
     old, new = plain(make_config(SMALL)), plain(make_config({**SMALL, "train": {"lr": 0.5}}))
     assert differences(old, new) == {"train.lr": (0.001, 0.5)}
     assert differences(old, {}) != {}
+
+
+def _numbers(section: type[BaseModel], path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The path of every field that may hold a float."""
+    for name, field in section.model_fields.items():
+        inner = _inner(field.annotation)
+        if inner is not None:
+            yield from _numbers(inner, (*path, name))
+        elif "float" in str(field.annotation):
+            yield (*path, name)
+
+
+@pytest.mark.parametrize("path", [*_numbers(Config)], ids=".".join)
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_no_number_of_a_config_is_nan_or_infinite(path: tuple[str, ...], value: float) -> None:
+    """Alone, in a list, in a pair and in a mapping."""
+    for given in (value, [value], [value, value], [0.5, value, 0.5], {"a": value}, {"a": [value]}):
+        tree: Any = given
+        for name in reversed(path[1:]):
+            tree = {name: tree}
+        assert ".".join(path) in refusal({**SMALL, path[0]: tree})
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        ({"std": [0, 0, 0]}, "image.std.0: Input should be greater than or equal to 0.001"),
+        ({"std": [0.2, -0.2, 0.2]}, "image.std.1: Input should be greater than or equal to 0.001"),
+        ({"std": [58.4, 57.1, 57.4]}, "image.std.0: Input should be less than or equal to 1"),
+        ({"mean": [123.7, 0.5, 0.5]}, "image.mean.0: Input should be less than or equal to 1"),
+        ({"mean": [0.5, 0.5, -0.1]}, "image.mean.2: Input should be greater than or equal to 0"),
+        ({"mean": []}, "image.mean: "),
+        ({"mean": [0.5], "std": [0.5] * 3}, "image: mean and std must have as many numbers"),
+    ],
+)
+def test_a_normalisation_that_cannot_be_is_refused(image: dict[str, Any], message: str) -> None:
+    assert message in refusal({**SMALL, "image": image})
