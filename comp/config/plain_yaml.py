@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import Any
 
 import yaml
 from yaml.constructor import ConstructorError
@@ -35,8 +35,6 @@ _BASES = {"0o": 8, "0x": 16}
 class _Loader(yaml.SafeLoader):
     """Safe YAML with the scalars of YAML 1.2: `1e-3` is a float, `010` is ten, `no` is text."""
 
-    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
-
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """Keys are names: they stay the text that they are."""
         return {key.value: self.construct_object(value, deep=True) for key, value in node.value}
@@ -64,6 +62,7 @@ class _Dumper(yaml.SafeDumper):
     """Quotes text that a reader of YAML 1.1 or of YAML 1.2 would take for something else."""
 
 
+_Loader.yaml_implicit_resolvers = {}
 for _name, (_pattern, _first) in _SCALARS.items():
     for _kind in (_Loader, _Dumper):
         _kind.add_implicit_resolver(
