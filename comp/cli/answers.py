@@ -9,6 +9,7 @@ import typer
 
 from comp.cli.options import ConfigOption, JsonOption, QuietOption, SetOption, open_config
 from comp.core.progress import say
+from comp.core.terminal import tell
 
 RunsOption = Annotated[
     list[str] | None,
@@ -85,7 +86,7 @@ def submission_check(
     from comp.stages.submission import check_file
 
     rows, warnings = check_file(open_config(config, sets, quiet), file)
-    print(f"{file}: {rows} rows, would be accepted")
+    tell(f"{file}: {rows} rows, would be accepted")
     for warning in warnings:
         say(f"warning: {warning}")
 
@@ -121,7 +122,7 @@ def submission_send(
     from comp.stages.submission import send
 
     command, said = send(open_config(config, sets, quiet), name, message, yes=yes)
-    print(said if yes else command)
+    tell(said if yes else command)
     if not yes:
         say("not sent: run this, or repeat with --yes")
 

@@ -9,6 +9,7 @@ import typer
 
 from comp.cli.options import ConfigOption, JsonOption, QuietOption, SetOption, again, open_config
 from comp.core.progress import be_quiet, say
+from comp.core.terminal import can_show, tell
 
 augment_app = typer.Typer(help="Augmentation.")
 
@@ -20,7 +21,8 @@ def config_command(config: ConfigOption = None, sets: SetOption = None) -> None:
 
     experiment = open_config(config, sets)
     check_names(experiment)
-    print(dump_config(experiment.config), end="")
+    text = dump_config(experiment.config)
+    tell(text if can_show(text) else dump_config(experiment.config, ascii_only=True), end="")
 
 
 def init_command(
@@ -40,7 +42,7 @@ def init_command(
 
     be_quiet(quiet)
     made = init(data_dir, out, replace=replace)
-    print(made.text, end="")
+    tell(made.text, end="")
     for problem in made.problems:
         say(f"warning: the config cannot be used yet: {problem}")
     say(f"wrote {made.path}; {made.guesses} guesses in it are marked with `# ?`")
@@ -118,7 +120,7 @@ def augment_show(
     from comp.stages.augment_show import show_augmentation
 
     show_augmentation(open_config(config, sets), out, images=images, draws=draws)
-    print(out)
+    tell(out)
 
 
 def add_data(app: typer.Typer) -> None:

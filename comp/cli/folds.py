@@ -11,6 +11,7 @@ import typer
 from comp.cli.options import ConfigOption, JsonOption, QuietOption, SetOption, again, open_config
 from comp.core.errors import UsageError
 from comp.core.progress import say
+from comp.core.terminal import tell
 
 if TYPE_CHECKING:
     from comp.stages.experiment import Experiment
@@ -93,7 +94,7 @@ def folds_export(
     from comp.stages.folds import export_folds
 
     export_folds(open_config(config, sets), out)
-    print(out)
+    tell(out)
 
 
 @folds_app.command("show")

@@ -21,6 +21,7 @@ from comp.cli.folds import folds_app
 from comp.cli.options import current_names, with_options
 from comp.cli.training import add_training
 from comp.core.errors import CompError, Interrupted
+from comp.core.terminal import steady_streams, visible
 
 
 class Commands(TyperGroup):
@@ -77,14 +78,32 @@ def main() -> None:
     A user's mistake is a message on stderr, never a traceback.
     """
     try:
+        with steady_streams():
+            code = _run()
+    except OSError as problem:  # what was printed last did not fit
+        _tell_error(f"{problem.filename}: {problem.strerror}")
+        code = 1
+    sys.exit(code)
+
+
+def _run() -> int | str | None:
+    """Run a command and tell its error on stderr; its exit code."""
+    try:
         app(current_names(sys.argv[1:]))
+    except SystemExit as done:
+        return done.code
     except CompError as problem:
-        print(f"error: {with_options(str(problem))}", file=sys.stderr)
-        sys.exit(problem.exit_code)
+        _tell_error(with_options(str(problem)))
+        return problem.exit_code
     except OSError as problem:  # a disk that fails where no stage expects it
         where = f"{problem.filename}: " if problem.filename else ""
-        print(f"error: {where}{problem.strerror or problem}", file=sys.stderr)
-        sys.exit(1)
+        _tell_error(f"{where}{problem.strerror or problem}")
+        return 1
+    return 0
+
+
+def _tell_error(text: str) -> None:
+    print(f"error: {visible(text)}", file=sys.stderr)
 
 
 if __name__ == "__main__":

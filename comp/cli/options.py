@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import sys
 from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from comp.core.progress import be_quiet
+from comp.core.progress import be_quiet, say
 
 if TYPE_CHECKING:
     from comp.stages.experiment import Experiment
@@ -35,7 +34,7 @@ RENAMED = {"--allow-unasked": "--allow-extra-images"}
 def current_names(words: list[str]) -> list[str]:
     """The words of a command line with options under their present names; notes on stderr."""
     for old in [word for word in words if word in RENAMED]:
-        print(f"note: {old} is called {RENAMED[old]} now", file=sys.stderr)
+        say(f"note: {old} is called {RENAMED[old]} now")
     return [RENAMED.get(word, word) for word in words]
 
 

@@ -18,6 +18,7 @@ from comp.cli.options import (
 )
 from comp.core.errors import Interrupted, OutOfTime
 from comp.core.progress import be_quiet, say
+from comp.core.terminal import tell
 
 find_app = typer.Typer(help="Numbers to measure before a long run.")
 
@@ -103,7 +104,7 @@ def find_lr(
     from comp.stages.find import find_rate
 
     found = find_rate(open_config(config, sets), fold, steps)
-    print(f"{found.suggestion:.1e}")
+    tell(f"{found.suggestion:.1e}")
     say(f"the loss falls fastest there; see {found.picture}")
     say(f"next: comp train{again(config, sets)} --set train.lr={found.suggestion:.1e}")
 
@@ -121,7 +122,7 @@ def find_batch_command(
     found = find_batch(open_config(config, sets), fold, limit)
     for trial in found.trials:
         memory = "" if trial.memory is None else f"  {trial.memory} MiB"
-        print(f"{trial.size:5}  {trial.speed:9.1f} images/s{memory}")
+        tell(f"{trial.size:5}  {trial.speed:9.1f} images/s{memory}")
     largest = f"{'all fit up to' if found.limited else 'the largest that fits is'} {found.largest}"
     say(f"{largest}, the fastest is {found.fastest}; see {found.picture}")
 
@@ -160,7 +161,7 @@ def predict_command(
     if not written:
         say("nothing to do: these predictions exist already")
     for path in written:
-        print(path)
+        tell(path)
     say(f"next: comp ensemble{again(config, sets)}")
 
 

@@ -71,9 +71,9 @@ def make_config(tree: dict[str, Any], where: str = "config", lines: Lines | None
         raise ConfigError("\n".join([f"{where}:", *complaints])) from None
 
 
-def dump_config(config: Config) -> str:
-    """The resolved config as YAML, every key with its value."""
-    return dump_yaml(plain(config), sort_keys=False)
+def dump_config(config: Config, *, ascii_only: bool = False) -> str:
+    """The resolved config as YAML, every key with its value; ascii_only: other letters escaped."""
+    return dump_yaml(plain(config), sort_keys=False, allow_unicode=not ascii_only)
 
 
 def plain(config: Section) -> dict[str, Any]:

@@ -87,9 +87,9 @@ def parse_config(text: str, where: str) -> tuple[Any, Lines]:
     return value, {} if root is None else dict(_lines_of(root, ()))
 
 
-def dump_yaml(value: Any, **how: Any) -> str:
+def dump_yaml(value: Any, *, allow_unicode: bool = True, **how: Any) -> str:
     """Plain values as YAML that `parse_yaml` and readers of YAML 1.1 read in the same way."""
-    text: str = yaml.dump(value, Dumper=_Dumper, allow_unicode=True, **how)
+    text: str = yaml.dump(value, Dumper=_Dumper, allow_unicode=allow_unicode, **how)
     return text
 
 

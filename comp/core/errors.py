@@ -28,6 +28,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
+from comp.core.secrets import hidden
+
 T = TypeVar("T")
 
 
@@ -155,8 +157,8 @@ def first(values: Iterable[object], shown: int = 5) -> str:
 
 
 def reason(problem: BaseException) -> str:
-    """The first line of another library's error, cut to a length that fits a message."""
-    lines = str(problem).strip().splitlines()
+    """The first line of another library's error, without secrets, cut to fit a message."""
+    lines = hidden(str(problem)).strip().splitlines()
     return lines[0][:200] if lines else type(problem).__name__
 
 

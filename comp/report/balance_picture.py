@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from comp.core.terminal import visible
 from comp.report.figure import figure
 
 if TYPE_CHECKING:
@@ -36,7 +37,9 @@ def draw_balance(plan: FoldPlan, made: Balance, path: Path) -> None:
         for (row, fold), number in np.ndenumerate(counts):
             ink = "white" if abs(away[row, fold]) > 35 else "black"
             cells.text(fold, row, str(number), ha="center", va="center", fontsize=7, color=ink)
-        cells.set_yticks(range(len(names)), [name[:24] for name in names], fontsize=8)
+        cells.set_yticks(
+            range(len(names)), [visible(name, lines=False)[:24] for name in names], fontsize=8
+        )
         cells.set_xticks(range(plan.count), [f"fold {k}" for k in range(plan.count)], fontsize=8)
         drawn.colorbar(shown, ax=cells, label="% off an even share", shrink=0.8)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from comp.core.errors import UsageError
 from comp.core.progress import say
+from comp.core.terminal import tell, visible
 from comp.report.console.printing import print_json, print_table
 from comp.report.figure import figure
 
@@ -25,7 +26,7 @@ def print_board(groups: list[BoardGroup], *, as_json: bool) -> None:
         print_json(plain)
         return
     for group in groups:
-        print(f"{group.metric}, plan {group.plan[:8]}")
+        tell(f"{group.metric}, plan {group.plan[:8]}")
         noted = any(entry.note for entry in group.entries)
         heads = ["name", "folds", "raw", "honest", "95 %", "public", "private"]
         rows = [_cells(entry)[: None if noted else -1] for entry in group.entries]
@@ -75,7 +76,12 @@ def _draw_panel(axes: Any, group: BoardGroup, points: list[tuple[BoardEntry, flo
     for entry, board in points:
         gaps = [[entry.honest - entry.low], [entry.high - entry.honest]]
         axes.errorbar([entry.honest], [board], xerr=gaps, fmt="o", capsize=3)
-        axes.annotate(entry.name, (entry.honest, board), (5, 5), textcoords="offset points")
+        axes.annotate(
+            visible(entry.name, lines=False),
+            (entry.honest, board),
+            (5, 5),
+            textcoords="offset points",
+        )
     ends = [v for entry, board in points for v in (entry.low, entry.high, board)]
     low, high = min(ends), max(ends)
     axes.plot([low, high], [low, high], color="grey", linestyle=":", linewidth=1)

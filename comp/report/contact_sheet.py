@@ -10,6 +10,7 @@ import numpy as np
 
 from comp.core import files
 from comp.core.errors import UsageError
+from comp.core.terminal import visible
 from comp.report.fonts import font_for
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def contact_sheet(
     size = (columns * (width + _GAP) + _GAP, lines * (text + height + _GAP) + _GAP)
     sheet = Image.new("RGB", size, "white")
     draw = ImageDraw.Draw(sheet)
-    font = font_for(titles, _TEXT)
+    font = font_for([visible(title) for title in titles], _TEXT)
     for number, (image, title) in enumerate(zip(images, titles, strict=True)):
         left = _GAP + number % columns * (width + _GAP)
         top = _GAP + number // columns * (text + height + _GAP)
@@ -60,7 +61,7 @@ def contact_sheet(
 
 def _shortened(title: str, width: int, font: Font) -> str:
     """The title on one line, with an ellipsis where it does not fit."""
-    title = " ".join(title.split())
+    title = visible(" ".join(title.split()))
     if font.getlength(title) <= width:
         return title
     while title and font.getlength(title + "…") > width:

@@ -14,10 +14,13 @@ def plot_rates(
     rates: Sequence[float], losses: Sequence[float], suggestion: float, path: Path
 ) -> None:
     """Smoothed loss over the learning rate, with the suggestion, as a PNG."""
+    from matplotlib.ticker import LogFormatter
+
     with figure(path, *_SIZE) as drawn:
         axes = drawn.subplots()
         axes.plot(rates, losses)
         axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(LogFormatter())  # the usual one writes formulas
         axes.axvline(
             suggestion, linestyle="--", color="tab:red", label=f"steepest: {suggestion:.1e}"
         )
@@ -29,12 +32,15 @@ def plot_rates(
 
 def plot_batches(trials: Sequence[tuple[int, float, int | None]], path: Path) -> None:
     """Images per second, and peak memory where it is known, over the batch size, as a PNG."""
+    from matplotlib.ticker import NullFormatter
+
     with figure(path, *_SIZE) as drawn:
         axes = drawn.subplots()
         sizes = [size for size, _, _ in trials]
         axes.plot(sizes, [speed for _, speed, _ in trials], marker="o")
         axes.set_xscale("log", base=2)
         axes.set_xticks(sizes, [str(size) for size in sizes], minor=False)
+        axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_xlabel("batch size")
         axes.set_ylabel("images per second")
         axes.set_ylim(bottom=0)

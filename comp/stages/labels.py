@@ -67,10 +67,23 @@ def _write(issues: Sequence[LabelIssue], path: Path) -> None:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["id", "label", "given", "likely", "margin", "sure"])
     for issue in issues:
-        margin = f"{issue.margin:.6f}"
-        cells = [issue.id, issue.label, issue.given, issue.likely, margin, int(issue.sure)]
-        writer.writerow(cells)
+        texts = map(_no_formula, (issue.id, issue.label, issue.given, issue.likely))
+        writer.writerow([*texts, f"{issue.margin:.6f}", int(issue.sure)])
     files.write_text(path, text.getvalue())
+
+
+def _no_formula(cell: str) -> str:
+    """A cell that no spreadsheet computes: people open this table, and labels are data.
+
+    Only this table is changed so; plans and submissions are read by programs, to the byte.
+    """
+    if cell[:1] not in ("=", "+", "-", "@", "\t", "\r"):
+        return cell
+    try:
+        float(cell)
+    except ValueError:
+        return f"'{cell}"
+    return cell
 
 
 def _draw(

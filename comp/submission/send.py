@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from comp.core.errors import CompError, ConfigError
+from comp.core.secrets import hidden
 
 _DACON = (
     "import os, sys; from dacon_submit_api import dacon_submit_api as api; "
@@ -50,7 +51,7 @@ def _no_kaggle() -> str | None:
 
 
 def _dacon(file: Path, competition: str, team: str, message: str) -> list[str]:
-    return [sys.executable, "-c", _DACON, str(file), competition, team, message]
+    return [sys.executable, "-P", "-c", _DACON, str(file), competition, team, message]
 
 
 def _no_dacon() -> str | None:
@@ -70,7 +71,8 @@ def printed(words: list[str]) -> str:
 
 
 def run(site: Site, words: list[str]) -> str:
-    """Send a submission with `words`, a command; what it printed, with tokens replaced by `***`.
+    """Send a submission with `words`, a command; what it printed, with `***` for every secret of
+    the environment, see `comp.core.secrets`.
 
     Raises ConfigError where the program or its token is missing, CompError where it fails.
     """
@@ -81,17 +83,12 @@ def run(site: Site, words: list[str]) -> str:
         wanted = " or ".join(" and ".join(names) for names in site.tokens)
         raise ConfigError(f"no token: set {wanted} in the environment, nowhere else")
     try:
-        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=600)
+        done = subprocess.run(
+            words, capture_output=True, text=True, errors="replace", check=False, timeout=600
+        )
     except (OSError, subprocess.TimeoutExpired) as problem:
         raise CompError(f"{words[0]}: {type(problem).__name__}; was it sent? Look there") from None
-    output = _without_tokens(site, f"{done.stdout}{done.stderr}".strip())
+    output = hidden(f"{done.stdout}{done.stderr}".strip())
     if done.returncode:
         raise CompError(f"not sent; {words[0]} said: {output or done.returncode}")
     return output
-
-
-def _without_tokens(site: Site, text: str) -> str:
-    for name in {name for names in site.tokens for name in names}:
-        value = os.environ.get(name, "")
-        text = text.replace(value, "***") if len(value) > 3 else text
-    return text

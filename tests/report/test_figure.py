@@ -35,3 +35,11 @@ def test_a_figure_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         figure(tmp_path / "file/a.png", 1, 1),
     ):
         pass
+
+
+@pytest.mark.parametrize("text", ["$x$", r"$\frac{1}$", "$$", r"a $x_{ b", "[red] <b>"])
+def test_a_text_in_a_picture_is_no_formula(tmp_path: Path, text: str) -> None:
+    with figure(tmp_path / "a.png", 2, 2) as drawn:
+        title = drawn.subplots().set_title(text)
+    assert (title.get_text(), title.get_parse_math()) == (text, False)
+    assert (tmp_path / "a.png").is_file()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 from drawn import ground_of, model_of
 
 from comp.data.index.tables import read_table
+from comp.ensemble.label_issues import LabelIssue
 from comp.stages import labels as stage
 from comp.stages.ensembling.members import Ground
 from comp.stages.labels import LabelIssues, find_issues
@@ -72,6 +75,19 @@ def test_the_table_holds_the_doubted_labels_with_the_most_doubted_first(found: A
     assert issues.rows == 12
     assert [issue.id for issue in issues.issues] == ["00006", "00003"]
     assert issues.written == (path, path.with_suffix(".png"))
+
+
+def test_no_cell_of_the_table_is_a_formula(tmp_path: Path) -> None:
+    cells = ["=cmd()", "+1+1", "-x", "@sum", "\tx", "-1", "+2.5", "a=b", "한", ""]
+    issue = LabelIssue(0, "=1", "", "", "", 0.5, True)
+    stage._write([replace(issue, given=cell) for cell in cells], tmp_path / "a.csv")
+    with (tmp_path / "a.csv").open(encoding="utf-8", newline="") as table:
+        rows = [*csv.DictReader(table)]
+    assert [row["given"] for row in rows] == [
+        *("'=cmd()", "'+1+1", "'-x", "'@sum", "'\tx"),
+        *("-1", "+2.5", "a=b", "한", ""),
+    ]
+    assert {row["id"] for row in rows} == {"'=1"}
 
 
 def test_a_picture_is_titled_with_its_label_and_the_likely_one(found: Any) -> None:

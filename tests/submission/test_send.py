@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import subprocess
 import sys
 from pathlib import Path
 
@@ -48,6 +50,41 @@ def test_a_refusal_is_an_error_without_the_token(
     with pytest.raises(CompError, match=r"not sent; kaggle said: .*\*\*\*") as problem:
         run(SITES["kaggle"], SITES["kaggle"].command(FILE, "digits", "", "m"))
     assert "secret" not in str(problem.value)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the fake program is a shell script")
+def test_no_secret_of_the_environment_is_in_what_the_program_prints(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_kaggle(tmp_path / "bin", monkeypatch)
+    program = tmp_path / "bin/kaggle"
+    program.write_text('#!/bin/sh\nenv\nprintf %s "user:$WANDB_API_KEY" | base64 >&2\nexit 1\n')
+    secrets = {
+        "KAGGLE_API_TOKEN": "secret-token",
+        "DACON_TOKEN": "other-secret",
+        "WANDB_API_KEY": "0123456789abcdef",
+        "AWS_SECRET_ACCESS_KEY": "wJalr/XUtnFEMI+K7MDENG",
+    }
+    for name, value in secrets.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(CompError, match="not sent") as problem:
+        run(SITES["kaggle"], SITES["kaggle"].command(FILE, "digits", "", "m"))
+    text = str(problem.value)
+    assert all(f"{name}=***" in text for name in secrets)
+    assert not any(value in text for value in secrets.values())
+    assert base64.b64encode(b"user:0123456789abcdef").decode()[8:] not in text
+
+
+def test_a_module_of_the_workspace_is_not_run_with_the_token(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    monkeypatch.setenv("DACON_TOKEN", "secret-token")
+    (tmp_path / "dacon_submit_api.py").write_text("open('canary', 'w')\n")
+    words = SITES["dacon"].command(FILE, "236", "team", "memo")
+    subprocess.run(words, check=False, capture_output=True)
+    assert not (tmp_path / "canary").exists()
 
 
 def test_a_missing_program_or_token_is_named(

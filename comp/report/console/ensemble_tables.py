@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from comp.core.progress import say
+from comp.core.terminal import tell
 from comp.report.console.printing import MANY_CLASSES, Cell, bold, print_json, print_table
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def print_ensemble(result: Ensembled, *, as_json: bool) -> None:
     blend, scores = result.blend, result.blend.scores
     count = f"{len(blend.members)} member{'s' if blend.members[1:] else ''}"
     fits = f"{count}, {blend.vote.name} vote, {blend.weigher} weights"
-    print(f"{result.metric}, {fits}")
+    tell(f"{result.metric}, {fits}")
     if len(result.table) > 1:
         _print_rows(result)
     rows: list[list[Cell]] = [["out of fold, raw", f"{scores.raw:.4f}", "nothing tuned"]]
@@ -69,14 +70,14 @@ def _coverage(result: Ensembled) -> str:
 def _print_rows(result: Ensembled) -> None:
     """Every vote with every kind of weights."""
     names = [model.name for model in result.models if model.oof is not None]
-    print(f"members with out-of-fold predictions: {', '.join(names)}")
+    tell(f"members with out-of-fold predictions: {', '.join(names)}")
     used = (result.blend.vote.name, result.blend.weigher)
     heads = ("vote", "weights", "raw", "tuned", "honest", "95 %", "fitted weights")
     rows = [_candidate(row, best=row is result.best) for row in result.table]
     places = [k for k, r in enumerate(result.table) if (r.vote.name, r.weigher) == used]
     print_table(heads, rows, text=2, notes=1, bold_rows=places)
-    print("* the best honest score; bold: what is written. Rows within the interval are ties, and")
-    print("  the best of many rows is slightly optimistic.")
+    tell("* the best honest score; bold: what is written. Rows within the interval are ties, and")
+    tell("  the best of many rows is slightly optimistic.")
 
 
 def _candidate(row: BlendRow, *, best: bool) -> list[Cell]:
@@ -126,7 +127,7 @@ def _print_notes(result: Ensembled) -> None:
 def _print_shares(result: Ensembled) -> None:
     if len(result.shares) > MANY_CLASSES:
         return
-    print(f"classes in the {result.rows} answers")
+    tell(f"classes in the {result.rows} answers")
     rows = [[name, f"{train:.1%}", f"{test:.1%}"] for name, (train, test) in result.shares.items()]
     print_table(("class", "in training", "in the answers"), rows)
 
@@ -139,8 +140,8 @@ def print_issues(found: LabelIssues, *, as_json: bool) -> None:
         return
     sure = sum(one.sure for one in found.issues)
     count = f"{len(found.issues)} labels of {found.rows} rows may be wrong"
-    print(f"{count}, {sure} of them with confidence:")
-    print("confident: the likely class has at least its mean probability over the rows labelled so")
+    tell(f"{count}, {sure} of them with confidence:")
+    tell("confident: the likely class has at least its mean probability over the rows labelled so")
     rows = [
         [one.id, one.label, one.given, one.likely, "yes" if one.sure else "", f"{one.margin:+.3f}"]
         for one in found.issues[:_SHOWN]
@@ -150,7 +151,7 @@ def print_issues(found: LabelIssues, *, as_json: bool) -> None:
 
 def print_views(choice: ViewChoice, metric: str) -> None:
     """What each view of test-time augmentation is worth out of fold, and which were chosen."""
-    print(f"{metric} out of fold, by view; the image as it is: {choice.plain_score:.4f}")
+    tell(f"{metric} out of fold, by view; the image as it is: {choice.plain_score:.4f}")
     heads = ("view", "alone", "with the image", "gain", f"folds better, of {choice.folds}")
     rows = [
         [
@@ -164,4 +165,4 @@ def print_views(choice: ViewChoice, metric: str) -> None:
     ]
     print_table(heads, rows)
     raw, honest = f"{choice.raw:.4f}", f"{choice.honest:.4f}"
-    print(f"chosen: {choice.chosen} ({raw} as chosen (optimistic), {honest} chosen on other folds)")
+    tell(f"chosen: {choice.chosen} ({raw} as chosen (optimistic), {honest} chosen on other folds)")

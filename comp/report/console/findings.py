@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from comp.core.terminal import tell
 from comp.report.console.printing import print_json, print_table
 
 if TYPE_CHECKING:
@@ -26,17 +27,17 @@ def print_check(record: dict[str, Any], findings: tuple[Finding, ...], *, as_jso
         rows.append([key, *(" ".join(f"{value:.3f}" for value in part[key]) for part in parts)])
     print_table(("", "training", "test"), rows, notes=2)
     if record["classes"]:
-        print(f"classes: {_counts(record['classes'])}")
+        tell(f"classes: {_counts(record['classes'])}")
     if record.get("masks"):
         _print_masks(record["masks"])
     seen: Counter[str] = Counter()
     for finding in findings:
         seen[finding.level] += len(finding.ids) == 1
         if len(finding.ids) != 1 or seen[finding.level] <= _SHOWN:
-            print(f"{finding.level}: {finding.text}")
+            tell(f"{finding.level}: {finding.text}")
     for level, count in seen.items():
         if count > _SHOWN:
-            print(f"{level}: ... and {count - _SHOWN} more about single images (on the page)")
+            tell(f"{level}: ... and {count - _SHOWN} more about single images (on the page)")
 
 
 def _print_masks(masks: dict[str, Any]) -> None:
@@ -47,7 +48,7 @@ def _print_masks(masks: dict[str, Any]) -> None:
     for name, key in (("background", "background"), ("ignored", "not judged")):
         rows.append([name, "", "", f"{100 * masks[key]:.2f} %", ""])
     print_table(("class", *_OF_MASKS), rows)
-    print(f"images with an empty mask: {masks['images without anything']}")
+    tell(f"images with an empty mask: {masks['images without anything']}")
 
 
 def _counts(counts: dict[str, int]) -> str:

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from typing import Any, Literal
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from comp.core.terminal import json_text, visible
+
 MANY_CLASSES = 40  # rows of a table; more are left out
 _WIDTH = 120  # columns of text where stdout is not a terminal
+_WIDEST = 10_000
 
 Cell = str | Text
 
 
 def print_json(value: Any) -> None:
-    """Any plain value as indented JSON."""
-    print(json.dumps(value, indent=2, ensure_ascii=False))
+    """Any plain value as indented JSON; letters that stdout lacks are escaped."""
+    print(json_text(value))
 
 
 def print_table(
@@ -32,9 +35,11 @@ def print_table(
 ) -> None:
     """A table with these column names; nothing where there are no rows.
 
-    rows: each as long as `heads`; brackets in a cell are not markup. text: how many columns at the
+    rows: each as long as `heads`; what is in a cell is shown as it is: brackets are no markup, and
+    control characters are written out. text: how many columns at the
     left are text; notes: how many at the right. The others are numbers, and never broken into
-    lines. bold_rows: the numbers of the rows that are in bold.
+    lines: where the terminal is too narrow for them, the terminal breaks them. bold_rows: the
+    numbers of the rows that are in bold.
     """
     if not rows:
         return
@@ -42,16 +47,22 @@ def print_table(
     for place, name in enumerate(heads):
         number = text <= place < len(heads) - notes
         side: Literal["left", "right"] = "right" if number else "left"
-        table.add_column(name, justify=side, no_wrap=number, overflow="fold")
+        table.add_column(_cell(name), justify=side, no_wrap=number, overflow="fold")
     for place, row in enumerate(rows):
-        cells = (cell if isinstance(cell, Text) else Text(cell) for cell in row)
-        table.add_row(*cells, style="bold" if place in bold_rows else None)
-    Console(width=None if sys.stdout.isatty() else _WIDTH).print(table)
+        table.add_row(*map(_cell, row), style="bold" if place in bold_rows else None)
+    console = Console(width=None if sys.stdout.isatty() else _WIDTH)
+    unbroken = Measurement.get(console, console.options.update(width=_WIDEST), table).minimum
+    console.width = max(console.width, unbroken)
+    console.print(table)
+
+
+def _cell(cell: Cell) -> Text:
+    return cell if isinstance(cell, Text) else Text(visible(cell, lines=False))
 
 
 def bold(text: str) -> Text:
     """A cell in bold."""
-    return Text(text, style="bold")
+    return Text(visible(text, lines=False), style="bold")
 
 
 def shortened(names: Sequence[str], shown: int = 20) -> str:

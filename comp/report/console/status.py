@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from comp.core.progress import say
+from comp.core.terminal import json_text, tell
 
 if TYPE_CHECKING:
     from comp.stages.status import FoldStatus, Status
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 def print_status(status: Status, options: str, as_json: bool) -> None:
     """A line per fold, the time that is left, and the next command with its `options`."""
     if as_json:
-        print(json.dumps(status.plain(), indent=2, ensure_ascii=False))  # without loading Rich
+        print(json_text(status.plain()))  # without loading Rich
         return
     plan = status.plan_note or ("no plan yet" if status.plan is None else f"plan {status.plan[:8]}")
-    print(f"{status.name}: {plan}, {len(status.folds)} folds")
+    tell(f"{status.name}: {plan}, {len(status.folds)} folds")
     for fold in status.folds:
-        print(f"  fold {fold.fold}  {_line(fold)}")
+        tell(f"  fold {fold.fold}  {_line(fold)}")
     left = status.seconds_left
     if left:
-        print(f"  about {left / 3600:.2f} h of training left, at the speed of the last epochs")
+        tell(f"  about {left / 3600:.2f} h of training left, at the speed of the last epochs")
     if status.submission:
-        print(f"  submission: {status.submission}{'' if status.current else '  (out of date)'}")
+        tell(f"  submission: {status.submission}{'' if status.current else '  (out of date)'}")
     say(_next(status, options))
 
 

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from comp.core.progress import say
+from comp.core.terminal import tell
 from comp.report.console.printing import MANY_CLASSES, print_json, print_table, shortened
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def print_diff(diff: Diff, *, as_json: bool) -> None:
         return
     rows = "images with a mask" if diff.classes else "rows"
     share = len(diff.ids) / max(1, diff.rows)
-    print(f"{len(diff.ids)} of {diff.rows} {rows} differ ({share:.1%})")
+    tell(f"{len(diff.ids)} of {diff.rows} {rows} differ ({share:.1%})")
     changes = [[c, a[:40], b[:40], str(n)] for (c, a, b), n in diff.changes.items()]
     print_table(("column", "from", "to", "rows"), changes[:MANY_CLASSES], text=3)
     heads = ("class", "in both", "changed", "only in the first", "only in the second", "Dice")
@@ -30,11 +31,11 @@ def print_diff(diff: Diff, *, as_json: bool) -> None:
     ]
     print_table(heads, classes[:MANY_CLASSES])
     for name, (mean, largest) in list(diff.numbers.items())[:MANY_CLASSES]:
-        print(f"{name}: mean difference {mean:.4g}, largest {largest:.4g}")
+        tell(f"{name}: mean difference {mean:.4g}, largest {largest:.4g}")
     if diff.ids:
         dice = {name: f" (Dice {value:.3f})" for name, value in diff.dice.items()}
         names = [f"{name}{dice.get(name, '')}" for name in diff.ids]
-        print(f"{'lowest Dice' if dice else 'rows'}: {shortened(names)}")
+        tell(f"{'lowest Dice' if dice else 'rows'}: {shortened(names)}")
 
 
 def _plain_diff(diff: Diff) -> dict[str, Any]:
@@ -57,15 +58,15 @@ def print_explained(manifest: dict[str, Any], *, whole: bool, as_json: bool) -> 
         print_json({**manifest, "file_unchanged": whole})
         return
     blend, scores = manifest["blend"], manifest["blend"]["scores"]
-    print(f"{manifest['file']}: {manifest['rows']} rows, sha256 {manifest['sha256'][:16]}")
+    tell(f"{manifest['file']}: {manifest['rows']} rows, sha256 {manifest['sha256'][:16]}")
     if not whole:
         say("warning: the file is missing, or was changed after it was written")
-    print(f"task {manifest['task']}, metric {manifest['metric']}, plan {manifest['plan'][:16]}")
+    tell(f"task {manifest['task']}, metric {manifest['metric']}, plan {manifest['plan'][:16]}")
     weigher = blend["weigher"]
     rule = _rule(blend["rule"], list(manifest.get("by_class", ())))
-    print(f"{blend['vote']} vote, {weigher} weights, rule {rule}")
+    tell(f"{blend['vote']} vote, {weigher} weights, rule {rule}")
     shown = {name: "undefined" if v is None else f"{v:.4f}" for name, v in scores.items()}
-    print(
+    tell(
         f"raw {shown['raw']}, tuned {shown['tuned']} (optimistic), honest {shown['honest']}, "
         f"95 % interval {shown['low']} to {shown['high']}, on {manifest['covered']} of "
         f"{manifest['of']} training images"
@@ -76,14 +77,14 @@ def print_explained(manifest: dict[str, Any], *, whole: bool, as_json: bool) -> 
         rows += [_member(part, "") for part in member.get("tests", ())]  # of a product
     print_table(("member", "weight", "fold", "checkpoint", "sha256", "tta"), rows, notes=3)
     if blend["note"]:
-        print(f"note: {blend['note']}")
+        tell(f"note: {blend['note']}")
     if manifest.get("prior"):
         prior = ", ".join(f"{name} {share:.1%}" for name, share in manifest["prior"].items())
-        print(f"class prior of the test set: {prior}")
+        tell(f"class prior of the test set: {prior}")
     for name, folds in manifest.get("missing_folds", {}).items():
-        print(f"partial: {name} without fold {', '.join(map(str, folds))}")
-    print(", ".join(f"{name} {version}" for name, version in manifest["versions"].items()))
-    print(f"commit {manifest['commit'] or 'unknown: not in a git repository'}")
+        tell(f"partial: {name} without fold {', '.join(map(str, folds))}")
+    tell(", ".join(f"{name} {version}" for name, version in manifest["versions"].items()))
+    tell(f"commit {manifest['commit'] or 'unknown: not in a git repository'}")
 
 
 def _member(member: dict[str, Any], weight: str) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from comp.core.progress import say
+from comp.core.terminal import tell
 from comp.report.console.printing import MANY_CLASSES, print_json, print_table
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def print_plan(plan: FoldPlan, balance: Balance, *, as_json: bool) -> None:
             }
         )
         return
-    print(f"{len(plan.ids)} images, {plan.count} folds, {plan.scheme}, seed {plan.seed}")
+    tell(f"{len(plan.ids)} images, {plan.count} folds, {plan.scheme}, seed {plan.seed}")
     rows = [["images", *map(str, balance.rows.tolist())]]
     if balance.groups is not None:
         rows.append(["groups", *map(str, balance.groups.tolist())])
@@ -41,8 +42,8 @@ def print_plan(plan: FoldPlan, balance: Balance, *, as_json: bool) -> None:
         rows.append([name, *map(str, counts.tolist())])
     print_table(("fold", *map(str, range(plan.count))), rows)
     if len(balance.classes) > MANY_CLASSES:
-        print(f"... and {len(balance.classes) - MANY_CLASSES} more classes (--json has all)")
-    print(_evenness(plan, balance))
+        tell(f"... and {len(balance.classes) - MANY_CLASSES} more classes (--json has all)")
+    tell(_evenness(plan, balance))
     for warning in plan.warnings:
         say(f"warning: {warning}")
     for leak in plan.leak[:MANY_LEAKS]:
@@ -84,7 +85,7 @@ def print_trained(trained: list[Trained], metric: str, *, as_json: bool) -> None
             [{"fold": fold.fold, "before": fold.before, **fold.manifest} for fold in trained]
         )
         return
-    print("best epochs, by the validation part of each fold")
+    tell("best epochs, by the validation part of each fold")
     rows = []
     for fold in trained:
         best = fold.manifest["best"]

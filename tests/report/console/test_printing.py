@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
@@ -14,6 +15,35 @@ def test_names_in_brackets_are_not_markup(capsys: pytest.CaptureFixture[str]) ->
     out = capsys.readouterr().out
     assert "[red]cat[/red]" in out
     assert "[개]" in out
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("[/b]", "[/b]"),
+        ("[red]x[/red] :smile:", "[red]x[/red] :smile:"),
+        ("\x1b[2J\x1b[31m", r"\x1b[2J\x1b[31m"),
+        ("a\rb\nc", r"a\rb\nc"),
+        ("$x$ <b> =cmd()", "$x$ <b> =cmd()"),
+    ],
+)
+@pytest.mark.parametrize("make", [str, bold])
+def test_what_is_in_a_cell_or_a_head_is_shown_as_it_is(
+    capsys: pytest.CaptureFixture[str], name: str, shown: str, make: type
+) -> None:
+    print_table((name, "n"), [[make(name), "1"]])
+    assert [line.count(shown) for line in capsys.readouterr().out.splitlines()] == [0, 1, 0, 1, 0]
+
+
+def test_numbers_are_whole_on_a_terminal_of_20_columns(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    print_table(("class", "first number", "second"), [["abc", "0.123456789", "1" * 30]])
+    out = capsys.readouterr().out
+    assert "0.123456789" in out
+    assert "1" * 30 in out
 
 
 def test_numbers_are_on_the_right_and_texts_on_the_left(
