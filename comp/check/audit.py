@@ -77,6 +77,9 @@ def summary(train: Part, test: Part) -> dict[str, Any]:
     several = index.target is not None and index.target.ndim == 2
     return {
         "classes": dict(zip(index.classes, cells.sum(axis=0).tolist(), strict=True)),
+        "unknown": {
+            name: int(n) for name, n in zip(index.classes, index.unknown, strict=True) if n
+        },
         "together": (cells.T @ cells).tolist() if several else None,
         "train": _of_images(train.images),
         "test": _of_images(test.images),

@@ -16,6 +16,7 @@ import numpy as np
 from comp.check.findings import Finding
 from comp.check.image_stats import ImageStats
 from comp.data.index.index import Index
+from comp.tasks.counts import UNKNOWN
 
 Array = np.ndarray[Any, Any]
 
@@ -44,7 +45,8 @@ def leakage_findings(index: Index, stats: ImageStats) -> Iterator[Finding]:
     """A warning for each class that a trait gives away."""
     good = np.flatnonzero(stats.readable)
     paths = tuple(index.paths[row] for row in good)
-    for leak in find_leaks(stats.part(good), paths, index.classes, index.cells[good]):
+    hot = index.cells if index.labels.ndim == 1 else index.labels
+    for leak in find_leaks(stats.part(good), paths, index.classes, hot[good]):
         yield Finding(
             "warning",
             f"class {leak.name!r} can be recognised by its {leak.trait} alone ({leak.how}; "
@@ -55,20 +57,21 @@ def leakage_findings(index: Index, stats: ImageStats) -> Iterator[Finding]:
 def find_leaks(
     stats: ImageStats, paths: tuple[Path, ...], classes: tuple[str, ...], hot: Array
 ) -> list[Leak]:
-    """The traits that give a class away. hot: (N, C) zeros and ones.
+    """The traits that give a class away. hot: (N, C) zeros and ones, or UNKNOWN.
 
     The images must be readable; `stats`, `paths` and `hot` have the same order.
     """
     out = []
     texts, numbers = _texts(stats, paths), _numbers(stats)
     for column, name in enumerate(classes):
-        has = hot[:, column].astype(bool)
+        known = hot[:, column] != UNKNOWN
+        has = hot[known, column].astype(bool)
         if min(has.sum(), (~has).sum()) < _LEAST:
             continue
         for trait, values in texts.items():
-            out += [Leak(name, trait, *found) for found in _by_text(values, has)]
+            out += [Leak(name, trait, *found) for found in _by_text(values[known], has)]
         for trait, values in numbers.items():
-            out += [Leak(name, trait, *found) for found in _by_number(values, has)]
+            out += [Leak(name, trait, *found) for found in _by_number(values[known], has)]
     return out
 
 

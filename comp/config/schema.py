@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, PrivateAttr, field_validator, model_validator
 
 from comp.config.values import (
+    Cells,
     Count,
     Counts,
     Deviations,
@@ -28,6 +29,7 @@ from comp.config.values import (
     Section,
     Share,
     as_tuple,
+    cell_text,
 )
 
 JOINT = "|"  # between the columns, or attributes, that are joined into one class
@@ -46,7 +48,21 @@ class DataConfig(Section):
     target: Names = ()  # the column or columns of the labels
     # Column: the edges where a number becomes the next class, such as {age: [30, 60]}
     bins: dict[str, Edges] = Field({})
+    # What a row of the table is: an image; a label (the rows of an id are joined); or a class (an
+    # image and a class with 0 or 1)
+    rows: Literal["image", "label", "class"] = "image"
+    # Rows class: the column of the class; null: it follows the image in the id, as img_1_cat
+    class_column: str | None = None
     separator: str | None = None  # between the labels in a single multilabel column
+    rename: dict[str, str] = Field({})  # labels that are read as others, such as {Dog: dog}
+    # Multilabel: a blank cell is refused, is a zero, or is unknown (no loss and no score)
+    blank: Literal["refuse", "zero", "unknown"] = "refuse"
+    unknown: Cells = ()  # multilabel: cells that say that nobody knows, such as [-1]
+    # Numbers that are shares of the classes: refuse; argmax: the largest is the class (one class
+    # per image); round: 0.5 and more is a 1 (multilabel)
+    soft: Literal["refuse", "argmax", "round"] = "refuse"
+    # Many different numbers as labels: auto refuses what looks measured; classes: they are names
+    numbers: Literal["auto", "classes"] = "auto"
     classes: Names = ()  # the order of the classes; of two, the last is the positive one
     group: str | None = None  # the column of what must stay in one fold; auto: what `check` found
     fold: str | None = None  # the column of folds that were decided elsewhere
@@ -78,6 +94,13 @@ class DataConfig(Section):
         found = self.model_copy(update={"root": str(workspace / self.root)})
         found._cache = workspace / "cache"
         return found
+
+    @field_validator("rename", mode="before")
+    @classmethod
+    def _labels_are_text(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        return {cell_text(old): cell_text(new) for old, new in value.items()}
 
     @model_validator(mode="after")
     def _rising(self) -> DataConfig:

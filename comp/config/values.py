@@ -66,6 +66,20 @@ def _may_be_in_a_name(letter: str) -> bool:
 
 
 FileName = Annotated[str, BeforeValidator(file_name)]
+
+
+def cell_text(value: object) -> object:
+    """A number or truth value of YAML as the text that a table has for it; others as they are."""
+    return str(value) if isinstance(value, bool | int | float) else value
+
+
+def _cells(value: object) -> object:
+    """Texts of cells, of which YAML may have made numbers."""
+    many = value if isinstance(value, list | tuple) else (value,)
+    return tuple(cell_text(item) for item in many)
+
+
+Cells = Annotated[tuple[str, ...], BeforeValidator(_cells)]
 Names = Annotated[tuple[str, ...], BeforeValidator(as_tuple)]
 Count = Annotated[int, Field(ge=1)]
 Counts = Annotated[tuple[Count, ...], BeforeValidator(as_tuple)]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _quiet = False
+_noted: set[str] = set()
 
 
 def be_quiet(quiet: bool) -> None:
@@ -42,6 +43,13 @@ def say(message: str) -> None:
     """A line for the user, on stderr."""
     if not _quiet:
         print(visible(message), file=sys.stderr, flush=True)
+
+
+def note(message: str) -> None:
+    """A line about how data are read, on stderr: once, however often a command reads them."""
+    if message not in _noted and not _quiet:
+        _noted.add(message)
+        say(f"note: {message}")
 
 
 def track(items: Iterable[T], total: int, what: str) -> Iterator[T]:

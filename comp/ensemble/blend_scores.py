@@ -1,8 +1,8 @@
 """Scores of many candidate blends, from running counts instead of a metric call each.
 
 A judge holds what a vote averages: `values`, (M, C, N) float32, members by columns by images. For
-thresholds each column has its own order of images, the positive ones first: then the counts are
-those of one comparison, read once.
+thresholds each column has its own order of images, the positive ones first and the unknown ones
+last: then the counts are those of one comparison, read once.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 
 from comp.ensemble.rules.cuts import whole_weights
 from comp.ensemble.votes import Vote, ballots, merged_ranks
-from comp.tasks.counts import mean_of_defined
+from comp.tasks.counts import UNKNOWN, mean_of_defined
 from comp.tasks.kinds import Task
 from comp.tasks.metrics import Metric
 
@@ -98,10 +98,11 @@ class CountJudge:
     ) -> None:
         truth = target.reshape(values.shape[2], values.shape[1]).T
         self.cut = cut.astype(np.float32)
-        self.positives = truth.sum(axis=1).astype(np.float64)
+        self.positives = (truth > 0).sum(axis=1).astype(np.float64)
+        self.known = (truth != UNKNOWN).sum(axis=1).astype(np.float64)
         self.values = np.empty_like(values)
         for c, column in enumerate(truth):
-            order = np.argsort(column == 0, kind="stable")
+            order = np.argsort(-column + 3 * (column == UNKNOWN), kind="stable")
             self.values[:, c] = values[:, c, order]
         no, yes = (1.0, 1.0) if class_weights is None else class_weights
         self.weights = float(no), float(yes)
@@ -121,18 +122,18 @@ class CountJudge:
         rows = range(len(values)) if among is None else among
         out = np.empty((len(rows), values.shape[1], 2))
         reached = np.empty(values.shape[2], dtype=bool)
-        ones = self.positives.astype(int).tolist()
-        for c, one in enumerate(ones):
+        ends = zip(self.positives.astype(int), self.known.astype(int), strict=True)
+        for c, (one, end) in enumerate(ends):
             for i, m in enumerate(rows):
                 np.greater_equal(values[m, c], needed[c], out=reached)
-                out[i, c] = np.count_nonzero(reached[:one]), np.count_nonzero(reached[one:])
+                out[i, c] = np.count_nonzero(reached[:one]), np.count_nonzero(reached[one:end])
         return out
 
     def _judged(self, counts: Array) -> Array:
         no, yes = self.weights
         tp, fp = counts[..., 0], counts[..., 1]
         fn = self.positives - tp
-        tn = self.values.shape[2] - self.positives - fp
+        tn = self.known - self.positives - fp
         if self.part is not None:
             return mean_of_defined(self.part(tp * yes, fp * no, fn * yes, tn * no))
         assert self.pooled is not None

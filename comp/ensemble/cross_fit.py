@@ -48,14 +48,14 @@ def fit_rule(
     neutral = task.link.neutral(probs.shape[1])
     if task.link.normalized or (rule == neutral).all() or len(np.unique(fold)) < 2:
         return rule, 0.0
-    positives = target.reshape(probs.shape).sum(axis=0)
+    positives = (target.reshape(probs.shape) > 0).sum(axis=0)
     if positives.min() >= _FEW:
         return rule, 0.0
     labels = np.empty((len(_STRENGTHS), *target.shape), dtype=np.int64)
     for number in np.unique(fold):
         here = fold == number
         found = tune(task, metric, target[~here], probs[~here], class_weights)
-        own = target[~here].reshape(-1, probs.shape[1]).sum(axis=0)
+        own = (target[~here].reshape(-1, probs.shape[1]) > 0).sum(axis=0)
         for row, strength in enumerate(_STRENGTHS):
             labels[row, here] = task.decide(probs[here], shrunk(found, neutral, own, strength))
     classes = max(2, probs.shape[1])

@@ -8,12 +8,12 @@ probability there reaches the mean that rows of that class have, and is the larg
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from comp.tasks.counts import RATIOS, image_scores
+from comp.tasks.counts import RATIOS, UNKNOWN, image_scores
 
 Array = np.ndarray[Any, Any]
 
@@ -98,13 +98,14 @@ def column_issues(
 ) -> list[LabelIssue]:
     """The issues of images with a 0/1 label per class, ranked together.
 
-    Each column is a choice between 0 and 1. target, probs: (N, C).
+    Each column is a choice between 0 and 1; an unknown cell is no issue. target, probs: (N, C).
     """
     out = []
     for c, name in enumerate(classes):
-        both = np.stack([1 - probs[:, c], probs[:, c]], axis=1)
-        for issue in class_issues(ids, ("0", "1"), target[:, c], both):
-            out.append(LabelIssue(**{**vars(issue), "label": name}))
+        rows = np.flatnonzero(target[:, c] != UNKNOWN).tolist()
+        both = np.stack([1 - probs[rows, c], probs[rows, c]], axis=1)
+        for issue in class_issues([ids[row] for row in rows], ("0", "1"), target[rows, c], both):
+            out.append(replace(issue, row=rows[issue.row], label=name))
     return sorted(out, key=lambda issue: (not issue.sure, issue.margin))
 
 

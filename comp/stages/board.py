@@ -15,6 +15,7 @@ from comp.core import checksums, files
 from comp.core.errors import CheckError, CompError, RunError, SubmissionError, UsageError, pick
 from comp.data.folds.plan import FoldPlan
 from comp.data.folds.plan_file import load_plan
+from comp.data.index.index import NOBODY_SAID
 from comp.ensemble.compare import judge_row
 from comp.ensemble.evidence import Fitting
 from comp.ensemble.table_evidence import TableEvidence
@@ -24,6 +25,7 @@ from comp.stages.ensembling.members import run_config
 from comp.stages.submission import FOLDER, find
 from comp.submission.names import base_name, manifest_path, written_in
 from comp.submission.write import one_writer
+from comp.tasks.counts import UNKNOWN
 from comp.tasks.kinds import TASKS
 from comp.tasks.metrics import METRICS
 
@@ -179,7 +181,11 @@ def _target(plan: FoldPlan, ndim: int) -> np.ndarray[Any, Any]:
         return np.array([place[label] for label in plan.labels], dtype=np.int64)
     target = np.zeros((len(plan.labels), len(place)), dtype=np.int64)
     for row, label in enumerate(plan.labels):
-        target[row, [place[name] for name in label.split("|") if name]] = 1
+        for name in filter(None, label.split("|")):
+            unknown = name not in place
+            target[row, place[name.removesuffix(NOBODY_SAID) if unknown else name]] = (
+                UNKNOWN if unknown else 1
+            )
     return target
 
 

@@ -119,6 +119,12 @@ def read_train(experiment: Experiment) -> Index:
     ensure_sample(data)
     index = read_index(data, experiment.task)
     index = without(index, read_skipped(paths.skip_csv).train, paths.skip_csv)
+    if index.unknown.any() and not experiment.metric.known_only:
+        raise ConfigError(
+            f"metric: {experiment.metric.name!r} is registered by a plugin and cannot leave out "
+            f"the {int(index.unknown.sum())} unknown cells of these labels; use a metric of comp, "
+            "or read them as zeros (data.blank: zero, and no data.unknown)"
+        )
     return accepted(index, data.group, paths.groups_csv, paths.check_json)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from comp.core.errors import pick
-from comp.tasks.counts import IGNORED
+from comp.tasks.counts import IGNORED, UNKNOWN
 
 Array = np.ndarray[Any, Any]
 
@@ -34,10 +34,10 @@ def class_weights(counts: Array, how: str) -> Array:
 def count_cells(target: Array, link: str, columns: int) -> Array:
     """How often each class, (C,), or for a sigmoid zeros and ones in each column, (2, C), occur.
 
-    target: (n,) class numbers or (n, C) zeros and ones; masks (n, 1, H, W) or (n, C, H, W), whose
-    ignored pixels do not count.
+    target: (n,) class numbers or (n, C) zeros and ones, of which unknown ones do not count; masks
+    (n, 1, H, W) or (n, C, H, W), whose ignored pixels do not count.
     """
-    judged = target != IGNORED if target.ndim > 2 else np.ones(target.shape, dtype=bool)
+    judged = target != (IGNORED if target.ndim > 2 else UNKNOWN)
     if link == "softmax":
         return np.bincount(target[judged].ravel(), minlength=columns)
     over = (len(target), columns, -1)

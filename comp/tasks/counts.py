@@ -16,6 +16,23 @@ Array = np.ndarray[Any, Any]
 Ratio = Callable[[Array, Array, Array, Array], Array]
 
 IGNORED = 255  # in a mask: neither trained on nor scored
+UNKNOWN = -1  # in a 0/1 column: nobody said; neither trained on nor scored
+
+
+def known_cells(target: Array) -> Array | None:
+    """(N, C) bool: which cells of 0/1 columns are known; None where all are, and for class numbers.
+
+    target: (N,) or (N, C) with UNKNOWN where nobody said.
+    """
+    if target.ndim == 1:
+        return None
+    known = np.asarray(target != UNKNOWN)
+    return None if known.all() else known
+
+
+def without_unknown(cells: Array, known: Array | None) -> Array:
+    """The cells with zeros where nobody said."""
+    return cells if known is None else np.where(known, cells, 0)
 
 
 def mean_of_defined(values: Array) -> Array:

@@ -23,7 +23,8 @@ from comp.tasks.losses import (
     Terms,
     along_classes,
     cell_weights,
-    judged_pixels,
+    judged_cells,
+    mean_judged,
     soft,
 )
 from comp.tasks.metrics import Metric
@@ -66,7 +67,7 @@ def custom_metric(
     def weighted(target: Array, answer: Array, _: int, weights: Array) -> Array:
         return np.array([_score(name, function, target, answer, row) for row in weights])
 
-    return Metric(name, weighted, wants, greater_is_better, tuple(of))
+    return Metric(name, weighted, wants, greater_is_better, tuple(of), known_only=False)
 
 
 def _score(name: str, function: Score, target: Array, answer: Array, weights: Array) -> float:
@@ -120,6 +121,13 @@ def _maker(
 
 def _whole(name: str, function: TensorLoss, link: str, terms: Terms) -> LossFunction:
     def loss(logits: Tensor, target: Tensor) -> Tensor:
+        judged = judged_cells(target, logits)
+        if not isinstance(judged, float) and not judged.all():
+            raise TrainError(
+                f"loss {name!r}: some cells are unknown (data.unknown, data.blank), and a loss of "
+                "the whole batch cannot leave them out; register one that gives the loss of each "
+                "cell"
+            )
         found = function(logits.float(), soft(logits, target, link, terms.smoothing))
         if getattr(found, "shape", None) != ():
             raise TrainError(
@@ -145,12 +153,13 @@ def _cells(name: str, function: TensorLoss, link: str, terms: Terms) -> LossFunc
                 f"shape {tuple(logits.shape)}; give the loss of each cell, or register it with "
                 "whole_batch=True"
             )
-        cells = cells * judged_pixels(target, logits)
+        judged = judged_cells(target, logits)
         if link == "softmax":
+            cells = cells * judged
             weighed = (
                 cells if terms.weights is None else cells * along_classes(terms.weights, logits)
             )
             return weighed.sum(dim=1).mean()
-        return (cells * cell_weights(terms.weights, truth)).mean()
+        return mean_judged(cells * cell_weights(terms.weights, truth), judged)
 
     return loss

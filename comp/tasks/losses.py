@@ -3,7 +3,7 @@
 A target may be soft (mixup): probabilities in the shape of the logits. Every loss but `soft_f1` and
 those of `comp.tasks.overlap_losses` is a mean over images (and pixels, and columns), never over
 their weights, so that a batch in micro-batches has the gradient of the whole. Ignored pixels count
-as right.
+as right. Unknown 0/1 cells (`comp.tasks.counts.UNKNOWN`) do not count: the mean is over the others.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from comp.core.errors import ConfigError, pick
-from comp.tasks.counts import IGNORED
+from comp.tasks.counts import IGNORED, UNKNOWN
 from comp.tasks.kinds import fill_one_hot
 from comp.tasks.overlap_losses import OVERLAPS, make_overlap
 
@@ -73,12 +73,22 @@ def _smooth(target: Tensor, smoothing: float) -> Tensor:
     return target.float() * (1 - smoothing) + smoothing / 2
 
 
-def judged_pixels(target: Tensor, logits: Tensor) -> Tensor | float:
-    """Zero where a pixel is ignored and one elsewhere, in a shape that multiplies the logits."""
+def judged_cells(target: Tensor, logits: Tensor) -> Tensor | float:
+    """Zero where a pixel is ignored or a 0/1 cell is unknown and one elsewhere, in a shape that
+    multiplies the logits."""
     if logits.ndim < 3:
-        return 1.0
+        return target != UNKNOWN if target.shape == logits.shape else 1.0
     judged = target != IGNORED
     return judged if judged.ndim == logits.ndim else judged.unsqueeze(1)
+
+
+def mean_judged(cells: Tensor, judged: Tensor | float) -> Tensor:
+    """The mean of the costs of cells (N, C, ...): over those that are known, where there is one
+    answer per image; over all pixels."""
+    mean = (cells * judged).mean()
+    if isinstance(judged, float) or cells.ndim > 2:
+        return mean
+    return mean * (judged.numel() / judged.sum().clamp_min(1))
 
 
 def cell_weights(weights: Tensor | None, target: Tensor) -> Tensor | float:
@@ -94,15 +104,13 @@ def _bce(terms: Terms) -> LossFunction:
     from torch.nn.functional import binary_cross_entropy_with_logits as bce
 
     def loss(logits: Tensor, target: Tensor) -> Tensor:
-        judged = judged_pixels(target, logits)
+        judged = judged_cells(target, logits)
         target = _smooth(target * judged, terms.smoothing)
         if terms.weights is None:
-            plain: Tensor = bce(logits.float(), target, reduction="none") * judged
-            return plain.mean()
+            return mean_judged(bce(logits.float(), target, reduction="none"), judged)
         zeros, ones = along_classes(terms.weights, logits)
         cells: Tensor = bce(logits.float(), target, reduction="none", pos_weight=ones / zeros)
-        weighed: Tensor = cells * zeros * judged
-        return weighed.mean()
+        return mean_judged(cells * zeros, judged)
 
     return loss
 
@@ -127,14 +135,14 @@ def _sigmoid_focal(terms: Terms) -> LossFunction:
     from torchvision.ops import sigmoid_focal_loss
 
     def loss(logits: Tensor, target: Tensor) -> Tensor:
-        judged = judged_pixels(target, logits)
+        judged = judged_cells(target, logits)
         target = _smooth(target * judged, terms.smoothing)
         alpha = -1 if terms.alpha is None else terms.alpha
         if terms.gamma < 1:
             cells = _focal_below_one(logits.float(), target, alpha, terms.gamma)
         else:
             cells = sigmoid_focal_loss(logits.float(), target, alpha=alpha, gamma=terms.gamma)
-        return (cells * cell_weights(terms.weights, target) * judged).mean()
+        return mean_judged(cells * cell_weights(terms.weights, target), judged)
 
     return loss
 
@@ -158,7 +166,7 @@ def _class_target(logits: Tensor, target: Tensor, smoothing: float) -> Tensor:
     import torch
 
     if not target.is_floating_point():
-        judged = judged_pixels(target, logits)
+        judged = judged_cells(target, logits)
         inside = target if isinstance(judged, float) else target * judged[:, 0]
         target = fill_one_hot(torch.zeros_like(logits, dtype=torch.float32), inside)
         return (target * (1 - smoothing) + smoothing / logits.shape[1]) * judged
@@ -167,10 +175,10 @@ def _class_target(logits: Tensor, target: Tensor, smoothing: float) -> Tensor:
 
 def soft(logits: Tensor, target: Tensor, link: str, smoothing: float) -> Tensor:
     """A target in the form of its link as probabilities (N, C, ...), smoothed; zeros where a pixel
-    is ignored (before smoothing, for a sigmoid)."""
+    is ignored or a cell unknown (before smoothing, for a sigmoid)."""
     if link == "softmax":
         return _class_target(logits, target, smoothing)
-    return _smooth(target * judged_pixels(target, logits), smoothing)
+    return _smooth(target * judged_cells(target, logits), smoothing)
 
 
 def _softmax_focal(terms: Terms) -> LossFunction:
@@ -202,10 +210,10 @@ def _sigmoid_asymmetric(terms: Terms) -> LossFunction:
     cells = AsymmetricLossMultiLabel(smoothing=terms.smoothing, reduction="none")
 
     def loss(logits: Tensor, target: Tensor) -> Tensor:
-        judged = judged_pixels(target, logits)
+        judged = judged_cells(target, logits)
         target = target * judged
         found: Tensor = cells(logits, target)
-        return (found * cell_weights(terms.weights, target) * judged).mean()
+        return mean_judged(found * cell_weights(terms.weights, target), judged)
 
     return loss
 
@@ -243,7 +251,7 @@ def _sigmoid_f1(terms: Terms) -> LossFunction:
     import torch
 
     def loss(logits: Tensor, target: Tensor) -> Tensor:
-        judged = judged_pixels(target, logits)
+        judged = judged_cells(target, logits)
         probs = logits.float().sigmoid() * judged
         target = _smooth(target * judged, terms.smoothing) * judged
         if logits.shape[1] == 1:  # two classes in one column: macro F1 counts both
@@ -256,7 +264,7 @@ def _sigmoid_f1(terms: Terms) -> LossFunction:
 def _softmax_f1(terms: Terms) -> LossFunction:
     def loss(logits: Tensor, target: Tensor) -> Tensor:
         truth = _class_target(logits, target, terms.smoothing)
-        return _soft_f1(logits.float().softmax(dim=1) * judged_pixels(target, logits), truth)
+        return _soft_f1(logits.float().softmax(dim=1) * judged_cells(target, logits), truth)
 
     return loss
 

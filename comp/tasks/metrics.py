@@ -2,8 +2,10 @@
 
 Each metric is one function of row weights, because a bootstrap is nothing but other weights: the
 plain score has a weight of one everywhere. Targets and labels are (N,) class numbers or (N, C)
-zeros and ones; probabilities are (N, C), binary ones (N, 1). scikit-learn is the judge in the
-tests; it is not called here, since 500 bootstrap rounds of it would take minutes.
+zeros and ones; probabilities are (N, C), binary ones (N, 1). A cell of a target may be unknown
+(`comp.tasks.counts.UNKNOWN`): it is left out, and so is a column or an image of which nothing is
+known. scikit-learn is the judge in the tests; it is not called here, since 500 bootstrap rounds of
+it would take minutes.
 """
 
 from __future__ import annotations
@@ -22,8 +24,10 @@ from comp.tasks.counts import (
     class_scores,
     divide,
     image_scores,
+    known_cells,
     mean_of_defined,
     pixel_accuracy,
+    without_unknown,
 )
 from comp.tasks.kinds import TASKS, TargetKind, Task, one_hot
 
@@ -53,6 +57,7 @@ class Metric:
     `ratio`              "pixels": what is computed from the counts of a column,
     `by_image`           ... for each image, and then averaged, instead of over the whole set,
     `background`         ... of the background too, where it has a column
+    `known_only`         whether it leaves out unknown cells
     """
 
     name: str
@@ -67,6 +72,7 @@ class Metric:
     ratio: Ratio | None = None
     by_image: bool = False
     background: bool = False
+    known_only: bool = True
 
     def score(self, target: Array, answer: Array, classes: int) -> float:
         """The score of `answer`; NaN where the metric is not defined on these targets.
@@ -115,11 +121,25 @@ def _share_right(tp: Array, fp: Array, fn: Array, tn: Array) -> Array:
 
 def _macro_f1(target: Array, labels: Array, classes: int, weights: Array) -> Array:
     """The mean F1 over classes, or over columns; one that occurs nowhere does not count."""
+    target, labels, _ = _of_known(target, labels)
     hit = (target == labels) & ((target > 0) | (target.ndim == 1))
     tally = _tally_columns if target.ndim == 2 else _tally_classes
     tp = tally(target, hit, classes, weights)
     both = tally(target, None, classes, weights) + tally(labels, None, classes, weights)
     return mean_of_defined(divide(2 * tp, both))
+
+
+def _of_known(target: Array, labels: Array) -> tuple[Array, Array, Array | None]:
+    """Both with zeros where the target is unknown, and which cells are known; None: all."""
+    known = known_cells(target)
+    return without_unknown(target, known), without_unknown(labels, known), known
+
+
+def _of_known_rows(values: Array, known: Array | None, weights: Array) -> Array:
+    """The weighted mean over the images of which something is known."""
+    if known is None:
+        return _weighted_mean(values, weights)
+    return _weighted_mean(values, weights * known.any(axis=1))
 
 
 def _tally_classes(labels: Array, chosen: Array | None, classes: int, weights: Array) -> Array:
@@ -138,6 +158,7 @@ def _micro_f1(target: Array, labels: Array, classes: int, weights: Array) -> Arr
     """F1 of all (image, label) cells together; with one class per image it is the accuracy."""
     if target.ndim == 1:
         return _accuracy(target, labels, classes, weights)
+    target, labels, _ = _of_known(target, labels)
     hits = ((target > 0) & (labels > 0)).sum(axis=1).astype(np.float64)
     both = target.sum(axis=1) + labels.sum(axis=1).astype(np.float64)
     return divide(2 * (weights @ hits), weights @ both)
@@ -150,19 +171,31 @@ def _f1_of_a_row(tp: Array, fp: Array, fn: Array, _tn: Array) -> Array:
 
 def _sample_f1(target: Array, labels: Array, _: int, weights: Array) -> Array:
     """The mean over images of the F1 of each one's labels."""
+    target, labels, known = _of_known(target, labels)
     hits = ((target > 0) & (labels > 0)).sum(axis=1)
     extra, missed = labels.sum(axis=1) - hits, target.sum(axis=1) - hits
-    return _weighted_mean(_f1_of_a_row(hits, extra, missed, hits), weights)
+    return _of_known_rows(_f1_of_a_row(hits, extra, missed, hits), known, weights)
 
 
 def _accuracy(target: Array, labels: Array, _: int, weights: Array) -> Array:
     """The share of images that are right; with several columns, right in every one."""
-    return _weighted_mean((target == labels).reshape(len(target), -1).all(axis=1), weights)
+    target, labels, known = _of_known(target, labels)
+    right = (target == labels).reshape(len(target), -1).all(axis=1)
+    return _of_known_rows(right, known, weights)
 
 
 def _label_accuracy(target: Array, labels: Array, _: int, weights: Array) -> Array:
-    """The share of (image, label) cells that are right."""
-    return _weighted_mean((target == labels).mean(axis=1), weights)
+    """The share of (image, label) cells that are right; columns are averaged."""
+    return _mean_of_cells(target == labels, known_cells(target), weights)
+
+
+def _mean_of_cells(values: Array, known: Array | None, weights: Array) -> Array:
+    """The mean of (N, C) cells: over the images, or in each column over those of which it is known,
+    and then over the columns."""
+    if known is None:
+        return _weighted_mean(values.mean(axis=1), weights)
+    sums = weights @ np.where(known, values, 0).astype(np.float64)
+    return mean_of_defined(divide(sums, weights @ known.astype(np.float64)))
 
 
 def _weighted_mean(values: Array, weights: Array) -> Array:
@@ -176,7 +209,7 @@ def _log_loss(target: Array, probs: Array, _: int, weights: Array) -> Array:
         likely = np.take_along_axis(probs, target[:, None], axis=1)
     else:
         likely = np.where(target.reshape(probs.shape) > 0, probs, 1 - probs)
-    return _weighted_mean(-np.log(likely.clip(_CLIP, 1 - _CLIP)).mean(axis=1), weights)
+    return _mean_of_cells(-np.log(likely.clip(_CLIP, 1 - _CLIP)), known_cells(target), weights)
 
 
 def _roc_auc(target: Array, probs: Array, _: int, weights: Array) -> Array:
@@ -187,7 +220,12 @@ def _roc_auc(target: Array, probs: Array, _: int, weights: Array) -> Array:
     columns = probs.shape[1]
     by_class = target.ndim == 1 and columns > 1
     truth = (one_hot(target, columns) if by_class else target.reshape(probs.shape)) > 0
-    areas = [_area(truth[:, c], probs[:, c], weights) for c in range(columns)]
+    known = known_cells(target)
+    if known is not None:
+        parts = [(truth[k, c], probs[k, c], weights[:, k]) for c, k in enumerate(known.T)]
+    else:
+        parts = [(truth[:, c], probs[:, c], weights) for c in range(columns)]
+    areas = [_area(*part) for part in parts]
     return mean_of_defined(np.stack(areas, axis=-1))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from comp.data.cache.mask_store import MaskStore
 from comp.data.cache.store import Images
 from comp.models.device import Device
 from comp.models.networks import Net
+from comp.tasks.counts import UNKNOWN
 from comp.tasks.kinds import Task
 from comp.tasks.metrics import Metric
 from comp.train.stop import Stop
@@ -59,6 +61,11 @@ class Job:
     content: str = ""
     workspace: Path = Path()
     command: str | None = None
+
+    @cached_property
+    def unknown(self) -> bool:
+        """Whether some cells of the target are unknown."""
+        return bool((self.target == UNKNOWN).any())
 
     @property
     def columns(self) -> int:

@@ -19,6 +19,7 @@ from torch import Tensor
 from comp.config.schema import AugmentConfig
 from comp.core.errors import ConfigError
 from comp.core.rng import generator
+from comp.tasks.counts import UNKNOWN
 from comp.tasks.kinds import Task
 
 Array = np.ndarray[Any, Any]
@@ -32,7 +33,8 @@ class Mixed:
     """A batch on the device.
 
     `images`   (B, 3, H, W) uint8
-    `target`   (B, ...) as in an index, or soft: probabilities (B, C) in float
+    `target`   (B, ...) as in an index, or soft: probabilities (B, C) in float, UNKNOWN where an
+               image of the mixture is
     `partner`  (B,) the image that each is mixed with, or None where nothing is mixed
     `share`    (B, 1, 1, 1) how much of its own pixels an image keeps under mixup, 1 elsewhere
     `boxes`    (4, B) top, bottom, left, right of the box that comes from the partner; empty if none
@@ -105,14 +107,21 @@ def mix(
     device = images.device
     own = torch.from_numpy(kept).float().to(device).view(-1, *[1] * (target.ndim - 1 or 1))
     chosen = torch.from_numpy(partner).to(device)
-    soft = task.link.soft_target(target, columns)
     return Mixed(
         images,
-        own * soft + (1 - own) * soft[chosen],
+        _mix_targets(task.link.soft_target(target, columns), own, chosen),
         chosen,
         torch.from_numpy(share).float().to(device).view(-1, 1, 1, 1),
         torch.from_numpy(boxes).to(device),
     )
+
+
+def _mix_targets(soft: Tensor, own: Tensor, partner: Tensor) -> Tensor:
+    """`own` of each target and the rest of its partner's; unknown where one of the two that has a
+    part in the image is."""
+    other = soft[partner]
+    unknown = ((soft == UNKNOWN) & (own > 0)) | ((other == UNKNOWN) & (own < 1))
+    return torch.where(unknown, float(UNKNOWN), own * soft + (1 - own) * other)
 
 
 def _erase(

@@ -18,6 +18,7 @@ from comp.data.loader.sampler import SAMPLERS
 from comp.models.heads import head_of, set_class_prior
 from comp.models.networks import Net, build_net, with_tiles
 from comp.tasks.class_weights import count_cells, link_weights
+from comp.tasks.counts import UNKNOWN
 from comp.tasks.losses import LossFunction, Terms, make_loss
 from comp.train.checkpoints.checkpoint import Saved
 from comp.train.job import Job
@@ -152,7 +153,9 @@ def _prior_logits(job: Job) -> np.ndarray[Any, Any]:
     if shown.ndim == 1 and job.columns > 1:
         shares = np.bincount(shown, minlength=job.columns) / len(shown)
     else:
-        shares = shown.reshape(len(shown), -1).mean(axis=0)
+        cells = shown.reshape(len(shown), -1)
+        known = cells != UNKNOWN
+        shares = (cells * known).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
     return job.task.link.prior_logits(shares)
 
 

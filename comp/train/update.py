@@ -8,6 +8,7 @@ import torch
 
 from comp.core.errors import TrainError
 from comp.core.progress import say
+from comp.tasks.counts import UNKNOWN
 from comp.train.job import Job
 from comp.train.mixing import mix
 from comp.train.train_state import TrainState, place_text
@@ -36,7 +37,7 @@ def update(job: Job, state: TrainState, images: torch.Tensor, target: torch.Tens
     for part, truth in batch.parts(_parts(len(images), state.micro_batch)):
         logits = state.net.logits(part)
         loss = state.loss(logits, job.task.link.loss_target(truth, logits))
-        loss = loss * (len(part) / len(images))
+        loss = loss * _share(job, truth, batch.target)
         state.scaler.scale(loss).backward()
         total += loss.detach()
     scaled = state.scaler.is_enabled()
@@ -52,6 +53,14 @@ def update(job: Job, state: TrainState, images: torch.Tensor, target: torch.Tens
         state.scaler.unscale_(state.optimizer)
         _norm(state, clip)
     _step(state)
+
+
+def _share(job: Job, part: torch.Tensor, whole: torch.Tensor) -> torch.Tensor | float:
+    """How much the loss of a part counts in that of the batch: by images, or where cells are
+    unknown by the known ones, so that the sum is the mean over all that are known."""
+    if not job.unknown:
+        return len(part) / len(whole)
+    return (part != UNKNOWN).sum() / (whole != UNKNOWN).sum().clamp_min(1)
 
 
 def _parts(images: int, micro_batch: int) -> int:

@@ -25,7 +25,11 @@ def test_rare_classes_and_names_that_are_nearly_equal_are_warnings() -> None:
     found = list(label_findings(index([0] * 8 + [1] * 3 + [2] * 9, ("Cat", "cat ", "dog")), 5))
     assert found == [
         Finding("warning", "classes with few images for 5 folds: 'cat  (3)'"),
-        Finding("warning", "class names that differ only in case or spaces: 'Cat', 'cat '"),
+        Finding(
+            "warning",
+            "class names that differ only in case or spaces: 'Cat', 'cat '. If they are one "
+            "class: data.rename: {'cat ': Cat}",
+        ),
     ]
 
 
@@ -50,3 +54,16 @@ def test_labels_of_no_image_and_of_every_image_are_warnings() -> None:
         "6 training images have no label: '01', '03', '05' and 3 more",
         tuple(f"{n:02d}" for n in range(1, 12, 2)),
     )
+
+
+def test_unknown_cells_are_told_and_are_neither_labels_nor_their_absence() -> None:
+    marks = np.array([[1, -1], [1, 0], [-1, -1], [-1, 1]] * 5)
+    found = list(label_findings(index_of_columns(marks, ("a", "b")), 5))
+    assert [(f.level, f.text) for f in found] == [
+        ("warning", "every image has the label 'a'"),
+        (
+            "note",
+            "unknown labels, which cost no loss and no score: a 10, b 10, of 20 images",
+        ),
+        ("warning", "5 training images of which no label is known: '02', '06', '10' and 2 more"),
+    ]

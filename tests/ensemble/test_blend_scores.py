@@ -138,3 +138,24 @@ def test_a_vote_whose_scale_runs_the_other_way_is_judged_by_its_answer(
     labels = harmonic.merge(probs, WEIGHTS, task, rule).labels
     expected = METRICS[metric].score(target, labels, classes)
     assert judge.score(mean_of(judge, WEIGHTS)) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    "name", ["macro_f1", "label_accuracy", "micro_f1", "sample_f1", "log_loss"]
+)
+def test_unknown_cells_do_not_count_for_a_judge(name: str) -> None:
+    target, probs = columns_case()
+    target = np.where(np.random.default_rng(1).random(target.shape) < 0.4, -1, target)
+    metric, rule = METRICS[name], np.full(4, 0.45)
+    judge = make_judge(MULTILABEL, metric, SOFT, target, probs, rule)
+    result = SOFT.merge(probs, WEIGHTS, MULTILABEL, rule)
+    answer = result.probs if metric.wants == "probs" else result.labels
+    expected = metric.score(target, answer, 4) * (1 if metric.greater_is_better else -1)
+    assert judge.score(mean_of(judge, WEIGHTS)) == pytest.approx(expected)
+    singles = judge.step(np.zeros_like(judge.values[0]), 0, np.arange(5))
+    alone = [SOFT.merge([p], np.ones(1), MULTILABEL, rule) for p in probs]
+    scores = [
+        metric.score(target, a.probs if metric.wants == "probs" else a.labels, 4) for a in alone
+    ]
+    sign = 1 if metric.greater_is_better else -1
+    assert singles.tolist() == pytest.approx([sign * score for score in scores])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from comp.ensemble.label_issues import find_doubted
+from comp.ensemble.label_issues import column_issues, find_doubted
 
 
 def test_rows_that_are_confidently_another_class_are_ranked_by_margin() -> None:
@@ -41,3 +41,10 @@ def test_rows_that_are_merely_more_likely_another_class_come_after_the_confident
     ones = np.array([0.05, 0.1, 0.55, 0.95, 0.9, 0.9])
     found = find_doubted(target, np.stack([1 - ones, ones], axis=1))
     assert (found.rows.tolist(), found.sure.tolist()) == ([3, 2], [True, False])
+
+
+def test_an_unknown_cell_is_no_label_issue() -> None:
+    target = np.array([[1], [-1], [0], [0], [1]])
+    probs = np.array([[0.9], [0.95], [0.1], [0.97], [0.8]])
+    (issue,) = column_issues(list("abcde"), ["x"], target, probs)
+    assert (issue.row, issue.id, issue.label, issue.given) == (3, "d", "x", "0")

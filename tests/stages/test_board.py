@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from comp.config.loading import make_config
 from comp.core.checksums import digest_file
 from comp.core.errors import UsageError
 from comp.inference.predictions import Predictions
+from comp.stages import board
 from comp.stages.board import BoardEntry, enter_score, read_board
 from comp.stages.ensemble import ensemble
 from comp.stages.ensembling.result import Request
@@ -215,3 +217,9 @@ def test_scores_come_from_the_predictions_joined_by_id(finished: Toy) -> None:
 def test_an_empty_workspace_has_nothing_to_show(workspace: Path) -> None:
     with pytest.raises(UsageError, match="nothing to show: no finished fold in runs/, nothing in"):
         read_board(workspace)
+
+
+def test_the_labels_of_a_plan_come_back_with_what_nobody_said() -> None:
+    plan = SimpleNamespace(classes=("a", "b=?", "b"), labels=("a|b=?", "b|a=?", "b=?=?", ""))
+    found = board._target(plan, 2)  # type: ignore[arg-type]
+    assert found.tolist() == [[1, 1, 0], [-1, 0, 1], [0, -1, 0], [0, 0, 0]]

@@ -56,3 +56,11 @@ def test_pixels_are_counted_without_those_that_are_not_judged() -> None:
     assert count_cells(masks, "softmax", 3).tolist() == [1, 1, 1]
     cells = np.array([[[[0, 1, 1, 255]], [[0, 0, 1, 255]]]], dtype=np.uint8)
     assert count_cells(cells, "sigmoid", 2).tolist() == [[1, 2], [2, 1]]
+
+
+def test_unknown_cells_are_not_counted() -> None:
+    target = np.array([[1, -1], [0, 1], [-1, 0], [1, -1]])
+    assert count_cells(target, "sigmoid", 2).tolist() == [[1, 1], [2, 1]]
+    found = link_weights(count_cells(target, "sigmoid", 2), "sigmoid", "none", "auto")
+    assert found is not None
+    assert found.tolist() == [[1, 1], [0.5, 1]]

@@ -58,3 +58,21 @@ def test_class_weights_weigh_the_cells_of_a_loss() -> None:
     loss = custom_loss("mine", lambda x, t: t, links=("softmax",)).make["softmax"]
     assert loss(Terms())(logits, target).item() == 1
     assert loss(Terms(weights=torch.tensor([3.0, 1.0])))(logits, target).item() == 2
+
+
+def test_a_loss_of_the_whole_batch_cannot_leave_out_unknown_cells_and_says_so() -> None:
+    whole = custom_loss(
+        "mine", lambda z, t: ((z - t) ** 2).mean(), links=["sigmoid"], whole_batch=True
+    )
+    loss = whole.make["sigmoid"](Terms())
+    logits = torch.zeros(1, 2)
+    assert loss(logits, torch.tensor([[1.0, 0.0]])) == 0.5
+    with pytest.raises(TrainError, match="loss 'mine': some cells are unknown"):
+        loss(logits, torch.tensor([[1.0, -1.0]]))
+
+
+def test_a_loss_of_cells_is_averaged_over_the_known_ones() -> None:
+    cells = custom_loss("mine", lambda z, t: (z - t) ** 2, links=["sigmoid"])
+    loss = cells.make["sigmoid"](Terms())
+    logits = torch.tensor([[3.0, 5.0], [1.0, 7.0]])
+    assert loss(logits, torch.tensor([[1.0, -1.0], [1.0, -1.0]])) == 2.0

@@ -217,3 +217,40 @@ def test_a_focal_loss_below_one_is_that_of_torchvision() -> None:
         given = -1 if alpha is None else alpha
         want = sigmoid_focal_loss(logits, target, alpha=given, gamma=0.5, reduction="mean")
         torch.testing.assert_close(found, want)
+
+
+UNSAID = torch.tensor([[1, -1, 0], [-1, 0, 1], [1, 1, -1], [-1, -1, -1]])
+DRAWN = torch.randn(4, 3, generator=torch.Generator().manual_seed(3)) * 2
+SIGMOID = [name for name, link in PAIRS if link == "sigmoid"]
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("name", sorted(MEANS & {*SIGMOID}))
+def test_the_loss_of_unknown_cells_is_that_of_the_known_ones_alone(
+    name: str, smoothing: float
+) -> None:
+    loss = make_loss(name, "sigmoid", Terms(smoothing))
+    known = UNSAID >= 0
+    alone = loss(DRAWN[known][:, None], UNSAID[known][:, None].float())
+    torch.testing.assert_close(loss(DRAWN, LINKS["sigmoid"].loss_target(UNSAID, DRAWN)), alone)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("name", SIGMOID)
+def test_an_unknown_cell_has_no_part_in_loss_and_slope(name: str, weighted: bool) -> None:
+    loss = make_loss(name, "sigmoid", Terms(0.1, weights_of("sigmoid") if weighted else None))
+    target = LINKS["sigmoid"].loss_target(UNSAID, DRAWN)
+    logits = DRAWN.clone().requires_grad_()
+    found = loss(logits, target)
+    found.backward()
+    assert logits.grad is not None
+    assert ((logits.grad == 0) == (UNSAID < 0)).all()
+    other = torch.where(UNSAID < 0, 9.0, DRAWN)
+    torch.testing.assert_close(loss(other, target), found.detach())
+
+
+@pytest.mark.parametrize("name", SIGMOID)
+def test_a_batch_of_which_nothing_is_known_costs_nothing(name: str) -> None:
+    found = make_loss(name, "sigmoid")(DRAWN, torch.full((4, 3), -1.0))
+    assert found.isfinite()
+    assert name == "soft_f1" or found == 0

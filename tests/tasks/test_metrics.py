@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from sklearn.metrics import f1_score, log_loss, roc_auc_score
+from sklearn.metrics import accuracy_score, f1_score, log_loss, roc_auc_score
 
 from comp.core.errors import CompError, ConfigError, pick
 from comp.tasks.kinds import TASKS
@@ -152,3 +152,62 @@ def test_micro_and_sample_f1_are_those_of_scikit_learn() -> None:
     ones, others = target.argmax(axis=1), labels.argmax(axis=1)
     accuracy = METRICS["accuracy"].score(ones, others, 4)
     assert METRICS["micro_f1"].score(ones, others, 4) == accuracy
+
+
+def unsaid(seed: int, rows: int = 25) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A target with unknown cells, among them a row and nearly a column, labels, probabilities."""
+    draw = np.random.default_rng(seed)
+    target = (draw.random((rows, 4)) < 0.4).astype(np.int64)
+    target[draw.random((rows, 4)) < 0.3] = -1
+    target[3], target[5:, 2] = -1, -1
+    return target, draw.integers(2, size=(rows, 4)), draw.random((rows, 4)).astype(np.float32)
+
+
+JUDGED = {
+    "macro_f1": lambda t, s, w: f1_score(t, s, zero_division=np.nan, sample_weight=w),
+    "label_accuracy": lambda t, s, w: accuracy_score(t, s, sample_weight=w),
+    "log_loss": lambda t, s, w: log_loss(t, s, labels=[0, 1], sample_weight=w),
+    "roc_auc": lambda t, s, w: (
+        roc_auc_score(t, s, sample_weight=w) if len({*t[w > 0]}) == 2 else np.nan
+    ),
+}
+
+
+@pytest.mark.parametrize("name", JUDGED)
+def test_with_unknown_cells_a_score_is_the_mean_over_columns_of_scikit_learn_on_the_known(
+    name: str,
+) -> None:
+    metric = METRICS[name]
+    for seed in range(20):
+        target, labels, probs = unsaid(seed)
+        answer = probs if metric.wants == "probs" else labels
+        weights = np.random.default_rng(seed).integers(0, 3, (2, len(target))).astype(float)
+        weights[0] = 1
+        for row in weights:
+            parts = []
+            for c in range(4):
+                known = (target[:, c] >= 0) & (row > 0)
+                parts.append(JUDGED[name](target[known, c], answer[known, c], row[known]))
+            found = metric.weighted(target, answer, 4, row[None])[0]
+            assert found == pytest.approx(np.nanmean(parts), rel=1e-5)
+
+
+def test_with_unknown_cells_images_and_all_cells_are_judged_by_the_known_ones() -> None:
+    target = np.array([[1, -1, 0], [-1, -1, -1], [1, 0, -1], [-1, 0, -1]])
+    labels = np.array([[1, 1, 0], [1, 1, 1], [0, 0, 1], [1, 0, 1]])
+    assert METRICS["accuracy"].score(target, labels, 3) == pytest.approx(2 / 3)
+    # F1 of the images: 1, none, 0 (a label is missed), 1 (none wanted and none given)
+    assert METRICS["sample_f1"].score(target, labels, 3) == pytest.approx(2 / 3)
+    known = target >= 0
+    expected = f1_score(target[known], labels[known])
+    assert METRICS["micro_f1"].score(target, labels, 3) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("metric", TABLE_METRICS, ids=lambda metric: metric.name)
+def test_an_answer_to_an_unknown_cell_changes_no_score(metric: Metric) -> None:
+    if "columns" not in metric.of:
+        return
+    target, labels, probs = unsaid(0)
+    answer = probs if metric.wants == "probs" else labels
+    other = np.where(target < 0, 1 - answer, answer)
+    assert metric.score(target, other, 4) == metric.score(target, answer, 4)

@@ -131,3 +131,23 @@ def test_boxes_reach_every_corner() -> None:
         images, _ = whole(mixed((1, 0, 0, step), erasing=1.0))
         seen |= (images[:, 0] != IMAGES[:, 0]).any(dim=0).numpy()
     assert seen.all()
+
+
+@pytest.mark.parametrize("way", ["mixup", "cutmix"])
+def test_a_mixed_cell_is_unknown_where_an_image_in_the_mixture_is(way: str) -> None:
+    target = torch.stack([CLASSES > 0, CLASSES > 1], dim=1).long()
+    target[::5, 0] = -1
+    config = AugmentConfig(**{way: 1.0})
+    made = mix(IMAGES.contiguous(), target, config, TASKS["multilabel"], 2, (0.5, 0.5, 0.5), WHERE)
+    clean = mixed(kind="multilabel", **{way: 1.0})
+    partner = made.partner
+    assert partner is not None
+    assert torch.equal(partner, clean.partner)
+    unknown = made.target == -1
+    assert not unknown[:, 1].any()
+    for row in range(COUNT):
+        own, other = target[row, 0] < 0, target[partner[row], 0] < 0
+        images = whole(made)[0][row]
+        alone = torch.equal(images.float(), IMAGES[row].float())  # nothing of the partner is in it
+        assert bool(unknown[row, 0]) == bool(own or (other and not alone))
+    assert torch.equal(made.target[~unknown], clean.target[~unknown])

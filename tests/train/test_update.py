@@ -242,3 +242,27 @@ def test_single_images_are_taken_where_they_were_asked_for(make: Make) -> None:
     state.net.module.register_forward_pre_hook(lambda _, given: seen.append(len(given[0])))
     update(job, state, IMAGES[:3], TARGET[:3])
     assert seen == [1, 1, 1]
+
+
+class Two(Mean):
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(3, 2)
+
+
+def test_parts_of_a_batch_count_by_their_known_cells(make: Make) -> None:
+    target = torch.tensor([[1, -1], [-1, -1], [0, 1], [1, 0], [-1, 0], [-1, -1], [-1, -1], [1, 1]])
+    slopes = []
+    for micro in (8, 2):
+        job, state = make(Two, kind="multilabel")
+        state.micro_batch = micro
+        job.target[0, 0] = -1  # as some of the whole set must be, where some of a batch are
+        kept: list[torch.Tensor] = []
+        state.optimizer.step = lambda *_, k=kept, s=state: k.extend(  # type: ignore[method-assign]
+            p.grad.clone() for p in s.net.module.parameters() if p.grad is not None
+        )
+        update(job, state, IMAGES, target)
+        slopes.append(kept)
+    assert len(slopes[0]) == 2
+    for whole, parts in zip(*slopes, strict=True):
+        torch.testing.assert_close(whole, parts)

@@ -20,6 +20,7 @@ from comp.data.folds.starts import DEAL
 from comp.data.index.index import Index
 from comp.data.index.masks import Marked, Masks
 from comp.data.index.tables import Table, read_table, table_text
+from comp.tasks.counts import UNKNOWN
 
 _KEYS = ("id", "fold", "group")  # the first columns; the labels follow
 _MARK = "mask"  # the last column, where there are masks: a digest of each
@@ -211,7 +212,7 @@ def _divided_groups(table: Table) -> list[str]:
 def _wrong_labels(
     table: Table, columns: Sequence[str], classes: Sequence[str], each: bool
 ) -> list[str]:
-    allowed = {"0", "1"} if each else {*classes}
+    allowed = {"0", "1", str(UNKNOWN)} if each else {*classes}
     return [
         f"line {line}: {cell!r} in column {column!r} is none of {first(sorted(allowed), 12)}"
         for column in columns
@@ -226,8 +227,7 @@ def _as_index(
 ) -> Index:
     """The index that a plan was made from, without its files. columns: those of 0/1 labels."""
     if columns:
-        cells = [np.array(table.values[name], dtype=str) == "1" for name in columns]
-        target = np.stack(cells, axis=1).astype(np.int64)
+        target = np.array([table.values[name] for name in columns], dtype=np.int64).T
     else:
         place = {name: number for number, name in enumerate(classes)}
         target = np.array([place[text] for text in table.values["label"]], dtype=np.int64)

@@ -45,11 +45,18 @@ def split(scheme: Scheme, index: Index, count: int, seed: int, start: str = DEAL
     names = index.groups if index.groups is not None else index.ids
     groups = np.unique(np.array(names, dtype=object), return_inverse=True)[1]
     state = rng.derive(seed, "folds")
-    hot = index.cells
+    hot = _to_even_out(index)
     fold = scheme.divide(hot, groups, count, state, start)
     if len(np.unique(fold)) < count:  # possible where a few groups hold nearly all rows
         fold = _by_size(hot, groups, count, state, start)
     return np.asarray(fold, dtype=np.int64)
+
+
+def _to_even_out(index: Index) -> Array:
+    """(N, C + U) zeros and ones: the classes, and for U classes of which some cells are unknown the
+    images that are known to have none, so that each fold can be scored."""
+    some = np.flatnonzero(index.unknown)
+    return np.hstack([index.cells, index.labels[:, some] == 0]) if len(some) else index.cells
 
 
 def _random(hot: Array, groups: Array, count: int, state: int, start: str) -> Array:

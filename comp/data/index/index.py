@@ -13,7 +13,10 @@ import numpy as np
 from comp.core import checksums, files
 from comp.core.errors import DataError, first, repeated
 from comp.data.index.masks import Masks
+from comp.tasks.counts import UNKNOWN, known_cells, without_unknown
 from comp.tasks.kinds import one_hot
+
+NOBODY_SAID = "=?"  # after a class name in the text of a label
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,8 @@ class Index:
     `ids`      (N,) text, sorted, each once
     `paths`    (N,) the image files
     `classes`  the class names; of two, the last is the positive one
-    `target`   None for a test set, else int64: (N,) class numbers, or (N, C) zeros and ones
+    `target`   None for a test set, else int64: (N,) class numbers, or (N, C) zeros and ones, with
+               `comp.tasks.counts.UNKNOWN` where nobody said
     `groups`   None, or (N,) text: what must not straddle folds
     `mask_paths`  None, or (N,) the mask file of each image, None where it has none
     `masks`    None, or the masks of the images, see `comp.data.index.masks`; the target then says
@@ -62,9 +66,19 @@ class Index:
 
     @property
     def cells(self) -> np.ndarray[Any, Any]:
-        """(N, C) int64 zeros and ones: which classes each image has; DataError without labels."""
+        """(N, C) int64 zeros and ones: which classes each image is known to have; DataError without
+        labels."""
         labels = self.labels
-        return labels if labels.ndim == 2 else one_hot(labels, len(self.classes))
+        if labels.ndim == 1:
+            return one_hot(labels, len(self.classes))
+        return without_unknown(labels, known_cells(labels))
+
+    @property
+    def unknown(self) -> np.ndarray[Any, Any]:
+        """(C,) in how many images nobody said whether they have each class."""
+        if self.target is None or self.target.ndim == 1:
+            return np.zeros(len(self.classes), dtype=np.int64)
+        return np.asarray((self.target == UNKNOWN).sum(axis=0))
 
     def rows(self, ids: Iterable[str]) -> np.ndarray[Any, Any]:
         """The row numbers of `ids`, in their order; DataError names the ones that are not here."""
@@ -125,11 +139,14 @@ class Index:
         return () if self.masks is None else tuple(map(self.masks.digest, range(len(self))))
 
     def label_texts(self) -> list[str]:
-        """The label of each row as text: a class name, or the names of the classes that it has."""
+        """The label of each row as text: a class name, or the names of the classes that it has, and
+        `name=?` where nobody said."""
         if self.target is None:
             return [""] * len(self)
         if self.target.ndim == 1:
             return [self.classes[number] for number in self.target]
+        names = [("", name, f"{name}{NOBODY_SAID}") for name in self.classes]
         return [
-            "|".join(self.classes[column] for column in np.flatnonzero(row)) for row in self.target
+            "|".join(names[column][row[column]] for column in np.flatnonzero(row))
+            for row in self.target
         ]

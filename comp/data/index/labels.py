@@ -11,8 +11,12 @@ import numpy as np
 
 from comp.config.schema import JOINT, DataConfig
 from comp.core.errors import did_you_mean, first
-from comp.data.index.bins import bin_names, to_bins
+from comp.core.progress import note
+from comp.data.index.bins import bin_names, measured, to_bins
+from comp.data.index.columns import means, one_of_columns, read_zero_one
+from comp.data.index.label_lists import are_lists, split_cells
 from comp.data.index.tables import Table
+from comp.tasks.counts import UNKNOWN
 from comp.tasks.kinds import Task
 
 _NUMBER = re.compile(r"[-+]?\d+(\.\d+)?")
@@ -23,7 +27,8 @@ class Labels:
     """What a table says of each row.
 
     `classes`     the class names; of two, the last is the positive one
-    `target`      int64: (N,) class numbers, or (N, C) zeros and ones; None with complaints
+    `target`      int64: (N,) class numbers, or (N, C) zeros and ones, UNKNOWN where nobody said;
+                  None with complaints
     `complaints`  what cannot be right
     `texts`       (N,) the label of each row as text, for messages
     """
@@ -45,7 +50,7 @@ def sort_classes(names: Sequence[str]) -> tuple[str, ...]:
 def read_labels(
     table: Table, data: DataConfig, task: Task, known: tuple[str, ...] | None = None
 ) -> Labels:
-    """The labels in the columns `data.target` of a table.
+    """The labels in the columns `data.target` of a table with a row for each image.
 
     known: the classes of the training table, for a table of answers, which need not have them all;
     without it, `data.classes` or the sorted labels are the classes.
@@ -53,16 +58,104 @@ def read_labels(
     complaints = _columns(table, data, task)
     if complaints:
         return Labels((), None, tuple(complaints))
-    table, complaints = _binned(table, data)
+    if task.target_ndim == 1:
+        return _one_each(table, data, task, known)
+    if len(data.target) == 1 and _is_list(table, data):
+        return _listed(table, data, known)
+    return _zeros_and_ones(table, data, known)
+
+
+def _is_list(table: Table, data: DataConfig) -> bool:
+    return data.separator is not None or are_lists(table.values[data.target[0]])
+
+
+def _one_each(table: Table, data: DataConfig, task: Task, known: tuple[str, ...] | None) -> Labels:
+    """One class for each row: of one column, of several that are joined, or of columns that are
+    the classes."""
+    columns = {name: table.values[name] for name in data.target}
+    if len(columns) > 1 and not data.bins and (known is None or {*known} == {*columns}):
+        found = one_of_columns(columns, data)
+        _tell(table, found.notes)
+        if found.complaints:
+            return Labels((), None, found.complaints)
+        if found.number is not None:
+            return _of_columns(found.number, data, task, known)
+    table, complaints = _single_items(table, data)
+    table, renaming = _renamed(table, data, known)
+    table, binning = _binned(table, data)
+    complaints += [*renaming, *binning, *_measured(table, data, known)]
     if complaints:
         return Labels((), None, tuple(complaints))
-    if task.target_ndim == 1:
-        texts = _joined(table, data)
-        given = data.classes or (_by_bins(texts, table, data) if data.bins else ())
-        return number(texts, table.lines, task, given, known)
-    if data.separator is not None:
-        return _separated(table, data, known)
-    return _zeros_and_ones(table, data, known)
+    texts = _joined(table, data)
+    given = data.classes or (_by_bins(texts, table, data) if data.bins else ())
+    return number(texts, table.lines, task, given, known)
+
+
+def _tell(table: Table, notes: Sequence[str]) -> None:
+    for text in notes:
+        note(f"{table.path}: {text}")
+
+
+def _of_columns(
+    place: np.ndarray[Any, Any], data: DataConfig, task: Task, known: tuple[str, ...] | None
+) -> Labels:
+    """The labels where each row has the class of one column. A class may have no row: its column
+    says that it exists."""
+    classes = known or data.classes or data.target
+    complaints = _same_names(classes, data.target)
+    present = [data.target[column] for column in np.unique(place)]
+    if known is None:
+        complaints += _learnable(task, present, data.target)
+    if complaints:
+        return Labels(classes, None, tuple(complaints))
+    order = np.array([classes.index(name) for name in data.target], dtype=np.int64)
+    return Labels(classes, order[place], (), tuple(data.target[column] for column in place))
+
+
+def _single_items(table: Table, data: DataConfig) -> tuple[Table, list[str]]:
+    """The table with `['cat']` read as `cat`, where its one label column holds lists."""
+    name = data.target[0]
+    cells = table.values[name]
+    if len(data.target) > 1 or not are_lists(cells):
+        return table, []
+    lists = split_cells(cells, None)
+    several = [line for items, line in zip(lists, table.lines, strict=True) if len(items) > 1]
+    if several:
+        return table, [
+            f"column {name!r} holds lists, {len(several)} of them of several labels (lines "
+            f"{first(several)}): use task: multilabel"
+        ]
+    note(f"{table.path}: the lists of one label in {name!r} are read as labels")
+    return table.but(**{name: [items[0] if items else "" for items in lists]}), []
+
+
+def _renamed(
+    table: Table, data: DataConfig, known: tuple[str, ...] | None
+) -> tuple[Table, list[str]]:
+    """The table with the labels of `data.rename`."""
+    if not data.rename:
+        return table, []
+    columns = {name: table.values[name] for name in data.target}
+    complaints = _unused(data, {cell for cells in columns.values() for cell in cells}, known)
+    changed = {
+        name: [data.rename.get(cell, cell) for cell in cells] for name, cells in columns.items()
+    }
+    return table.but(**changed), complaints
+
+
+def _unused(data: DataConfig, labels: set[str], known: tuple[str, ...] | None) -> list[str]:
+    """Complaints about names in `data.rename` that no label has."""
+    lost = [name for name in data.rename if name not in labels and known is None]
+    return [f"data.rename: no label is {name!r}.{did_you_mean(name, labels)}" for name in lost]
+
+
+def _measured(table: Table, data: DataConfig, known: tuple[str, ...] | None) -> list[str]:
+    """Complaints about label columns whose numbers look measured."""
+    if known is not None or data.classes or data.numbers == "classes":
+        return []
+    columns = [name for name in data.target if name not in data.bins]
+    found = [measured(name, table.values[name]) for name in columns]
+    return [text for text in found if text is not None]
 
 
 def _columns(table: Table, data: DataConfig, task: Task) -> list[str]:
@@ -82,6 +175,15 @@ def _columns(table: Table, data: DataConfig, task: Task) -> list[str]:
         out.append(
             "data.separator is for a multilabel task with a single column, not for "
             f"task: {task.name} with {len(data.target)} columns; set it to null"
+        )
+    only = {"argmax": 1, "round": 2}.get(data.soft, task.target_ndim)
+    if only != task.target_ndim:
+        other = {"argmax": "round", "round": "argmax"}[data.soft]
+        out.append(f"data.soft: {data.soft} is not for task: {task.name}; use {other}")
+    if task.target_ndim == 1 and (data.unknown or data.blank != "refuse"):
+        out.append(
+            f"data.unknown, data.blank: for task: multilabel only; with task: {task.name} an image "
+            "without a label cannot be trained on. Take its row out of the table"
         )
     if data.separator == "":
         out.append("data.separator is empty; give the text between two labels")
@@ -171,12 +273,18 @@ def _class_counts(task: Task, present: Sequence[str], classes: Sequence[str]) ->
         out.append(f"data.classes names what no row has: {first(unseen)}")
     if len(set(classes)) < len(classes):
         out.append(f"data.classes names a class twice: {first(classes, 30)}")
+    return out + _learnable(task, present, present)
+
+
+def _learnable(task: Task, present: Sequence[str], classes: Sequence[str]) -> list[str]:
+    """Complaints about too few classes, or more than the task has."""
+    out = []
     if len(present) < 2:
         out.append(f"only one class ({first(present) or 'no label'}): nothing can be learned")
     limit = task.class_limit
-    if limit is not None and len(present) > limit:
+    if limit is not None and len(classes) > limit:
         out.append(
-            f"{len(present)} classes ({first(present)}) where task: {task.name} has {limit}; "
+            f"{len(classes)} classes ({first(classes)}) where task: {task.name} has {limit}; "
             "is it another column of data.target, or another task?"
         )
     return out
@@ -185,20 +293,12 @@ def _class_counts(task: Task, present: Sequence[str], classes: Sequence[str]) ->
 def _zeros_and_ones(table: Table, data: DataConfig, known: tuple[str, ...] | None) -> Labels:
     classes = known or data.classes or data.target
     complaints = _same_names(classes, data.target)
-    for name in data.target:
-        cells = table.values[name]
-        wrong = {cell for cell in set(cells) if cell not in ("0", "1")}
-        if wrong:
-            lines = [line for cell, line in zip(cells, table.lines, strict=True) if cell in wrong]
-            complaints.append(
-                f"column {name!r}: {len(lines)} cells are neither 0 nor 1: "
-                f"{first(sorted(wrong), 3)} on lines {first(lines)}"
-                + ("; a list of labels needs data.separator" if len(data.target) == 1 else "")
-            )
     if complaints:
         return Labels(classes, None, tuple(complaints))
-    columns = [np.array(table.values[name], dtype=str) == "1" for name in classes]
-    return Labels(classes, np.stack(columns, axis=1).astype(np.int64))
+    read = read_zero_one({name: table.values[name] for name in classes}, table.lines, data)
+    _tell(table, read.notes)
+    lists = ["a list of labels needs data.separator"] if len(data.target) == 1 else []
+    return Labels(classes, read.target, (*read.complaints, *(lists if read.complaints else ())))
 
 
 def _same_names(classes: Sequence[str], columns: Sequence[str]) -> list[str]:
@@ -208,19 +308,20 @@ def _same_names(classes: Sequence[str], columns: Sequence[str]) -> list[str]:
     return [f"the classes and the columns of data.target differ: {first(other)}"]
 
 
-def _separated(table: Table, data: DataConfig, known: tuple[str, ...] | None) -> Labels:
-    """One column with a list of labels in each cell; an empty cell is an image with none."""
+def _listed(table: Table, data: DataConfig, known: tuple[str, ...] | None) -> Labels:
+    """One column with a list of labels in each cell; an empty one is an image with none, or by
+    `data.blank` one of which nothing is known."""
     cells = table.values[data.target[0]]
-    rows = [
-        [item.strip() for item in cell.split(data.separator)] if cell.strip() else []
-        for cell in cells
-    ]
+    nobody = [_nobody_said(cell, data) for cell in cells]
+    rows = split_cells(["" if n else c for c, n in zip(cells, nobody, strict=True)], data.separator)
     bad = [
         f"line {line}: {cell!r} holds an empty or a repeated label (cut at {data.separator!r})"
         for cell, row, line in zip(cells, rows, table.lines, strict=True)
         if "" in row or len(set(row)) < len(row)
     ]
     complaints = [*bad[:5], *([f"... and {len(bad) - 5} more like these"] if bad[5:] else [])]
+    complaints += _unused(data, {item for row in rows for item in row}, known)
+    rows = [list(dict.fromkeys(data.rename.get(item, item) for item in row)) for row in rows]
     present = sort_classes([item for row in rows for item in row if item])
     classes = known or data.classes or present
     flat = [(item, line) for row, line in zip(rows, table.lines, strict=True) for item in row]
@@ -231,8 +332,21 @@ def _separated(table: Table, data: DataConfig, known: tuple[str, ...] | None) ->
         complaints += [] if present else [f"column {data.target[0]!r} holds no label at all"]
     if complaints:
         return Labels(classes, None, tuple(complaints), tuple(cells))
+    return Labels(classes, mark(rows, classes, nobody), (), tuple(cells))
+
+
+def _nobody_said(cell: str, data: DataConfig) -> bool:
+    blank = not cell.strip() and data.blank == "unknown"
+    return blank or means(cell, data.unknown)
+
+
+def mark(
+    rows: Sequence[Sequence[str]], classes: Sequence[str], nobody: Sequence[bool]
+) -> np.ndarray[Any, Any]:
+    """(N, C) int64 with a one for each label of a row. nobody: (N,) rows that are unknown."""
     place = {name: column for column, name in enumerate(classes)}
     target = np.zeros((len(rows), len(classes)), dtype=np.int64)
     for line, row in enumerate(rows):
         target[line, [place[item] for item in row]] = 1
-    return Labels(classes, target, (), tuple(cells))
+    target[np.asarray(nobody, dtype=bool)] = UNKNOWN
+    return target

@@ -97,7 +97,7 @@ def _like(target: Array, defective: Array) -> Array:
     """(n,) bool: whether a row has a label that rows with a defect have."""
     if target.ndim == 1:
         return np.isin(target, defective)
-    return np.asarray((target[:, defective.any(axis=0)] > 0).any(axis=1))
+    return np.asarray((target[:, (defective > 0).any(axis=0)] > 0).any(axis=1))
 
 
 def _cut(image: Array, mask: Array, label: Array) -> list[Defect]:

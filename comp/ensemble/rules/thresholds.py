@@ -14,6 +14,7 @@ import numpy as np
 
 from comp.ensemble.rules.cuts import SWEEPS, TIE, Cuts, cuts_of
 from comp.ensemble.rules.offsets import tune_offsets
+from comp.tasks.counts import UNKNOWN, known_cells
 from comp.tasks.kinds import Task
 from comp.tasks.metrics import Counts, Metric
 
@@ -26,9 +27,10 @@ def tune(
 ) -> Array:
     """The rule (C,) that scores best on these targets; never worse than the neutral rule.
 
-    target: (N,) or (N, C); probs: (N, C). class_weights: how much a row of each class counts, for
-    tasks with one class per image. The neutral rule comes back where nothing can be tuned: the
-    metric wants probabilities, or is no function of separate counts.
+    target: (N,) or (N, C), of which unknown cells do not count; probs: (N, C). class_weights: how
+    much a row of each class counts, for tasks with one class per image. The neutral rule comes back
+    where nothing can be tuned: the metric wants probabilities, or is no function of separate
+    counts.
     """
     return TUNERS[task.link.tuner](task, metric, target, probs, class_weights)
 
@@ -58,10 +60,17 @@ def _weighted(score: Counts, class_weights: Array | None) -> Counts:
 
 
 def _by_column(score: Counts, truth: Array, probs: Array, neutral: Array) -> Array:
-    truth, columns = np.ascontiguousarray(truth.T), np.ascontiguousarray(np.asarray(probs).T)
-    return np.array(
-        [exact_threshold(t, p, score, n) for t, p, n in zip(truth, columns, neutral, strict=True)]
-    )
+    pairs = zip(_known_columns(truth, probs), neutral, strict=True)
+    return np.array([exact_threshold(*column, score, n) for column, n in pairs])
+
+
+def _known_columns(truth: Array, probs: Array) -> list[tuple[Array, Array]]:
+    """Target and probabilities of each column, of the images of which it is known."""
+    columns = np.ascontiguousarray(truth.T), np.ascontiguousarray(np.asarray(probs).T)
+    known = known_cells(truth)
+    if known is None:
+        return list(zip(*columns, strict=True))
+    return [(t[k], p[k]) for t, p, k in zip(*columns, known.T, strict=True)]
 
 
 def exact_threshold(target: Array, probs: Array, score: Counts, neutral: float = 0.5) -> float:
@@ -88,10 +97,11 @@ def _pooled_f1(truth: Array, probs: Array, neutral: Array) -> Array:
     to the ratio of the cuts found, until it stays. W. Dinkelbach, On nonlinear fractional
     programming, Management Science 13 (1967).
     """
-    columns = [cuts_of(truth[:, c], probs[:, c]) for c in range(len(neutral))]
-    chosen = probs >= neutral
+    columns = [cuts_of(*column) for column in _known_columns(truth, probs)]
+    chosen = (probs >= neutral) & (truth != UNKNOWN)
+    truth = truth > 0
     constant = [c for c, cuts in enumerate(columns) if cuts is None]
-    hits = float((chosen & (truth > 0))[:, constant].sum())
+    hits = float((chosen & truth)[:, constant].sum())
     taken = float(chosen[:, constant].sum()) + float(truth.sum())
     ratio, rule = _f1_of(truth, chosen), neutral.copy()
     while True:
@@ -116,7 +126,7 @@ def _best_for(cuts: Cuts, ratio: float) -> Array:
 
 def _f1_of(truth: Array, chosen: Array) -> float:
     both = float(truth.sum() + chosen.sum())
-    return 2 * float((chosen & (truth > 0)).sum()) / both if both else 0.0
+    return 2 * float((chosen & truth).sum()) / both if both else 0.0
 
 
 def _by_row(part: Counts, truth: Array, probs: Array, neutral: Array) -> Array:
@@ -125,13 +135,14 @@ def _by_row(part: Counts, truth: Array, probs: Array, neutral: Array) -> Array:
     What an image gains by a label depends on its other labels alone, so the best cut of a column
     is the largest sum of gains from the top. It ends when a sweep over the columns gains nothing.
     """
-    rule, size = neutral.copy(), probs.shape[1]
-    chosen = np.asarray(probs >= rule)
+    rule, known = neutral.copy(), truth != UNKNOWN
+    size = known.sum(axis=1)
+    chosen = np.asarray(probs >= rule) & known
     truth = truth > 0
     positives = truth.sum(axis=1)
     for _ in range(SWEEPS):
         moved = False
-        for c in range(size):
+        for c in range(len(rule)):
             kept = chosen.copy()
             kept[:, c] = False
             hits, count = (kept & truth).sum(axis=1), kept.sum(axis=1)
@@ -139,10 +150,12 @@ def _by_row(part: Counts, truth: Array, probs: Array, neutral: Array) -> Array:
             no = part(hits, count - hits, positives - hits, size - count - positives + hits)
             yes = part(with_c, taken - with_c, positives - with_c,
                        size - taken - positives + with_c)  # fmt: skip
-            found = _best_sum(yes - no, probs[:, c], neutral[c], chosen[:, c])
+            own = known[:, c]
+            gains = (yes - no)[own]
+            found = _best_sum(gains, probs[own, c], neutral[c], chosen[own, c])
             if found is not None:
                 rule[c], moved = found, True
-                chosen[:, c] = probs[:, c] >= found
+                chosen[:, c] = (probs[:, c] >= found) & own
         if not moved:
             break
     return rule

@@ -175,3 +175,18 @@ def test_a_hold_out_comes_back_from_its_files(tmp_path: Path) -> None:
     save_plan(plan, index, *paths, replace=False)
     back = load_plan(*paths)
     assert (back.fold.tolist(), back.fingerprint) == (plan.fold.tolist(), plan.fingerprint)
+
+
+def test_unknown_cells_come_back_and_are_part_of_the_fingerprint(tmp_path):
+    cells = [[0, 1], [1, -1], [-1, -1], [1, 0], [0, 0], [1, 1]]
+    index = index_of(cells, classes=("x", "y"))
+    plan = plan_of(index)
+    paths = tmp_path / "x.csv", tmp_path / "x.json"
+    save_plan(plan, index, *paths, replace=False)
+    back = load_plan(*paths)
+    back.check(index)
+    assert back.labels == ("y", "x|y=?", "x=?|y=?", "x", "", "x|y")
+    other = index_of([[0, 1], [1, 0], *cells[2:]], classes=("x", "y"))
+    assert other.fingerprint != index.fingerprint
+    with pytest.raises(PlanError):
+        back.check(other)

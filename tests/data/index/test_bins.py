@@ -1,14 +1,16 @@
 from pathlib import Path
 
 import pytest
+from layout_toys import lay, refusal
 from toys import toy_tree
 
 from comp.config.loading import make_config
 from comp.config.schema import DataConfig
 from comp.core.errors import ConfigError
-from comp.data.index.bins import bin_names, to_bins
+from comp.data.index.bins import bin_names, measured, to_bins
 from comp.data.index.labels import read_labels
 from comp.data.index.tables import read_table
+from comp.data.layouts.layouts import read_index
 from comp.tasks.kinds import TASKS
 
 
@@ -50,3 +52,46 @@ def test_bins_of_what_is_no_target_are_refused(tmp_path: Path) -> None:
 def test_edges_must_rise() -> None:
     with pytest.raises(ConfigError, match=r"bins\.age: the edges must rise"):
         make_config(toy_tree("multiclass", data__bins={"age": [60, 30]}))
+
+
+def numbers(name: str, *cells: object) -> str | None:
+    return measured(name, [str(cell) for cell in cells])
+
+
+def test_many_numbers_with_hardly_more_rows_look_measured_and_get_edges() -> None:
+    message = numbers("Pawpularity", *range(0, 48, 2))
+    assert message is not None
+    assert "column 'Pawpularity' holds 24 different numbers in 24 rows" in message
+    assert "data.bins: {Pawpularity: [16, 32]}" in message
+    assert "data.numbers: classes" in message
+
+
+def test_many_fractions_and_numbers_below_zero_look_measured_however_many_rows_there_are() -> None:
+    assert numbers("y", *[n / 4 for n in range(11)] * 9) is not None
+    assert numbers("y", *list(range(-5, 6)) * 9) is not None
+
+
+def test_many_numbers_in_a_column_called_like_a_quantity_look_measured() -> None:
+    assert numbers("patientAge", *list(range(20, 60)) * 9) is not None
+    assert numbers("boneage", *list(range(20, 60)) * 9) is not None
+    assert numbers("damage", *list(range(20, 60)) * 9) is None
+    assert numbers("product", *list(range(20, 60)) * 9) is None
+
+
+def test_few_numbers_codes_and_names_may_be_classes() -> None:
+    assert numbers("digit", *range(10)) is None
+    assert numbers("age", *list(range(10)) * 3) is None
+    assert numbers("y", *[f"{n:03d}" for n in range(30)]) is None
+    assert numbers("y", *range(30), "none") is None
+    assert numbers("product", *list(range(30)) * 3) is None
+
+
+def test_a_measured_target_is_refused_unless_the_config_says_what_it_is(tmp_path: Path) -> None:
+    names = [f"{n:02d}" for n in range(24)]
+    table = "".join(f"{name},{4 * n}\n" for n, name in enumerate(names))
+    images = [f"{name}.png" for name in names]
+    assert "something measured" in refusal(lay(tmp_path, table, images))
+    index = read_index(lay(tmp_path, table, images, numbers="classes"), TASKS["multiclass"])
+    assert len(index.classes) == 24
+    data = lay(tmp_path, table, images, bins={"label": [32, 64]})
+    assert read_index(data, TASKS["multiclass"]).classes == ("<32", "32-63", ">=64")

@@ -67,3 +67,16 @@ def test_a_list_of_labels_in_one_column(tmp_path):
     assert "data.separator is for a multilabel task" in refusal(data, "multiclass")
     data = several(tmp_path, "id,tags\np,y x\nq,x\n", None, target="tags")
     assert "a list of labels needs data.separator" in refusal(data, "multilabel")
+
+
+def test_labels_are_renamed_and_a_name_that_no_label_has_is_refused(tmp_path):
+    images = ["a.png", "b.png", "c.png"]
+    table = "a,cat\nb,Dog\nc,dog\n"
+    index = read_index(lay(tmp_path, table, images, rename={"Dog": "dog"}), TASKS["multiclass"])
+    assert (index.classes, index.labels.tolist()) == (("cat", "dog"), [0, 1, 1])
+    message = refusal(lay(tmp_path, table, images, rename={"Dgo": "dog"}))
+    assert "data.rename: no label is 'Dgo'. Did you mean 'Dog'?" in message
+    keys = {"target": "tags", "separator": " ", "rename": {"Y": "y", 1: "one"}}
+    index = several(tmp_path, "id,tags\np,Y y x\nq,1\n", "multilabel", **keys)
+    assert index.classes == ("one", "x", "y")
+    assert index.labels.tolist() == [[0, 1, 1], [1, 0, 0]]

@@ -173,3 +173,27 @@ def test_a_column_without_positives_keeps_one_half_for_every_metric() -> None:
     target[:, 1] = 0
     for name in ("macro_f1", "micro_f1"):
         assert tune(task, METRICS[name], target, probs)[1] == 0.5
+
+
+@pytest.mark.parametrize("metric", LABEL_METRICS, ids=lambda metric: metric.name)
+def test_thresholds_are_tuned_on_the_known_cells_alone(metric: Metric) -> None:
+    if "columns" not in metric.of:
+        return
+    for seed in range(20):
+        draw = np.random.default_rng(seed)
+        target = (draw.random((40, 3)) < 0.4).astype(np.int64)
+        probs = np.clip(target * 0.3 + draw.random((40, 3)) * 0.6, 0, 1).astype(np.float32)
+        target[draw.random((40, 3)) < 0.4] = -1
+        rule = tune(MULTILABEL, metric, target, probs)
+        other = np.where(target < 0, draw.random((40, 3)), probs).astype(np.float32)
+        assert tune(MULTILABEL, metric, target, other).tolist() == rule.tolist()
+        found, plain = (
+            metric.score(target, MULTILABEL.decide(probs, r), 3) for r in (rule, np.full(3, 0.5))
+        )
+        assert found >= plain - 1e-12
+        if metric.by_column:
+            own = [
+                tune(MULTILABEL, metric, target[k, c : c + 1], probs[k, c : c + 1])[0]
+                for c, k in enumerate((target >= 0).T)
+            ]
+            assert rule.tolist() == own
