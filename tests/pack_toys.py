@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import cv2
@@ -16,9 +15,6 @@ from comp.data.images.resize import fit
 from comp.data.index.index import Index
 
 SMALL = ImageConfig(size=8)
-
-
-PART = f".build.{os.getpid()}.part"
 
 
 def make_index(folder: Path, count: int = 40) -> Index:
@@ -41,8 +37,15 @@ def refuse_to_decode(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def only_folder(cache: Path) -> Path:
-    (folder,) = cache.iterdir()
+    """The folder of the only pack."""
+    (folder,) = (path for path in cache.iterdir() if path.name != "digests")
     return folder
+
+
+def only_build(cache: Path) -> Path:
+    """The only build that was left."""
+    (part,) = only_folder(cache).glob(".build.*.part")
+    return part
 
 
 def count_decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
@@ -50,3 +53,8 @@ def count_decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     plain = contents.decode_image
     monkeypatch.setattr(contents, "decode_image", lambda c: seen.append(len(c)) or plain(c))
     return seen
+
+
+def long_ago(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if no file had changed within the last seconds."""
+    monkeypatch.setattr("comp.core.files._SETTLED", -(10**18))

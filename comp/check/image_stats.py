@@ -1,9 +1,10 @@
 """Statistics of image files: each file is decoded once, on all cores, and the results are kept.
 
-    cache/check/<digest>.npz    the statistics of some images, by their names, sizes and times
+    cache/check/<digest>.npz    the statistics of some images, by the names of their files
 
 A block of images is measured again only when one of its files has changed, so a check that was
-killed goes on with the block that it was in.
+killed goes on with the block that it was in. Where the state of a file is not the one that was
+noted, its content decides.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from comp.data.images.decode import decode_image, read_content
 
 Array = np.ndarray[Any, Any]
 
-FORMAT = 2  # of the kept statistics; a new number discards them
+FORMAT = 3  # of the kept statistics; a new number discards them
 BLOCK = 128  # images whose statistics are kept in one file
 _ORIENTATION, _MAKER, _MODEL = 0x0112, 0x010F, 0x0110  # EXIF tags
 
@@ -93,35 +94,43 @@ def measure_images(paths: Sequence[Path], cache: Path) -> ImageStats:
 
 def _measured(blocks: Sequence[Sequence[Path]], cache: Path) -> Iterator[ImageStats]:
     for paths in progress.track(blocks, len(blocks), f"measuring images, {BLOCK} at a time"):
-        place = cache / f"{_key(paths)[:24]}.npz"
-        known = _load(place, len(paths))
-        if known is None:
-            known = _stacked(list(read_ahead(_measure, paths, cores())))
+        place = cache / f"{checksums.digest_lines([str(FORMAT), *map(str, paths)])[:24]}.npz"
+        states = np.array([files.settled(files.file_stat(path)) for path in paths], dtype=np.int64)
+        known, noted = _load(place, len(paths))
+        if known is None or not _unchanged(paths, known, states, noted):
+            known, noted = _stacked(list(read_ahead(_measure, paths, cores()))), states[:0]
+        if not np.array_equal(states, noted):
+            kept = {f.name: getattr(known, f.name) for f in fields(ImageStats)}
             with files.replacing(place) as beside, beside.open("wb") as handle:
-                np.savez(handle, **{f.name: getattr(known, f.name) for f in fields(ImageStats)})
+                np.savez(handle, state=states, **kept)
         yield known
 
 
-def _key(paths: Sequence[Path]) -> str:
-    return checksums.digest_lines(
-        [str(FORMAT), *(f"{path}\x1f{_file_state(path)}" for path in paths)]
-    )
+def _unchanged(paths: Sequence[Path], known: ImageStats, states: Array, noted: Array) -> bool:
+    """Whether the files hold what was measured; those of another state are read."""
+    doubtful = np.flatnonzero((states != noted).any(axis=1) | ~states.any(axis=1)).tolist()
+    digests = read_ahead(lambda row: _digest(paths[row]), doubtful, cores())
+    return all(known.digest[row] == found for row, found in zip(doubtful, digests, strict=True))
 
 
-def _file_state(path: Path) -> str:
-    size, changed = files.file_stat(path)
-    return f"{size} {changed}" if changed else "missing"
+def _digest(path: Path) -> str:
+    try:
+        return hashlib.sha256(read_content(path)).hexdigest()
+    except CheckError:
+        return ""
 
 
-def _load(place: Path, count: int) -> ImageStats | None:
-    """The kept statistics, or None where there are none or the file is damaged."""
+def _load(place: Path, count: int) -> tuple[ImageStats | None, Array]:
+    """The kept statistics with the states of the files, (N, 4); None where there are none or the
+    file is damaged."""
     try:
         with place.open("rb") as handle, np.load(handle, allow_pickle=False) as kept:
             known = ImageStats(**{f.name: kept[f.name] for f in fields(ImageStats)})
+            states: Array = kept["state"]
     except Exception:  # NumPy raises whatever a damaged archive leads it to; it is made again
-        return None
+        return None, np.zeros((count, 4), np.int64)
     whole = len(known) == count and int(known.counts.sum()) == len(known.words)
-    return known if whole else None
+    return (known if whole and states.shape == (count, 4) else None), states
 
 
 @dataclass(frozen=True)

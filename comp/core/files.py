@@ -1,7 +1,7 @@
 """Files that are either old or new, never something between.
 
 Everything that a stage writes is written beside its final name, flushed to the disk and renamed
-over it. A crash leaves a `.name.<pid>.tmp` at most, which `sweep` removes.
+over it. A crash leaves a temporary file at most (see `comp.core.scratch`), which `sweep` removes.
 """
 
 from __future__ import annotations
@@ -10,13 +10,19 @@ import contextlib
 import json
 import os
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from comp.core.errors import CheckError, CompError, unreadable
+from comp.core.scratch import discard, held, scratch_path
+
+FileState = tuple[int, int, int, int]
+UNKNOWN: FileState = (0, 0, 0, 0)  # the state of a file that cannot be looked at
 
 _LARGE = 16 << 20  # bytes from which freeing a file is left to a thread
+_SETTLED = 2_000_000_000  # ns after which a change of a file changes its times
 _freeing: list[threading.Thread] = []
 
 
@@ -32,30 +38,33 @@ def replacing(path: Path, *, old: Path | None = None) -> Iterator[Path]:
     Raises CompError when the folder cannot be written or the disk is full.
     """
     path = Path(path)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    beside: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         while _freeing:
             _freeing.pop().join()  # never more than three generations on the disk
-        yield beside
-        sync(beside)
-        if old is not None and path.exists():
-            _retire(old)
-            path.replace(old)
-        beside.replace(path)
+        beside = scratch_path(path)
+        with held(beside):
+            yield beside
+            sync(beside)
+            if old is not None and path.exists():
+                _retire(old)
+                path.replace(old)
+            beside.replace(path)
         _sync_folder(path.parent)
     except OSError as problem:
         raise CompError(f"{path}: cannot be written ({problem.strerror or problem})") from problem
     finally:
         with contextlib.suppress(OSError):
-            beside.unlink(missing_ok=True)
+            if beside is not None:
+                beside.unlink(missing_ok=True)
 
 
 def _retire(old: Path) -> None:
     """Move a large file out of the way: freeing 200 MB takes as long as writing them."""
     if not old.is_file() or old.stat().st_size < _LARGE:
         return
-    dying = old.with_name(f".{old.name}.{os.getpid()}.tmp")
+    dying = scratch_path(old)
     old.replace(dying)
     _freeing.append(threading.Thread(target=_free, args=(dying,)))
     _freeing[-1].start()
@@ -114,15 +123,18 @@ def read_json(path: Path, error: type[CompError] = CheckError) -> dict[str, Any]
 def sweep(folder: Path, *, alone: bool = False) -> list[Path]:
     """Remove the temporary files of writers that died in `folder`; the paths that were removed.
 
-    alone: nobody else writes here (the caller holds the folder's lock). Then a process that now
-    happens to have the number of a dead writer, as is common in containers, protects nothing.
+    alone: nobody else writes here (the caller holds the folder's lock), so that all are orphans.
     """
     if not folder.is_dir():
         return []
-    orphans = [path for path in folder.glob(".*.tmp") if alone or not alive(path)]
-    for path in orphans:
-        remove(path)
-    return orphans
+    return [path for path in sorted(folder.glob(".*.tmp")) if _swept(path, alone)]
+
+
+def _swept(path: Path, alone: bool) -> bool:
+    try:
+        return discard(path, alone=alone)
+    except OSError as problem:
+        raise CompError(f"{path}: cannot be removed ({problem.strerror or problem})") from problem
 
 
 def remove(path: Path) -> None:
@@ -145,24 +157,18 @@ def append_line(path: Path, line: str) -> None:
         raise CompError(f"{path}: cannot be written ({problem.strerror or problem})") from problem
 
 
-def alive(path: Path) -> bool:
-    """Whether the process in the name of a temporary file still runs on this machine."""
-    pid = path.name.split(".")[-2]
-    if not pid.isdigit() or int(pid) == os.getpid():
-        return False
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
-
-
-def file_stat(path: Path) -> tuple[int, int]:
-    """Size in bytes and time of change in ns of a file; zeros where it cannot be looked at."""
+def file_stat(path: Path) -> FileState:
+    """Size in bytes, time of change and time of change of the state in ns, and number (inode) of a
+    file; zeros where it cannot be looked at. Nobody can set the second time, so that a file that is
+    changed or replaced has another state; but so has a copy of it."""
     try:
         state = os.stat(path)  # noqa: PTH116 - half the time of Path.stat, 50,000 times
     except (OSError, ValueError):
-        return 0, 0
-    return state.st_size, state.st_mtime_ns
+        return UNKNOWN
+    return state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino
+
+
+def settled(state: FileState) -> FileState:
+    """The state, to be noted; UNKNOWN for a file that changed just now: another change in the same
+    tick of the clock would leave the state as it is."""
+    return state if time.time_ns() - max(state[1:3]) > _SETTLED else UNKNOWN

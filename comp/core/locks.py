@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
 import socket
 import threading
 import time
@@ -15,63 +16,101 @@ from typing import IO, Any
 
 from comp.core.errors import CompError
 from comp.core.progress import say
+from comp.core.scratch import place_of
 
 HEARTBEAT_SECONDS = 20.0
 STALE_SECONDS = 120.0
 _POLL_SECONDS = 0.2
+_one_at_a_time = threading.RLock()
+_owned: dict[tuple[int, int, int], dict[str, Any]] = {}  # the locks of this process, by their files
 
 
 class HeldError(CompError):
     """Another process is at work in this folder."""
 
 
+class Hold:
+    """A lock that this process has: its `path`, the open `handle`, and what is written there."""
+
+    def __init__(self, path: Path, handle: IO[str], about: str) -> None:
+        self.path, self.handle, self.about = path, handle, about
+
+    def check(self) -> None:
+        """HeldError when another process took the lock over: this one was asleep for too long."""
+        if not self.lasts():
+            raise HeldError(
+                f"{self.path.parent}: taken over by another process, because this one gave no sign "
+                f"for {STALE_SECONDS:.0f} s. Run the same command again."
+            )
+
+    def lasts(self) -> bool:
+        """Whether the lock is still this one. (Opening the file once more would end it.)"""
+        try:
+            with _one_at_a_time:
+                self.handle.seek(0)
+                there = os.path.samestat(os.fstat(self.handle.fileno()), self.path.stat())
+                return there and self.handle.read() == self.about
+        except OSError:
+            return False
+
+
 @contextmanager
-def writing(folder: Path, *, name: str = "lock", wait: bool = False) -> Iterator[None]:
+def writing(
+    folder: Path, *, name: str = "lock", wait: bool = False, keep: bool = True
+) -> Iterator[Hold]:
     """Hold `folder` for writing while the block runs; the lock is the file `name` in it.
 
     wait: wait for another holder, which is announced once, instead of raising HeldError.
+    keep: leave the file there, empty; else it is removed.
 
-    On one machine the lock of the operating system decides: it ends with its process, whatever
-    ends it. (It is a record lock, which workers do not inherit.) Between machines on a shared
-    disk, a heartbeat decides: a lock of another host that was refreshed in the last two minutes
-    holds. Raises HeldError, which names the pid and the host; CompError when the folder cannot be
-    written.
+    On one kernel the lock of the operating system decides, in whatever container a process runs:
+    it ends with its process, whatever ends it. (It is a record lock, which workers do not
+    inherit.) Between machines on a shared disk, a heartbeat decides: a lock from elsewhere that
+    was refreshed in the last two minutes holds. Raises HeldError, which names the pid and the
+    host; CompError when the folder cannot be written.
     """
     path = folder / name
+    hold = _waited(path) if wait else _taken(path)
+    stop = threading.Event()
+    beat = threading.Thread(target=_beat, args=(hold, stop), daemon=True)
+    beat.start()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle = path.open("a+", encoding="utf-8")
-    except OSError as problem:
-        raise CompError(f"{folder}: cannot be written ({problem.strerror})") from problem
-    with handle:
-        _wait_for(handle, path) if wait else _take(handle, path)
-        stop = threading.Event()
-        beat = threading.Thread(target=_beat, args=(path, stop), daemon=True)
-        beat.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            beat.join()
-            with contextlib.suppress(OSError):
-                handle.truncate(0)
+        yield hold
+    finally:
+        stop.set()
+        beat.join()
+        _release(hold, keep)
 
 
 def holder(folder: Path) -> dict[str, Any] | None:
     """Who holds `folder` now (pid, host, since), or None."""
     path = folder / "lock"
+    with _one_at_a_time:
+        own = _own(path)
+        if own is not None:
+            return own
+        try:
+            with path.open("r+", encoding="utf-8") as handle:
+                return _rival(handle, path)
+        except OSError:
+            return None
+
+
+def _own(path: Path) -> dict[str, Any] | None:
+    """What is written in a lock that another thread has. (To open and close its file would end the
+    record lock.)"""
     try:
-        with path.open("r+", encoding="utf-8") as handle:
-            return _rival(handle, path)
+        state = path.stat()
     except OSError:
         return None
+    return _owned.get((os.getpid(), state.st_dev, state.st_ino))
 
 
-def _wait_for(handle: IO[str], path: Path) -> None:
+def _waited(path: Path) -> Hold:
     announced = False
     while True:
         try:
-            return _take(handle, path)
+            return _taken(path)
         except HeldError as held:
             if not announced:
                 say(f"waiting: {held}")
@@ -79,26 +118,73 @@ def _wait_for(handle: IO[str], path: Path) -> None:
             time.sleep(_POLL_SECONDS)
 
 
-def _take(handle: IO[str], path: Path) -> None:
+def _taken(path: Path) -> Hold:
+    """The lock, which is ours now; HeldError when it is another's."""
+    with _one_at_a_time:
+        while True:
+            own = _own(path)
+            if own is not None:
+                raise HeldError(_refusal(path, own))
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                handle = path.open("a+", encoding="utf-8")
+            except OSError as problem:
+                raise CompError(
+                    f"{path.parent}: cannot be written ({problem.strerror})"
+                ) from problem
+            try:
+                about = _take(handle, path)
+            except BaseException:
+                handle.close()
+                raise
+            if about is not None:
+                return Hold(path, handle, about)
+            handle.close()  # removed by the one who held it; once more
+
+
+def _take(handle: IO[str], path: Path) -> str | None:
+    """What was written into a lock file that is ours now; None when the file is no longer there."""
     rival = _rival(handle, path, keep=True)
     if rival is not None:
         raise HeldError(_refusal(path, rival))
-    since = time.strftime("%Y-%m-%d %H:%M:%S")
+    state = os.fstat(handle.fileno())
     try:
+        if not os.path.samestat(state, path.stat()):
+            return None
+        about = {
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+            "since": time.strftime("%Y-%m-%d %H:%M:%S"),
+            "place": place_of(path.parent),
+            "token": secrets.token_hex(8),
+        }
+        text = json.dumps(about)
         handle.seek(0)
         handle.truncate()
-        json.dump({"pid": os.getpid(), "host": socket.gethostname(), "since": since}, handle)
+        handle.write(text)
         handle.flush()
+    except FileNotFoundError:
+        return None
     except OSError as problem:
         raise CompError(f"{path}: cannot be written ({problem.strerror})") from problem
+    _owned[os.getpid(), state.st_dev, state.st_ino] = about
+    return text
+
+
+def _release(hold: Hold, keep: bool) -> None:
+    with _one_at_a_time, hold.handle as handle, contextlib.suppress(OSError):
+        state = os.fstat(handle.fileno())
+        _owned.pop((os.getpid(), state.st_dev, state.st_ino), None)
+        if hold.lasts():
+            handle.truncate(0) if keep else hold.path.unlink()
 
 
 def _refusal(path: Path, rival: dict[str, Any]) -> str:
     text = (
         f"{path.parent}: held by process {rival.get('pid', '?')} on {rival.get('host', '?')} since "
-        f"{rival.get('since', '?')}. Wait for it, or stop it; two writers would spoil the fold."
+        f"{rival.get('since', '?')}. Wait for it, or stop it; two writers would spoil the files."
     )
-    if rival.get("host", socket.gethostname()) != socket.gethostname():
+    if rival and _elsewhere(rival, path):
         text += (
             f" If that machine is gone, its hold ends {STALE_SECONDS:.0f} s after its last sign."
         )
@@ -109,14 +195,21 @@ def _rival(handle: IO[str], path: Path, *, keep: bool = False) -> dict[str, Any]
     """The holder that is not this process; with `keep`, the lock is ours when there is none."""
     locked = _lock(handle)
     written = _read(handle)
-    if not locked:
+    if locked is False:
         return written or {}
     if not keep:
         _unlock(handle)
-    other = written is not None and written.get("host") != socket.gethostname()
-    if other and time.time() - path.stat().st_mtime < STALE_SECONDS:
+    unsure = written is not None and (locked is None or _elsewhere(written, path))
+    if unsure and time.time() - os.fstat(handle.fileno()).st_mtime < STALE_SECONDS:
         return written
     return None
+
+
+def _elsewhere(written: dict[str, Any], path: Path) -> bool:
+    """Whether a lock was taken where the lock of the operating system does not reach."""
+    if "place" in written:
+        return bool(written["place"] != place_of(path.parent))
+    return bool(written.get("host") != socket.gethostname())  # by an earlier version
 
 
 def _read(handle: IO[str]) -> dict[str, Any] | None:
@@ -128,17 +221,17 @@ def _read(handle: IO[str]) -> dict[str, Any] | None:
     return written if isinstance(written, dict) else None
 
 
-def _lock(handle: IO[str]) -> bool:
+def _lock(handle: IO[str]) -> bool | None:
+    """Whether the file is locked by this process now; None where nothing can be locked (Windows,
+    and some disks): there the heartbeat alone decides."""
     try:
         import fcntl
-    except ImportError:  # Windows: the heartbeat alone decides
-        return True
-    try:
+
         fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    except (BlockingIOError, PermissionError):
         return False
-    except OSError:  # a disk without locks
-        return True
+    except (ImportError, OSError):
+        return None
     return True
 
 
@@ -149,7 +242,8 @@ def _unlock(handle: IO[str]) -> None:
         fcntl.lockf(handle, fcntl.LOCK_UN)
 
 
-def _beat(path: Path, stop: threading.Event) -> None:
+def _beat(hold: Hold, stop: threading.Event) -> None:
     while not stop.wait(HEARTBEAT_SECONDS):
         with contextlib.suppress(OSError):
-            os.utime(path)
+            if hold.lasts():
+                os.utime(hold.path)

@@ -147,10 +147,12 @@ def save_pieces(
     classes: Sequence[str],
     link: str,
     source: dict[str, Any],
+    images: str = "",
 ) -> None:
     """Write predictions of which only a piece is in memory at a time, the manifest last.
 
     pieces: rows in the order of the ids, all of one dtype; each is checked as Predictions are.
+    images: a digest of the content of the image files; "" where it is not known.
     Raises PredictionsError for what `Predictions` refuses, and when there are more or fewer rows
     than ids; what was in the folder is then unchanged.
     """
@@ -168,6 +170,7 @@ def save_pieces(
         "classes": list(classes),
         "link": link,
         "source": {k: v for k, v in source.items() if k != "path"},
+        "images": images,
         "probs_sha256": total.hexdigest(),
         "ids_sha256": checksums.digest_lines(ids),
     }
@@ -238,7 +241,7 @@ def _digest(path: Path) -> str:
     state = path.stat()
     if time.time_ns() - state.st_mtime_ns < _SETTLED:
         return checksums.digest_file(path)
-    return _known_digest(path.resolve(), state.st_ino, state.st_size, state.st_mtime_ns)
+    return _known_digest(path.resolve(), *files.file_stat(path))
 
 
 @functools.lru_cache(maxsize=1024)

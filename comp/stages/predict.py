@@ -11,7 +11,7 @@ import numpy as np
 
 from comp.config.workspace import RunDir
 from comp.core import checksums, files, locks
-from comp.core.errors import DamagedError, PredictionsError, RunError
+from comp.core.errors import DamagedError, PackError, PredictionsError, RunError
 from comp.core.progress import say
 from comp.data.cache.pack import Pack, open_pack
 from comp.data.cache.store import Images
@@ -67,6 +67,7 @@ class Predictor:
         check_tta(self.tta)
         self.experiment, self.index, self.test, self.plan = experiment, index, test, plan
         self.packs: dict[str, Pack] = {}
+        self.contents: dict[str, str] = {}
         self.device: Device | None = None
 
     def run(self, folds: list[int]) -> list[Path]:
@@ -108,9 +109,26 @@ class Predictor:
                 "content": index.file_sizes(),
                 **make_output(self.experiment.task, self.experiment.config, index).source,
             }
-            if saved_source(folder) != wanted:
+            if saved_source(folder) != wanted or not self._of_these_images(part, folder):
                 missing[part] = wanted
         return missing
+
+    def _of_these_images(self, part: str, folder: Path) -> bool:
+        """Whether predictions are of what the image files hold now, as far as that is known."""
+        then = files.read_json(folder / "manifest.json", PredictionsError).get("images")
+        if then is None:
+            say(
+                f"{folder}: made by an earlier version, which noted the sizes of the images only. "
+                "Where one was replaced by another of the same size, remove this folder"
+            )
+        return then is None or then == self._content(part)
+
+    def _content(self, part: str) -> str:
+        """A digest of the content of the image files of a part."""
+        if part not in self.contents:
+            cache = self.experiment.workspace.cache
+            self.contents[part] = self._index(part).contents(cache)
+        return self.contents[part]
 
     def _predict(self, fold: int, run: RunDir, missing: dict[str, dict[str, Any]]) -> None:
         path = run.checkpoint(self.experiment.config.predict.checkpoint)
@@ -118,7 +136,13 @@ class Predictor:
             files.sweep(folder, alone=True)
         net = self._net(path, fold)
         for part, source in missing.items():
-            self._write(net, part, fold, _folders(run)[part], source)
+            folder = _folders(run)[part]
+            try:
+                self._write(net, part, fold, folder, source)
+            except PackError as problem:
+                say(f"fold {fold}: {problem}. That is done now; then it goes on")
+                self.packs[part] = self._open(part, verify=True)
+                self._write(net, part, fold, folder, source)
 
     def _net(self, path: Path, fold: int) -> Net:
         state = checkpoint.load(path)
@@ -138,7 +162,11 @@ class Predictor:
         done = {n: run for n, run in enumerate(runs) if finished(run, self.plan.fingerprint)}
         checkpoints = {n: run.checkpoint(which) for n, run in done.items()}
         digests = {str(n): checksums.digest_file(path) for n, path in checkpoints.items()}
-        basis = {"plan": self.plan.fingerprint, "checkpoints": digests}
+        basis = {
+            "plan": self.plan.fingerprint,
+            "checkpoints": digests,
+            "images": self._content("valid"),
+        }
         file = self.experiment.workspace.run / "tta.json"
         known: dict[str, Any] = {}
         with contextlib.suppress(RunError):  # not there, or torn: then it is measured again
@@ -209,13 +237,13 @@ class Predictor:
 
     def _write(self, net: Net, part: str, fold: int, folder: Path, source: dict[str, Any]) -> None:
         task, ids = self.experiment.task, self._ids(part, fold)
-        about = [f"{name} {value}" for name, value in source.items()]
+        about = [f"{name} {value}" for name, value in source.items()] + [self._content(part)]
         kept = Pieces(folder, checksums.digest_lines([str(self._batch_size()), *about]))
         kept.sweep()
         output = make_output(task, self.experiment.config, self._index(part))
         pieces = self._pieces(net, part, ids, output, self.tta, f"fold {fold} {part}", kept)
         names = task.column_names(self.index.classes)
-        save_pieces(folder, ids, pieces, names, task.link.name, source)
+        save_pieces(folder, ids, pieces, names, task.link.name, source, self._content(part))
         say(f"fold {fold}: {len(ids)} {part} images predicted -> {folder}")
 
     def _pieces(
@@ -247,10 +275,13 @@ class Predictor:
     def _images(self, part: str) -> Images:
         """The packed images of a part."""
         if part not in self.packs:
-            image, cache = self.experiment.config.image, self.experiment.workspace.cache
-            sweep_cache(cache)
-            self.packs[part] = open_pack(self._index(part), image, cache, masks=False)
+            sweep_cache(self.experiment.workspace.cache)
+            self.packs[part] = self._open(part)
         return self.packs[part].images
+
+    def _open(self, part: str, *, verify: bool = False) -> Pack:
+        image, cache = self.experiment.config.image, self.experiment.workspace.cache
+        return open_pack(self._index(part), image, cache, masks=False, verify=verify)
 
 
 def _folders(run: RunDir) -> dict[str, Path]:

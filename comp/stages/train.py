@@ -11,7 +11,7 @@ import numpy as np
 from comp.config.schema import Config, TrainConfig
 from comp.config.workspace import RunDir
 from comp.core import checksums, files, locks
-from comp.core.errors import CompError, DamagedError, RunError
+from comp.core.errors import CompError, DamagedError, PackError, RunError
 from comp.core.footer import read_place
 from comp.core.parallel import cores
 from comp.core.progress import say
@@ -138,7 +138,20 @@ class _Trainer:
             if manifest is not None:
                 say(f"fold {fold}: finished before, skipped")
                 return Trained(fold, manifest, before=True)
-            return Trained(fold, train_fold(self.job(fold, run)), before=False)
+            return Trained(fold, self._train(fold, run), before=False)
+
+    def _train(self, fold: int, run: RunDir) -> dict[str, Any]:
+        """The manifest of a fold that is trained now; a damaged pack is made again on the way."""
+        try:
+            return train_fold(self.job(fold, run))
+        except PackError as problem:
+            say(f"fold {fold}: {problem}. That is done now; then the fold is resumed")
+            self.pack = self._open(verify=True)
+            return train_fold(self.job(fold, run))
+
+    def _open(self, *, verify: bool = False) -> Pack:
+        config, cache = self.experiment.config, self.experiment.workspace.cache
+        return open_pack(self.index, config.image, cache, verify=verify)
 
     def _finished(self, fold: int, run: RunDir) -> dict[str, Any] | None:
         """The manifest of a fold that is whole; a damaged one is made again from the checkpoint."""
@@ -157,7 +170,7 @@ class _Trainer:
             say(f"training on {self.device.describe()}")
         if self.pack is None:
             sweep_cache(self.experiment.workspace.cache)
-            self.pack = open_pack(index, config.image, self.experiment.workspace.cache)
+            self.pack = self._open()
         train, valid = index.rows(self.plan.train(fold)), index.rows(self.plan.valid(fold))
         if self.subset is not None:
             train, valid = (np.intersect1d(rows, self.subset.rows) for rows in (train, valid))
@@ -180,6 +193,7 @@ class _Trainer:
             show=show_validation,
             stop=self.stop,
             content=index.file_sizes(),
+            files=index.contents(self.experiment.workspace.cache),
             workspace=self.experiment.workspace.root,
             command=self.command,
         )

@@ -46,7 +46,7 @@ def write_submission(
     return path, count
 
 
-def one_writer(folder: Path) -> AbstractContextManager[None]:
+def one_writer(folder: Path) -> AbstractContextManager[Any]:
     """Hold the folder of submissions: a file and its manifest belong to one writer, and the
     leaderboard scores too. Another writer waits."""
     return locks.writing(folder, name=".lock", wait=True)

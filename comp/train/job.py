@@ -37,6 +37,7 @@ class Job:
     `show`        called every `train.show_every` epochs with the job, the network, its
                   `comp.train.validate.Validation` and the epoch
     `content`     a digest of the sizes of the image files; "" where it is not known
+    `files`       a digest of the content of the image files; "" where it is not known
     `workspace`   the folder that paths of the config are relative to
     `command`     what was called, for the record; None: the command line of this process
     """
@@ -59,6 +60,7 @@ class Job:
     show: Callable[[Job, Net, Any, int], None] | None = None
     stop: Stop = field(default_factory=Stop)
     content: str = ""
+    files: str = ""
     workspace: Path = Path()
     command: str | None = None
 

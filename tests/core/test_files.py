@@ -1,11 +1,13 @@
 import os
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from comp.core import files
 from comp.core.errors import CheckError, CompError
+from comp.core.scratch import scratch_path
 
 
 def test_a_failed_write_leaves_the_old_content_and_no_orphan(tmp_path: Path) -> None:
@@ -25,12 +27,12 @@ def test_a_folder_that_cannot_be_written_is_a_clear_error(tmp_path: Path) -> Non
 
 
 def test_sweep_removes_orphans_of_dead_writers_only(tmp_path: Path) -> None:
-    dead, alive = tmp_path / ".last.pt.999999999.tmp", tmp_path / f".b.pt.{os.getppid()}.tmp"
-    kept = tmp_path / "last.pt"
-    for path in (dead, alive, kept):
+    dead, kept = scratch_path(tmp_path / "last.pt"), tmp_path / "last.pt"
+    for path in (dead, kept):
         path.write_text("x")
-    assert files.sweep(tmp_path) == [dead]
-    assert sorted(tmp_path.iterdir()) == sorted([alive, kept])
+    with files.replacing(tmp_path / "b.pt") as alive:
+        assert files.sweep(tmp_path) == [dead]
+        assert sorted(tmp_path.iterdir()) == sorted([alive, kept])
     assert files.sweep(tmp_path / "absent") == []
 
 
@@ -46,7 +48,7 @@ def test_json_round_trips_and_a_torn_one_is_named(tmp_path: Path) -> None:
 
 
 def test_who_is_alone_in_a_folder_sweeps_what_looks_alive_too(tmp_path: Path) -> None:
-    (tmp_path / f".a.{os.getppid()}.tmp").write_bytes(b"half")
+    (tmp_path / f".a.{os.getpid()}.tmp").write_bytes(b"half")
     assert files.sweep(tmp_path) == []
     assert len(files.sweep(tmp_path, alone=True)) == 1
 
@@ -89,10 +91,31 @@ def test_a_large_old_generation_is_freed_in_the_background_and_before_the_next_w
     monkeypatch.setattr(files, "_free", free)
     for text in ("first", "second", "third", "fourth"):
         with files.replacing(path, old=old) as beside:
-            assert len(list(tmp_path.iterdir())) <= 2, "nothing is left of what was freed"
+            assert len({*tmp_path.iterdir()} - {beside}) <= 2, "nothing is left of what was freed"
             beside.write_text(text)
-    with files.replacing(tmp_path / "other"):
-        (tmp_path / f".other.{os.getpid()}.tmp").write_text("")
+    with files.replacing(tmp_path / "other") as beside:
+        beside.write_text("")
     assert (path.read_text(), old.read_text()) == ("fourth", "third")
     assert freed == [("first", False), ("second", False)]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.1.pt", "a.pt", "other"]
+
+
+def test_a_file_of_the_same_size_and_time_has_another_state(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"one")
+    before, at = files.file_stat(path), path.stat()
+    time.sleep(0.02)  # a tick of the clock of files
+    path.write_bytes(b"two")
+    os.utime(path, ns=(at.st_atime_ns, at.st_mtime_ns))
+    after = files.file_stat(path)
+    assert after[:2] == before[:2]
+    assert after != before
+    assert files.file_stat(tmp_path / "absent") == files.UNKNOWN
+
+
+def test_the_state_of_a_file_that_has_just_changed_is_not_noted(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"x")
+    assert files.settled(files.file_stat(tmp_path / "a")) == files.UNKNOWN
+    then = time.time_ns() - 3_000_000_000
+    assert files.settled((1, then, then, 7)) == (1, then, then, 7)
+    assert files.settled((1, 0, time.time_ns() + 10**12, 7)) == files.UNKNOWN  # a clock that jumps

@@ -23,17 +23,17 @@ HOLD = """
 import sys
 from pathlib import Path
 from comp.core.locks import writing
-with writing(Path(sys.argv[1])):
+with writing(Path(sys.argv[1])EXTRA):
     print("held", flush=True)
     sys.stdin.read()
 """
 
 
-def another(folder: Path) -> subprocess.Popen[str]:
+def another(folder: Path, extra: str = "") -> subprocess.Popen[str]:
     """A process that holds `folder` until its stdin is closed or it is killed."""
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     process: subprocess.Popen[str] = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(folder)],
+        [sys.executable, "-c", HOLD.replace("EXTRA", extra), str(folder)],
         **pipes,  # type: ignore[call-overload]
     )
     assert process.stdout is not None
@@ -142,3 +142,78 @@ def test_a_writer_may_wait_for_another(tmp_path: Path, capsys: pytest.CaptureFix
         with writing(tmp_path, name=".lock", wait=True):
             assert json.loads((tmp_path / ".lock").read_text())["pid"] == os.getpid()
         release.join()
+
+
+def test_a_lock_that_is_not_kept_is_removed_and_its_waiter_takes_a_new_one(tmp_path: Path) -> None:
+    with another(tmp_path, ", name='.lock', keep=False") as other:
+        with pytest.raises(HeldError), writing(tmp_path, name=".lock"):
+            pytest.fail("two writers")
+        assert other.stdin is not None
+        release = threading.Thread(target=other.stdin.close)
+        release.start()
+        with writing(tmp_path, name=".lock", wait=True, keep=False) as hold:
+            release.join()
+            assert other.wait() == 0
+            hold.check()  # the other one removed its own file, not this one
+            assert json.loads((tmp_path / ".lock").read_text())["pid"] == os.getpid()
+    assert not (tmp_path / ".lock").exists()
+
+
+def test_a_thread_is_a_second_writer_too_and_looking_does_not_end_a_lock(tmp_path: Path) -> None:
+    with writing(tmp_path):
+        refused = pytest.raises(HeldError, match=f"held by process {os.getpid()} on")
+        with refused, writing(tmp_path):
+            pytest.fail("two writers")
+        assert (holder(tmp_path) or {})["pid"] == os.getpid()
+        command = [sys.executable, "-c", HOLD.replace("EXTRA", ""), str(tmp_path)]
+        child = subprocess.run(command, input="", capture_output=True, text=True, check=False)
+        assert "HeldError" in child.stderr
+    assert holder(tmp_path) is None
+
+
+def test_containers_of_one_kernel_share_locks_whatever_they_call_their_host(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with another(tmp_path) as process:
+        process.kill()
+        process.wait()
+        monkeypatch.setattr("socket.gethostname", lambda: "another-container")
+        assert "pid" in json.loads((tmp_path / "lock").read_text())
+        assert holder(tmp_path) is None
+        with writing(tmp_path):
+            pass
+
+
+def test_two_machines_of_one_name_are_told_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with another(tmp_path) as process:
+        process.kill()
+        process.wait()
+    monkeypatch.setattr("comp.core.scratch._kernel", lambda: "another machine of the same name")
+    with pytest.raises(HeldError, match="If that machine is gone"), writing(tmp_path):
+        pytest.fail("two writers")
+
+
+def test_where_nothing_can_be_locked_the_heartbeat_decides(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locks, "_lock", lambda handle: None)
+    (tmp_path / "lock").write_text(json.dumps({"pid": 7, "host": os.uname().nodename}))
+    with pytest.raises(HeldError), writing(tmp_path):
+        pytest.fail("two writers")
+    os.utime(tmp_path / "lock", (0, 0))
+    with writing(tmp_path):
+        pass
+    with writing(tmp_path):
+        pass
+
+
+def test_who_slept_for_too_long_finds_its_lock_taken_over(tmp_path: Path) -> None:
+    with writing(tmp_path) as hold:
+        hold.check()
+        (tmp_path / "lock").unlink()
+        (tmp_path / "lock").write_text(json.dumps({"pid": 7, "host": "elsewhere"}))
+        with pytest.raises(HeldError, match=r"taken over by another process.*same command again"):
+            hold.check()
+    assert json.loads((tmp_path / "lock").read_text())["pid"] == 7

@@ -1,11 +1,12 @@
 """Building a pack row by row, so that a kill at any point loses little and damages nothing.
 
-    .build.<pid>.part/rows      the payload of the rows so far
-    .build.<pid>.part/journal   a line per row, written only when its payload is on the disk
+    .build.<token>.part/rows      the payload of the rows so far
+    .build.<token>.part/journal   a line per row, written only when its payload is on the disk
 
-What a dead process left is taken over: its rows are compared with the sums in its journal. The
-first row that does not match, or whose image file has changed, is made again, and so are all
-after it.
+One process builds a pack at a time: it holds the lock of the folder, so that every other build
+there was left by a process that is gone. That is taken over: its rows are compared with the sums
+in its journal. The first row that does not match, or whose image file has changed, is made again,
+and so are all after it.
 """
 
 from __future__ import annotations
@@ -22,15 +23,17 @@ from typing import Any, TypeVar
 import cv2
 import numpy as np
 
-from comp.core import files, progress
-from comp.core.checksums import SHORT_DIGITS, short_digest, short_file_digest, word_sum
+from comp.core import files, locks, progress
+from comp.core.checksums import SHORT_DIGITS, row_sum, short_digest, short_file_digest
 from comp.core.errors import CheckError, CompError, DataError, complain
+from comp.core.files import UNKNOWN, FileState
 from comp.core.parallel import cores, read_ahead
+from comp.core.scratch import scratch_path
 from comp.data.images.decode import read_content
 
 T = TypeVar("T")
 Pixels = np.ndarray[Any, Any]
-Stat = tuple[int, int]  # bytes, time of change in ns
+LOCK = ".lock"  # of the folder of a pack
 
 _BLOCK_BYTES = 4 << 20  # decoded at a time by one thread
 _COMMIT_BYTES = 64 << 20  # written between two entries in the journal
@@ -42,37 +45,38 @@ class Row:
     """What is known about a packed row: its file and its payload.
 
     `digest` of the content of the file; `end`: where the payload ends, counted from the end of the
-    header; `total`: see `word_sum`; `stat`: size and time of change of the file.
+    header; `total`: see `row_sum`; `stat`: see `comp.core.files.file_stat`.
     """
 
     digest: str
     end: int
     total: int
-    stat: Stat
+    stat: FileState = UNKNOWN
 
     def line(self) -> str:
         """As a line of the journal."""
-        return f"{self.digest} {self.end} {self.total} {self.stat[0]} {self.stat[1]}\n"
+        return f"{self.digest} {self.end} {self.total} {' '.join(map(str, self.stat))}\n"
 
     @staticmethod
     def parse(line: str) -> Row:
         """The row of a line; ValueError for a line that was cut."""
-        digest, end, total, size, changed = line.split()
+        digest, end, total, size, changed, state, number = line.split()
         if not line.endswith("\n") or len(digest) != SHORT_DIGITS:
             raise ValueError(line)
-        return Row(digest, int(end), int(total), (int(size), int(changed)))
+        stat = int(size), int(changed), int(state), int(number)
+        return Row(digest, int(end), int(total), stat)
 
 
 @dataclass(frozen=True)
 class Origin:
     """Where rows come from.
 
-    `stat`    row -> two numbers that change when its file does; cheap
+    `stat`    row -> numbers that change when its file does; cheap. UNKNOWN: the digest decides
     `digest`  row -> the digest of its content
     `make`    row -> the digest of its content, and its payload; may raise DataError
     """
 
-    stat: Callable[[int], Stat]
+    stat: Callable[[int], FileState]
     digest: Callable[[int], str]
     make: Callable[[int], tuple[str, Pixels | bytes]]
 
@@ -88,13 +92,16 @@ def of_files(paths: Sequence[Path], payload: Callable[[bytes], Pixels | bytes]) 
             raise DataError(f"{paths[row]}: {problem}") from problem
 
     return Origin(
-        lambda row: files.file_stat(paths[row]), lambda row: short_file_digest(paths[row]), make
+        lambda row: files.settled(files.file_stat(paths[row])),
+        lambda row: short_file_digest(paths[row]),
+        make,
     )
 
 
 @dataclass
 class Build:
-    """A pack of `ids` that is being written, to be moved to `final`. `name`: of its rows."""
+    """A pack of `ids` that is being written, to be moved to `final`, by the process that has `hold`
+    of its folder. `name`: of its rows."""
 
     final: Path
     ids: Sequence[str]
@@ -102,6 +109,7 @@ class Build:
     header: bytes
     needed: int  # bytes of the whole payload
     name: str = "images"
+    hold: locks.Hold | None = None
     rows: list[Row] = field(default_factory=list)
 
     def run(self) -> tuple[Path, list[Row]]:
@@ -110,8 +118,8 @@ class Build:
         Raises DataError with every image that cannot be read, CompError when the cache cannot be
         written or the disk is too full. What is written so far is kept for the next try.
         """
-        part = self.folder / f".build.{os.getpid()}.part"
         try:
+            part = scratch_path(self.folder / "build", "part")
             self._take_over(part)
             _require_space(self.folder, self.needed - self._end())
             self._write(part)
@@ -130,17 +138,13 @@ class Build:
         return self.rows[-1].end if self.rows else 0
 
     def _take_over(self, part: Path) -> None:
-        """Continue what a dead process left here; remove what other dead processes left."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        files.sweep(self.folder)
-        for left in sorted(self.folder.glob(".build.*.part")):
-            if files.alive(left):
-                continue
-            with contextlib.suppress(FileNotFoundError):  # another process was quicker
-                if part.exists() and left != part:
-                    shutil.rmtree(left)
-                elif left != part:
-                    left.replace(part)
+        """Continue the build here that is furthest; remove what other dead processes left."""
+        files.sweep(self.folder, alone=True)
+        for left in sorted(self.folder.glob(".build.*.part"), key=_progress, reverse=True):
+            if part.exists():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.replace(part)
         part.mkdir(exist_ok=True)
         if (part / "journal").is_file() and not (part / "rows").exists():
             with contextlib.suppress(FileNotFoundError):  # moved, and then no manifest was written
@@ -168,8 +172,9 @@ class Build:
                     payload = handle.read(row.end - before) if row.end > before else b""
                     whole = len(payload) == row.end - before > 0
                     of = self.origin
-                    same = row.stat == of.stat(place) or row.digest == of.digest(place)
-                    if whole and word_sum(payload) == row.total and same:
+                    known = row.stat == of.stat(place) != UNKNOWN
+                    same = known or row.digest == of.digest(place)
+                    if whole and row_sum(payload) == row.total and same:
                         sound.append(row)
                         continue
                 break
@@ -202,14 +207,18 @@ class Build:
             payloads.write(self.header)
         self._committed = len(self.rows)
 
-    def _add(self, made: tuple[str, Stat, int, Any], payloads: Any) -> None:
+    def _add(self, made: tuple[str, FileState, int, Any], payloads: Any) -> None:
         digest, stat, total, payload = made
         view = memoryview(payload).cast("B")
         payloads.write(view)
         self.rows.append(Row(digest, self._end() + len(view), total, stat))
 
     def _commit(self, payloads: Any, journal: Any) -> int:
-        """Sync the payload first, then its lines in the journal; where the payload ends."""
+        """Sync the payload first, then its lines in the journal; where the payload ends.
+
+        Raises HeldError when another process has taken the build over."""
+        if self.hold is not None:
+            self.hold.check()
         for handle in (payloads, journal):
             if handle is journal:
                 lines = [row.line() for row in self.rows[self._committed :]]
@@ -236,21 +245,30 @@ class Build:
         finally:
             cv2.setNumThreads(threads)
 
-    def _make(self, place: int) -> tuple[str, Stat, int, Any] | CheckError:
+    def _make(self, place: int) -> tuple[str, FileState, int, Any] | CheckError:
         try:
             stat = self.origin.stat(place)
             digest, payload = self.origin.make(place)
         except CheckError as problem:
             return problem
-        return digest, stat, word_sum(payload), payload
+        return digest, stat, row_sum(payload), payload
+
+
+def _progress(part: Path) -> int:
+    """How far a build is: the length of its journal."""
+    return files.file_stat(part / "journal")[0]
 
 
 def sweep_moved(folder: Path) -> None:
     """Remove from `folder`, which holds a whole pack, builds whose rows became that pack: their
-    process died between writing the manifest and removing them."""
-    for left in folder.glob(".build.*.part"):
-        if not files.alive(left) and not (left / "rows").exists():
-            shutil.rmtree(left, ignore_errors=True)
+    process died between writing the manifest and removing them. So may its lock be left."""
+    moved = [left for left in folder.glob(".build.*.part") if not (left / "rows").exists()]
+    if not moved and not (folder / LOCK).exists():
+        return
+    with contextlib.suppress(CompError), locks.writing(folder, name=LOCK, keep=False):
+        for left in moved:
+            if not (left / "rows").exists():
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def _require_space(folder: Path, needed: int, *, full: bool = False) -> None:

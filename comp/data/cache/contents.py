@@ -18,9 +18,11 @@ from comp.config.schema import ImageConfig
 from comp.core import files
 from comp.core.checksums import digest_lines
 from comp.core.errors import DataError, PackError
+from comp.core.files import UNKNOWN
 from comp.data.cache.build import Origin, Row, of_files
+from comp.data.cache.guard import Guard
 from comp.data.cache.mask_store import PackedMasks
-from comp.data.cache.store import Decoded, Encoded
+from comp.data.cache.store import Decoded, Encoded, Guarded
 from comp.data.images.decode import decode_image
 from comp.data.images.resize import fit, fit_mask
 from comp.data.index.index import Index
@@ -42,8 +44,8 @@ class Content:
     `origin`      where each row comes from
     `header`      the bytes that open the file
     `needed`      the bytes of all rows together
-    `open`        file, rows -> the array, or an object used like it
-    `keeps_stats` whether size and time of change of the origins are kept beside the rows
+    `open`        file, guard of its rows -> an object that is used like an array
+    `of_files`    whether a row is made from one image file; else its digest is at hand
     """
 
     name: str
@@ -53,8 +55,8 @@ class Content:
     origin: Origin
     header: bytes
     needed: int
-    open: Callable[[Path, Sequence[Row]], Any]
-    keeps_stats: bool = True
+    open: Callable[[Path, Guard], Any]
+    of_files: bool = True
 
     def key(self, ids: Sequence[str], rows: Sequence[Row]) -> str:
         """SHA-256, as hex, of the settings and of what each row was made from."""
@@ -78,7 +80,7 @@ def _images_at_size(index: Index, image: ImageConfig) -> Content:
         origin=of_files(index.paths, payload),
         header=npy_header(shape),
         needed=int(np.prod(shape)),
-        open=lambda path, rows: _map_npy(path, shape),
+        open=lambda path, guard: Guarded(_map_npy(path, shape), guard),
     )
 
 
@@ -98,9 +100,7 @@ def _encoded_images(index: Index, image: ImageConfig) -> Content:
         origin=of_files(index.paths, payload),
         header=b"",
         needed=sum(files.file_stat(path)[0] for path in index.paths),
-        open=lambda path, rows: Decoded(
-            Encoded(path, np.array([row.end for row in rows])), index.ids, image
-        ),
+        open=lambda path, guard: Decoded(Encoded(path, guard), index.ids, image),
     )
 
 
@@ -124,11 +124,11 @@ def _masks(index: Index, image: ImageConfig) -> Content:
         folder=f"masks-{digest_lines([settings, *index.ids])[:16]}",
         file="masks.npy",
         settings=settings,
-        origin=Origin(lambda row: (int(digests[row][:12], 16), 0), lambda row: digests[row], make),
+        origin=Origin(lambda row: UNKNOWN, lambda row: digests[row], make),
         header=npy_header(shape),
         needed=int(np.prod(shape)),
-        open=lambda path, rows: PackedMasks(_map_npy(path, shape)),
-        keeps_stats=False,  # the digests are at hand
+        open=lambda path, guard: PackedMasks(Guarded(_map_npy(path, shape), guard)),
+        of_files=False,
     )
 
 

@@ -25,7 +25,7 @@ class MaskStore(Protocol):
 class PackedMasks:
     """Masks (N, S, S, L) uint8 of a pack, for images that are packed at that size."""
 
-    def __init__(self, masks: Array) -> None:
+    def __init__(self, masks: Any) -> None:
         self.masks, self.layers = masks, int(masks.shape[-1])
         self._plain = plain(masks)
 

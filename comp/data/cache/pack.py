@@ -2,11 +2,12 @@
 
     cache/<folder>/images.npy     (N, size, size, 3) uint8; or images.bin, the files' own bytes
     cache/masks-<key>/masks.npy   (N, size, size, L) uint8
-    .../rows.txt, stats.txt, manifest.json: see `comp.data.cache.manifest`
+    .../rows.txt, manifest.json: see `comp.data.cache.manifest`
 
 The folder follows from the ids, the names of the files and the image settings; the key from the
-ids, the settings and the content of the files. Where size and time of a file are unchanged, its
-content is not read again; where they are not (data downloaded again), its digest decides.
+ids, the settings and the content of the files: the content decides (`comp.core.known_digests`).
+One process builds a pack, others that want it wait. Each row is compared with its sum when it is
+first read (`comp.data.cache.guard`).
 """
 
 from __future__ import annotations
@@ -20,18 +21,19 @@ from typing import Any
 import numpy as np
 
 from comp.config.schema import ImageConfig
-from comp.core import files, progress
+from comp.core import files, locks, progress
 from comp.core.errors import DataError, PackError, first, pick
-from comp.core.parallel import cores, read_ahead
-from comp.data.cache.build import Build, Row
+from comp.core.known_digests import known_digests, note_digests
+from comp.data.cache.build import LOCK, Build, Row
 from comp.data.cache.contents import CONTENTS, Content
 from comp.data.cache.manifest import (
     MANIFEST,
     describe,
+    guard_of,
     read_rows,
     refuse_damage,
-    write_stats,
-    write_tables,
+    sum_of,
+    write_rows,
 )
 from comp.data.cache.mask_store import MaskStore, UnpackedMasks
 from comp.data.cache.store import Decoded, Files, Images
@@ -45,8 +47,8 @@ Pixels = np.ndarray[Any, Any]
 class Pack:
     """The images and masks of `ids` (N,), read-only, in their order.
 
-    `images`       (N, size, size, 3) uint8, an np.memmap, or an object used like one (see
-                   `comp.data.cache.store`)
+    `images`       (N, size, size, 3) uint8: an object that is used like an array (see
+                   `comp.data.cache.store`); reading a damaged row raises PackError
     `masks`        (size, size, L) uint8 for each row, or at the size of its image; None where the
                    images have none
     `key`          of what the images were made from; "" where they are not packed
@@ -99,22 +101,30 @@ def _open_or_build(
     content = CONTENTS[kind](index, image)
     folder = Path(cache) / content.folder
     try:
-        return folder, *_open(folder, index, content, verify)
+        return folder, *_open(folder, index, content, cache, verify)
     except PackError as problem:
+        damage = str(problem)
+    with locks.writing(folder, name=LOCK, wait=True, keep=False) as hold:
+        try:  # another process may have made it meanwhile
+            return folder, *_open(folder, index, content, cache, verify)
+        except PackError as problem:
+            damage = str(problem)
         if (folder / MANIFEST).is_file():
-            progress.say(f"{problem}; packing again")
-    _build(folder, index, content)
-    return folder, *_open(folder, index, content, False)
+            progress.say(f"{damage}; packing again")
+        _build(folder, index, content, cache, hold)
+        return folder, *_open(folder, index, content, cache, False)
 
 
-def _open(folder: Path, index: Index, content: Content, verify: bool) -> tuple[str, Any]:
+def _open(
+    folder: Path, index: Index, content: Content, cache: Path, verify: bool
+) -> tuple[str, Any]:
     """Key and opened content of a pack; PackError when it is damaged or of other images."""
     manifest = files.read_json(folder / MANIFEST, PackError)
-    path = folder / content.file
+    path, how = folder / content.file, sum_of(manifest)
     rows = read_rows(folder, manifest, len(index))
     try:
-        opened = content.open(path, rows)
-        expected = describe(content.key(index.ids, rows), index.ids, path, rows)
+        opened = content.open(path, guard_of(path, index.ids, rows, how))
+        expected = describe(content.key(index.ids, rows), index.ids, path, rows, how)
     except (OSError, ValueError, EOFError) as problem:
         raise PackError(f"{path}: cannot be mapped ({problem})") from problem
     wrong = [name for name in expected if manifest.get(name) != expected[name]]
@@ -122,43 +132,38 @@ def _open(folder: Path, index: Index, content: Content, verify: bool) -> tuple[s
         raise PackError(
             f"{folder}: not the pack of these {content.name} ({', '.join(wrong)} differ)"
         )
-    _refuse_changes(folder, index, content, rows)
+    _refuse_changes(folder, index, content, rows, cache)
     if verify:
-        refuse_damage(path, index.ids, rows)
+        refuse_damage(path, index.ids, rows, how)
     return expected["key"], opened
 
 
-def _refuse_changes(folder: Path, index: Index, content: Content, rows: Sequence[Row]) -> None:
-    """Do nothing when the rows were made from what is there now; where only times of change
-    differ, the new ones are noted. PackError names the rows whose content differs."""
-    origin = content.origin
-    stats = [origin.stat(place) for place in range(len(rows))]
-    doubtful = [place for place, row in enumerate(rows) if row.stat != stats[place]]
-    if not doubtful:
-        return
-    digests = read_ahead(origin.digest, doubtful, cores())
+def _refuse_changes(
+    folder: Path, index: Index, content: Content, rows: Sequence[Row], cache: Path
+) -> None:
+    """Do nothing when the rows were made from what is there now. PackError names those of which
+    the content differs."""
+    now = known_digests(index.paths, cache) if content.of_files else index.marks
     changed = [
-        index.ids[place]
-        for place, digest in zip(doubtful, digests, strict=True)
-        if digest != rows[place].digest
+        name for name, digest, row in zip(index.ids, now, rows, strict=True) if digest != row.digest
     ]
     if changed:
         raise PackError(f"{folder}: {len(changed)} {content.name} have changed: {first(changed)}")
-    if content.keeps_stats:
-        write_stats(folder, stats)
 
 
-def _build(folder: Path, index: Index, content: Content) -> None:
-    """Write the pack: the rows, the tables about them, then the manifest. (An old manifest fits
-    the old table of rows only.)
-
-    Two processes that build the same pack each write files of their own and the same content.
-    """
+def _build(folder: Path, index: Index, content: Content, cache: Path, hold: locks.Hold) -> None:
+    """Write the pack: the rows, the table about them, then the manifest. (An old manifest fits the
+    old table of rows only.)"""
     final = folder / content.file
-    build = Build(final, index.ids, content.origin, content.header, content.needed, content.name)
+    build = Build(
+        final, index.ids, content.origin, content.header, content.needed, content.name, hold
+    )
     made, rows = build.run()
-    digest = write_tables(folder, rows, stats=content.keeps_stats)
+    digest = write_rows(folder, rows)
     about = describe(content.key(index.ids, rows), index.ids, made, rows)
     made.replace(final)
     files.write_json(folder / MANIFEST, {**about, "rows": digest})
+    if content.of_files:
+        note_digests(index.paths, [(row.stat, row.digest) for row in rows], cache)
+    files.remove(folder / "stats.txt")  # of earlier versions
     shutil.rmtree(made.parent)

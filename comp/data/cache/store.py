@@ -1,6 +1,6 @@
 """Where the pixels of an index come from: a memory map, or files that are decoded when read.
 
-Any object with `shape` (N, S, S, 3), `[row]` and `take(rows)` can be used like the array.
+Any object with `shape` (N, S, S, 3), `[row]` and `take(rows)` can be used like an array.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 
 from comp.config.schema import ImageConfig
 from comp.core.errors import DataError
+from comp.data.cache.guard import Guard
 from comp.data.images.decode import decode_image, read_image
 from comp.data.images.resize import OWN_SIZE, fit
 
@@ -24,6 +25,8 @@ Images = Any  # an np.ndarray, or an object used like one
 
 def gather(images: Images, rows: Pixels, out: Pixels | None = None) -> Pixels:
     """(n, S, S, 3) uint8: the images of `rows`, in their order; in `out`, where it is given."""
+    if isinstance(images, Guarded):
+        images = images.checked(rows)
     if isinstance(images, np.ndarray):
         if out is None:
             return np.take(np.asarray(images), rows, axis=0)
@@ -56,6 +59,49 @@ def from_state(state: Any) -> Images:
         return state
     name, shape, offset = state
     return np.memmap(name, np.uint8, "r", offset, shape)
+
+
+class Guarded:
+    """A memory map (N, ...) uint8 whose rows are compared with their sums when they are first read.
+
+    Used like the array; reading raises PackError, with the id, for a row that is damaged.
+    """
+
+    def __init__(self, array: Pixels, guard: Guard) -> None:
+        self.array, self.guard = array, guard
+        self.shape, self.dtype, self.ndim = array.shape, array.dtype, array.ndim
+        self._plain = np.asarray(array)
+
+    def __len__(self) -> int:
+        return len(self._plain)
+
+    def __getitem__(self, which: Any) -> Pixels:
+        if isinstance(which, (int, np.integer)):
+            row = int(which)
+            self.guard.check(row if row >= 0 else len(self) + row, self._plain[row])
+            return np.asarray(self._plain[row])
+        first = which[0] if isinstance(which, tuple) else which
+        self.guard.check_all(np.atleast_1d(np.arange(len(self))[first]), self._plain)
+        return np.asarray(self._plain[which])
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Pixels:
+        whole = self.checked(np.arange(len(self)))
+        return whole.copy() if copy else np.asarray(whole, dtype)
+
+    def checked(self, rows: Pixels) -> Pixels:
+        """The whole array, of which `rows` are compared."""
+        self.guard.check_all(rows, self._plain)
+        return self._plain
+
+    def take(self, rows: Pixels) -> Pixels:
+        """The rows, in their order."""
+        return np.take(self.checked(rows), rows, axis=0)
+
+    def __getstate__(self) -> tuple[Any, Guard]:
+        return to_state(self.array), self.guard
+
+    def __setstate__(self, state: tuple[Any, Guard]) -> None:
+        self.__init__(from_state(state[0]), state[1])  # type: ignore[misc]
 
 
 class Decoded:
@@ -103,18 +149,20 @@ class Files:
 
 
 class Encoded:
-    """Reads image files out of one file. ends: (N,) where the bytes of each row end in it."""
+    """Reads image files out of one file, whose `guard` knows where each ends."""
 
-    def __init__(self, path: Path, ends: Pixels) -> None:
-        self.path, self.ends = path, ends
+    def __init__(self, path: Path, guard: Guard) -> None:
+        self.path, self.guard = path, guard
         self.content = np.memmap(path, np.uint8, "r")
 
     def __call__(self, row: int) -> Pixels:
-        start = int(self.ends[row - 1]) if row else 0
-        return decode_image(self.content[start : int(self.ends[row])].tobytes())
+        start = int(self.guard.ends[row - 1]) if row else 0
+        content = self.content[start : int(self.guard.ends[row])].tobytes()
+        self.guard.check(row, content)
+        return decode_image(content)
 
-    def __getstate__(self) -> tuple[Path, Pixels]:
-        return self.path, self.ends
+    def __getstate__(self) -> tuple[Path, Guard]:
+        return self.path, self.guard
 
-    def __setstate__(self, state: tuple[Path, Pixels]) -> None:
+    def __setstate__(self, state: tuple[Path, Guard]) -> None:
         self.__init__(*state)  # type: ignore[misc]

@@ -12,6 +12,7 @@ import numpy as np
 
 from comp.core import checksums, files
 from comp.core.errors import DataError, first, repeated
+from comp.core.known_digests import known_digests
 from comp.data.index.masks import Masks
 from comp.tasks.counts import UNKNOWN, known_cells, without_unknown
 from comp.tasks.kinds import one_hot
@@ -114,12 +115,14 @@ class Index:
         """SHA-256 of ids, labels, groups and classes: what a fold plan is made from."""
         return checksums.digest_lines([*self.classes, "", *self.row_texts()])
 
-    def file_sizes(self) -> str:
-        """SHA-256 of every id with the size of its file: changes when images are replaced.
+    def contents(self, cache: Path) -> str:
+        """SHA-256 of every id with a digest of its file: changes when an image is replaced, by
+        whatever file. The same on every machine. `cache`: see `comp.core.known_digests`."""
+        digests = known_digests(self.paths, cache)
+        return checksums.digest_lines(map("\x1f".join, zip(self.ids, digests, strict=True)))
 
-        It is the same on every machine, and costs no reading; a file that is replaced by one of
-        the same size is not noticed.
-        """
+    def file_sizes(self) -> str:
+        """SHA-256 of every id with the size of its file; up to 0.2.0 this stood for the content."""
         sizes = (files.file_stat(path)[0] for path in self.paths)
         rows = (f"{name}\x1f{size}" for name, size in zip(self.ids, sizes, strict=True))
         return checksums.digest_lines(rows)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -11,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from comp.config.schema import DataConfig
-from comp.core import files
 from comp.core.errors import CompError, pick
+from comp.core.scratch import discard, held, scratch_path
 
 _TEST_ROWS, _SPLIT_SEED = 360, 0
 _SIDE = 32  # pixels; the originals have 8
@@ -28,23 +27,23 @@ def ensure_sample(data: DataConfig) -> None:
     if data.make is None or (root.exists() and (not root.is_dir() or any(root.iterdir()))):
         return
     build = pick(SAMPLES, data.make, "data.make")
-    beside = root.with_name(f".{root.name}.{os.getpid()}.tmp")
     try:
-        _sweep(root)
-        beside.mkdir(parents=True)
-        build(beside)
-        _rename(beside, root)
+        root.parent.mkdir(parents=True, exist_ok=True)
+        for orphan in root.parent.glob(f".{root.name}.*.tmp"):
+            discard(orphan)
+        _build(build, root)
     except OSError as problem:
         raise CompError(f"{root}: cannot be written ({problem.strerror or problem})") from problem
+
+
+def _build(build: Callable[[Path], None], root: Path) -> None:
+    beside = scratch_path(root)
+    try:
+        with held(beside, folder=True):
+            build(beside)
+            _rename(beside, root)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
-
-
-def _sweep(root: Path) -> None:
-    """Remove what builders that died left beside `root`."""
-    for orphan in root.parent.glob(f".{root.name}.*.tmp"):
-        if not files.alive(orphan):
-            shutil.rmtree(orphan, ignore_errors=True)
 
 
 def _rename(beside: Path, root: Path) -> None:

@@ -20,6 +20,7 @@ import numpy as np
 from comp.config.schema import AUTO_GROUP, DataConfig
 from comp.core import files
 from comp.core.errors import DataError, complain, first
+from comp.core.known_digests import known_digests
 from comp.core.parallel import cores, read_ahead
 from comp.core.progress import track
 from comp.data.index import file_match
@@ -197,7 +198,10 @@ def _looked(sources: Sequence[FileSource], cache: Path) -> list[tuple[FileSource
             return {}
 
     problems: list[str] = []
-    found = _noted([source.state() for source in sources], sources, look, cache / _NOTES)
+    paths = [path for source in sources for _, path in source.files]
+    contents = dict(zip(paths, known_digests(paths, cache), strict=True))
+    states = [source.state(contents) for source in sources]
+    found = _noted(states, sources, look, cache / _NOTES)
     complain(DataError, f"{len(problems)} masks cannot be used:", sorted(problems))
     return list(zip(sources, found, strict=True))
 
@@ -213,8 +217,8 @@ def _values(paths: Sequence[Path], complaints: list[str], cache: Path) -> dict[P
             return {}
 
     problems: list[str] = []
-    states = [files.file_stat(path) for path in paths]
-    keys = [f"{p} {size} {changed}" for p, (size, changed) in zip(paths, states, strict=True)]
+    digests = known_digests(paths, cache)
+    keys = [f"{path} {digest}" for path, digest in zip(paths, digests, strict=True)]
     found = _noted(keys, paths, look, cache / _NOTES)
     complaints += sorted(problems)[:10]
     return {path: note.get("values", []) for path, note in zip(paths, found, strict=True)}

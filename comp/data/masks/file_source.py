@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,6 @@ import numpy as np
 from PIL import Image
 
 from comp.core.errors import DataError
-from comp.core.files import file_stat
 from comp.data.images.decode import read_content, refuse_bomb
 from comp.data.images.header import image_size, upright_mask
 from comp.data.masks.form import MaskForm, digest_parts
@@ -44,10 +44,9 @@ class FileSource:
         """A digest of the content of the files, and of what their pixels mean."""
         return digest_parts(self.content, self.values, self.form.classes, self.form.layers)
 
-    def state(self) -> str:
-        """A digest of names, sizes and times of change of the files: cheap, but valid on this
-        machine only."""
-        seen = [(number, str(path), *file_stat(path)) for number, path in self.files]
+    def state(self, contents: Mapping[Path, str]) -> str:
+        """A digest of the names and the `contents` of the files, and of what they mean."""
+        seen = [(number, str(path), contents[path]) for number, path in self.files]
         return digest_parts(seen, self.values, self.form.classes, self.form.layers)
 
     def contents(self) -> str:

@@ -88,9 +88,11 @@ def _refuse_foreign(job: Job, saved: Saved) -> None:
             "or bring the old plan back."
         )
     refuse_changes(str(job.run.last), saved["config"], job.config)
-    if "" not in (job.content, saved["content"]) and saved["content"] != job.content:
-        raise RunError(
-            f"{job.run.last}: trained on other image files ({saved['content'][:8]}, now "
-            f"{job.content[:8]}): some were added, removed or replaced since. Bring the old ones "
-            "back, or start the fold over with `comp train --restart`."
-        )
+    pairs = [(saved["content"], job.content), (saved.get("files", ""), job.files)]
+    for then, now in pairs:
+        if "" not in (then, now) and then != now:
+            raise RunError(
+                f"{job.run.last}: trained on other image files ({then[:8]}, now {now[:8]}): some "
+                "were added, removed or replaced since. Bring the old ones back, or start the fold "
+                "over with `comp train --restart`."
+            )

@@ -20,6 +20,7 @@ def _origin(job: Job, state: TrainState) -> Saved:
         "config": plain(job.config),
         "classes": list(job.classes),
         "content": job.content,
+        "files": job.files,
         "mean": list(state.net.mean),
         "std": list(state.net.std),
         "versions": versions(),

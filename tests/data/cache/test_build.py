@@ -14,12 +14,21 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from pack_toys import PART, SMALL, count_decoded, expected, only_folder, refuse_to_decode
+from pack_toys import (
+    SMALL,
+    count_decoded,
+    expected,
+    long_ago,
+    only_build,
+    only_folder,
+    refuse_to_decode,
+)
 
 import comp.data.cache.pack as module
 from comp.config.schema import ImageConfig
 from comp.core.checksums import short_digest
 from comp.core.errors import CompError, DataError
+from comp.core.files import UNKNOWN
 from comp.data.cache import build
 from comp.data.cache.build import Row, of_files
 from comp.data.cache.contents import CONTENTS
@@ -43,7 +52,7 @@ def test_all_unreadable_images_are_named_at_once_and_nothing_is_left(
     assert "결함_017.png: an empty file" in lines[2]
     assert "결함_039.png: a web page" in lines[3]
     assert len(lines) == 4
-    assert [path.name for path in only_folder(tmp_path / "cache").iterdir()] == [PART]
+    assert [*only_folder(tmp_path / "cache").iterdir()] == [only_build(tmp_path / "cache")]
 
 
 def test_a_disk_that_is_too_small_is_found_before_anything_is_decoded(
@@ -83,7 +92,6 @@ def test_what_a_killed_process_left_is_removed(index: Index, tmp_path: Path) -> 
         "images.npy",
         "manifest.json",
         "rows.txt",
-        "stats.txt",
     ]
 
 
@@ -93,11 +101,12 @@ def test_what_a_kill_after_the_manifest_left_is_removed_and_a_build_is_not(
     """Found by the loop over all faults: a build that nobody asks for again stayed for ever."""
     open_pack(index, SMALL, tmp_path)
     folder = tmp_path / CONTENTS["memmap"](index, SMALL).folder
-    for pid, name in ((999999998, "journal"), (999999999, "rows")):
-        (folder / f".build.{pid}.part").mkdir()
-        (folder / f".build.{pid}.part" / name).write_bytes(b"")
+    for token, name in (("a" * 12, "journal"), ("b" * 12, "rows")):
+        (folder / f".build.{token}.part").mkdir()
+        (folder / f".build.{token}.part" / name).write_bytes(b"")
+    (folder / ".lock").write_text("")
     sweep_cache(tmp_path)
-    assert [path.name for path in folder.glob(".build*")] == [".build.999999999.part"]
+    assert [path.name for path in folder.glob(".*")] == [f".build.{'b' * 12}.part"]
 
 
 def test_packing_leaves_the_threads_of_opencv_as_they_were(index: Index, tmp_path: Path) -> None:
@@ -145,7 +154,7 @@ def test_a_build_that_was_killed_goes_on_from_its_last_good_row(
     np.testing.assert_array_equal(pack.images, expected(index))
     assert len(decoded) == 40 - kept
     names = sorted(path.name for path in pack.folder.iterdir())
-    assert names == ["images.npy", "manifest.json", "rows.txt", "stats.txt"]
+    assert names == ["images.npy", "manifest.json", "rows.txt"]
 
 
 def interrupted(index: Index, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -154,8 +163,7 @@ def interrupted(index: Index, cache: Path, monkeypatch: pytest.MonkeyPatch) -> P
     with pytest.raises(DataError, match="1 of 40 images cannot be read"):
         open_pack(index, SMALL, cache)
     index.paths[30].with_suffix(".away").rename(index.paths[30])
-    part = only_folder(cache) / ".build.999999999.part"
-    return (only_folder(cache) / PART).rename(part)
+    return only_build(cache)
 
 
 @pytest.mark.parametrize("place", [0, 100, 128, 128 + 192 * 7 + 5, 128 + 192 * 30 - 1])
@@ -215,35 +223,35 @@ def test_a_kill_before_the_manifest_costs_no_decoding(
 
 
 def test_a_row_comes_back_from_its_line_of_the_journal() -> None:
-    row = Row("0f" * 16, 576, 12345678901234567890, (99, 1700000000123456789))
-    assert (
-        row.line()
-        == "0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f 576 12345678901234567890 99 1700000000123456789\n"
+    row = Row("0f" * 16, 576, 12345678901234567890, (99, 1700000000123456789, 5, 6))
+    assert row.line() == (
+        "0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f 576 12345678901234567890 99 1700000000123456789 5 6\n"
     )
     assert Row.parse(row.line()) == row
 
 
-WHOLE = Row("0f" * 16, 576, 1, (99, 17)).line()
+WHOLE = Row("0f" * 16, 576, 1, (99, 5, 6, 17)).line()
 
 
 @pytest.mark.parametrize("line", [WHOLE[:-1], WHOLE[:-2], WHOLE[:20], WHOLE[1:], "\n"])
 def test_a_line_that_was_cut_is_no_row(line: str) -> None:
     """Also where only the line end is missing: the last number may have lost digits."""
-    with pytest.raises(ValueError, match=r"0f 576 1 99 17?|not enough values"):
+    with pytest.raises(ValueError, match=r"0f 576 1 99 5 6 17?|not enough values"):
         Row.parse(line)
 
 
 def test_rows_of_files_have_the_digest_of_the_content_that_they_are_made_from(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "a.bin"
     path.write_bytes(b"abc")
     origin = of_files((path,), lambda content: content.upper())
     assert origin.make(0) == (short_digest(b"abc"), b"ABC")
     assert origin.digest(0) == short_digest(b"abc")
-    before = origin.stat(0)
+    assert origin.stat(0) == UNKNOWN  # it may change again in the same tick of the clock
+    long_ago(monkeypatch)
     os.utime(path, ns=(0, 77))
-    assert (before[0], origin.stat(0)) == (3, (3, 77))
+    assert origin.stat(0)[:2] == (3, 77)
 
 
 def test_a_payload_that_cannot_be_made_names_its_file(tmp_path: Path) -> None:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from comp.core.checksums import word_sum
+from comp.core.checksums import row_sum, word_sum
 from comp.core.errors import PackError
 from comp.data.cache.build import Row
-from comp.data.cache.manifest import describe, read_rows, refuse_damage, write_stats, write_tables
+from comp.data.cache.manifest import describe, read_rows, refuse_damage, sum_of, write_rows
 
 HEADER = b"head"
 PAYLOADS = [b"a" * 10, b"", b"b" * 7]
@@ -21,30 +21,29 @@ def rows(tmp_path: Path) -> list[Row]:
     (tmp_path / "x.bin").write_bytes(HEADER + b"".join(PAYLOADS))
     ends = [10, 10, 17]
     return [
-        Row(f"d{n}", end, word_sum(payload), (n, n + 5))
+        Row(f"d{n}", end, row_sum(payload))
         for n, (end, payload) in enumerate(zip(ends, PAYLOADS, strict=True))
     ]
 
 
-def test_rows_come_back_with_their_stats(tmp_path: Path, rows: list[Row]) -> None:
-    manifest = {"rows": write_tables(tmp_path, rows, stats=True)}
+def test_rows_come_back(tmp_path: Path, rows: list[Row]) -> None:
+    manifest = {"rows": write_rows(tmp_path, rows)}
     assert read_rows(tmp_path, manifest, 3) == rows
-    write_stats(tmp_path, [(9, 9)] * 3)
-    assert [row.stat for row in read_rows(tmp_path, manifest, 3)] == [(9, 9)] * 3
 
 
-@pytest.mark.parametrize("stats", [None, "", "1 2\n", "1 2\nx 3\n4 5\n"])
-def test_stats_that_are_not_known_are_zeros(
-    tmp_path: Path, rows: list[Row], stats: str | None
-) -> None:
-    manifest = {"rows": write_tables(tmp_path, rows, stats=False)}
-    if stats is not None:
-        (tmp_path / "stats.txt").write_text(stats)
-    assert [row.stat for row in read_rows(tmp_path, manifest, 3)] == [(0, 0)] * 3
+def test_packs_of_earlier_versions_have_the_sum_that_they_do_not_name(tmp_path: Path) -> None:
+    assert (sum_of({}), sum_of({"sum": "places"})) == ("words", "places")
+    with pytest.raises(PackError, match="the sum 'md5' is not known"):
+        sum_of({"sum": "md5"})
+    (tmp_path / "x").write_bytes(b"0123456789")
+    row = Row("d", 10, word_sum(b"0123456789"))
+    old = describe("key", ["a"], tmp_path / "x", [row], "words")
+    assert "sum" not in old
+    assert old["sample"] == [row.total]
 
 
 def test_another_table_than_the_manifest_names_is_refused(tmp_path: Path, rows: list[Row]) -> None:
-    manifest = {"rows": write_tables(tmp_path, rows, stats=True)}
+    manifest = {"rows": write_rows(tmp_path, rows)}
     with pytest.raises(PackError, match=r"rows\.txt: not as it was written"):
         read_rows(tmp_path, manifest, 4)
     (tmp_path / "rows.txt").write_text((tmp_path / "rows.txt").read_text().replace("d1", "d9"))
@@ -65,10 +64,10 @@ def test_a_changed_byte_changes_the_sample_and_is_named_by_its_id(
         len(HEADER) + 17,
         [row.total for row in rows],
     )
-    refuse_damage(path, ids, rows)
+    refuse_damage(path, ids, rows, "places")
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
     assert describe("key", ids, path, rows)["sample"] != whole["sample"]
     with pytest.raises(PackError, match=r"x\.bin: 1 rows are damaged: 'r'"):
-        refuse_damage(path, ids, rows)
+        refuse_damage(path, ids, rows, "places")

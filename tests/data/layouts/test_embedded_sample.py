@@ -1,12 +1,11 @@
 """The embedded sample is whole or absent, and reads like any competition."""
 
-import os
-
 import numpy as np
 import pytest
 
 from comp.config.schema import DataConfig
 from comp.core.errors import ConfigError
+from comp.core.scratch import held, scratch_path
 from comp.data.layouts import embedded_sample
 from comp.data.layouts.layouts import read_index, read_test
 from comp.data.layouts.test_answers import read_answers
@@ -69,14 +68,14 @@ def test_a_builder_that_dies_leaves_nothing(tmp_path, monkeypatch):
 
 
 def test_leftovers_of_a_dead_builder_are_swept(tmp_path, monkeypatch):
-    orphan, alive = tmp_path / ".digits.999999999.tmp", tmp_path / f".digits.{os.getppid()}.tmp"
+    orphan, alive = (scratch_path(tmp_path / "digits") for _ in range(2))
     orphan.mkdir()
-    alive.mkdir()
     monkeypatch.setitem(
         embedded_sample.SAMPLES, "digits", lambda folder: (folder / "train").mkdir()
     )
     (tmp_path / "digits").mkdir()
-    embedded_sample.ensure_sample(digits(tmp_path / "digits"))
+    with held(alive, folder=True):
+        embedded_sample.ensure_sample(digits(tmp_path / "digits"))
     assert (tmp_path / "digits/train").is_dir()
     assert (orphan.exists(), alive.exists()) == (False, True)
 
