@@ -76,7 +76,7 @@ def ensemble(
 def _given(made: Ensembled) -> EnsembleResult:
     import pandas as pd
 
-    from comp.data.index.tables import read_table
+    from comp.data.index.data_tables import read_any
 
     rows = [
         {"vote": row.vote.name, "weights": row.weigher, **vars(row.scores), "note": row.note}
@@ -87,7 +87,7 @@ def _given(made: Ensembled) -> EnsembleResult:
     return EnsembleResult(
         path=made.path,
         manifest=made.manifest,
-        submission=read_table(made.path).frame if is_table else None,
+        submission=read_any(made.path).frame if is_table else None,
         table=pd.DataFrame(rows),
         members=pd.DataFrame({"member": blend.members, "weight": blend.weights}),
         metric=made.metric,

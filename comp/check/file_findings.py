@@ -14,8 +14,8 @@ from comp.check.image_stats import ImageStats
 from comp.config.schema import DataConfig
 from comp.core.errors import first
 from comp.data.index import file_match
+from comp.data.index.data_tables import read_data_table
 from comp.data.index.index import Index
-from comp.data.index.tables import read_table
 from comp.data.layouts.layouts import LAYOUTS, sample_path, test_folder
 
 Array = np.ndarray[Any, Any]
@@ -29,6 +29,7 @@ _FORMATS = {
     ".webp": "WEBP",
     ".gif": "GIF",
 }
+_NEWLINES = {"\r\n": "CRLF", "\r": "CR"}
 _NO_CONTENT = ("", hashlib.sha256(b"").hexdigest())  # of an unreadable file, of an empty one
 
 
@@ -130,10 +131,10 @@ def table_findings(data: DataConfig) -> Iterator[Finding]:
     for path in (Path(data.root) / data.train_csv, *([sample] if sample else [])):
         if not path.is_file():
             continue
-        form = read_table(path).form
+        form = read_data_table(path, data).form
         odd = [f"encoding {form.encoding}"] if form.encoding != "utf-8" else []
         odd += ["a byte order mark"] if form.bom else []
-        odd += ["newlines CRLF"] if form.newline == "\r\n" else []
+        odd += [f"newlines {_NEWLINES[form.newline]}"] if form.newline in _NEWLINES else []
         odd += [f"delimiter {form.delimiter!r}"] if form.delimiter != "," else []
         if odd:
             yield Finding("note", f"{path}: {', '.join(odd)}")

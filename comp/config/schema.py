@@ -20,6 +20,7 @@ from comp.config.values import (
     Counts,
     Deviations,
     Edges,
+    Encoding,
     FileName,
     Files,
     Means,
@@ -44,6 +45,9 @@ class DataConfig(Section):
     # How images and labels are kept: csv, folders, defects, profiles, coco, masks or rle
     layout: str = "csv"
     train_csv: str = "train.csv"  # the table of training ids and labels
+    columns: Names = ()  # the names of its columns, for a table without a header
+    # What the tables were saved in, such as cp949 or cp1252; null: UTF-8, others are recognised
+    encoding: Encoding | None = None
     id: str = "id"  # the column of the image ids
     target: Names = ()  # the column or columns of the labels
     # Column: the edges where a number becomes the next class, such as {age: [30, 60]}
@@ -65,6 +69,8 @@ class DataConfig(Section):
     numbers: Literal["auto", "classes"] = "auto"
     classes: Names = ()  # the order of the classes; of two, the last is the positive one
     group: str | None = None  # the column of what must stay in one fold; auto: what `check` found
+    # Images without a group: own makes each a group of its own, refuse is an error
+    group_blank: Literal["own", "refuse"] = "own"
     fold: str | None = None  # the column of folds that were decided elsewhere
     train_images: str = "train"  # the folder of the training images
     test_images: str = "test"  # the folder of the test images

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import unicodedata
 from typing import Annotated
 
@@ -65,6 +66,19 @@ def _may_be_in_a_name(letter: str) -> bool:
     return kind[0] in "LMN" or kind in ("So", "Sk") or letter == _JOINER
 
 
+def _encoding(value: object) -> object:
+    """The name of a text encoding that Python knows."""
+    if not isinstance(value, str):
+        return value
+    try:
+        "".encode(value)  # of text: codecs such as base64 are not
+    except LookupError as problem:
+        raise ValueError(
+            f"{value!r} is no text encoding; write utf-8, cp949, cp1252, shift_jis, gb18030, utf-16"
+        ) from problem
+    return codecs.lookup(value).name
+
+
 FileName = Annotated[str, BeforeValidator(file_name)]
 
 
@@ -80,6 +94,7 @@ def _cells(value: object) -> object:
 
 
 Cells = Annotated[tuple[str, ...], BeforeValidator(_cells)]
+Encoding = Annotated[str, BeforeValidator(_encoding), "name of an encoding"]
 Names = Annotated[tuple[str, ...], BeforeValidator(as_tuple)]
 Count = Annotated[int, Field(ge=1)]
 Counts = Annotated[tuple[Count, ...], BeforeValidator(as_tuple)]

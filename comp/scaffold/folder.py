@@ -9,15 +9,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from comp.core.errors import DataError
 from comp.data.index import file_match
-from comp.data.index.tables import Table, read_table
+from comp.data.index.tables import Table
+from comp.scaffold.columns import id_column
+from comp.scaffold.left_out import may_be_table, open_table, other_files
 from comp.tasks.kinds import Task
 from comp.tasks.starters import metric_of_probs
 
-_TABLES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".csv.zip", ".tsv.zip", ".parquet", ".xlsx")
 _SOME = 200  # ids that are looked up
 _DEPTH = 3  # levels of folders in which tables are sought
+_DEEP = f"more than {_DEPTH} folders deep; tables are sought above"
+_SURE = (".csv", ".tsv", ".parquet", ".xlsx", ".csv.gz", ".tsv.gz", ".csv.zip", ".tsv.zip")
 
 
 @dataclass
@@ -51,27 +53,47 @@ class Folder:
 
     `tables`   relative name -> table
     `images`   relative name of a folder -> the number of images directly in it
-    `doubts`   tables that could not be read, as messages
+    `listing`  all its files
+    `others`   relative name -> why no table could be read from it, of files that may hold one
     """
 
     root: Path
     tables: dict[str, Table]
     images: dict[str, int]
-    doubts: tuple[str, ...] = ()
+    listing: file_match.Listing
+    others: dict[str, str]
+
+    @property
+    def doubts(self) -> list[str]:
+        """The tables that could not be read, as messages."""
+        return [
+            f"a table was ignored: {name}: {reason}"
+            for name, reason in self.others.items()
+            if name.lower().endswith(_SURE)
+        ]
+
+    def best_column(self, name: str) -> tuple[str, float]:
+        """The column of a table whose cells name most images of any one folder, and their share."""
+        shares = [share_of(self, folder) for folder in image_folders(self)]
+        found = (id_column(self.tables[name], share) for share in shares)
+        return max(found, key=lambda pair: pair[1])
 
 
 def list_folder(root: Path) -> Folder:
     """The tables and the folders of images below `root`."""
     listing = file_match.list_files(root)
-    tables, doubts = {}, []
+    tables = dict[str, Table]()
+    others = other_files(name for name, _ in listing.files)
     images = Counter(name.rpartition("/")[0] or "." for name, _ in listing.images)
     for name, path in listing.files:
-        if path.name.lower().endswith(_TABLES) and name.count("/") < _DEPTH:
-            try:
-                tables[name] = read_table(path)
-            except DataError as problem:
-                doubts.append(f"a table was ignored: {problem}".splitlines()[0])
-    return Folder(root, tables, dict(sorted(images.items())), tuple(doubts))
+        if not may_be_table(path.name):
+            continue
+        found = open_table(path) if name.count("/") < _DEPTH else _DEEP
+        if isinstance(found, str):
+            others[name] = found
+        else:
+            tables[name] = found
+    return Folder(root, tables, dict(sorted(images.items())), listing, others)
 
 
 def is_test(name: str) -> bool:
@@ -97,7 +119,7 @@ def image_folders(place: Folder) -> list[str]:
 
 def share_of(place: Folder, folder: str) -> Callable[[Sequence[str]], float]:
     """A function: cells -> the share of them that name exactly one image of the folder."""
-    listing = file_match.list_files(place.root / folder, place.root)
+    listing = place.listing.within(folder)
 
     def share(cells: Sequence[str]) -> float:
         found = [

@@ -16,6 +16,7 @@ from comp.data.index import file_match
 from comp.data.layouts.layouts import LAYOUTS
 from comp.scaffold import label_layouts, mask_layouts
 from comp.scaffold.folder import Folder, Guess, list_folder
+from comp.scaffold.left_out import left_out
 
 _SIZES = (32, 64, 96, 128, 160, 192, 224, 256, 288, 331)
 _HEADERS = 200  # image files whose size is looked at
@@ -45,13 +46,16 @@ def guess(root: Path) -> Guess:
         raise DataError(f"{root}: no images in it or below; unpack the archive first?")
     found = next((found for looks in RECOGNISERS if (found := looks(place))), None)
     if found is None:
-        raise DataError(
+        heading = (
             f"{place.root}: no layout is recognised. Tables: {first(place.tables) or 'none'}; "
             f"folders with images: {first(place.images)}. It needs a table with ids and labels, or "
             "one folder per class"
         )
+        lines = [f"{heading}." if place.tables or place.others else heading, *left_out(place, None)]
+        raise DataError("\n  - ".join(lines))
     for text in place.doubts:
         found.doubt("root", text)
+    found.notes += [f"not used: {text}" for text in left_out(place, found)]
     _image_size(found, place)
     if found.data["layout"] not in LAYOUTS:
         found.doubt(

@@ -6,6 +6,7 @@ from collections import Counter
 
 from comp.config.schema import DataConfig
 from comp.core.errors import first
+from comp.data.index.data_tables import likely_names, looks_like_data, with_names
 from comp.data.layouts import class_folders
 from comp.scaffold import columns
 from comp.scaffold.folder import (
@@ -64,10 +65,17 @@ def csv(place: Folder) -> Guess | None:
 def _from_table(
     place: Folder, name: str, sample: str | None, key: str, folder: str, share: float
 ) -> Guess:
-    table = place.tables[name]
+    table, named = place.tables[name], list[str]()
+    listing = place.listing.within(folder)
+    if looks_like_data(key) and len(listing.find(key)) == 1:
+        named = likely_names(table.columns, key)
+        table, key = with_names(table, named), "id"
     found = columns.label_columns(table, key, place.tables[sample] if sample else None)
     group, doubt = columns.group_column(table, [key, *found.columns])
     out = Guess(found.task, {"layout": "csv", "train_csv": name, "id": key})
+    if named:
+        out.data["columns"] = named
+        out.doubt("columns", "its first line is a row; these names are made up")
     out.data["target"] = found.columns[0] if len(found.columns) == 1 else list(found.columns)
     if found.separator is not None:
         out.data["separator"] = found.separator

@@ -8,9 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from comp.config.schema import DataConfig
 from comp.core.errors import DataError, SubmissionError, complain, first, repeated
+from comp.data.index.data_tables import is_usage, read_data_table
 from comp.data.index.table_text import TextForm
-from comp.data.index.tables import Table, read_table
+from comp.data.index.tables import Table
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class Sample:
     `texts`       answer column -> the different cells that the sample has there
     `form`        how the text of the file is written
     `fixed`       columns that are copied from the sample: column -> (N,) cells
+    `id_cells`    (N,) the ids as the file writes them; empty: as in `ids`
     """
 
     path: Path
@@ -33,6 +36,7 @@ class Sample:
     texts: dict[str, frozenset[str]]
     form: TextForm = field(default_factory=TextForm)
     fixed: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    id_cells: tuple[str, ...] = ()
 
     @property
     def answers(self) -> tuple[str, ...]:
@@ -40,12 +44,17 @@ class Sample:
         return tuple(n for n in self.columns if n != self.id_column and n not in self.fixed)
 
 
-def read_sample(path: Path, id_column: str) -> Sample:
+def read_sample(
+    path: Path, id_column: str, data: DataConfig | None = None, classes: Sequence[str] = ()
+) -> Sample:
     """The sample submission. The ids are in `id_column`, or in the first column without that one.
 
-    Raises DataError for what `read_table` refuses, for repeated ids, no rows, no answer column.
+    data: how its text is read, and the columns of the labels. classes: where each has a column, or
+    the one column of labels is there, the other columns are copied, as a column `Usage` is.
+    Raises DataError for what `read_data_table` refuses, repeated ids, no rows, no answer column.
     """
-    table = read_table(path)
+    data = DataConfig(root=".") if data is None else data
+    table = read_data_table(path, data)
     key = id_column if id_column in table.columns else table.columns[0]
     ids = table.values[key]
     again = repeated(ids)
@@ -55,20 +64,34 @@ def read_sample(path: Path, id_column: str) -> Sample:
     if len(table.columns) < 2:
         complaints.append(f"only one column, {key!r}; at least one answer column is needed")
     complain(DataError, f"{path}: not a sample submission:", complaints)
-    return sample_of(table, key)
+    return sample_of(table, key, _copied(table, key, data.target, classes))
+
+
+def _copied(table: Table, key: str, target: Sequence[str], classes: Sequence[str]) -> list[str]:
+    """The columns of a sample that are no answers."""
+    rest = [name for name in table.columns if name != key]
+    for wanted in (classes, target if len(target) == 1 else ()):
+        if wanted and {*wanted} <= {*rest}:
+            return [name for name in rest if name not in wanted]
+    usage = [name for name in rest if is_usage(table, name)]
+    return usage if len(usage) < len(rest) else []
 
 
 def sample_of(table: Table, key: str, fixed: Sequence[str] = ()) -> Sample:
     """The sample in a table. key: the column of ids; fixed: the columns that are copied."""
     columns = {name: tuple(cells) for name, cells in table.values.items()}
+    written = {name: tuple(cells) for name, cells in table.written.items()}
+    order = table.order or table.columns
+    left_out = [name for name in order if name not in columns]
     return Sample(
         path=Path(table.path),
-        columns=table.columns,
+        columns=order,
         id_column=key,
         ids=columns[key],
         texts={name: frozenset(cells) for name, cells in columns.items() if name != key},
         form=table.form,
-        fixed={name: columns[name] for name in fixed},
+        fixed={name: written.get(name) or columns[name] for name in (*fixed, *left_out)},
+        id_cells=written.get(key, ()),
     )
 
 
@@ -84,10 +107,12 @@ def render(sample: Sample, answers: Mapping[str, Sequence[str]]) -> bytes:
 
     Raises SubmissionError when a text does not fit the encoding of the sample.
     """
-    columns = {sample.id_column: sample.ids, **sample.fixed, **answers}
+    columns = {sample.id_column: sample.id_cells or sample.ids, **sample.fixed, **answers}
     rows = zip(*(columns[name] for name in sample.columns), strict=True)
     form, header = sample.form, sample.form.header or b""
     text = form.newline if header else _lines([sample.columns], form)
+    if form.headless:
+        header, text = form.mark, ""
     text += _lines(rows, form)
     if not form.final_newline:
         text = text.removesuffix(form.newline)

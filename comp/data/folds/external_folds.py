@@ -12,9 +12,9 @@ import numpy as np
 from comp.config.schema import DataConfig
 from comp.core.errors import DataError, PlanError, complain, first, unreadable
 from comp.data.folds.plan import ALWAYS, FoldPlan
+from comp.data.index.data_tables import read_data_table
 from comp.data.index.file_match import IMAGE_SUFFIXES
 from comp.data.index.index import Index
-from comp.data.index.tables import read_table
 
 Array = np.ndarray[Any, Any]
 
@@ -31,7 +31,7 @@ def column_folds(data: DataConfig, index: Index) -> tuple[Array, tuple[str, ...]
     path = Path(data.root) / data.train_csv
     if not path.is_file():
         raise DataError(f"data.fold: {data.fold!r}: there is no table {path} to read it from")
-    table = read_table(path)
+    table = read_data_table(path, data, headless=True)
     for key, name in (("id", data.id), ("fold", str(data.fold))):
         if name not in table.values:
             raise DataError(f"{path}: data.{key}: {table.no_column(name)}")

@@ -6,12 +6,14 @@ A file is always one that was listed: an id is never joined to a path.
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 
@@ -19,11 +21,14 @@ from comp.core import progress
 from comp.core.errors import DataError, first, repeated
 from comp.data.index.index import Index
 from comp.data.index.masks import Masks
+from comp.data.index.path_ends import Ends, PathId, leads_out, path_id
 
 IMAGE_SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".jp2")
 )
 MAX_ID = 1000  # characters
+_WHOLE_NUMBER = re.compile(r"0*([0-9]+?)(\.0+)?")  # "1.0" is what pandas makes of 1 beside a gap
+_OTHER_PATH = "another path"
 _IGNORED = ("__MACOSX",)  # and every name that begins with a dot
 
 
@@ -39,11 +44,15 @@ class Listing:
     `folder`   where
     `files`    (relative name with "/", NFC; file), sorted by name; hidden ones are left out
     `outside`  links that lead out of the data; they are not followed
+    `root`     the folder of the data, whose other files an id may mean; None: this folder
+    `whole`    the listing of `root`, where it is known
     """
 
     folder: Path
     files: tuple[tuple[str, Path], ...]
     outside: tuple[str, ...] = ()
+    root: Path | None = None
+    whole: Listing | None = field(default=None, repr=False)
 
     @cached_property
     def images(self) -> tuple[tuple[str, Path], ...]:
@@ -56,9 +65,29 @@ class Listing:
         The first of these that is there: the file of this relative name; in sub-folders the files
         of this name; the images of this name without their suffix; for digits the images whose
         name is the same number, with or without leading zeros; for an id with a suffix the images
-        that differ in it; the files, then the images, that differ in letter case too.
+        that differ in it; the files, then the images, that differ in letter case too. A path of
+        elsewhere means the images whose path ends most like it, if they are in this folder.
         """
-        key = nfc(name)
+        found = self._find(nfc(name))
+        if found or not _is_path(name):
+            return found
+        path = path_id(name)
+        for spelled in (path.relative, path.relative and unquote(path.relative)):
+            found = self._find(nfc(spelled)) if spelled else []
+            if found:
+                return found
+        return self._by_end(path)
+
+    def within(self, folder: str) -> Listing:
+        """The files below a folder of this one, "." for itself."""
+        if folder == ".":
+            return self
+        cut = f"{folder}/"
+        files = tuple((n.removeprefix(cut), p) for n, p in self.files if n.startswith(cut))
+        outside = tuple(n.removeprefix(cut) for n in self.outside if n.startswith(cut))
+        return Listing(self.folder / folder, files, outside, self.folder, self)
+
+    def _find(self, key: str) -> list[Path]:
         stem = key[: -len(_suffix(key))] if _suffix(key) else None
         for table, wanted in (
             ("_exact", key),
@@ -74,6 +103,31 @@ class Listing:
             if found:
                 return found
         return []
+
+    def _by_end(self, path: PathId) -> list[Path]:
+        here = self._paths
+        return [file for file in self._ends.find(path, _stem) if file in here]
+
+    @cached_property
+    def _paths(self) -> frozenset[Path]:
+        return frozenset(path for _, path in self.files)
+
+    @cached_property
+    def _ends(self) -> Ends:
+        """The images here and elsewhere in the data: an id may mean one that is not here."""
+        whole = self.whole
+        if whole is None and self.root is not None and self.root.is_dir():
+            whole = list_files(self.root)
+        listings = [whole, self] if whole is not None else [self]
+        return Ends.of(
+            (
+                (home, name, path)
+                for listing in listings
+                for home in [listing.folder.resolve()]
+                for name, path in listing.images
+            ),
+            _stem,
+        )
 
     @cached_property
     def _exact(self) -> dict[str | None, list[Path]]:
@@ -131,9 +185,18 @@ def _suffix(name: str) -> str:
     return suffix if suffix.lower() in IMAGE_SUFFIXES else ""
 
 
+def _stem(name: str) -> str:
+    return name.removesuffix(_suffix(name))
+
+
 def _number(text: str) -> str | None:
-    """Digits without leading zeros, or None for other text."""
-    return (text.lstrip("0") or "0") if text.isascii() and text.isdigit() else None
+    """Digits without leading zeros and without `.0`, or None for other text."""
+    found = _WHOLE_NUMBER.fullmatch(text)
+    return found[1] if found else None
+
+
+def _is_path(name: str) -> bool:
+    return "/" in name or "\\" in name or "%" in name
 
 
 def list_files(folder: Path, root: Path | None = None) -> Listing:
@@ -149,7 +212,7 @@ def list_files(folder: Path, root: Path | None = None) -> Listing:
             outside.append(relative)
             continue
         found.append((relative, path))
-    return Listing(folder, tuple(sorted(found)), tuple(sorted(outside)))
+    return Listing(folder, tuple(sorted(found)), tuple(sorted(outside)), root)
 
 
 def _walk(folder: str, prefix: str) -> Iterator[tuple[str, Path, bool]]:
@@ -170,18 +233,27 @@ def wanted(name: str) -> bool:
     return not name.startswith(".") and name not in _IGNORED
 
 
-def bad_ids(ids: Sequence[str], places: Sequence[str]) -> list[str]:
+def bad_ids(ids: Sequence[str], places: Sequence[str], listing: Listing | None = None) -> list[str]:
     """Complaints about ids that are empty, unprintable, too long, or lead out of their folder.
 
-    `places`: where each id stands ("line 7"), for the message.
+    `places`: where each id stands ("line 7"), for the message. listing: paths of elsewhere are no
+    complaint where they mean one of its files.
     """
     out = []
     for name, place in zip(ids, places, strict=True):
         reason = _bad(name)
+        if reason is None and _leads_away(name, listing):
+            reason = "leads out of the folder of images"
         if reason:
             shown = repr(name) if len(name) <= 60 else f"{name[:57]!r}..."
             out.append(f"{place}: the id {shown} {reason}")
     return _few(out)
+
+
+def _leads_away(name: str, listing: Listing | None) -> bool:
+    if not (_is_path(name) or name == "..") or not leads_out(name):
+        return False
+    return listing is None or len(listing.find(name)) != 1
 
 
 def _bad(name: str) -> str | None:
@@ -193,8 +265,6 @@ def _bad(name: str) -> str | None:
         return "holds a line break or another control character"
     if any(0xD800 <= ord(letter) <= 0xDFFF for letter in name):
         return "is not UTF-8; rename the file"
-    if name.startswith(("/", "\\")) or ".." in name.replace("\\", "/").split("/"):
-        return "leads out of the folder of images"
     return None
 
 
@@ -258,17 +328,26 @@ def _say_spellings(found: dict[str, Path], folder: Path) -> None:
         for what in spelling(name, path):
             differing.setdefault(what, []).append(name)
     for what, names in differing.items():
-        example = f"{names[0]!r} is {found[names[0]].name}"
-        progress.say(f"{folder}: {len(names)} ids have {what} than their file: {example}")
+        file = found[names[0]]
+        shown = file.as_posix() if what == _OTHER_PATH else file.name
+        progress.say(
+            f"{folder}: {len(names)} ids have {what} than their file: {names[0]!r} is {shown}"
+        )
 
 
 def spelling(name: str, path: Path) -> list[str]:
     """How an id differs from the name of its file, leading zeros aside."""
-    bare = name.rpartition("/")[2]
-    stem, file = (text[: len(text) - len(_suffix(text))] for text in (bare, path.name))
-    out = ["another suffix"] if _suffix(bare) not in ("", path.suffix) else []
-    if stem == file or bare == file or _number(nfc(stem)) is not None:
+    parts = path_id(name).parts if _is_path(name) else (name,)
+    bare = parts[-1] if parts else name
+    out = [] if name in (bare, "/".join(parts)) else [_OTHER_PATH]
+    if bare != path.name and _is_path(name) and unquote(bare) in (path.name, path.stem):
+        return [_OTHER_PATH]
+    stem, file = _stem(bare), _stem(path.name)
+    out += ["another suffix"] if _suffix(bare) not in ("", path.suffix) else []
+    if stem == file or bare == file:
         return out
+    if _number(nfc(stem)) is not None:
+        return [*out, "another form of their number"] if "." in stem else out
     return [*out, "another Unicode form" if nfc(stem) == nfc(file) else "another letter case"]
 
 

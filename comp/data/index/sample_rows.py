@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from comp.core.errors import first
+from comp.data.index.data_tables import is_usage
 from comp.data.index.tables import Table
 
 
@@ -40,7 +41,7 @@ def read_sample_rows(table: Table, key: str, known: Callable[[str], bool]) -> Sa
     "_" and not all have an image, the class is what follows their last "_".
     """
     ids = table.values[key]
-    rest = [name for name in table.columns if name != key]
+    rest = [name for name in table.columns if name != key and not is_usage(table, name)]
     if len(rest) > 1:
         return SampleRows(tuple(ids), tuple(table.values[rest[0]]))
     if all(known(name) for name in dict.fromkeys(ids)) or not all("_" in name for name in ids):

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,58 +19,56 @@ import numpy as np
 import pandas as pd
 
 from comp.core.errors import DataError, first
+from comp.data.index.encodings import Decoded
 
 Array = np.ndarray[Any, Any]
 
-ENCODINGS = ("utf-8", "cp949")  # the second is what Korean Excel saves
 DELIMITERS = (",", "\t", ";")
-BOM = b"\xef\xbb\xbf"
+_NEWLINE = re.compile(r"\r*\n|\r")  # "\r\r\n" is what "\r\n" becomes when it is translated twice
+
+csv.field_size_limit(1 << 31 - 1)  # a cell of run lengths may be longer than the usual limit
 
 
 @dataclass(frozen=True)
 class TextForm:
     """How the text of a table is written.
 
-    `encoding`       one of ENCODINGS
-    `bom`            whether a byte order mark opens the file
-    `newline`        "\\n" or "\\r\\n", by the header
+    `encoding`       a codec of Python
+    `newline`        "\\n", "\\r\\n" or "\\r", by the header
     `final_newline`  whether the last line is ended by one
     `delimiter`      one of DELIMITERS
     `header`         the bytes of the first line without its newline, a byte order mark included;
                      None where the file is no text
+    `mark`           the byte order mark, or nothing
+    `headless`       whether there is no header: the first line is a row
     """
 
     encoding: str = "utf-8"
-    bom: bool = False
     newline: str = "\n"
     final_newline: bool = True
     delimiter: str = ","
     header: bytes | None = None
+    mark: bytes = b""
+    headless: bool = False
+
+    @property
+    def bom(self) -> bool:
+        """Whether a byte order mark opens the file."""
+        return bool(self.mark)
 
     @classmethod
-    def of(cls, text: str, encoding: str, bom: bool, delimiter: str) -> TextForm:
+    def of(cls, found: Decoded, delimiter: str) -> TextForm:
         """The form of a text."""
-        line, newline, _ = text.partition("\n")
-        header = (BOM if bom else b"") + line.removesuffix("\r").encode(encoding)
+        end = _NEWLINE.search(found.text)
+        line, newline = (found.text[: end.start()], end[0]) if end else (found.text, "\n")
         return cls(
-            encoding=encoding,
-            bom=bom,
-            newline="\r\n" if newline and line.endswith("\r") else "\n",
-            final_newline=text.endswith(("\n", "\r")),
+            encoding=found.encoding,
+            mark=found.mark,
+            newline=newline[-2:],
+            final_newline=found.text.endswith(("\n", "\r")),
             delimiter=delimiter,
-            header=header,
+            header=found.mark + line.encode(found.encoding),
         )
-
-
-def decode(path: Path, content: bytes) -> tuple[str, bool, str]:
-    """The encoding, whether a byte order mark is there, and the text without it."""
-    bare = content.removeprefix(BOM)
-    for encoding in ENCODINGS:
-        try:
-            return encoding, bare is not content, bare.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    raise DataError(f"{path}: neither {' nor '.join(ENCODINGS)} text; save it as UTF-8")
 
 
 def delimiter_of(text: str) -> str:
@@ -76,15 +76,17 @@ def delimiter_of(text: str) -> str:
 
     def names(delimiter: str) -> int:
         try:
-            return len(next(_cells(text, delimiter), []))
+            return len(next((row for row in _cells(text, delimiter) if "".join(row).strip()), []))
         except csv.Error:  # quotes that make sense with another delimiter only
             return 0
 
     return max(DELIMITERS, key=names)
 
 
-def _cells(text: str, delimiter: str) -> Any:
-    return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+def _cells(text: str, delimiter: str, skip: bool = False) -> Any:
+    return csv.reader(
+        io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=skip, strict=True
+    )
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,9 @@ class Rows:
     `columns`  the cells of the header
     `lines`    (N,) int64: the line on which each row begins
     `ragged`   a complaint for each row with more or fewer cells than the header
+    `places`   (N + 1,) int64: which rows of the text they are, the header first; others are blank
+    `blank`    how many rows between and before them are blank
+    `skip`     whether spaces after a delimiter are left out, as quotes behind them ask for
     """
 
     text: str
@@ -101,6 +106,9 @@ class Rows:
     columns: tuple[str, ...]
     lines: Array
     ragged: tuple[str, ...]
+    places: Array
+    blank: int = 0
+    skip: bool = False
 
     def frame(self) -> pd.DataFrame:
         """(N, C) text. The rows must not be ragged."""
@@ -114,32 +122,46 @@ class Rows:
             keep_default_na=False,
             na_filter=False,
             skip_blank_lines=False,
-            nrows=1 + len(self.lines),
+            skipinitialspace=self.skip,
+            nrows=int(self.places[-1]) + 1,
             low_memory=False,
         )
-        body = whole.iloc[1:].reset_index(drop=True)
+        body = whole.iloc[self.places[1:]].reset_index(drop=True)
         body.columns = pd.Index(self.columns, dtype=object)
         return body
 
 
-def parse(path: Path, text: str, delimiter: str) -> Rows:
-    """The rows of a text, without the blank ones at the end.
+def parse(path: Path, text: str, delimiter: str, *, skip: bool = False) -> Rows:
+    """The rows of a text, without the blank ones.
+
+    skip: spaces between a delimiter and a quote are no part of the cell.
 
     Raises DataError for an empty text, and with the line for a quote that is left open.
     """
+    skip = skip and re.search(f'{re.escape(delimiter)} +"', text) is not None
     count = _count_quoted if '"' in text else _count_plain
-    lines, widths = count(path, text, delimiter)
-    if not len(lines):
+    lines, widths, full = count(path, text, delimiter, skip)
+    places = np.flatnonzero(full)
+    if not len(places):
         raise DataError(f"{path}: empty; a table begins with a line of column names")
-    header = next(_cells(text, delimiter))
-    odd = np.flatnonzero(widths != len(header))
-    ragged = _ragged(text, delimiter, odd, lines, len(header))
-    return Rows(text, delimiter, tuple(header), lines[1:], tuple(ragged))
+    header = next(itertools.islice(_cells(text, delimiter, skip), int(places[0]), None))
+    odd = places[widths[places] != len(header)]
+    ragged = _ragged(_cells(text, delimiter, skip), odd, lines, len(header))
+    return Rows(
+        text,
+        delimiter,
+        tuple(header),
+        lines[places[1:]],
+        tuple(ragged),
+        places,
+        int(places[-1]) + 1 - len(places),
+        skip,
+    )
 
 
-def _count_plain(_: Path, text: str, delimiter: str) -> tuple[Array, Array]:
-    """The line on which each row begins and its number of cells, of a text without quotes: each
-    line is a row."""
+def _count_plain(_: Path, text: str, delimiter: str, __: bool) -> tuple[Array, Array, Array]:
+    """The line on which each row begins, its number of cells, and whether it is not blank, of a
+    text without quotes: each line is a row."""
     data = text.encode()
     if b"\r" in data:
         data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
@@ -150,38 +172,38 @@ def _count_plain(_: Path, text: str, delimiter: str) -> tuple[Array, Array]:
     starts = np.concatenate([[0], ends[:-1] + 1]) if len(ends) else ends
     cuts = np.flatnonzero(letters == ord(delimiter))
     widths = np.diff(np.searchsorted(cuts, ends), prepend=0) + 1
-    widths[starts == ends] = 0
-    rows = len(ends)
-    while rows and widths[rows - 1] < 2 and not data[starts[rows - 1] :].decode().strip():
-        rows -= 1
-    return np.arange(1, rows + 1), widths[:rows]
+    full = starts != ends
+    widths[~full] = 0
+    first_letter = letters[np.minimum(starts, max(0, len(letters) - 1))]
+    for row in np.flatnonzero((widths == 1) & ((first_letter <= 32) | (first_letter > 127))):
+        full[row] = bool(data[starts[row] : ends[row]].decode().strip())
+    return np.arange(1, len(ends) + 1), widths, full
 
 
-def _count_quoted(path: Path, text: str, delimiter: str) -> tuple[Array, Array]:
+def _count_quoted(path: Path, text: str, delimiter: str, skip: bool) -> tuple[Array, Array, Array]:
     """The same of a text with quotes, in which a row may go over several lines."""
-    reader = _cells(text, delimiter)
-    widths, ends, rows = list[int](), [0], 0
+    reader = _cells(text, delimiter, skip)
+    widths, ends, full = list[int](), [0], list[bool]()
     try:
         for row in reader:
             widths.append(len(row))
             ends.append(reader.line_num)
-            if len(row) > 1 or "".join(row).strip():
-                rows = len(widths)
+            full.append(len(row) > 1 or bool("".join(row).strip()))
     except csv.Error as problem:
         where = f"{path}: line {ends[-1] + 1}"
         raise DataError(f"{where}: {problem}; is a quote left open in that row?") from problem
-    return np.array(ends[:rows], dtype=np.int64) + 1, np.array(widths[:rows], dtype=np.int64)
+    lines = np.array(ends[:-1], dtype=np.int64) + 1
+    return lines, np.array(widths, dtype=np.int64), np.array(full, dtype=bool)
 
 
-def _ragged(text: str, delimiter: str, rows: Array, lines: Array, width: int) -> list[str]:
+def _ragged(reader: Any, rows: Array, lines: Array, width: int) -> list[str]:
     if not len(rows):
         return []
     wanted = {*rows.tolist()}
     cells: dict[int, Sequence[str]] = {
-        row: found for row, found in enumerate(_cells(text, delimiter)) if row in wanted
+        row: found for row, found in enumerate(reader) if row in wanted
     }
     return [
-        f"line {lines[row]}: {len(found)} cells where the header has {width}: "
-        f"{first(found, 3) or 'blank'}"
+        f"line {lines[row]}: {len(found)} cells where the header has {width}: {first(found, 3)}"
         for row, found in cells.items()
     ]

@@ -15,8 +15,9 @@ import pandas as pd
 
 from comp.core import files
 from comp.core.errors import DataError, complain, did_you_mean, first, repeated, unreadable
+from comp.data.index.encodings import decode
 from comp.data.index.table_files import read_frame, unpack
-from comp.data.index.table_text import TextForm, decode, delimiter_of, parse
+from comp.data.index.table_text import TextForm, delimiter_of, parse
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +35,9 @@ class Table:
     path: Path
     lines: tuple[int, ...] = field(default=(), repr=False)
     form: TextForm = field(default_factory=TextForm)
+    notes: tuple[str, ...] = ()
+    order: tuple[str, ...] = ()
+    written: Mapping[str, Sequence[str]] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -77,32 +81,46 @@ def make_table(
 
 
 def read_table(path: Path) -> Table:
-    """The table in a file.
+    """The table in a file, its cells as they are: one that `comp` wrote, or a submission.
 
-    Text is UTF-8 (with or without a byte order mark) or cp949, cut at comma, tab or semicolon;
-    blank lines at its end are left out. Numbers of a Parquet file or a workbook become text as
-    Python prints them, empty cells the empty text.
+    Numbers of a Parquet file or a workbook become text as Python prints them, empty cells the empty
+    text; blank lines are left out. A table of a competition is read by
+    `comp.data.index.data_tables`.
 
     Raises DataError when the file is missing, damaged or no table, for a row that has more or fewer
     cells than the header (with its line), for column names that are empty or repeated, and where
     the library that reads the format is not installed.
     """
+    table = read_raw(path)
+    refuse_names(table)
+    return table
+
+
+def read_raw(path: Path, encoding: str | None = None, *, skip: bool = False) -> Table:
+    """The table in a file with the column names that it has, which may be empty or repeated.
+
+    encoding: see `comp.data.index.encodings.decode`; skip: see `parse`. Raises as `read_table`
+    does, but for names.
+    """
     path = Path(path)
     content = unpack(path, _read_bytes(path))
     frame = read_frame(path, content)
     if frame is not None:
-        complain(DataError, f"{path}: not a table:", _bad_names(list(frame.columns)))
         return Table(frame, path, tuple(range(2, len(frame) + 2)))
-    encoding, bom, text = decode(path, content)
-    delimiter = delimiter_of(text)
-    rows = parse(path, text, delimiter)
-    complain(
-        DataError,
-        f"{path}: not a table (cut at {delimiter!r}):",
-        [*_bad_names(rows.columns), *rows.ragged],
-    )
-    form = TextForm.of(text, encoding, bom, delimiter)
-    return Table(rows.frame(), path, tuple(rows.lines.tolist()), form)
+    found = decode(path, content, encoding)
+    delimiter = delimiter_of(found.text)
+    rows = parse(path, found.text, delimiter, skip=skip)
+    complain(DataError, f"{path}: not a table (cut at {delimiter!r}):", rows.ragged)
+    notes = [found.note] if found.note else []
+    notes += [f"{rows.blank} blank lines are left out"] if rows.blank else []
+    form = TextForm.of(found, delimiter)
+    return Table(rows.frame(), path, tuple(rows.lines.tolist()), form, tuple(notes))
+
+
+def refuse_names(table: Table) -> None:
+    """DataError for column names that are empty or repeated."""
+    cut = "" if table.form.header is None else f" (cut at {table.form.delimiter!r})"
+    complain(DataError, f"{table.path}: not a table{cut}:", _bad_names(list(table.frame.columns)))
 
 
 def table_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from comp.config.schema import AUTO_GROUP, DataConfig
-from comp.core.errors import DataError, complain, first
-from comp.data.index import file_match, labels
+from comp.core.errors import DataError, complain
+from comp.data.index import file_match, group_cells, labels
+from comp.data.index.data_tables import read_data_table, refuse_no_header, tell
 from comp.data.index.index import Index
-from comp.data.index.tables import Table, read_table
+from comp.data.index.tables import Table
 from comp.tasks.kinds import Task
 
 
@@ -27,12 +28,14 @@ def lacks(data: DataConfig) -> list[str]:
 def train(data: DataConfig, task: Task) -> Index:
     """The images that the table names. Raises DataError with all that is wrong."""
     root = Path(data.root)
-    table = read_table(root / data.train_csv)
+    table = read_data_table(root / data.train_csv, data, headless=True)
+    tell(table)
     read = labels.read_labels(table, data, task)
     complaints = list(read.complaints)
-    groups, ungrouped = _groups(table, data)
-    ids, unreadable = _ids(table, data, read.texts)
     listing = file_match.list_files(root / data.train_images, root)
+    refuse_no_header(table, data, listing)
+    ids, unreadable = _ids(table, data, read.texts, listing)
+    groups, ungrouped = _groups(table, data, ids)
     found, unfound = file_match.match(ids, listing)
     complaints = [*unreadable, *complaints, *ungrouped, *unfound]
     complain(DataError, f"{table.path}: not a table of training images:", complaints, shown=30)
@@ -41,22 +44,23 @@ def train(data: DataConfig, task: Task) -> Index:
     )
 
 
-def _ids(table: Table, data: DataConfig, notes: Sequence[str]) -> tuple[list[str], list[str]]:
+def _ids(
+    table: Table, data: DataConfig, notes: Sequence[str], listing: file_match.Listing
+) -> tuple[list[str], list[str]]:
     if data.id not in table.values:
         return [], [f"data.id: {table.no_column(data.id)}"]
     ids = table.values[data.id]
     complaints = [] if ids else ["no rows"]
-    complaints += file_match.bad_ids(ids, [f"line {line}" for line in table.lines])
+    complaints += file_match.bad_ids(ids, [f"line {line}" for line in table.lines], listing)
     return ids, complaints + file_match.repeated_rows(ids, table.lines, notes)
 
 
-def _groups(table: Table, data: DataConfig) -> tuple[list[str] | None, list[str]]:
+def _groups(
+    table: Table, data: DataConfig, ids: Sequence[str]
+) -> tuple[list[str] | None, list[str]]:
     if data.group in (None, AUTO_GROUP):
         return None, []
     if data.group not in table.values:
         return None, [f"data.group: {table.no_column(data.group)}"]
     cells = table.values[data.group]
-    empty = [line for cell, line in zip(cells, table.lines, strict=True) if not cell.strip()]
-    if not empty:
-        return cells, []
-    return cells, [f"{len(empty)} rows have no group in {data.group!r}: lines {first(empty)}"]
+    return group_cells.read_groups(cells, ids or cells, table.lines, data)

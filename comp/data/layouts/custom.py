@@ -10,7 +10,7 @@ import pandas as pd
 from comp.config.schema import JOINT, DataConfig
 from comp.core.errors import ConfigError, DataError, complain, repeated
 from comp.core.registry import guarded
-from comp.data.index import file_match, labels
+from comp.data.index import file_match, group_cells, labels
 from comp.data.index.index import Index
 from comp.data.index.tables import Table, make_table
 from comp.data.layouts.layouts import Layout
@@ -69,7 +69,9 @@ def _index(name: str, table: Table, data: DataConfig, task: Task) -> Index:
     complaints += found.complaints
     complaints += [f"no such file: {path}" for path in paths if not path.is_file()]
     groups = table.values.get(_GROUP)
-    if groups is not None and "" in groups:
-        complaints.append(f"{groups.count('')} rows have no group")
+    if groups is not None:
+        named = data.model_copy(update={"group": _GROUP})
+        groups, ungrouped = group_cells.read_groups(groups, ids, table.lines, named)
+        complaints += ungrouped
     complain(DataError, f"layout {name!r}: not a table of training images:", complaints, shown=30)
     return file_match.build_index(ids, paths, found.classes, found.target, groups)

@@ -29,9 +29,10 @@ import numpy as np
 from comp.config.schema import DataConfig
 from comp.core.errors import DataError, complain, did_you_mean, first, pick
 from comp.data.index import file_match
+from comp.data.index.data_tables import read_data_table, refuse_no_header, tell
 from comp.data.index.index import Index
 from comp.data.index.sample_rows import read_sample_rows, row_complaints
-from comp.data.index.tables import Table, read_table
+from comp.data.index.tables import Table
 from comp.data.layouts import (
     class_folders,
     coco,
@@ -107,7 +108,7 @@ def read_test(data: DataConfig, task: Task, classes: tuple[str, ...]) -> Index:
     folder = _layout(data).test_images(data)
     complain(DataError, _heading(data), file_match.no_folders(folder))
     listing = file_match.list_files(folder, Path(data.root))
-    ids, complaints = sample_ids(data, task, listing)
+    ids, complaints = sample_ids(data, task, listing, told=True)
     found, unfound = file_match.match(ids, listing)
     complain(DataError, _heading(data), [*complaints, *unfound], shown=30)
     return file_match.build_index(ids, [found[name] for name in ids], classes)
@@ -129,8 +130,8 @@ def in_both(
     try:
         listing = file_match.list_files(folder, Path(data.root))
         ids, _ = sample_ids(data, task, listing)
-        tables = (Path(data.root) / data.train_csv, data.id), (sample_path(data), data.id)
-        return train_test_overlap.complaints(find(index, ids, listing), *tables)
+        tables = Path(data.root) / data.train_csv, sample_path(data)
+        return train_test_overlap.complaints(find(index, ids, listing), data, *tables)
     except DataError:
         return []
 
@@ -186,40 +187,50 @@ def id_column(table: Table, data: DataConfig) -> str:
 
 
 def sample_ids(
-    data: DataConfig, task: Task, listing: file_match.Listing
+    data: DataConfig, task: Task, listing: file_match.Listing, *, told: bool = False
 ) -> tuple[list[str], list[str]]:
     """The ids of the test images in the sample submission, or of all where there is none; and
-    complaints about them."""
-    return (_mask_ids if task.spatial else _test_ids)(data, listing)
+    complaints about them.
 
-
-def _test_ids(data: DataConfig, listing: file_match.Listing) -> tuple[list[str], list[str]]:
-    """The ids in the first column of a sample, and complaints about them."""
+    told: whether to say what was interpreted in the sample.
+    """
     sample = sample_path(data)
-    if sample is None:
+    table = None if sample is None else read_data_table(sample, data)
+    if told and table is not None:
+        tell(table)
+    return (_mask_ids if task.spatial else _test_ids)(data, listing, table)
+
+
+def _test_ids(
+    data: DataConfig, listing: file_match.Listing, table: Table | None
+) -> tuple[list[str], list[str]]:
+    """The ids in the first column of a sample, and complaints about them."""
+    if table is None:
         ids = [name for name, _ in listing.images]
         complaints = [] if ids else [f"{listing.folder}: no images"]
         return ids, complaints + file_match.bad_ids(ids, [str(listing.folder)] * len(ids))
-    table = read_table(sample)
+    refuse_no_header(table, data, listing)
+    sample = table.path
     ids = table.values[id_column(table, data)]
     places = [f"{sample}, line {line}" for line in table.lines]
     complaints = [] if ids else [f"{sample}: no rows: no image is listed"]
-    complaints += file_match.bad_ids(ids, places)
+    complaints += file_match.bad_ids(ids, places, listing)
     return ids, complaints + [
         f"{sample}: {line}" for line in file_match.repeated_rows(ids, table.lines)
     ]
 
 
-def _mask_ids(data: DataConfig, listing: file_match.Listing) -> tuple[list[str], list[str]]:
+def _mask_ids(
+    data: DataConfig, listing: file_match.Listing, table: Table | None
+) -> tuple[list[str], list[str]]:
     """The images that a sample of masks lists, and complaints about them."""
-    sample = sample_path(data)
-    if sample is None:
-        return _test_ids(data, listing)
-    table = read_table(sample)
+    if table is None:
+        return _test_ids(data, listing, table)
+    sample = table.path
     rows = read_sample_rows(table, id_column(table, data), lambda name: bool(listing.find(name)))
     ids = list(rows.ids)
     complaints = [] if ids else [f"{sample}: no rows: no image is listed"]
-    complaints += file_match.bad_ids(ids, [str(sample)] * len(ids))
+    complaints += file_match.bad_ids(ids, [str(sample)] * len(ids), listing)
     return ids, complaints + [
         f"{sample}: {line}" for line in row_complaints(rows, None, table.lines)
     ]

@@ -19,10 +19,11 @@ from pathlib import Path, PurePosixPath
 
 from comp.config.schema import JOINT, DataConfig
 from comp.core.errors import DataError, complain, first
-from comp.data.index import file_match, labels
+from comp.data.index import file_match, group_cells, labels
 from comp.data.index.bins import bin_names
+from comp.data.index.data_tables import read_data_table, tell
 from comp.data.index.index import Index
-from comp.data.index.tables import Table, read_table
+from comp.data.index.tables import Table
 from comp.tasks.kinds import Task
 
 TEST_IMAGES, TEST_TABLE = "eval/images", "eval/info.csv"
@@ -44,17 +45,19 @@ def lacks(data: DataConfig) -> list[str]:
 def train(data: DataConfig, task: Task) -> Index:
     """A row for each photo, grouped by person. Raises DataError with all that is wrong."""
     data = _with_defaults(data)
-    people = read_table(Path(data.root) / _TABLE)
+    people = read_data_table(Path(data.root) / _TABLE, data, headless=True)
+    tell(people)
     group = data.group or data.id
     lost = [people.no_column(name) for name in (_FOLDER, group) if name not in people.values]
     complain(DataError, f"{people.path}: not a table of training images:", lost)
     listing = file_match.list_files(Path(data.root) / _IMAGES, Path(data.root))
     photos, paths, complaints = _photos(people, listing)
     read = labels.read_labels(photos, data, task, _classes(data))
-    complaints += read.complaints
-    complain(DataError, f"{people.path}: not a table of training images:", complaints, shown=30)
     ids = photos.values["photo"]
-    return file_match.build_index(ids, paths, read.classes, read.target, photos.values[group])
+    groups, ungrouped = group_cells.read_groups(photos.values[group], ids, photos.lines, data)
+    complaints += [*read.complaints, *ungrouped]
+    complain(DataError, f"{people.path}: not a table of training images:", complaints, shown=30)
+    return file_match.build_index(ids, paths, read.classes, read.target, groups)
 
 
 def _with_defaults(data: DataConfig) -> DataConfig:

@@ -19,10 +19,11 @@ from comp.core.errors import DataError, complain, first
 from comp.core.progress import say
 from comp.data.images.header import image_size
 from comp.data.index import file_match
+from comp.data.index.data_tables import read_data_table, refuse_no_header, tell
 from comp.data.index.index import Index
 from comp.data.index.masks import Masks
 from comp.data.index.sample_rows import SampleRows, read_sample_rows, row_complaints
-from comp.data.index.tables import Table, read_table
+from comp.data.index.tables import Table
 from comp.data.masks import rle
 from comp.data.masks.form import MaskForm
 from comp.data.masks.sources import RunsSource
@@ -45,8 +46,10 @@ def lacks(data: DataConfig) -> list[str]:
 def train(data: DataConfig, task: Task) -> Index:
     """The images of the folder, with the masks of the table."""
     root = Path(data.root)
-    table = read_table(root / data.train_csv)
+    table = read_data_table(root / data.train_csv, data, headless=True)
+    tell(table)
     listing = file_match.list_files(root / data.train_images, root)
+    refuse_no_header(table, data, listing)
     complaints: list[str] = []
     if data.group not in (None, AUTO_GROUP):
         complaints.append("data.group: not for this layout; use auto, or null")
@@ -83,7 +86,7 @@ def read_masks(
 ) -> Masks:
     """The masks of `ids`, from a table like that of the training images, which calls the classes
     `codes`; without codes by their names."""
-    table = read_table(path)
+    table = read_data_table(path, data)
     complaints: list[str] = []
     cells = _cells(table, data, listing, complaints)
     found, unfound = file_match.match(list(ids), listing)

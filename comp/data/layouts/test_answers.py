@@ -11,8 +11,9 @@ import numpy as np
 from comp.config.schema import DataConfig
 from comp.core.errors import DataError, complain, first
 from comp.data.index import file_match, labels
+from comp.data.index.data_tables import read_data_table
 from comp.data.index.masks import Masks
-from comp.data.index.tables import Table, read_table
+from comp.data.index.tables import Table
 from comp.data.layouts import coco, rle_table
 from comp.data.layouts.layouts import id_column, open_root, test_folder
 from comp.tasks.kinds import Task
@@ -30,7 +31,7 @@ def read_answers(
     """
     if data.test_answers is None:
         return None
-    table = read_table(open_root(data) / data.test_answers)
+    table = read_data_table(open_root(data) / data.test_answers, data)
     key = id_column(table, data)
     ids = table.values[key]
     complaints = file_match.repeated_rows(ids, table.lines)

@@ -11,9 +11,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from comp.config.schema import DataConfig
+from comp.data.index.data_tables import read_data_table
 from comp.data.index.file_match import Listing
 from comp.data.index.index import Index
-from comp.data.index.tables import read_table
 
 
 @dataclass(frozen=True)
@@ -77,15 +78,15 @@ def _equal(a: Path, b: Path) -> bool:
 
 
 def complaints(
-    pairs: Sequence[SharedImage], train: tuple[Path, str], test: tuple[Path | None, str]
+    pairs: Sequence[SharedImage], data: DataConfig, train: Path, test: Path | None
 ) -> list[str]:
     """A complaint for each shared image, with both rows and both files.
 
-    train, test: the table of each part, which need not be there, and its column of ids.
+    train, test: the table of each part, which need not be there.
     """
     if not pairs:
         return []
-    train_rows, test_rows = _places(*train), _places(*test)
+    train_rows, test_rows = _places(train, data), _places(test, data)
     return [
         f"the training id {p.train_id!r} ({train_rows.get(p.train_id, '')}{p.train}) is the test "
         f"id {p.test_id!r} ({test_rows.get(p.test_id, '')}{p.test})"
@@ -93,10 +94,10 @@ def complaints(
     ]
 
 
-def _places(path: Path | None, column: str) -> dict[str, str]:
+def _places(path: Path | None, data: DataConfig) -> dict[str, str]:
     """Where each id stands in a table; nothing where there is none."""
     if path is None or not path.is_file():
         return {}
-    table = read_table(path)
-    ids = table.values.get(column, table.values[table.columns[0]])
+    table = read_data_table(path, data)
+    ids = table.values.get(data.id, table.values[table.columns[0]])
     return {name: f"{path}, line {n}: " for name, n in zip(ids, table.lines, strict=True)}

@@ -10,8 +10,9 @@ import numpy as np
 
 from comp.core import checksums
 from comp.core.errors import ConfigError, DataError, complain, did_you_mean, first, pick, repeated
+from comp.data.index.data_tables import read_data_table, tell
 from comp.data.index.file_match import IMAGE_SUFFIXES
-from comp.data.index.tables import Table, read_table
+from comp.data.index.tables import Table
 from comp.ensemble.blend import aligned
 from comp.inference.predictions import Predictions
 from comp.stages.ensembling.members import (
@@ -39,8 +40,9 @@ def added_model(ground: Ground, path: Path, kind: str = "auto") -> Model:
     Raises DataError for what cannot be read, PredictionsError for ids that are missing or unknown,
     ConfigError for an unknown kind and for labels where the metric wants probabilities.
     """
-    table = read_table(path)
     data, task, classes = ground.experiment.data, ground.experiment.task, ground.index.classes
+    table = read_data_table(path, data.model_copy(update={"columns": ()}))
+    tell(table)
     key = data.id if data.id in table.columns else table.columns[0]
     answers = [name for name in table.columns if name not in (key, _PART)]
     kind = _kind_of(table, answers, classes) if kind == "auto" else kind

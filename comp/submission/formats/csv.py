@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, ClassVar, Self
 import numpy as np
 
 from comp.core.errors import SubmissionError, complain, first, repeated
-from comp.data.index.tables import Table, read_table
+from comp.data.index.data_tables import read_any
+from comp.data.index.tables import Table
 from comp.submission.diff import Diff
 from comp.submission.formats.cells import Cells, make_cells
 from comp.submission.formats.delimited import form_warnings, read_delimited
@@ -40,7 +41,7 @@ class CsvFormat:
     def read_sample(cls, competition: Competition) -> Self:
         data = competition.data
         if competition.sample is not None:
-            sample = read_sample(competition.sample, data.id)
+            sample = read_sample(competition.sample, data.id, data, competition.classes)
         else:
             sample = make_sample(data.id, data.target or ("label",), competition.test.ids)
         cells = make_cells(
@@ -88,7 +89,7 @@ class CsvFormat:
 
     @staticmethod
     def diff(one: Path, two: Path, id_column: str | None) -> Diff | None:
-        return _compare(read_table(one), read_table(two), id_column)
+        return _compare(read_any(one), read_any(two), id_column)
 
 
 def _rows_of(sample: Sample, ids: Sequence[str]) -> Array:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
+import re
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
 from comp.core.errors import SubmissionError, first, repeated, unreadable
-from comp.data.index.table_text import BOM
+from comp.data.index.data_tables import bare, header_names
+from comp.data.index.encodings import MARKS
 from comp.submission.sample import Sample
+
+_MARK = defaultdict(bytes, {name: mark for mark, name in MARKS})
 
 # Header, number of rows, numbers of the lines with too few or many cells, and the columns.
 _Parsed = tuple[list[str], int, list[int], dict[str, tuple[str, ...]]]
@@ -23,10 +28,15 @@ def read_delimited(path: Path, sample: Sample) -> tuple[dict[str, tuple[str, ...
     """
     form = sample.form
     try:
-        text = _read_bytes(path).removeprefix(BOM).decode(form.encoding)
+        text = _read_bytes(path).removeprefix(_MARK[form.encoding]).decode(form.encoding)
+        if form.headless:
+            text = form.delimiter.join(sample.columns) + "\n" + text
         header, rows, odd, columns = _plain(text, form.delimiter) or _any(text, form.delimiter)
     except (UnicodeDecodeError, csv.Error) as problem:
         return {}, [f"not a {form.encoding} table: {problem}"]
+    names = header_names(header, sample.columns)
+    columns = {name: columns[cell] for name, cell in zip(names, header, strict=True)}
+    header = names
     complaints = _column_complaints(header, sample)
     if rows != len(sample.ids):
         complaints.append(f"Submission must have {len(sample.ids)} rows; it has {rows}")
@@ -45,11 +55,14 @@ def read_delimited(path: Path, sample: Sample) -> tuple[dict[str, tuple[str, ...
 def form_warnings(path: Path, sample: Sample) -> list[str]:
     """How the bytes around the cells differ from the sample's; sites read them all the same."""
     out = []
-    line = _read_bytes(path).split(b"\n", 1)[0]
-    if line.startswith(BOM) != sample.form.bom:
-        has, other = ("a", "none") if line.startswith(BOM) else ("no", "one")
-        out.append(f"the file has {has} byte order mark, the sample has {other}")
-    if line.endswith(b"\r") != (sample.form.newline == "\r\n"):
+    content, mark = _read_bytes(path), _MARK[sample.form.encoding]
+    has = bool(mark) and content.startswith(mark)
+    if has != sample.form.bom:
+        said, other = ("a", "none") if has else ("no", "one")
+        out.append(f"the file has {said} byte order mark, the sample has {other}")
+    text = content.removeprefix(mark).decode(sample.form.encoding, errors="replace")
+    newline = re.search(r"\r?\n|\r", text)
+    if newline and newline[0] != sample.form.newline:
         out.append(f"lines do not end as in the sample ({sample.form.newline!r})")
     return out
 
@@ -98,6 +111,9 @@ def _column_complaints(header: Sequence[str], sample: Sample) -> list[str]:
 
 
 def _id_complaints(ids: Sequence[str], sample: Sample) -> list[str]:
+    if tuple(ids) in (sample.ids, sample.id_cells):
+        return []
+    ids = [*map(bare, ids)] if sample.id_cells else ids
     if tuple(ids) == sample.ids:
         return []
     wanted, found = set(sample.ids), set(ids)

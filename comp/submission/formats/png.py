@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from comp.core.errors import SubmissionError, first, repeated, unreadable
+from comp.data.index.path_ends import path_id
 from comp.data.masks import rle
 from comp.submission.diff import Diff
 from comp.submission.formats.format import Answers, Array, Columns, Competition
@@ -54,7 +55,8 @@ class PngFormat:
         return self.content.exclusive and len(self.content.classes) > 1
 
     def _names(self, image: str) -> list[str]:
-        stem, classes = str(Path(image).with_suffix("")), self.content.classes
+        path = Path(*(part for part in path_id(image).parts if part != ".."))
+        stem, classes = path.with_suffix("").as_posix(), self.content.classes
         if self.content.exclusive or len(classes) == 1:
             return [f"{stem}.png"]
         return [f"{name}/{stem}.png" for name in classes]

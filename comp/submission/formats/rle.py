@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 from comp.core.errors import DataError, SubmissionError, complain, first
+from comp.data.index.data_tables import is_usage, read_any, read_data_table
 from comp.data.index.sample_rows import read_sample_rows, row_complaints
-from comp.data.index.tables import Table, read_table
+from comp.data.index.tables import Table
 from comp.data.masks import rle
 from comp.submission.diff import Diff
 from comp.submission.formats.cells import listed
@@ -35,17 +36,18 @@ class RleFormat:
         path, codes = competition.sample, competition.codes
         if path is None:
             return cls(*own_rows(competition))
-        table = read_table(path)
+        table = read_data_table(path, competition.data)
         key = competition.data.id if competition.data.id in table.columns else table.columns[0]
         rows = read_sample_rows(table, key, set(competition.test.ids).__contains__)
         complaints = row_complaints(rows, codes)
         if None in rows.codes and len(codes) > 1:
             complaints.append(f"its rows name no class, and there are {len(codes)}: {first(codes)}")
-        rest = [name for name in table.columns if name != key]
+        usage = [name for name in table.columns if is_usage(table, name)]
+        rest = [name for name in table.columns if name != key and name not in usage]
         if not rest:
             complaints.append(f"only one column, {key!r}; a column of run lengths is needed")
         complain(DataError, f"{path}: not a sample of masks:", complaints)
-        return cls(sample_of(table, key, rest[:-1]), mask_rows(competition, rows))
+        return cls(sample_of(table, key, [*rest[:-1], *usage]), mask_rows(competition, rows))
 
     def write(self, path: Path, answers: Iterable[Answers]) -> tuple[Columns, int]:
         found: Found = {}
@@ -85,7 +87,7 @@ class RleFormat:
 
     @staticmethod
     def diff(one: Path, two: Path, id_column: str | None) -> Diff | None:
-        tables = read_table(one), read_table(two)
+        tables = read_any(one), read_any(two)
         if not all(map(_has_runs, tables)):
             return None
         keys = [id_column if id_column in t.columns else t.columns[0] for t in tables]

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from layout_toys import files_of, lay, refusal, touch
 
+from comp.data.index.file_match import list_files
 from comp.data.layouts.layouts import read_index
 from comp.tasks.kinds import TASKS
 
@@ -110,3 +111,56 @@ def test_files_that_differ_in_case_are_two_images(tmp_path):
 def test_the_suffix_goes_before_the_case(tmp_path):
     data = lay(tmp_path, "y.jpg,a\nz,b\n", ["Y.jpg", "Y.png", "z.png"])
     assert files_of(read_index(data, TASKS["binary"])) == {"y.jpg": "Y.jpg", "z": "z.png"}
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("train\\a\\x.png", "a/x.png"),
+        (".\\train\\x.png", "x.png"),
+        ("./train/x.png", "x.png"),
+        ("train/x.png", "x.png"),
+        ("./train/../train/x", "x.png"),
+        ("a\\x.png", "a/x.png"),
+        ("C:\\Users\\Kim\\data\\train\\x.png", "x.png"),
+        ("/kaggle/input/letters/train/a/x.png", "a/x.png"),
+        ("/kaggle/input/letters/all/x.png", "x.png"),
+        ("../input/letters/train/x.jpg", "x.png"),
+        ("file:///data/train/two%20words.png", "two words.png"),
+        ("https://host/train/x.png?raw=1", "x.png"),
+        ("two%20words.png", "two words.png"),
+        ("/data/TRAIN/X.PNG", "x.png"),
+        ("1.0", "0001.png"),
+        ("7.00", "7.png"),
+    ],
+)
+def test_a_path_of_elsewhere_means_the_file_with_that_end_and_it_is_told(
+    tmp_path, capsys, name, file
+):
+    index = read_index(lay(tmp_path, f"{name},a\nother,b\n", [file, "other.png"]), TASKS["binary"])
+    assert files_of(index)[name] == Path(file).name
+    assert (f"{name!r} is " in capsys.readouterr().err) == (name != "train/x.png")
+
+
+def test_of_files_with_one_name_the_longest_end_is_meant(tmp_path):
+    table = "/kaggle/input/train/a/x.png,a\n/kaggle/input/train/b/x.png,b\n"
+    index = read_index(lay(tmp_path, table, ["a/x.png", "b/x.png"]), TASKS["binary"])
+    assert [path.parent.name for path in index.paths] == ["a", "b"]
+    assert "may mean a/x.png or b/x.png" in refusal(
+        lay(tmp_path, "/kaggle/c/x.png,a\ny,b\n", ["a/x.png", "b/x.png", "y.png"])
+    )
+
+
+@pytest.mark.parametrize("name", ["/home/a/test/x.png", "test/x.png", "test\\x.png"])
+def test_a_path_of_another_folder_of_the_data_is_not_the_file_of_this_one(tmp_path, name):
+    touch(tmp_path, "test/x.png")
+    message = refusal(lay(tmp_path, f"{name},a\ny,b\n", ["x.png", "y.png"]))
+    assert f"1 of 2 ids have no image in {tmp_path / 'train'}: {name!r}" in message
+
+
+def test_the_files_of_a_folder_of_a_listing(tmp_path):
+    touch(tmp_path, "a/b/x.png", "ab/x.png", "x.png")
+    whole = list_files(tmp_path)
+    assert [name for name, _ in whole.within("a").files] == ["b/x.png"]
+    assert whole.within(".") is whole
+    assert whole.within("ab").find("ab/x.png") == [tmp_path / "ab/x.png"]

@@ -36,11 +36,17 @@ def test_unknown_columns_name_the_nearest(tmp_path):
     assert "data.target names no column" in message
 
 
-def test_groups_are_text_and_never_empty(tmp_path):
+def test_groups_are_text_and_an_empty_one_is_a_group_of_its_own(tmp_path, capsys):
     data = several(tmp_path, "id,label,g\nq,1,01\np,0,1\n", None, group="g")
     assert read_index(data, TASKS["binary"]).groups == ("1", "01")
-    data = several(tmp_path, "id,label,g\nq,1,\np,0,1\n", None, group="g")
-    assert "1 rows have no group in 'g': lines 2" in refusal(data)
+    data = several(tmp_path, "id,label,g\nq,1,\np,0, \nr,1,q\n", None, group="g")
+    (tmp_path / "train" / "r.png").write_bytes(b"")
+    assert read_index(data, TASKS["binary"]).groups == ("p", "q_", "q")
+    assert (
+        "2 rows have no group in 'g': lines 2, 3; each is a group of its" in capsys.readouterr().err
+    )
+    refused = data.model_copy(update={"group_blank": "refuse"})
+    assert "2 rows have no group in 'g': lines 2, 3; give them one, or set" in refusal(refused)
 
 
 def test_the_order_of_rows_does_not_matter(tmp_path):

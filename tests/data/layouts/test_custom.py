@@ -116,7 +116,6 @@ def test_all_complaints_come_at_once(tmp_path: Path) -> None:
         "the id 'a' is in several rows",
         "1 rows have no label: lines 2",
         f"no such file: {tmp_path / 'one/z.png'}",
-        "2 rows have no group",
     ]
 
 
