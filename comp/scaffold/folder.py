@@ -12,7 +12,7 @@ from typing import Any
 from comp.data.index import file_match
 from comp.data.index.tables import Table
 from comp.scaffold.columns import id_column
-from comp.scaffold.left_out import may_be_table, open_table, other_files
+from comp.scaffold.open_tables import may_be_table, open_table, other_files
 from comp.tasks.kinds import Task
 from comp.tasks.starters import metric_of_probs
 
