@@ -15,6 +15,7 @@ from comp.data.folds.plan import ALWAYS, FoldPlan
 from comp.data.index.data_tables import read_data_table
 from comp.data.index.file_match import IMAGE_SUFFIXES
 from comp.data.index.index import Index
+from comp.data.index.long_rows import image_of
 
 Array = np.ndarray[Any, Any]
 
@@ -35,7 +36,9 @@ def column_folds(data: DataConfig, index: Index) -> tuple[Array, tuple[str, ...]
     for key, name in (("id", data.id), ("fold", str(data.fold))):
         if name not in table.values:
             raise DataError(f"{path}: data.{key}: {table.no_column(name)}")
-    cell = dict(zip(table.values[data.id], table.values[str(data.fold)], strict=True))
+    known = {*index.ids}
+    images = [image_of(name, data, known.__contains__) for name in table.values[data.id]]
+    cell = dict(zip(images, table.values[str(data.fold)], strict=True))
     cells = [cell[name].strip() for name in index.ids]
     values = tuple(sorted({*cells} - _ONLY_TRAIN, key=_natural))
     if not values or len(values) > max(2, len(index) // 2):

@@ -46,7 +46,8 @@ def read_data_table(path: Path, data: DataConfig, *, headless: bool = False) -> 
     `data.columns` on its first line has no header for certain; else that line must look like data.
     Raises as `read_table` does.
     """
-    named = [data.id, *data.target, data.group, data.fold, data.rle_class, *data.columns]
+    named = [data.id, *data.target, data.group, data.fold, data.rle_class, data.class_column]
+    named += data.columns
     table = read_raw(path, data.encoding, skip=True)
     line = [bare(str(cell)) for cell in table.frame.columns]
     if data.columns and not {*line} & {*data.columns}:

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from comp.config.schema import AUTO_GROUP, DataConfig
 from comp.core.errors import DataError, complain
-from comp.data.index import file_match, group_cells, labels
+from comp.data.index import file_match, group_cells
 from comp.data.index.data_tables import read_data_table, refuse_no_header, tell
 from comp.data.index.index import Index
+from comp.data.index.long_rows import read_rows
 from comp.data.index.tables import Table
 from comp.tasks.kinds import Task
 
@@ -30,15 +31,18 @@ def train(data: DataConfig, task: Task) -> Index:
     root = Path(data.root)
     table = read_data_table(root / data.train_csv, data, headless=True)
     tell(table)
-    read = labels.read_labels(table, data, task)
-    complaints = list(read.complaints)
     listing = file_match.list_files(root / data.train_images, root)
     refuse_no_header(table, data, listing)
+    table, read = read_rows(table, data, task, lambda name: bool(listing.find(name)))
+    heading = f"{table.path}: not a table of training images:"
+    if data.rows != "image":  # else the rows of an image would be complaints too
+        complain(DataError, heading, read.complaints, shown=30)
+    complaints = list(read.complaints)
     ids, unreadable = _ids(table, data, read.texts, listing)
     groups, ungrouped = _groups(table, data, ids)
     found, unfound = file_match.match(ids, listing)
     complaints = [*unreadable, *complaints, *ungrouped, *unfound]
-    complain(DataError, f"{table.path}: not a table of training images:", complaints, shown=30)
+    complain(DataError, heading, complaints, shown=30)
     return file_match.build_index(
         ids, [found[name] for name in ids], read.classes, read.target, groups
     )
@@ -52,7 +56,13 @@ def _ids(
     ids = table.values[data.id]
     complaints = [] if ids else ["no rows"]
     complaints += file_match.bad_ids(ids, [f"line {line}" for line in table.lines], listing)
-    return ids, complaints + file_match.repeated_rows(ids, table.lines, notes)
+    twice = file_match.repeated_rows(ids, table.lines, notes)
+    if twice and len({*ids}) < len({*zip(ids, notes, strict=False)}):
+        twice.append(
+            "ids with different labels: if each row is one label of an image, set task: multilabel "
+            "and data.rows: label; else keep the right rows only"
+        )
+    return ids, complaints + twice
 
 
 def _groups(

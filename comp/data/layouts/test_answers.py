@@ -12,6 +12,7 @@ from comp.config.schema import DataConfig
 from comp.core.errors import DataError, complain, first
 from comp.data.index import file_match, labels
 from comp.data.index.data_tables import read_data_table
+from comp.data.index.long_rows import read_rows
 from comp.data.index.masks import Masks
 from comp.data.index.tables import Table
 from comp.data.layouts import coco, rle_table
@@ -33,12 +34,12 @@ def read_answers(
         return None
     table = read_data_table(open_root(data) / data.test_answers, data)
     key = id_column(table, data)
+    table, read = _answers(table, key, data, task, classes, {*test_ids})
     ids = table.values[key]
     complaints = file_match.repeated_rows(ids, table.lines)
     missing = sorted({*test_ids} - {*ids})
     if missing:
         complaints.append(f"{len(missing)} test ids have no answer: {first(missing)}")
-    read = _answers(table, key, data, task, classes)
     complain(DataError, f"{table.path}: not the answers:", [*complaints, *read.complaints])
     assert read.target is not None
     place = {name: row for row, name in enumerate(ids)}
@@ -46,18 +47,24 @@ def read_answers(
 
 
 def _answers(
-    table: Table, key: str, data: DataConfig, task: Task, classes: tuple[str, ...]
-) -> labels.Labels:
+    table: Table,
+    key: str,
+    data: DataConfig,
+    task: Task,
+    classes: tuple[str, ...],
+    test_ids: set[str],
+) -> tuple[Table, labels.Labels]:
+    """The table with a row for each image, and what it answers."""
     if data.target:
-        return labels.read_labels(table, data, task, classes)
+        return read_rows(table, data, task, test_ids.__contains__, classes)
     rest = [name for name in table.columns if name != key]
     if len(rest) != 1:
-        return labels.Labels((), None, (f"which column is the answer? {first(rest)}",))
+        return table, labels.Labels((), None, (f"which column is the answer? {first(rest)}",))
     texts = table.values[rest[0]]
     numbers = {str(number): name for number, name in enumerate(classes)}
     if not {*texts} & {*classes}:
         texts = [numbers.get(text, text) for text in texts]
-    return labels.number(texts, table.lines, task, known=classes)
+    return table, labels.number(texts, table.lines, task, known=classes)
 
 
 def read_true_masks(
