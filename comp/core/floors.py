@@ -30,6 +30,7 @@ DATA = {
     "cache": "images and masks decoded once, mapped into memory",
     "folds": "fold plans, groups, subsets",
     "layouts": "where a competition keeps images, labels and masks",
+    "labels": "what label columns say: classes, targets, unknown cells",
     "masks": "masks from polygons, run lengths and files",
     "images": "decoding, resizing, geometry",
     "index": "ids, paths, targets, groups; the tables that name them",

@@ -15,7 +15,7 @@ from comp.data.folds.plan import ALWAYS, FoldPlan
 from comp.data.index.data_tables import read_data_table
 from comp.data.index.file_match import IMAGE_SUFFIXES
 from comp.data.index.index import Index
-from comp.data.index.long_rows import image_of
+from comp.data.labels.long_rows import image_of
 
 Array = np.ndarray[Any, Any]
 

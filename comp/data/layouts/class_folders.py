@@ -8,8 +8,9 @@ from pathlib import Path
 
 from comp.config.schema import AUTO_GROUP, DataConfig
 from comp.core.errors import DataError, complain, first
-from comp.data.index import file_match, labels
+from comp.data.index import file_match
 from comp.data.index.index import Index
+from comp.data.labels import labels
 from comp.data.layouts.mask_files import index_of
 from comp.data.masks.file_source import FileSource
 from comp.data.masks.form import MaskForm

@@ -13,8 +13,8 @@ from comp.core.errors import DataError, complain
 from comp.data.index import file_match, group_cells
 from comp.data.index.data_tables import read_data_table, refuse_no_header, tell
 from comp.data.index.index import Index
-from comp.data.index.long_rows import read_rows
 from comp.data.index.tables import Table
+from comp.data.labels.long_rows import read_rows
 from comp.tasks.kinds import Task
 
 

@@ -10,9 +10,10 @@ import pandas as pd
 from comp.config.schema import JOINT, DataConfig
 from comp.core.errors import ConfigError, DataError, complain, repeated
 from comp.core.registry import guarded
-from comp.data.index import file_match, group_cells, labels
+from comp.data.index import file_match, group_cells
 from comp.data.index.index import Index
 from comp.data.index.tables import Table, make_table
+from comp.data.labels import labels
 from comp.data.layouts.layouts import Layout
 from comp.tasks.kinds import Task
 

@@ -19,11 +19,12 @@ from pathlib import Path, PurePosixPath
 
 from comp.config.schema import JOINT, DataConfig
 from comp.core.errors import DataError, complain, first
-from comp.data.index import file_match, group_cells, labels
-from comp.data.index.bins import bin_names
+from comp.data.index import file_match, group_cells
 from comp.data.index.data_tables import read_data_table, tell
 from comp.data.index.index import Index
 from comp.data.index.tables import Table
+from comp.data.labels import labels
+from comp.data.labels.bins import bin_names
 from comp.tasks.kinds import Task
 
 TEST_IMAGES, TEST_TABLE = "eval/images", "eval/info.csv"

@@ -10,11 +10,12 @@ import numpy as np
 
 from comp.config.schema import DataConfig
 from comp.core.errors import DataError, complain, first
-from comp.data.index import file_match, labels
+from comp.data.index import file_match
 from comp.data.index.data_tables import read_data_table
-from comp.data.index.long_rows import read_rows
 from comp.data.index.masks import Masks
 from comp.data.index.tables import Table
+from comp.data.labels import labels
+from comp.data.labels.long_rows import read_rows
 from comp.data.layouts import coco, rle_table
 from comp.data.layouts.layouts import id_column, open_root, test_folder
 from comp.tasks.kinds import Task

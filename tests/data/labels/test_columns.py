@@ -7,7 +7,7 @@ import pytest
 from layout_toys import refusal, several, touch
 
 from comp.config.schema import DataConfig
-from comp.data.index.columns import means, number_of, zero_or_one
+from comp.data.labels.columns import means, number_of, zero_or_one
 from comp.data.layouts.layouts import read_index
 from comp.tasks.kinds import TASKS
 

@@ -15,9 +15,9 @@ import numpy as np
 from comp.config.schema import AUTO_GROUP, DataConfig
 from comp.core.errors import did_you_mean, first
 from comp.core.progress import note
-from comp.data.index.columns import read_zero_one
-from comp.data.index.labels import Labels, mark, read_labels, sort_classes
 from comp.data.index.tables import Table, make_table
+from comp.data.labels.columns import read_zero_one
+from comp.data.labels.labels import Labels, mark, read_labels, sort_classes
 from comp.tasks.counts import UNKNOWN
 from comp.tasks.kinds import Task
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from layout_toys import refusal, several
 
-from comp.data.index.label_lists import are_lists, split_cells
+from comp.data.labels.lists import are_lists, split_cells
 
 
 @pytest.mark.parametrize(

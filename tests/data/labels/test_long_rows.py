@@ -10,7 +10,7 @@ from layout_toys import refusal, touch
 from comp.config.schema import DataConfig
 from comp.data.folds.external_folds import column_folds
 from comp.data.index.index import Index
-from comp.data.index.long_rows import split_id
+from comp.data.labels.long_rows import split_id
 from comp.data.layouts.layouts import read_index
 from comp.data.layouts.test_answers import read_answers
 from comp.tasks.kinds import TASKS

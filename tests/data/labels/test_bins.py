@@ -7,9 +7,9 @@ from toys import toy_tree
 from comp.config.loading import make_config
 from comp.config.schema import DataConfig
 from comp.core.errors import ConfigError
-from comp.data.index.bins import bin_names, measured, to_bins
-from comp.data.index.labels import read_labels
 from comp.data.index.tables import read_table
+from comp.data.labels.bins import bin_names, measured, to_bins
+from comp.data.labels.labels import read_labels
 from comp.data.layouts.layouts import read_index
 from comp.tasks.kinds import TASKS
 

@@ -12,10 +12,10 @@ import numpy as np
 from comp.config.schema import JOINT, DataConfig
 from comp.core.errors import did_you_mean, first
 from comp.core.progress import note
-from comp.data.index.bins import bin_names, measured, to_bins
-from comp.data.index.columns import means, one_of_columns, read_zero_one
-from comp.data.index.label_lists import are_lists, split_cells
 from comp.data.index.tables import Table
+from comp.data.labels.bins import bin_names, measured, to_bins
+from comp.data.labels.columns import means, one_of_columns, read_zero_one
+from comp.data.labels.lists import are_lists, split_cells
 from comp.tasks.counts import UNKNOWN
 from comp.tasks.kinds import Task
 
