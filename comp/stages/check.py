@@ -22,6 +22,7 @@ from comp.data.index.index import Index
 from comp.data.layouts.embedded_sample import ensure_sample
 from comp.data.layouts.layouts import read_index, read_test
 from comp.stages.experiment import Experiment
+from comp.stages.submission import form_problems
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,19 @@ def _read(experiment: Experiment) -> tuple[Index, Index, list[Finding]]:
     except DataError as problem:
         test = empty
         findings.append(Finding("error", str(problem)))
+    if len(train) and (len(test) or not task.spatial):
+        findings += _form_findings(experiment, train, test, findings)
     return train, test, findings
+
+
+def _form_findings(
+    experiment: Experiment, train: Index, test: Index, before: list[Finding]
+) -> list[Finding]:
+    """What is wrong with the form of the sample submission, and was not found before."""
+    problems, doubts = form_problems(experiment, train, test)
+    said = {finding.text for finding in before}
+    found = [Finding("error", text) for text in problems if text not in said]
+    return found + [Finding("warning", text) for text in doubts]
 
 
 def _set_aside(findings: list[Finding], path: Path, skipped: Skipped) -> list[Finding]:

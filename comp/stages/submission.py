@@ -9,14 +9,17 @@ from comp.config.schema import DataConfig
 from comp.core import files
 from comp.core.checksums import digest_file
 from comp.core.errors import (
+    CompError,
     ConfigError,
     DataError,
     SubmissionError,
     UsageError,
+    complain,
     did_you_mean,
     first,
     pick,
 )
+from comp.core.progress import say
 from comp.data.index.file_match import list_files
 from comp.data.index.index import Index
 from comp.data.layouts.coco_json import image_ids
@@ -26,6 +29,7 @@ from comp.submission.diff import Diff
 from comp.submission.formats import Competition, Format
 from comp.submission.gate import diff_submissions, open_format
 from comp.submission.names import SUFFIXES, base_name, manifest_path, written_in
+from comp.submission.sample_doubts import sample_doubts
 from comp.submission.send import SITES, printed, run
 from comp.submission.submission_warnings import submission_warnings
 
@@ -84,6 +88,44 @@ def check_counts(experiment: Experiment) -> None:
         else "images are missing; download and unpack the test set again"
     )
     raise DataError(f"{path}: asks for {rows} images, {folder} holds {images}: {advice}")
+
+
+def form_problems(experiment: Experiment, index: Index, test: Index) -> tuple[list[str], list[str]]:
+    """What in the sample submission would keep an answer from being written, and what looks odd."""
+    try:
+        file_format = format_of(experiment, index, test)
+    except CompError as problem:
+        return [str(problem)], []
+    return [], sample_doubts(file_format)
+
+
+def check_form(experiment: Experiment, index: Index) -> None:
+    """Raise DataError with all for which no submission could be written, before training.
+
+    Nothing is asked of a test set that is not there: training needs none. index: the training
+    images.
+    """
+    try:
+        sample_path(experiment.data)
+    except DataError as problem:
+        say(f"warning: {problem}; it is needed for `comp ensemble` only")
+        return
+    if not LAYOUTS[experiment.data.layout].test_images(experiment.data).is_dir():
+        return
+    complaints: list[str] = []
+    test = Index((), (), index.classes)
+    try:
+        test = read_test_images(experiment, index.classes)
+        check_counts(experiment)
+    except DataError as problem:
+        complaints.append(str(problem))
+    if len(test) or not experiment.task.spatial:
+        problems, doubts = form_problems(experiment, index, test)
+        complaints += problems
+        for doubt in doubts:
+            say(f"warning: {doubt}")
+    mend = "mend it before training (`comp check` says more)"
+    complain(DataError, f"{experiment.name}: no submission could be written; {mend}:", complaints)
 
 
 def check_file(experiment: Experiment, path: Path) -> tuple[int, list[str]]:

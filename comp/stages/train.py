@@ -30,6 +30,7 @@ from comp.stages.experiment import (
     read_train,
     sweep_cache,
 )
+from comp.stages.submission import check_form
 from comp.train.job import Job
 from comp.train.loop import train_fold
 from comp.train.stop import Stop
@@ -57,7 +58,8 @@ def train(
     restart: remove what these folds have and begin again. stop: when to stop in the middle; None:
     on a signal, and after `train.max_hours`. command: what was called, for `sessions.json`;
     None: the command line of this process.
-    Raises RunError when a run folder was begun with another config or plan, HeldError when another
+    Raises DataError where the sample submission fits neither the classes nor the test images,
+    RunError when a run folder was begun with another config or plan, HeldError when another
     process is at work in it; Interrupted and OutOfTime after a checkpoint was written.
     """
     config = experiment.config
@@ -70,6 +72,8 @@ def train(
             run.refuse_drift(config)
             with contextlib.suppress(DamagedError):  # of one fold; reported when it is its turn
                 finished(run, plan.fingerprint)
+    if any(not run.done.is_file() for run in runs.values()):
+        check_form(experiment, index)
     if flips_writing(config.augment.recipe, index.classes):
         say(
             f"augment.recipe: {config.augment.recipe} mirrors images, and the classes may be "

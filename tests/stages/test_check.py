@@ -356,3 +356,14 @@ def test_a_mask_that_no_longer_fits_its_image_is_an_error(toy: Toy) -> None:
         "mask of '00003.png': input/train/00003.png: the mask is 47 x 40 pixels, the image 48 x 40",
         "mask of '00005.png': input/train/00005.png: the mask is 48 x 41 pixels, the image 48 x 40",
     ]
+
+
+def test_the_form_of_the_sample_is_looked_at(toy: Toy) -> None:
+    tree = toy("multiclass")
+    ids = [f"t{number:03d}" for number in range(6)]
+    write_csv(Path("input/sample_submission.csv"), [["id", "x", "y"], *[[n, 0, 0] for n in ids]])
+    found = [text for text in texts(run(tree), "error") if "do not fit multiclass" in text]
+    assert len(found) == 1
+    write_csv(Path("input/sample_submission.csv"), [["id", "label"], *[[n, "Reed"] for n in ids]])
+    (doubt,) = [t for t in texts(run(tree), "warning") if "which no answer will be" in t]
+    assert "holds 'Reed'" in doubt

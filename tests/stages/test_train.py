@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from toys import write_csv
 
 from comp.config.loading import make_config
 from comp.config.schema import TrainConfig
-from comp.core.errors import DamagedError, Interrupted, PlanError, RunError, UsageError
+from comp.core.errors import DamagedError, DataError, Interrupted, PlanError, RunError, UsageError
 from comp.models.device import Device, choose_device
 from comp.stages import train as stage
 from comp.stages.experiment import Experiment, open_experiment
@@ -209,3 +210,47 @@ def test_processes_prepare_images_for_a_gpu_only(monkeypatch: pytest.MonkeyPatch
     auto, three = TrainConfig(), TrainConfig(workers=5)
     assert [count_workers(auto, device) for device in (gpu, cpu)] == [3, 0]
     assert [count_workers(three, device) for device in (gpu, cpu)] == [5, 5]
+
+
+def write_sample(*rows: str) -> None:
+    Path("input/sample_submission.csv").write_text("\n".join([*rows, ""]))
+
+
+IDS = [f"t{number:03d}" for number in range(6)]
+
+
+def test_a_sample_that_fits_neither_classes_nor_images_is_refused_before_the_first_epoch(
+    planned: Toy, jobs: list[Job]
+) -> None:
+    tree = planned()
+    write_sample("id,lable,other", *(f"{name},0,0" for name in ["nobody", *IDS[1:]]))
+    with pytest.raises(DataError) as caught:
+        train(opened(tree), "0")
+    message = str(caught.value)
+    assert "1 of 6 ids have no image in input/test: 'nobody'" in message
+    assert "its columns do not fit binary" in message
+    assert (jobs, FOLD.exists()) == ([], False)
+
+
+def test_a_sample_of_another_number_of_images_is_refused_unless_chosen(
+    planned: Toy, jobs: list[Job]
+) -> None:
+    tree = planned()
+    write_sample("id,label", *(f"{name},0" for name in IDS[:4]))
+    with pytest.raises(DataError, match="asks for 4 images, input/test holds 6"):
+        train(opened(tree), "0")
+    train(opened({**tree, "submission": {"extra_images": "ignore"}}), "0")
+    assert len(jobs) == 1
+
+
+def test_training_needs_no_test_set_and_no_sample(
+    planned: Toy, jobs: list[Job], capsys: pytest.CaptureFixture[str]
+) -> None:
+    tree = planned()
+    Path("input/sample_submission.csv").unlink()
+    train(opened(tree), "0")
+    assert "no such file" in capsys.readouterr().err
+    write_sample("id,nonsense,other", "x,0,0")
+    shutil.rmtree("input/test")
+    train(opened(tree), "1")
+    assert len(jobs) == 2
