@@ -10,7 +10,6 @@ noted, its content decides.
 from __future__ import annotations
 
 import hashlib
-import io
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
@@ -19,14 +18,13 @@ from typing import Any
 
 import cv2
 import numpy as np
-from PIL import Image
 
 from comp.check.duplicates.candidate_pairs import THUMB
 from comp.check.duplicates.sift import WIDTH, find_features
 from comp.core import checksums, files, progress
 from comp.core.errors import CheckError, CompError
 from comp.core.parallel import cores, read_ahead
-from comp.data.images.decode import decode_image, read_content
+from comp.data.images.decode import decode_image, open_image, read_content
 
 Array = np.ndarray[Any, Any]
 
@@ -179,7 +177,10 @@ def _reason(problem: CompError, path: Path) -> str:
 
 def _header(content: bytes) -> tuple[str, str, str, str]:
     """Format, mode, EXIF orientation and camera, as the file says them."""
-    with Image.open(io.BytesIO(content)) as image:
+    image = open_image(content)
+    if isinstance(image, np.ndarray):
+        return "NPY", str(image.dtype), "", ""
+    with image:
         form, mode = image.format or "", image.mode
         try:
             exif = image.getexif()

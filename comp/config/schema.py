@@ -16,6 +16,7 @@ from pydantic import BeforeValidator, Field, PrivateAttr, field_validator, model
 
 from comp.config.values import (
     Cells,
+    Colour,
     Count,
     Counts,
     Deviations,
@@ -34,6 +35,7 @@ from comp.config.values import (
 )
 
 JOINT = "|"  # between the columns, or attributes, that are joined into one class
+BACKGROUND = "background"  # in data.colours: what no class has
 AUTO_GROUP = "auto"  # data.group: what `comp check` proposes; else the name of a column
 
 
@@ -76,6 +78,11 @@ class DataConfig(Section):
     test_images: str = "test"  # the folder of the test images
     annotations: Names = ()  # layout coco: the JSON files of the training images; empty: find them
     masks: str = "train_masks"  # layout masks: the folder of the mask files
+    # Layout masks: the colour of each class, such as {disc: [255, 0, 0]} or {disc: "#ff0000"}; the
+    # background is black, or what `background` names
+    colours: dict[str, Colour] = Field({})
+    # How far each channel of a pixel may be from a colour of `colours`; 0: not at all
+    colour_tolerance: Annotated[int, Field(ge=0, le=127)] = 0
     rle_class: str | None = None  # layout rle: the column of the class, where there is one
     rle_order: Literal["columns", "rows"] = "columns"  # layout rle: how pixels are numbered
     # Layout coco: which object is seen where several overlap

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 import unicodedata
 from typing import Annotated
 
@@ -103,6 +104,20 @@ Edges = Annotated[
     BeforeValidator(as_tuple),
     Field(min_length=1),
 ]
+
+
+def _as_colour(value: object) -> object:
+    """The parts of a colour that is written as "#ff0000"."""
+    if not isinstance(value, str):
+        return as_tuple(value)
+    digits = value.strip().removeprefix("#")
+    if not re.fullmatch("[0-9a-fA-F]{6}", digits):
+        raise ValueError('a colour is [red, green, blue], each 0 to 255, or "#ff0000"')
+    return tuple(int(digits[place : place + 2], 16) for place in (0, 2, 4))
+
+
+_Channel = Annotated[int, Field(ge=0, le=255)]
+Colour = Annotated[tuple[_Channel, _Channel, _Channel], BeforeValidator(_as_colour)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, lt=1)]

@@ -120,12 +120,10 @@ def image_folders(place: Folder) -> list[str]:
 def share_of(place: Folder, folder: str) -> Callable[[Sequence[str]], float]:
     """A function: cells -> the share of them that name exactly one image of the folder."""
     listing = place.listing.within(folder)
+    images = {path for _, path in listing.images}
 
     def share(cells: Sequence[str]) -> float:
-        found = [
-            len(paths) == 1 and paths[0].suffix.lower() in file_match.IMAGE_SUFFIXES
-            for paths in map(listing.find, cells)
-        ]
+        found = [len(paths) == 1 and paths[0] in images for paths in map(listing.find, cells)]
         return sum(found) / max(1, len(found))
 
     return share

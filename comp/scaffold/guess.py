@@ -9,10 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from comp.core.errors import DataError, first
+from comp.data.images.header import image_size
 from comp.data.index import file_match
+from comp.data.index.file_match import not_read
 from comp.data.layouts.layouts import LAYOUTS
 from comp.scaffold import label_layouts, mask_layouts
 from comp.scaffold.folder import Folder, Guess, list_folder
@@ -43,7 +44,9 @@ def guess(root: Path) -> Guess:
         raise DataError(f"{root}: no such folder; give the folder that holds the data")
     place = list_folder(root)
     if not place.images:
-        raise DataError(f"{root}: no images in it or below; unpack the archive first?")
+        unread = place.listing.others
+        there = f"; {not_read(unread)}" if unread else ""
+        raise DataError(f"{root}: no images in it or below; unpack the archive first?{there}")
     found = next((found for looks in RECOGNISERS if (found := looks(place))), None)
     if found is None:
         heading = (
@@ -53,6 +56,8 @@ def guess(root: Path) -> Guess:
         )
         lines = [f"{heading}." if place.tables or place.others else heading, *left_out(place, None)]
         raise DataError("\n  - ".join(lines))
+    if place.listing.others:
+        found.notes.append(not_read(place.listing.others))
     for text in place.doubts:
         found.doubt("root", text)
     found.notes += [f"not used: {text}" for text in left_out(place, found)]
@@ -74,9 +79,9 @@ def _image_size(out: Guess, place: Folder) -> None:
     sizes = []
     for _, path in images[:: max(1, len(images) // _HEADERS)]:
         try:
-            with Image.open(path) as image:
-                sizes.append(image.size)
-        except Exception:  # Pillow's readers raise whatever a broken header makes them
+            height, width = image_size(path)
+            sizes.append((width, height))
+        except DataError:
             out.doubt("root", f"{path.name} cannot be read; see `comp check`")
     if not sizes:
         return

@@ -10,6 +10,7 @@ from typing import Any
 
 from comp.core.errors import first
 from comp.data.index import file_match
+from comp.data.index.image_files import stem_of
 from comp.scaffold.folder import (
     Folder,
     Guess,
@@ -71,7 +72,7 @@ def mask_files(place: Folder) -> Guess | None:
     ]
     for folder in sorted(named, key=lambda name: (name.count("/"), name)):
         masks = file_match.list_files(place.root / folder, place.root).images
-        stems = {Path(name).stem for name, _ in masks}
+        stems = {stem_of(name.rpartition("/")[2]) for name, _ in masks}
         shares = {other: _stems(place, other, stems) for other in others if not is_test(other)}
         best = max(shares, key=lambda name: (shares[name], "train" in name), default=None)
         if best is None or shares[best] < _LIKE:
@@ -109,7 +110,9 @@ def _unmasked(images: str, folders: Sequence[str]) -> str:
 def _stems(place: Folder, folder: str, stems: set[str]) -> float:
     """The share of the masks' names that are images of the folder."""
     images = file_match.list_files(place.root / folder, place.root).images
-    return len(stems & {Path(name).stem for name, _ in images}) / max(1, len(stems))
+    return len(stems & {stem_of(name.rpartition("/")[2]) for name, _ in images}) / max(
+        1, len(stems)
+    )
 
 
 def run_lengths(place: Folder) -> Guess | None:

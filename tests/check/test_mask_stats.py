@@ -53,7 +53,10 @@ def test_masks_that_became_wrong_are_errors_and_full_ones_are_notes(data: DataCo
         ("error", ["b.png"]),
         ("note", ["c.png"]),
     ]
-    assert "mask of 'a.png': input/train_masks/a.png: cannot be decoded" in found[0]["text"]
+    assert (
+        "mask of 'a.png': input/train_masks/a.png: not an image that can be decoded"
+        in found[0]["text"]
+    )
     assert "the mask is 8 x 6 pixels, the image 8 x 7" in found[1]["text"]
     assert found[2]["text"] == "1 masks mark every pixel"
     assert mask_summary(index, stats)["unusable"] == 2

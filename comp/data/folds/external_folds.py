@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from comp.config.schema import DataConfig
 from comp.core.errors import DataError, PlanError, complain, first, unreadable
 from comp.data.folds.plan import ALWAYS, FoldPlan
 from comp.data.index.data_tables import read_data_table
-from comp.data.index.file_match import IMAGE_SUFFIXES
+from comp.data.index.image_files import stem_of
 from comp.data.index.index import Index
 from comp.data.labels.long_rows import image_of
 
@@ -98,21 +98,16 @@ def read_splits(path: Path, index: Index) -> tuple[Array, int]:
 def _rows_by_name(index: Index) -> dict[str, int]:
     """The row of each id, and of each id without its extension where that is still one image's."""
     row = {name: place for place, name in enumerate(index.ids)}
-    bare = [_bare(name) for name in index.ids]
+    bare = [stem_of(name) for name in index.ids]
     once = {name for name in bare if name not in row}
     if len({*bare}) == len(bare):
         row.update({name: place for place, name in enumerate(bare) if name in once})
     return row
 
 
-def _bare(name: str) -> str:
-    ending = PurePosixPath(name).suffix
-    return name.removesuffix(ending) if ending.lower() in IMAGE_SUFFIXES else name
-
-
 def splits_text(plan: FoldPlan) -> str:
     """The plan as nnU-Net's `splits_final.json`; ids without extension, as it calls its cases."""
-    bare = [_bare(name) for name in plan.ids]
+    bare = [stem_of(name) for name in plan.ids]
     named = bare if len({*bare}) == len(bare) else list(plan.ids)
     of = dict(zip(plan.ids, named, strict=True))
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +17,20 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from comp.core.errors import DataError, unreadable
+from comp.data.images.deep import (
+    Span,
+    deep_pixels,
+    has_deep_channels,
+    is_array,
+    read_array,
+    to_8_bits,
+)
+from comp.data.images.endings import BEGIN, END_OF_JPEG, FRAMES, SCAN, mended_jpeg, mended_png
+from comp.data.images.limits import refuse_bomb
 
 Pixels = np.ndarray[Any, Any]
 
-MAX_PIXELS = 200_000_000  # a header that declares more is a decompression bomb or a mistake
-
-# The limit above replaces Pillow's own, which warns at 89 megapixels and refuses at 179.
+# The limit of `refuse_bomb` replaces Pillow's own, which warns at 89 megapixels and refuses at 179.
 Image.MAX_IMAGE_PIXELS = None
 
 # Damaged files raise our errors; OpenCV's own warnings would break the progress bars.
@@ -35,22 +42,21 @@ _OPENCV = {
     "BMP": {"RGB", "L", "P"},
     "WEBP": {"RGB"},
 }
-# Markers of a JPEG: its beginning, the frame headers (they hold the size), the scan, the end.
-_BEGIN, _SCAN, _END = b"\xff\xd8", 0xDA, b"\xff\xd9"
-_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 
-def read_image(path: Path) -> Pixels:
+def read_image(path: Path, span: Span = None) -> Pixels:
     """The image in `path`: (H, W, 3) uint8, RGB, upright.
 
-    Grey and palettes become RGB, 16 bits lose the lower 8 (never clipped), transparent pixels
-    become white, of an animation the first frame is read, the EXIF orientation is applied.
+    Grey and palettes become RGB, transparent pixels become white, of an animation the first frame
+    is read, the EXIF orientation is applied. Of deeper pixels than 8 bits, `span` becomes 0 to 255
+    (`image.range`); without it 16 bits lose the lower 8. An array (.npy) is an image too. A JPEG or
+    PNG without its end is read where no pixel is missing.
     Raises DataError with the reason: missing, empty, no image, truncated, undecodable, or a
     header that declares more than `MAX_PIXELS` (found before anything is decoded).
     """
     content = read_content(path)
     try:
-        return decode_image(content)
+        return decode_image(content, span)
     except DataError as problem:
         raise DataError(f"{path}: {problem}") from problem.__cause__
 
@@ -63,27 +69,35 @@ def read_content(path: Path) -> bytes:
         raise DataError(f"{path}: {unreadable(problem)}") from problem
 
 
-def decode_image(content: bytes) -> Pixels:
+def decode_image(content: bytes, span: Span = None) -> Pixels:
     """The image in a file with this content, see `read_image`; DataError with the reason alone."""
     if not content:
         raise DataError("an empty file")
-    if content.startswith(_BEGIN) and _is_usual_jpeg(content):
-        return _decode_opencv(content)
+    if content.startswith(BEGIN):
+        usual, content = _looked_at_jpeg(content)
+        if usual:
+            return _decode_opencv(content)
+    image = open_image(content)
+    if isinstance(image, np.ndarray):
+        return _as_rgb(to_8_bits(image, span))
+    if _is_usual(image, content):
+        return _decode_opencv(mended_png(content))
+    return _decode_pillow(mended_png(content), span)
+
+
+def open_image(content: bytes) -> Image.Image | Pixels:
+    """The image of a file, of which Pillow has read the header only; an array as it is.
+
+    Raises DataError for what is no image, and for one that is too large.
+    """
+    if is_array(content):
+        return read_array(content)
     try:
         image = Image.open(io.BytesIO(content))
     except Exception as problem:  # Pillow's readers raise whatever a broken header makes them
         raise DataError(_why_unknown(content)) from problem
     refuse_bomb(*image.size)
-    return _decode_opencv(content) if _is_usual(image) else _decode_pillow(image)
-
-
-def refuse_bomb(width: int, height: int) -> None:
-    """Raise DataError for the size of an image that would not fit in memory."""
-    if width * height > MAX_PIXELS:
-        raise DataError(
-            f"declares {width} x {height} pixels; at most {MAX_PIXELS // 1_000_000} megapixels "
-            "are read. Make it smaller or remove it"
-        )
+    return image
 
 
 def _why_unknown(content: bytes) -> str:
@@ -95,30 +109,31 @@ def _why_unknown(content: bytes) -> str:
     return f"not an image that can be decoded (it begins with {content[:8]!r})"
 
 
-def _is_usual_jpeg(content: bytes) -> bool:
-    """Whether a JPEG is grey or has three colours; DataError for a bomb and for a truncated one.
+def _looked_at_jpeg(content: bytes) -> tuple[bool, bytes]:
+    """Whether a JPEG is grey or has three colours, and its content with an end; DataError for a
+    bomb and for a truncated one.
 
     (Pillow would read every segment of the header: as long as decoding a small image takes.)
     """
-    place, channels = len(_BEGIN), 0
+    place, channels = len(BEGIN), 0
     while content[place : place + 1] == b"\xff" and place + 9 < len(content):
         marker = content[place + 1]
-        if marker == _SCAN:
+        if marker == SCAN:
             break
-        if marker in _FRAMES:
+        if marker in FRAMES:
             height, width, channels = struct.unpack_from(">HHB", content, place + 5)
             refuse_bomb(width, height)
         length = int.from_bytes(content[place + 2 : place + 4], "big")
         place += 1 if marker == 0xFF else 2 + length  # 0xFF: a fill byte
     # Inside a scan no marker can occur. After the end there may be anything: phones append videos.
-    if content.find(_END, place) < 0:
-        raise DataError("a truncated JPEG (its end is missing). Copy or download it again")
-    return channels in {1, 3}
+    if content.find(END_OF_JPEG, place) < 0:
+        content = mended_jpeg(content)
+    return channels in {1, 3}, content
 
 
-def _is_usual(image: Image.Image) -> bool:
+def _is_usual(image: Image.Image, content: bytes) -> bool:
     plain = image.mode in _OPENCV.get(image.format or "", ())
-    return plain and "transparency" not in image.info
+    return plain and "transparency" not in image.info and not has_deep_channels(content, image)
 
 
 def _decode_opencv(content: bytes) -> Pixels:
@@ -131,15 +146,25 @@ def _decode_opencv(content: bytes) -> Pixels:
     return pixels
 
 
-def _decode_pillow(image: Image.Image) -> Pixels:
+def _decode_pillow(content: bytes, span: Span) -> Pixels:
     try:
-        image.load()
-        upright = ImageOps.exif_transpose(image)
-        return _GREY_DEPTHS.get(upright.mode, _on_white)(upright)
+        image = Image.open(io.BytesIO(content))
+        deep = deep_pixels(content, image)
+        if deep is None:
+            image.load()
+            return _on_white(ImageOps.exif_transpose(image))
     except DataError:
         raise
     except Exception as problem:  # Pillow's readers raise whatever broken pixels make them
         raise DataError(f"cannot be decoded ({problem})") from problem
+    return _as_rgb(to_8_bits(deep, span))
+
+
+def _as_rgb(pixels: Pixels) -> Pixels:
+    """RGB of 8-bit grey (H, W), grey and alpha, RGB or RGBA (H, W, C)."""
+    return (
+        _on_white(Image.fromarray(pixels)) if pixels.ndim == 2 or pixels.shape[2] != 3 else pixels
+    )
 
 
 def _on_white(image: Image.Image) -> Pixels:
@@ -149,27 +174,3 @@ def _on_white(image: Image.Image) -> Pixels:
     colour = image.convert("RGBA")
     white = Image.new("RGBA", colour.size, (255, 255, 255, 255))
     return np.array(Image.alpha_composite(white, colour).convert("RGB"))
-
-
-def _high_byte(image: Image.Image) -> Pixels:
-    """RGB of grey pixels with 16 bits: the higher 8."""
-    grey = np.asarray(image)
-    if grey.size and (grey.min() < 0 or grey.max() > 0xFFFF):
-        raise DataError(
-            f"grey values {grey.min()}..{grey.max()} do not fit 16 bits. Convert it to 8 bits"
-        )
-    return np.repeat((grey >> 8).astype(np.uint8)[:, :, None], 3, axis=2)
-
-
-def _refuse_float(image: Image.Image) -> Pixels:
-    raise DataError(f"pixels are floating point (mode {image.mode!r}). Convert it to 8 bits")
-
-
-_GREY_DEPTHS: dict[str, Callable[[Image.Image], Pixels]] = {
-    "I;16": _high_byte,
-    "I;16B": _high_byte,
-    "I;16L": _high_byte,
-    "I;16N": _high_byte,
-    "I": _high_byte,
-    "F": _refuse_float,
-}

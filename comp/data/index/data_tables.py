@@ -23,7 +23,8 @@ import pandas as pd
 from comp.config.schema import DataConfig
 from comp.core import progress
 from comp.core.errors import DataError, first, repeated
-from comp.data.index.file_match import IMAGE_SUFFIXES, Listing
+from comp.data.index.file_match import Listing
+from comp.data.index.image_files import image_suffix
 from comp.data.index.tables import Table, read_raw, refuse_names
 
 _ZERO_WIDTH = "\ufeff\u200b\u200c\u200d\u2060"
@@ -100,8 +101,7 @@ def header_names(cells: Sequence[str], named: Sequence[str] = ()) -> list[str]:
 def looks_like_data(cell: str) -> bool:
     """Whether a cell of the first line is no name: a number, a path, or the name of an image."""
     cell = bare(cell)
-    ending = "." + cell.rpartition(".")[2].lower()
-    return bool(_NUMBER.fullmatch(cell)) or "/" in cell or ending in IMAGE_SUFFIXES
+    return bool(_NUMBER.fullmatch(cell) or "/" in cell or image_suffix(cell))
 
 
 def refuse_no_header(table: Table, data: DataConfig, listing: Listing) -> None:

@@ -19,13 +19,18 @@ import numpy as np
 
 from comp.core import progress
 from comp.core.errors import DataError, first, repeated
+from comp.data.index.image_files import (
+    image_names,
+    image_suffix,
+    is_left_over,
+    is_text,
+    stem_of,
+    told,
+)
 from comp.data.index.index import Index
 from comp.data.index.masks import Masks
 from comp.data.index.path_ends import Ends, PathId, leads_out, path_id
 
-IMAGE_SUFFIXES = frozenset(
-    (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".jp2")
-)
 MAX_ID = 1000  # characters
 _WHOLE_NUMBER = re.compile(r"0*([0-9]+?)(\.0+)?")  # "1.0" is what pandas makes of 1 beside a gap
 _OTHER_PATH = "another path"
@@ -56,8 +61,22 @@ class Listing:
 
     @cached_property
     def images(self) -> tuple[tuple[str, Path], ...]:
-        """The files that end like an image."""
-        return tuple(item for item in self.files if _suffix(item[0]))
+        """The files that are images, see `comp.data.index.image_files`."""
+        return tuple(item for item in self.files if item[0] in self._images)
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The names of the files that may be images and cannot be read; texts and tables are not
+        among them."""
+        return tuple(
+            name
+            for name, _ in self.files
+            if name not in self._images and not is_left_over(name) and not is_text(name)
+        )
+
+    @cached_property
+    def _images(self) -> frozenset[str]:
+        return image_names(self.files)
 
     def find(self, name: str) -> list[Path]:
         """The files that an id may mean: none, one, or several where it is ambiguous.
@@ -88,7 +107,7 @@ class Listing:
         return Listing(self.folder / folder, files, outside, self.folder, self)
 
     def _find(self, key: str) -> list[Path]:
-        stem = key[: -len(_suffix(key))] if _suffix(key) else None
+        stem = stem_of(key) if image_suffix(key) else None
         for table, wanted in (
             ("_exact", key),
             ("_names", key),
@@ -106,7 +125,7 @@ class Listing:
 
     def _by_end(self, path: PathId) -> list[Path]:
         here = self._paths
-        return [file for file in self._ends.find(path, _stem) if file in here]
+        return [file for file in self._ends.find(path, stem_of) if file in here]
 
     @cached_property
     def _paths(self) -> frozenset[Path]:
@@ -126,7 +145,7 @@ class Listing:
                 for home in [listing.folder.resolve()]
                 for name, path in listing.images
             ),
-            _stem,
+            stem_of,
         )
 
     @cached_property
@@ -173,20 +192,10 @@ def _table(items: Iterable[tuple[str, Path]]) -> dict[str | None, list[Path]]:
 def _stem_keys(images: Iterable[tuple[str, Path]]) -> Iterator[tuple[str, Path]]:
     """Each image under its relative name without suffix; in a sub-folder under its bare one too."""
     for name, path in images:
-        stem = name[: -len(_suffix(name))]
+        stem = stem_of(name)
         yield stem, path
         if "/" in stem:
             yield stem.rpartition("/")[2], path
-
-
-def _suffix(name: str) -> str:
-    """The suffix as it is written, when it is one of an image; else nothing."""
-    suffix = os.path.splitext(name)[1]  # noqa: PTH122  (an id is text, not a path)
-    return suffix if suffix.lower() in IMAGE_SUFFIXES else ""
-
-
-def _stem(name: str) -> str:
-    return name.removesuffix(_suffix(name))
 
 
 def _number(text: str) -> str | None:
@@ -313,12 +322,28 @@ def _missing(names: Sequence[str], of: int, listing: Listing) -> list[str]:
         f"{len(names)} of {of} ids have no image in {listing.folder}: {first(names, 10)} "
         f"(its {len(listing.images)} images: {have})"
     ]
+    if listing.others:
+        out.append(f"{listing.folder}: {not_read(listing.others)}")
     if listing.outside:
         out.append(
             f"{listing.folder}: links that lead out of the data are not followed: "
             f"{first(listing.outside)}; put the files themselves there"
         )
     return out
+
+
+def not_read(names: Sequence[str]) -> str:
+    """A sentence about files that are no images, or in no format that is read."""
+    return (
+        f"{len(names)} files are no images that can be read ({told(names)}): {first(names, 3)}; "
+        "if they are images, convert them to PNG"
+    )
+
+
+def say_not_read(listing: Listing) -> None:
+    """Print how many files of a folder are not read, where there are any."""
+    if listing.others:
+        progress.say(f"{listing.folder}: {not_read(listing.others)}")
 
 
 def _say_spellings(found: dict[str, Path], folder: Path) -> None:
@@ -342,8 +367,8 @@ def spelling(name: str, path: Path) -> list[str]:
     out = [] if name in (bare, "/".join(parts)) else [_OTHER_PATH]
     if bare != path.name and _is_path(name) and unquote(bare) in (path.name, path.stem):
         return [_OTHER_PATH]
-    stem, file = _stem(bare), _stem(path.name)
-    out += ["another suffix"] if _suffix(bare) not in ("", path.suffix) else []
+    stem, file = stem_of(bare), stem_of(path.name)
+    out += ["another suffix"] if image_suffix(bare) not in ("", path.suffix) else []
     if stem == file or bare == file:
         return out
     if _number(nfc(stem)) is not None:

@@ -45,6 +45,7 @@ def folders_train(data: DataConfig, task: Task) -> Index:
     texts = [name.partition("/")[0] for name in ids]
     complaints = [*_without_table(data, task), *file_match.bad_ids(ids, [str(folder)] * len(ids))]
     complaints += [f"{name!r} is in two spellings" for name, n in Counter(ids).items() if n > 1]
+    file_match.say_not_read(listing)
     hollow = sorted({*_class_folders(folder)} - {*texts})
     if hollow:
         complaints.append(f"folders of a class without images: {first(hollow)}")

@@ -32,6 +32,7 @@ def train(data: DataConfig, task: Task) -> Index:
     table = read_data_table(root / data.train_csv, data, headless=True)
     tell(table)
     listing = file_match.list_files(root / data.train_images, root)
+    file_match.say_not_read(listing)
     refuse_no_header(table, data, listing)
     table, read = read_rows(table, data, task, lambda name: bool(listing.find(name)))
     heading = f"{table.path}: not a table of training images:"

@@ -108,6 +108,7 @@ def read_test(data: DataConfig, task: Task, classes: tuple[str, ...]) -> Index:
     folder = _layout(data).test_images(data)
     complain(DataError, _heading(data), file_match.no_folders(folder))
     listing = file_match.list_files(folder, Path(data.root))
+    file_match.say_not_read(listing)
     ids, complaints = sample_ids(data, task, listing, told=True)
     found, unfound = file_match.match(ids, listing)
     complain(DataError, _heading(data), [*complaints, *unfound], shown=30)

@@ -80,7 +80,7 @@ def make_cutpaste(
         assert masks is not None
         path = masks[row]
         assert path is not None
-        mask = fit(read_image(path), image.size, image.resize)[..., 0] > _OPAQUE
+        mask = fit(read_image(path), image.size, image.resize).max(axis=2) > _OPAQUE
         defects += _cut(np.asarray(images[row]), mask, target[row])
     clean = np.zeros(len(target), dtype=bool)
     clean[rows] = ~_like(target[rows], target[masked])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,17 +10,23 @@ from typing import Any
 
 import cv2
 import numpy as np
-from PIL import Image
 
 from comp.core.errors import DataError
-from comp.data.images.decode import read_content, refuse_bomb
+from comp.data.images.decode import read_content
 from comp.data.images.header import image_size, upright_mask
 from comp.data.masks.form import MaskForm, digest_parts
+from comp.data.masks.pictures import (
+    Colour,
+    as_numbers,
+    numbers_of,
+    read_bright,
+    read_grey,
+    read_mask_file,
+    shown_colours,
+)
 from comp.tasks.counts import IGNORED
 
 Array = np.ndarray[Any, Any]
-
-_OPAQUE = 128  # in a file of one class: from this value on a pixel is marked
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,8 @@ class FileSource:
     `values`  pixel value -> class number, where a file holds numbers; without them every bright
               pixel is of the file's class
     `content` a digest of the content of the files
+    `colours` colour -> class number, where a file holds colours; `tolerance`: how far a channel of
+              a pixel may be from it
     """
 
     path: Path
@@ -39,15 +46,22 @@ class FileSource:
     form: MaskForm
     values: tuple[tuple[int, int], ...] = ()
     content: str = ""
+    colours: tuple[tuple[Colour, int], ...] = ()
+    tolerance: int = 0
 
     def digest(self) -> str:
         """A digest of the content of the files, and of what their pixels mean."""
-        return digest_parts(self.content, self.values, self.form.classes, self.form.layers)
+        return digest_parts(self.content, *self._meaning)
 
     def state(self, contents: Mapping[Path, str]) -> str:
         """A digest of the names and the `contents` of the files, and of what they mean."""
         seen = [(number, str(path), contents[path]) for number, path in self.files]
-        return digest_parts(seen, self.values, self.form.classes, self.form.layers)
+        return digest_parts(seen, *self._meaning)
+
+    @property
+    def _meaning(self) -> tuple[object, ...]:
+        colours = (self.colours, self.tolerance) if self.colours else ()
+        return (self.values, self.form.classes, self.form.layers, *colours)
 
     def contents(self) -> str:
         """A digest of the content of the files, in their order."""
@@ -70,40 +84,29 @@ class FileSource:
         return upright_mask(self._stored(), self.path)
 
     def _stored(self) -> Array:
-        if not self.values:
-            shapes = [(number, bright(read_grey(path))) for number, path in self.files]
+        if not self.values and not self.colours:
+            shapes = [(number, read_bright(path)) for number, path in self.files]
             return self.form.paint(shapes, shapes[0][1].shape)
-        grey = read_grey(self.files[0][1])
-        table = np.zeros(256, dtype=np.uint8)
-        for value, number in self.values:
-            table[value] = number
-        numbers = table[grey]
+        numbers = self._numbers_of_colours() if self.colours else self._numbers()
         if self.form.layers == 1:
             return numbers[..., None]
         layers = numbers[..., None] == np.arange(1, self.form.classes + 1)
         return np.where(numbers[..., None] == IGNORED, IGNORED, layers).astype(np.uint8)
 
+    def _numbers(self) -> Array:
+        """(H, W) uint8 class numbers, of a file of numbers."""
+        table = np.zeros(256, dtype=np.uint8)
+        for value, number in self.values:
+            table[value] = number
+        return np.asarray(table[read_grey(self.files[0][1])])
 
-def read_grey(path: Path) -> Array:
-    """(H, W) uint8: the numbers in a mask file; the indices of a palette, the first channel of
-    colours. Raises DataError where it cannot be read."""
-    try:
-        with Image.open(io.BytesIO(read_content(path))) as image:
-            refuse_bomb(*image.size)
-            image.load()
-            pixels = np.asarray(image if image.mode != "1" else image.convert("L"))
-    except DataError as problem:
-        raise DataError(f"{path}: {str(problem).removeprefix(f'{path}: ')}") from problem
-    except Exception as problem:  # Pillow's readers raise whatever a broken file makes them
-        raise DataError(f"{path}: cannot be decoded ({problem})") from problem
-    pixels = pixels if pixels.ndim == 2 else pixels[..., 0]
-    if pixels.dtype != np.uint8:
-        if pixels.min() < 0 or pixels.max() > 255:
-            raise DataError(f"{path}: holds {pixels.max()}; the numbers of a mask are 0 to 255")
-        pixels = pixels.astype(np.uint8)
-    return pixels
-
-
-def bright(grey: Array) -> Array:
-    """(H, W) bool: what a mask of one class marks. Its values are 0 and 1, or about 0 and 255."""
-    return np.asarray(grey > 0 if grey.max(initial=0) <= 1 else grey >= _OPAQUE)
+    def _numbers_of_colours(self) -> Array:
+        """(H, W) uint8 class numbers, of a file of colours."""
+        path = self.files[0][1]
+        numbers, strange = numbers_of(
+            read_mask_file(path, palette=True), self.colours, self.tolerance
+        )
+        if len(strange):
+            found = shown_colours(*np.unique(as_numbers(strange), return_counts=True))
+            raise DataError(f"{path}: holds colours that data.colours does not name: {found}")
+        return numbers

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from comp.core import checksums
 from comp.core.errors import ConfigError, DataError, complain, did_you_mean, first, pick, repeated
 from comp.data.index.data_tables import read_data_table, tell
-from comp.data.index.file_match import IMAGE_SUFFIXES
+from comp.data.index.image_files import stem_of
 from comp.data.index.tables import Table
 from comp.ensemble.blend import aligned
 from comp.inference.predictions import Predictions
@@ -111,18 +111,13 @@ class _Names:
         self.ids = {*ids}
         stems: dict[str, str | None] = {}
         for name in ids:
-            stem = _without_suffix(name)
+            stem = stem_of(name)
             stems[stem] = None if stem in stems else name  # of two ids none is meant
         self.stems = stems
 
     def find(self, name: str) -> str | None:
         """The id that a name means, or None."""
-        return name if name in self.ids else self.stems.get(_without_suffix(name))
-
-
-def _without_suffix(name: str) -> str:
-    suffix = PurePosixPath(name).suffix
-    return name.removesuffix(suffix) if suffix.lower() in IMAGE_SUFFIXES else name
+        return name if name in self.ids else self.stems.get(stem_of(name))
 
 
 def _read_probs(table: Table, answers: list[str], task: Task, classes: Sequence[str]) -> Array:

@@ -15,7 +15,8 @@ from toys import SHARED, png_header
 
 from comp.check.image_stats import measure_images
 from comp.core.errors import DataError
-from comp.data.images.decode import MAX_PIXELS, read_image
+from comp.data.images.decode import read_image
+from comp.data.images.limits import MAX_PIXELS
 from comp.data.images.resize import fit
 
 RGB = np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8)
@@ -166,7 +167,7 @@ def whole(kind: str) -> bytes:
         (b"\n<!DOCTYPE html>\n<html>404</html>", "a web page or XML.*'<!DOCTYPE html>'"),
         (b"id,label\n1,2\n", "not an image that can be decoded .*b'id,label'"),
         (whole("JPEG")[:3000], "truncated JPEG"),
-        (whole("JPEG")[:-2], "truncated JPEG"),
+        (whole("JPEG")[:-40], "truncated JPEG"),
         (whole("JPEG")[:40], "truncated JPEG"),
         (b"\xff\xd8\xff\xd9", "not an image"),
         (whole("PNG")[:3000], "damaged or truncated"),

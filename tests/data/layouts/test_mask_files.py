@@ -100,7 +100,7 @@ def test_all_masks_that_cannot_be_used_are_told_at_once(workspace: Path) -> None
     Path("input/train_masks/b.png").write_bytes(b"no image")
     with pytest.raises(DataError) as caught:
         read()
-    assert "b.png: cannot be decoded" in str(caught.value)
+    assert "b.png: not an image that can be decoded" in str(caught.value)
     Path("input/train_masks/b.png").unlink()
     lay({"b": np.ones((6, 9), np.uint8)}, "abc")
     with pytest.raises(DataError) as caught:

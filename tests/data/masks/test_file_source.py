@@ -5,11 +5,10 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
 from toys import save
 
 from comp.core.errors import DataError
-from comp.data.masks.file_source import FileSource, bright, read_grey
+from comp.data.masks.file_source import FileSource
 from comp.data.masks.form import MaskForm
 from comp.tasks.counts import IGNORED
 
@@ -45,33 +44,20 @@ def test_a_file_a_class_is_cut_in_the_middle_of_grey(photo: Path) -> None:
     assert source.objects().tolist() == [0, 1]
 
 
-def test_ones_may_mean_marked() -> None:
-    assert bright(np.array([[0, 1]], np.uint8)).tolist() == [[False, True]]
-    assert bright(np.array([[0, 1, 254]], np.uint8)).tolist() == [[False, False, True]]
-
-
 def test_an_image_without_a_file_has_an_empty_mask(photo: Path) -> None:
     assert FileSource(photo, (), LAYERS).read().tolist() == np.zeros((6, 8, 2)).tolist()
 
 
-def test_the_numbers_of_a_palette_are_its_indices(workspace: Path) -> None:
-    image = Image.fromarray(np.array([[0, 1], [2, 1]], np.uint8), mode="P")
-    image.putpalette([0, 0, 0, 255, 0, 0, 0, 255, 0])
-    image.save("p.png")
-    assert read_grey(Path("p.png")).tolist() == [[0, 1], [2, 1]]
-
-
-def test_sixteen_bits_may_hold_small_numbers_only(workspace: Path) -> None:
-    assert read_grey(laid(np.array([[0, 3]], np.uint16))).tolist() == [[0, 3]]
-    with pytest.raises(DataError, match=r"m\.png: holds 300; the numbers of a mask are 0 to 255"):
-        read_grey(laid(np.array([[0, 300]], np.uint16)))
-
-
-def test_a_torn_mask_is_told_by_its_name(workspace: Path) -> None:
-    path = laid(np.random.default_rng(0).integers(0, 255, (40, 40)).astype(np.uint8))
-    path.write_bytes(path.read_bytes()[:200])
-    with pytest.raises(DataError, match=r"m\.png: cannot be decoded"):
-        read_grey(path)
+def test_colours_become_classes_by_their_names_and_others_are_refused(photo: Path) -> None:
+    mask = np.zeros((6, 8, 3), np.uint8)
+    mask[0], mask[1] = (0, 0, 255), (0, 250, 0)  # red and nearly green, in the order of OpenCV
+    path, colours = laid(mask), (((255, 0, 0), 2), ((0, 255, 0), 1), ((0, 0, 0), 0))
+    source = FileSource(photo, ((0, path),), ONE, colours=colours, tolerance=5)
+    assert source.read()[:, 0, 0].tolist() == [2, 1, 0, 0, 0, 0]
+    strict = dataclasses.replace(source, tolerance=4)
+    with pytest.raises(DataError, match=r"m\.png: holds colours .*#00fa00 \(8 pixels\)"):
+        strict.read()
+    assert source.digest() != strict.digest()
 
 
 def test_what_a_file_means_is_part_of_its_digest(photo: Path) -> None:
