@@ -56,7 +56,6 @@ def _unusual(index: Index, stats: ImageStats, good: Array) -> Iterator[tuple[Arr
 
     yield good[short < _SMALL], f"are smaller than {_SMALL} pixels"
     yield good[long > _LONG * short], "are very long and narrow"
-    yield where([text.startswith("I") for text in mode]), "have 16 bits (8 are used)"
     clear = [text in ("LA", "RGBA", "PA", "La", "RGBa") for text in mode]
     yield where(clear), "have transparency (filled with white)"
     turned = [text not in ("", "1", "0") for text in orientation]

@@ -13,6 +13,7 @@ import hashlib
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from comp.core import checksums, files, progress
 from comp.core.errors import CheckError, CompError
 from comp.core.parallel import cores, read_ahead
 from comp.data.images.decode import decode_image, open_image, read_content
+from comp.data.images.deep import Span
 
 Array = np.ndarray[Any, Any]
 
@@ -75,28 +77,33 @@ class ImageStats:
         return replace(self, **cut, counts=none, points=self.points[:0], words=self.words[:0])
 
 
-def measure_images(paths: Sequence[Path], cache: Path) -> ImageStats:
+def measure_images(paths: Sequence[Path], cache: Path, span: Span = None) -> ImageStats:
     """The statistics of image files, in their order; from `cache` where it has them.
 
-    A file that cannot be read has a `problem`. Raises CompError when the cache cannot be written.
+    span: see `image.range`. A file that cannot be read has a `problem`. Raises CompError when the
+    cache cannot be written.
     """
     files.sweep(cache)
     blocks = [paths[start : start + BLOCK] for start in range(0, len(paths), BLOCK)]
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)  # our threads are one per core already
     try:
-        return _joined(_measured(blocks, cache), cache)
+        return _joined(_measured(blocks, cache, span), cache)
     finally:
         cv2.setNumThreads(threads)
 
 
-def _measured(blocks: Sequence[Sequence[Path]], cache: Path) -> Iterator[ImageStats]:
+def _measured(blocks: Sequence[Sequence[Path]], cache: Path, span: Span) -> Iterator[ImageStats]:
+    about = str(FORMAT) if span is None else f"{FORMAT} {span[0]:g}..{span[1]:g}"
     for paths in progress.track(blocks, len(blocks), f"measuring images, {BLOCK} at a time"):
-        place = cache / f"{checksums.digest_lines([str(FORMAT), *map(str, paths)])[:24]}.npz"
+        place = cache / f"{checksums.digest_lines([about, *map(str, paths)])[:24]}.npz"
         states = np.array([files.settled(files.file_stat(path)) for path in paths], dtype=np.int64)
         known, noted = _load(place, len(paths))
         if known is None or not _unchanged(paths, known, states, noted):
-            known, noted = _stacked(list(read_ahead(_measure, paths, cores()))), states[:0]
+            known, noted = (
+                _stacked(list(read_ahead(partial(_measure, span=span), paths, cores()))),
+                states[:0],
+            )
         if not np.array_equal(states, noted):
             kept = {f.name: getattr(known, f.name) for f in fields(ImageStats)}
             with files.replacing(place) as beside, beside.open("wb") as handle:
@@ -144,14 +151,14 @@ class _OneImage:
     words: Any = None
 
 
-def _measure(path: Path) -> _OneImage:
+def _measure(path: Path, span: Span = None) -> _OneImage:
     try:
         content = read_content(path)
     except CheckError as problem:
         return _OneImage(problem=_reason(problem, path))
     digest = hashlib.sha256(content).hexdigest()
     try:
-        pixels = decode_image(content)
+        pixels = decode_image(content, span)
     except CheckError as problem:
         return _OneImage(str(problem), digest, (0, 0, len(content)))
     height, width = pixels.shape[:2]

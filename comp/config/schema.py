@@ -28,6 +28,7 @@ from comp.config.values import (
     Names,
     NotNegative,
     Positive,
+    Range,
     Section,
     Share,
     as_tuple,
@@ -154,6 +155,9 @@ class ImageConfig(Section):
     resize: str = "stretch"  # stretch, pad or crop; for segmentation also none or tiles
     # How images are kept in cache/: as pixels, as the bytes of their files, or not at all
     pack: Literal["memmap", "encoded", "none"] = "memmap"
+    # Of more than 8 bits: the values that become black and white; auto: 0 and the highest number of
+    # as many bits as the training images have
+    range: Literal["auto"] | Range = "auto"
     # Mean of each channel in [0, 1]; null: the network's own; auto: measured on the training part
     mean: Literal["auto"] | Means | None = None
     # Standard deviation of each channel, in the same way

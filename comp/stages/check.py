@@ -9,6 +9,7 @@ from typing import Any
 import comp
 from comp.check.audit import audit, measured, summary, unreadable
 from comp.check.copy_findings import background_findings, copy_findings, propose
+from comp.check.depth_findings import depth_findings
 from comp.check.duplicates.clusters import find_links
 from comp.check.file_findings import extra_test_images, images_without_row, table_findings
 from comp.check.findings import Finding, by_level
@@ -16,6 +17,7 @@ from comp.check.image_stats import measure_images
 from comp.config.workspace import Workspace
 from comp.core import files, progress
 from comp.core.errors import DataError
+from comp.data.cache.image_range import span_of, with_range
 from comp.data.folds.groups import FORMAT, Copies, ids_fingerprint, merge, read_groups, write_groups
 from comp.data.folds.skipped import Skipped, read_skipped, without, write_skipped
 from comp.data.index.index import Index
@@ -57,7 +59,9 @@ def check(
     if not allow_extra_images:
         findings += extra_test_images(data, test)
     findings += images_without_row(data, train, test)
-    stats = measure_images([*train.paths, *test.paths], paths.cache / "check")
+    image = with_range(experiment.config.image, train, paths.cache)
+    findings += depth_findings(train, test, image, paths.cache)
+    stats = measure_images([*train.paths, *test.paths], paths.cache / "check", span_of(image))
     parts = measured(train, test, stats)
     findings += audit(*parts, experiment.config.folds.count)
     if skip:

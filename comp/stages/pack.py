@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from comp.data.cache.image_range import with_range
 from comp.data.cache.pack import open_pack
 from comp.data.images.resize import OWN_SIZE
 from comp.data.layouts.layouts import read_test
@@ -32,7 +33,8 @@ def pack(experiment: Experiment, *, verify: bool = False) -> list[Packed]:
     """
     train = read_train(experiment)
     test = read_test(experiment.data, experiment.task, train.classes)
-    out, image, cache = [], experiment.config.image, experiment.workspace.cache
+    out, cache = [], experiment.workspace.cache
+    image = with_range(experiment.config.image, train, cache)
     for part, index in (("train", train), ("test", test)):
         started = time.monotonic()
         made = open_pack(index, image, cache, masks=False, verify=verify)

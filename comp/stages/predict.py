@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from comp.config.schema import ImageConfig
 from comp.config.workspace import RunDir
 from comp.core import checksums, files, locks
 from comp.core.errors import DamagedError, PackError, PredictionsError, RunError
 from comp.core.progress import say
+from comp.data.cache.image_range import refuse_other_range, span_of, with_range
 from comp.data.cache.pack import Pack, open_pack
 from comp.data.cache.store import Images
 from comp.data.folds.plan import FoldPlan
@@ -151,6 +154,7 @@ class Predictor:
                 f"{path}: of fold {state.get('fold')} and plan {str(state.get('plan'))[:8]}, "
                 f"wanted fold {fold} of plan {self.plan.fingerprint[:8]}"
             )
+        refuse_other_range(path, state.get("range"), span_of(self._image))
         self.device = self.device or choose_device(self.experiment.config.train.precision)
         return net_of(state, self.experiment.config, self.experiment.task, self.device)
 
@@ -279,9 +283,14 @@ class Predictor:
             self.packs[part] = self._open(part)
         return self.packs[part].images
 
+    @cached_property
+    def _image(self) -> ImageConfig:
+        """The image settings, with the range of the training images."""
+        return with_range(self.experiment.config.image, self.index, self.experiment.workspace.cache)
+
     def _open(self, part: str, *, verify: bool = False) -> Pack:
-        image, cache = self.experiment.config.image, self.experiment.workspace.cache
-        return open_pack(self._index(part), image, cache, masks=False, verify=verify)
+        cache = self.experiment.workspace.cache
+        return open_pack(self._index(part), self._image, cache, masks=False, verify=verify)
 
 
 def _folders(run: RunDir) -> dict[str, Path]:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from comp.config.schema import Config, TrainConfig
+from comp.config.schema import Config, ImageConfig, TrainConfig
 from comp.config.workspace import RunDir
 from comp.core import checksums, files, locks
 from comp.core.errors import CompError, DamagedError, PackError, RunError
 from comp.core.footer import read_place
 from comp.core.parallel import cores
 from comp.core.progress import say
+from comp.data.cache.image_range import span_of, with_range
 from comp.data.cache.pack import Pack, open_pack
 from comp.data.folds.plan import FoldPlan
 from comp.data.folds.subset import Subset, choose_subset
@@ -154,8 +156,12 @@ class _Trainer:
             return train_fold(self.job(fold, run))
 
     def _open(self, *, verify: bool = False) -> Pack:
-        config, cache = self.experiment.config, self.experiment.workspace.cache
-        return open_pack(self.index, config.image, cache, verify=verify)
+        return open_pack(self.index, self._image, self.experiment.workspace.cache, verify=verify)
+
+    @cached_property
+    def _image(self) -> ImageConfig:
+        """The image settings, with the range of the training images."""
+        return with_range(self.experiment.config.image, self.index, self.experiment.workspace.cache)
 
     def _finished(self, fold: int, run: RunDir) -> dict[str, Any] | None:
         """The manifest of a fold that is whole; a damaged one is made again from the checkpoint."""
@@ -184,6 +190,7 @@ class _Trainer:
             metric=self.experiment.metric,
             fold=fold,
             images=self.pack.images,
+            span=span_of(self._image),
             target=index.labels,
             classes=index.classes,
             train_rows=train,

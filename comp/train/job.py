@@ -14,6 +14,7 @@ from comp.config.schema import Config
 from comp.config.workspace import RunDir
 from comp.data.cache.mask_store import MaskStore
 from comp.data.cache.store import Images
+from comp.data.images.deep import Span
 from comp.models.device import Device
 from comp.models.networks import Net
 from comp.tasks.counts import UNKNOWN
@@ -39,6 +40,7 @@ class Job:
     `content`     a digest of the sizes of the image files; "" where it is not known
     `files`       a digest of the content of the image files; "" where it is not known
     `workspace`   the folder that paths of the config are relative to
+    `span`        the values of deep pixels that are black and white (`image.range`)
     `command`     what was called, for the record; None: the command line of this process
     """
 
@@ -63,6 +65,7 @@ class Job:
     files: str = ""
     workspace: Path = Path()
     command: str | None = None
+    span: Span = None
 
     @cached_property
     def unknown(self) -> bool:

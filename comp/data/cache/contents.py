@@ -21,6 +21,7 @@ from comp.core.errors import DataError, PackError
 from comp.core.files import UNKNOWN
 from comp.data.cache.build import Origin, Row, of_files
 from comp.data.cache.guard import Guard
+from comp.data.cache.image_range import span_of
 from comp.data.cache.mask_store import PackedMasks
 from comp.data.cache.store import Decoded, Encoded, Guarded
 from comp.data.images.decode import decode_image
@@ -68,9 +69,11 @@ def _images_at_size(index: Index, image: ImageConfig) -> Content:
     """Every image decoded and resized: (N, size, size, 3) uint8 in a .npy."""
     shape = (len(index), image.size, image.size, 3)
     settings = f"{FORMAT} {image.pack} {image.size} {image.resize}"
+    span = span_of(image)
+    settings += f" {span[0]:g}..{span[1]:g}" if span else ""
 
     def payload(content: bytes) -> Pixels:
-        return fit(decode_image(content), image.size, image.resize)
+        return fit(decode_image(content, span), image.size, image.resize)
 
     return Content(
         name="images",
@@ -86,10 +89,10 @@ def _images_at_size(index: Index, image: ImageConfig) -> Content:
 
 def _encoded_images(index: Index, image: ImageConfig) -> Content:
     """The bytes of every image file, one after another: the same for every size."""
-    settings = f"{FORMAT} encoded"
+    settings, span = f"{FORMAT} encoded", span_of(image)
 
     def payload(content: bytes) -> bytes:
-        decode_image(content)  # a file that cannot be decoded is reported now, not in hour three
+        decode_image(content, span)  # what cannot be decoded is reported now, not in hour three
         return content
 
     return Content(
@@ -100,7 +103,7 @@ def _encoded_images(index: Index, image: ImageConfig) -> Content:
         origin=of_files(index.paths, payload),
         header=b"",
         needed=sum(files.file_stat(path)[0] for path in index.paths),
-        open=lambda path, guard: Decoded(Encoded(path, guard), index.ids, image),
+        open=lambda path, guard: Decoded(Encoded(path, guard, span_of(image)), index.ids, image),
     )
 
 

@@ -26,6 +26,7 @@ from comp.core.errors import DataError, PackError, first, pick
 from comp.core.known_digests import known_digests, note_digests
 from comp.data.cache.build import LOCK, Build, Row
 from comp.data.cache.contents import CONTENTS, Content
+from comp.data.cache.image_range import span_of
 from comp.data.cache.manifest import (
     MANIFEST,
     describe,
@@ -83,7 +84,7 @@ def open_pack(
     if not len(index):
         raise DataError("there are no images to pack; check data.train_images and data.test_images")
     folder = mask_folder = None
-    key, images = "", Decoded(Files(index.paths), index.ids, image)
+    key, images = "", Decoded(Files(index.paths, span_of(image)), index.ids, image)
     if image.pack != "none":
         folder, key, images = _open_or_build(image.pack, index, image, cache, verify)
     found: MaskStore | None = None

@@ -17,6 +17,7 @@ from comp.config.schema import ImageConfig
 from comp.core.errors import DataError
 from comp.data.cache.guard import Guard
 from comp.data.images.decode import decode_image, read_image
+from comp.data.images.deep import Span
 from comp.data.images.resize import OWN_SIZE, fit
 
 Pixels = np.ndarray[Any, Any]
@@ -141,28 +142,28 @@ _THREADS = 4  # OpenCV decodes outside the interpreter's lock
 class Files:
     """Reads the image files themselves, each time."""
 
-    def __init__(self, paths: tuple[Path, ...]) -> None:
-        self.paths = paths
+    def __init__(self, paths: tuple[Path, ...], span: Span = None) -> None:
+        self.paths, self.span = paths, span
 
     def __call__(self, row: int) -> Pixels:
-        return read_image(self.paths[row])
+        return read_image(self.paths[row], self.span)
 
 
 class Encoded:
     """Reads image files out of one file, whose `guard` knows where each ends."""
 
-    def __init__(self, path: Path, guard: Guard) -> None:
-        self.path, self.guard = path, guard
+    def __init__(self, path: Path, guard: Guard, span: Span = None) -> None:
+        self.path, self.guard, self.span = path, guard, span
         self.content = np.memmap(path, np.uint8, "r")
 
     def __call__(self, row: int) -> Pixels:
         start = int(self.guard.ends[row - 1]) if row else 0
         content = self.content[start : int(self.guard.ends[row])].tobytes()
         self.guard.check(row, content)
-        return decode_image(content)
+        return decode_image(content, self.span)
 
-    def __getstate__(self) -> tuple[Path, Guard]:
-        return self.path, self.guard
+    def __getstate__(self) -> tuple[Path, Guard, Span]:
+        return self.path, self.guard, self.span
 
-    def __setstate__(self, state: tuple[Path, Guard]) -> None:
+    def __setstate__(self, state: tuple[Path, Guard, Span]) -> None:
         self.__init__(*state)  # type: ignore[misc]

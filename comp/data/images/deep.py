@@ -25,6 +25,14 @@ _BITS_PER_SAMPLE, _ORIENTATION = 258, 0x0112  # tags of a TIFF, and of EXIF data
 _ARRAY, _ZIP = b"\x93NUMPY", b"PK\x03\x04"
 
 
+def may_be_deep(begin: bytes) -> bool:
+    """Whether the first 32 bytes of a file leave it open that it has more than 8 bits a channel."""
+    if begin.startswith(_PNG):
+        return begin[_DEPTH : _DEPTH + 1] == b"\x10"
+    shallow = begin.startswith((b"\xff\xd8", b"GIF8", b"BM", b"RIFF"))
+    return not shallow and bool(begin)
+
+
 def is_array(content: bytes) -> bool:
     """Whether a file is a .npy, or a zip as .npz is one."""
     return content.startswith((_ARRAY, _ZIP))

@@ -8,6 +8,7 @@ from comp.core.errors import RunError
 from comp.core.footer import read_place
 from comp.core.progress import say
 from comp.core.provenance import versions
+from comp.data.cache.image_range import refuse_other_range
 from comp.train.checkpoints import checkpoint
 from comp.train.checkpoints.checkpoint import Saved
 from comp.train.job import Job
@@ -88,6 +89,7 @@ def _refuse_foreign(job: Job, saved: Saved) -> None:
             "or bring the old plan back."
         )
     refuse_changes(str(job.run.last), saved["config"], job.config)
+    refuse_other_range(job.run.last, saved.get("range"), job.span)
     pairs = [(saved["content"], job.content), (saved.get("files", ""), job.files)]
     for then, now in pairs:
         if "" not in (then, now) and then != now:

@@ -21,6 +21,7 @@ def _origin(job: Job, state: TrainState) -> Saved:
         "classes": list(job.classes),
         "content": job.content,
         "files": job.files,
+        "range": None if job.span is None else list(job.span),
         "mean": list(state.net.mean),
         "std": list(state.net.std),
         "versions": versions(),
