@@ -5,30 +5,20 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 from comp.data.index.tables import Table
-from comp.tasks.kinds import Task
+from comp.data.labels.bins import measured
+from comp.data.labels.lists import are_lists, split_cells
+from comp.scaffold.label_columns import LabelColumns
+from comp.scaffold.long_labels import rows_of_classes, rows_of_labels
+from comp.scaffold.wide_labels import is_zero_one, shares_of_classes, wide_labels
 from comp.tasks.starters import kind_of
 
 _LABELS = ("label", "target", "class", "category", "y", "answer", "digit", "diagnosis", "tags")
 _GROUPS = ("group", "patient", "student", "subject", "person", "user", "site", "video", "session")
 _SEPARATORS = ("|", ";", ",", " ")
 _FEW = 0.5  # a label column has at most this share of different values among its rows
-
-
-@dataclass(frozen=True)
-class LabelColumns:
-    """The label columns of a table, and the kind of task that they make.
-
-    `separator`  what joins several labels in one cell, or None
-    `doubts`     what was not clear, as messages
-    """
-
-    columns: tuple[str, ...]
-    task: Task
-    separator: str | None = None
-    doubts: tuple[str, ...] = ()
 
 
 def id_column(table: Table, matches: Callable[[Sequence[str]], float]) -> tuple[str, float]:
@@ -58,15 +48,18 @@ def label_columns(table: Table, key: str, sample: Table | None) -> LabelColumns:
     """
     rest = [name for name in table.columns if name != key]
     shared = [name for name in (sample.columns if sample else ()) if name in rest]
-    if len(shared) > 1 and all(_is_binary(table.values[name]) for name in shared):
-        return LabelColumns(tuple(shared), kind_of("columns"))
     if len(shared) > 1:
-        return LabelColumns(tuple(shared), kind_of("class"), doubts=("the columns are joined",))
+        joined = LabelColumns(tuple(shared), kind_of("class"), doubts=("the columns are joined",))
+        return rows_of_classes(table, key) or wide_labels(table, shared) or joined
+    wide = _several(table, rest, sample)
+    if wide is not None and not shared:
+        return wide
+    if len({*table.values[key]}) < len(table):
+        long = rows_of_classes(table, key)
+        if long is not None:
+            return long
     if len(shared) == 1:
-        return _one(table, shared[0], ())
-    wide = [name for name in rest if _is_binary(table.values[name])]
-    if len(wide) > 2 and len(wide) >= len(rest) - 1:
-        return LabelColumns(tuple(wide), kind_of("columns"), doubts=("all columns of 0 and 1",))
+        return _one(table, key, shared[0], ())
     named = [name for name in rest if _is_called(name, _LABELS)]
     small = [name for name in rest if 1 < len(set(table.values[name])) <= _FEW * len(table)]
     chosen = (named or [name for name in small if not _is_called(name, _GROUPS)] or rest or [""])[
@@ -75,7 +68,24 @@ def label_columns(table: Table, key: str, sample: Table | None) -> LabelColumns:
     if not chosen:
         return LabelColumns((), kind_of("class"), doubts=("no column besides the ids",))
     sure = named == [chosen] or rest == [chosen]
-    return _one(table, chosen, () if sure else (f"one of the columns {', '.join(rest)}",))
+    return _one(table, key, chosen, () if sure else (f"one of the columns {', '.join(rest)}",))
+
+
+def _several(table: Table, rest: Sequence[str], sample: Table | None) -> LabelColumns | None:
+    """Columns of zeros and ones, or of shares, that are labels together."""
+    wide = [name for name in rest if is_zero_one(table.values[name])]
+    answers = sample.columns[1:] if sample else ()
+    cells = {cell for name in answers for cell in (sample.values[name] if sample else ())}
+    if len(wide) > 1 and cells and cells <= {*wide}:  # the sample names classes
+        return wide_labels(table, wide)
+    if len(wide) > 2:
+        found = wide_labels(table, wide)
+        most = len(wide) >= len(rest) - 1
+        if found is not None and (most or found.task.target_kind == "class"):
+            doubts = found.doubts or ("all columns of 0 and 1",)
+            return replace(found, doubts=doubts)
+    shares = shares_of_classes(table, rest)
+    return wide_labels(table, shares) if shares else None
 
 
 def _is_called(name: str, words: Sequence[str]) -> bool:
@@ -83,19 +93,26 @@ def _is_called(name: str, words: Sequence[str]) -> bool:
     return bool({*parts} & {*words, *(f"{word}s" for word in words)})
 
 
-def _is_binary(cells: Sequence[str]) -> bool:
-    return set(cells) <= {"0", "1"}
-
-
-def _one(table: Table, name: str, doubts: tuple[str, ...]) -> LabelColumns:
+def _one(table: Table, key: str, name: str, doubts: tuple[str, ...]) -> LabelColumns:
     """A single label column and its kind of task."""
     cells = table.values[name]
+    if are_lists(cells):
+        several = any(len(items) != 1 for items in split_cells(cells, None))
+        text = f"{name!r} holds lists written as text" + ("" if several else ", each of one label")
+        kind = kind_of("columns") if several else kind_of("class", len({*cells}))
+        return LabelColumns((name,), kind, None, (*doubts, text))
     separator = separator_of(cells)
     if separator is not None:
         doubts = (*doubts, f"{name!r} looks like a list of labels, joined by {separator!r}")
         return LabelColumns((name,), kind_of("columns"), separator, doubts)
+    long = rows_of_labels(table, key, name)
+    if long is not None:
+        return replace(long, doubts=(*doubts, *long.doubts))
+    why = measured(name, cells)
     count = len({cell for cell in cells if cell.strip()})
-    if count > _FEW * max(2, len(cells)):
+    if why is not None:
+        doubts = (*doubts, why)
+    elif count > _FEW * max(2, len(cells)):
         doubts = (*doubts, f"{name!r} has {count} different values: are they classes?")
     return LabelColumns((name,), kind_of("class", count), None, doubts)
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
-from comp.config.schema import DataConfig
+from comp.config.schema import JOINT, DataConfig
 from comp.core.errors import first
 from comp.data.index.data_tables import likely_names, looks_like_data, with_names
+from comp.data.index.tables import Table
+from comp.data.labels.columns import one_of_columns
 from comp.data.layouts import class_folders
 from comp.scaffold import columns
 from comp.scaffold.folder import (
@@ -18,6 +21,8 @@ from comp.scaffold.folder import (
     sample_table,
     share_of,
 )
+from comp.scaffold.label_columns import LabelColumns
+from comp.scaffold.long_labels import joined_ids
 from comp.tasks.starters import kind_of
 
 _TRUTHS = {"ground_truth", "groundtruth", "gt"}  # folders of masks, whatever else they are called
@@ -59,6 +64,19 @@ def csv(place: Folder) -> Guess | None:
         key, share = columns.id_column(table, shares[best])
         if share > 0.3:
             return _from_table(place, name, sample, key, best, share)
+    return next((g for n in ranked if (g := _joined_table(place, n, sample)) is not None), None)
+
+
+def _joined_table(place: Folder, name: str, sample: str | None) -> Guess | None:
+    """A table whose ids join an image and a class."""
+    table = place.tables[name]
+    folders = sorted(image_folders(place), key=lambda f: ("train" not in f, is_test(f), len(f)))
+    for folder in folders if len(table) > 1 and len(table.columns) > 1 else ():
+        listing = place.listing.within(folder)
+        for key in table.columns:
+            found = joined_ids(table, key, lambda n, at=listing: bool(at.find(n)))  # type: ignore[misc]
+            if found is not None:
+                return _of_columns(place, name, sample, key, folder, found)
     return None
 
 
@@ -71,24 +89,51 @@ def _from_table(
         named = likely_names(table.columns, key)
         table, key = with_names(table, named), "id"
     found = columns.label_columns(table, key, place.tables[sample] if sample else None)
-    group, doubt = columns.group_column(table, [key, *found.columns])
+    out = _of_columns(place, name, sample, key, folder, found, named, table)
+    if share < 0.999:
+        out.doubt("id", "not every cell names exactly one image")
+    return out
+
+
+def _of_columns(
+    place: Folder,
+    name: str,
+    sample: str | None,
+    key: str,
+    folder: str,
+    found: LabelColumns,
+    named: Sequence[str] = (),
+    table: Table | None = None,
+) -> Guess:
+    """The guess about a table whose label columns are known. table: with the names `named`, where
+    the file has no header."""
+    table = place.tables[name] if table is None else table
+    group, doubt = columns.group_column(table, [key, *found.columns, *found.keys.values()])
     out = Guess(found.task, {"layout": "csv", "train_csv": name, "id": key})
     if named:
-        out.data["columns"] = named
+        out.data["columns"] = list(named)
         out.doubt("columns", "its first line is a row; these names are made up")
     out.data["target"] = found.columns[0] if len(found.columns) == 1 else list(found.columns)
     if found.separator is not None:
         out.data["separator"] = found.separator
-    out.data |= {"group": group, "train_images": folder}
+    out.data |= {**found.keys, "group": group, "train_images": folder}
     for text in found.doubts:
-        out.doubt("target", text)
+        out.doubt(next(iter(found.keys), "target"), text)
     out.doubt("group", doubt)
-    if share < 0.999:
-        out.doubt("id", "not every cell names exactly one image")
     if found.task.target_kind == "class":
-        _note_classes(out, Counter(table.values[found.columns[0]]) if found.columns else Counter())
+        _note_classes(out, _class_counts(table, found))
     guess_test(out, place, sample)
     return out
+
+
+def _class_counts(table: Table, found: LabelColumns) -> Counter[str]:
+    cells = {name: table.values[name] for name in found.columns}
+    if len(cells) < 2:
+        return Counter(*cells.values())
+    place = one_of_columns(cells, DataConfig(root=".", soft=found.keys.get("soft", "refuse")))
+    if place.number is None:
+        return Counter(JOINT.join(row) for row in zip(*cells.values(), strict=True))
+    return Counter(found.columns[number] for number in place.number)
 
 
 def _note_classes(out: Guess, counts: Counter[str]) -> None:
