@@ -11,6 +11,7 @@ from typing import Any
 
 from comp.data.index import file_match
 from comp.data.index.tables import Table
+from comp.data.labels.sample_pairs import sample_pairs
 from comp.scaffold.columns import id_column
 from comp.scaffold.open_tables import may_be_table, open_table, other_files
 from comp.tasks.kinds import Task
@@ -151,16 +152,28 @@ def guess_test(out: Guess, place: Folder, sample: str | None) -> None:
         return
     table = place.tables[sample]
     key = out.data["id"] if out.data.get("id") in table.columns else table.columns[0]
-    names = _image_names if out.task.spatial else _ids
+    names = _image_names if out.task.spatial or out.data.get("rows") == "class" else _ids
     folder, share = max(
         (best_folder(place, some, "test") for some in names(table.values[key])),
         key=lambda found: found[1],
     )
+    if share < 1 and not out.task.spatial:
+        folder, share = _of_pairs(place, table, key) or (folder, share)
     out.data |= {"test_images": folder, "sample_submission": sample}
     if not out.task.spatial and _holds_probabilities(table, key):
         out.metric = metric_of_probs(out.task)
     if share < 1:
         out.doubt("test_images", f"{share:.0%} of the ids in the sample are images there")
+
+
+def _of_pairs(place: Folder, table: Table, key: str) -> tuple[str, float] | None:
+    """The folder whose images the rows of a sample join with classes; None for other samples."""
+    folders = sorted(image_folders(place), key=lambda f: ("test" not in f, len(f)))
+    for folder in folders:
+        listing = place.listing.within(folder)
+        if sample_pairs(table, key, lambda name, at=listing: bool(at.find(name))) is not None:  # type: ignore[misc]
+            return folder, 1.0
+    return None
 
 
 def _ids(cells: Sequence[str]) -> list[Sequence[str]]:

@@ -33,6 +33,7 @@ from comp.data.index.data_tables import read_data_table, refuse_no_header, tell
 from comp.data.index.index import Index
 from comp.data.index.sample_rows import read_sample_rows, row_complaints
 from comp.data.index.tables import Table
+from comp.data.labels.sample_pairs import sample_pairs
 from comp.data.layouts import (
     class_folders,
     coco,
@@ -205,14 +206,19 @@ def sample_ids(
 def _test_ids(
     data: DataConfig, listing: file_match.Listing, table: Table | None
 ) -> tuple[list[str], list[str]]:
-    """The ids in the first column of a sample, and complaints about them."""
+    """The images that a sample lists in rows of images, or of images and classes, and complaints
+    about them."""
     if table is None:
         ids = [name for name, _ in listing.images]
         complaints = [] if ids else [f"{listing.folder}: no images"]
         return ids, complaints + file_match.bad_ids(ids, [str(listing.folder)] * len(ids))
     refuse_no_header(table, data, listing)
-    sample = table.path
-    ids = table.values[id_column(table, data)]
+    sample, key = table.path, id_column(table, data)
+    pairs = sample_pairs(table, key, lambda name: bool(listing.find(name)))
+    if pairs is not None:
+        ids = list(pairs.ids)
+        return ids, file_match.bad_ids(ids, [str(sample)] * len(ids), listing)
+    ids = table.values[key]
     places = [f"{sample}, line {line}" for line in table.lines]
     complaints = [] if ids else [f"{sample}: no rows: no image is listed"]
     complaints += file_match.bad_ids(ids, places, listing)

@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from comp.core.errors import ConfigError, SubmissionError, complain, did_you_mean, first
+from comp.data.labels.columns import zero_or_one
 from comp.submission.sample import Sample
 from comp.tasks.kinds import Task
 from comp.tasks.metrics import Metric
 
+if TYPE_CHECKING:
+    from comp.submission.formats.long_rows import LongRows
+
 Array = np.ndarray[Any, Any]
 
 _ZERO_ONE = ("0", "1")
+_TRUTHS = (("false", "true"), ("no", "yes"), ("f", "t"), ("n", "y"))
 _SHOWN = 5
 
 
@@ -29,12 +34,16 @@ class Cells:
     `allowed`    the texts that a cell may be (or, with a separator, be made of); None: a
                  probability, a number from 0 to 1
     `separator`  between the labels in one cell; None: one label per cell
+    `one`        how a one is written where each class has a column or a row
+    `long`       the rows of a sample with a row for each image and class, or None
     """
 
     answers: tuple[str, ...]
     fill: Callable[[Array, Array | None], list[list[str]]]
     allowed: frozenset[str] | None
     separator: str | None = None
+    one: str = "1"
+    long: LongRows | None = None
 
     def complaints(self, columns: Mapping[str, Sequence[str]], sample: Sample) -> list[str]:
         """What is wrong with the answer cells: one complaint per kind of problem."""
@@ -80,17 +89,27 @@ class Cells:
 
         The share of a column of probabilities, or of 0 and 1, is its mean.
         """
+        if self.long is not None:
+            (cells,) = columns.values()
+            given = None if weights is None else np.asarray(weights, dtype=float)
+            return self.long.by_class(self._numbers(cells), given)
         rows = len(next(iter(columns.values()), ()))
         share = np.ones(rows) if weights is None else np.asarray(weights, dtype=float)
         share = share / max(share.sum(), 1e-300)
         if self.allowed is None or (len(columns) > 1 and self.separator is None):
-            means = {n: np.asarray(cells, dtype=float) @ share for n, cells in columns.items()}
+            means = {n: self._numbers(cells) @ share for n, cells in columns.items()}
             return {name: float(mean) for name, mean in means.items()}
         found: defaultdict[str, float] = defaultdict(float)
         for cell, weight in zip(next(iter(columns.values())), share, strict=True):
             for label in cell.split(self.separator) if self.separator else [cell]:
                 found[label] += float(weight)
         return dict(sorted(found.items()))
+
+    def _numbers(self, cells: Sequence[str]) -> Array:
+        """Probabilities, or zeros and ones, as numbers."""
+        if self.allowed is None:
+            return np.asarray(cells, dtype=float)
+        return np.array([cell == self.one for cell in cells], dtype=float)
 
 
 def listed(wrong: Mapping[str, Sequence[str]]) -> list[str]:
@@ -127,7 +146,8 @@ def make_cells(
     wants_probs = metric.wants == "probs" or (by_name and task.one_answer)
     probability = write == "probability" or (write == "auto" and wants_probs)
     if by_name:
-        return _column_per_class(answers, classes, probability)
+        found = frozenset[str]().union(*(sample.texts[name] for name in answers))
+        return _column_per_class(answers, classes, probability, _zero_one(found))
     if not task.one_answer:
         between = " " if separator is None else separator
         return _list_of_labels(answers[0], classes, between, probability)
@@ -150,9 +170,12 @@ def _refuse_columns(sample: Sample, task: Task, classes: tuple[str, ...]) -> Non
 
 
 def _column_per_class(
-    answers: tuple[str, ...], classes: tuple[str, ...], probability: bool
+    answers: tuple[str, ...],
+    classes: tuple[str, ...],
+    probability: bool,
+    zero_one: tuple[str, str],
 ) -> Cells:
-    """Probabilities, or 0 and 1."""
+    """Probabilities, or 0 and 1 in the words of the sample."""
     places = [classes.index(name) for name in answers]
 
     def probabilities(_: Array, probs: Array | None) -> list[list[str]]:
@@ -163,11 +186,20 @@ def _column_per_class(
 
     def zeros_and_ones(labels: Array, _: Array | None) -> list[list[str]]:
         table = labels if labels.ndim == 2 else labels[:, None] == np.arange(len(classes))
-        return [_named(_ZERO_ONE, table[:, place].astype(np.int64)) for place in places]
+        return [_named(zero_one, table[:, place].astype(np.int64)) for place in places]
 
     if probability:
         return Cells(answers, probabilities, None)
-    return Cells(answers, zeros_and_ones, frozenset(_ZERO_ONE))
+    return Cells(answers, zeros_and_ones, frozenset(zero_one), one=zero_one[1])
+
+
+def _zero_one(found: frozenset[str]) -> tuple[str, str]:
+    """How a sample with these cells writes zero and one: 0 and 1, or words such as True."""
+    for zero, one in _TRUTHS:
+        for way in (str.lower, str.capitalize, str.upper):
+            if found and found <= {way(zero), way(one)}:
+                return way(zero), way(one)
+    return _ZERO_ONE
 
 
 def _list_of_labels(
@@ -200,8 +232,13 @@ def _one_probability(answer: str, classes: tuple[str, ...]) -> Cells:
 def _label_texts(classes: tuple[str, ...], found: frozenset[str]) -> tuple[str, ...]:
     """How each class is written: by its name, or by its number where the sample does so."""
     numbers = tuple(str(number) for number in range(len(classes)))
-    coded = found and found <= set(numbers) and not found & set(classes)
-    return numbers if coded else classes
+    if not found or found & set(classes):
+        return classes
+    if found <= set(numbers):
+        return numbers
+    words = _zero_one(found)
+    truths = words != _ZERO_ONE and [zero_or_one(name) for name in classes] == [0, 1]
+    return words if truths else classes
 
 
 def _needed(probs: Array | None) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self
 
@@ -13,10 +13,12 @@ import numpy as np
 from comp.core.errors import SubmissionError, complain, first, repeated
 from comp.data.index.data_tables import read_any
 from comp.data.index.tables import Table
+from comp.data.labels.sample_pairs import class_column
 from comp.submission.diff import Diff
 from comp.submission.formats.cells import Cells, make_cells
 from comp.submission.formats.delimited import form_warnings, read_delimited
 from comp.submission.formats.format import Answers, Array, Columns, Competition
+from comp.submission.formats.long_rows import LongRows, read_long_sample
 from comp.submission.sample import Sample, make_sample, read_sample, render
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ _SHOWN = 6
 
 @dataclass(frozen=True)
 class CsvFormat:
-    """A row per image, as in the sample; see `Format`."""
+    """A row per image, or per image and class, as in the sample; see `Format`."""
 
     sample: Sample
     content: Cells
@@ -40,6 +42,9 @@ class CsvFormat:
     @classmethod
     def read_sample(cls, competition: Competition) -> Self:
         data = competition.data
+        found = read_long_sample(competition)
+        if found is not None:
+            return cls._of_long_rows(competition, *found)
         if competition.sample is not None:
             sample = read_sample(competition.sample, data.id, data, competition.classes)
         else:
@@ -54,9 +59,30 @@ class CsvFormat:
         )
         return cls(sample, cells)
 
+    @classmethod
+    def _of_long_rows(cls, competition: Competition, sample: Sample, long: LongRows) -> Self:
+        """The format of a sample with a row for each image and class: that of a column for each
+        class, cell by cell."""
+        wide = make_sample(sample.id_column, long.classes, long.images)
+        texts = sample.texts[sample.answers[0]]
+        wide = replace(wide, texts=dict.fromkeys(long.classes, texts))
+        task, classes = competition.task, competition.classes
+        cells = make_cells(wide, task, classes, competition.metric, competition.write)
+        fill = cells.fill
+        return cls(
+            sample,
+            replace(
+                cells,
+                answers=sample.answers,
+                fill=lambda labels, probs: [long.flat(fill(labels, probs))],
+                long=long,
+            ),
+        )
+
     def columns(self, ids: Sequence[str], labels: Array, probs: Array | None) -> Columns:
         """The answer columns in the order of the sample; shapes as in `Answers`."""
-        rows = _rows_of(self.sample, ids)
+        long = self.content.long
+        rows = _rows_of(self.sample.path, self.sample.ids if long is None else long.images, ids)
         return self.content.columns(labels[rows], None if probs is None else probs[rows])
 
     def write(self, path: Path, answers: Iterable[Answers]) -> tuple[Columns, int]:
@@ -80,7 +106,8 @@ class CsvFormat:
         """Labels that every row has, where each label has a column."""
         if self.content.allowed is None or len(columns) < 2:
             return []
-        always = [name for name, cells in columns.items() if set(cells) == {"1"}]
+        one = self.content.one
+        always = [name for name, cells in columns.items() if set(cells) == {one}]
         if not always:
             return []
         more = f" and {len(always) - _SHOWN} more" if len(always) > _SHOWN else ""
@@ -92,24 +119,27 @@ class CsvFormat:
         return _compare(read_any(one), read_any(two), id_column)
 
 
-def _rows_of(sample: Sample, ids: Sequence[str]) -> Array:
-    """The row of `ids` of each id of the sample."""
+def _rows_of(path: Path, listed: Sequence[str], ids: Sequence[str]) -> Array:
+    """The row of `ids` of each id that the sample in `path` lists."""
     place = {name: row for row, name in enumerate(ids)}
-    missing = [name for name in sample.ids if name not in place]
-    wanted = set(sample.ids)
+    missing = [name for name in listed if name not in place]
+    wanted = set(listed)
     extra = [name for name in ids if name not in wanted]
     complaints = [f"no answer for {len(missing)} ids: {first(missing)}"] if missing else []
     if extra:
         complaints.append(f"{len(extra)} answers to ids that are not in it: {first(extra)}")
     if len(place) < len(ids):
         complaints.append(f"ids answered twice: {first(repeated(ids))}")
-    counts = f"{len(sample.ids)} ids in the sample, {len(ids)} images answered"
-    complain(SubmissionError, f"{sample.path}: {counts}:", complaints)
-    return np.fromiter((place[name] for name in sample.ids), dtype=np.int64, count=len(wanted))
+    counts = f"{len(listed)} ids in the sample, {len(ids)} images answered"
+    complain(SubmissionError, f"{path}: {counts}:", complaints)
+    return np.fromiter((place[name] for name in listed), dtype=np.int64, count=len(wanted))
 
 
 def _compare(one: Table, two: Table, id_column: str | None) -> Diff:
     key = id_column if id_column in one.columns else one.columns[0]
+    column = class_column(one, str(key))
+    if column is not None and column in two.columns:  # a row for each image and class
+        one, two = (_one_key(table, str(key), column) for table in (one, two))
     _refuse_others(one, two, str(key))
     old = one.frame.set_index(key)
     new = two.frame.set_index(key).loc[old.index, old.columns]
@@ -126,6 +156,13 @@ def _compare(one: Table, two: Table, id_column: str | None) -> Diff:
         changes.update((column, before, after) for before, after in pairs)
     ids = tuple(old.index[changed.any(axis=1)])
     return Diff(len(old), ids, dict(changes.most_common()), numbers)
+
+
+def _one_key(table: Table, key: str, column: str) -> Table:
+    """The table with the class in the id."""
+    pairs = zip(table.values[key], table.values[column], strict=True)
+    rest = [name for name in table.columns if name != column]
+    return table.but(**{key: [" ".join(pair) for pair in pairs]}).only(*rest)
 
 
 def _refuse_others(one: Table, two: Table, key: str) -> None:
