@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from comp.data.index.tables import Table
 from comp.data.labels.long_rows import split_id
@@ -56,9 +56,3 @@ def joined_ids(table: Table, key: str, is_image: Callable[[str], bool]) -> Label
 def _joined(table: Table, answer: str, keys: dict[str, str]) -> LabelColumns:
     text = "each row is an image and a class, with 0 or 1"
     return LabelColumns((answer,), kind_of("columns"), None, (text,), keys)
-
-
-def holds_lists(cells: Sequence[str], labels: Sequence[str]) -> bool:
-    """Whether cells of a sample submission hold several of these labels."""
-    known = {*labels}
-    return any(len(parts := cell.split()) > 1 and {*parts} <= known for cell in cells)

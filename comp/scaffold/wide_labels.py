@@ -14,6 +14,7 @@ from comp.data.labels.columns import is_blank, number_of, one_of_columns, zero_o
 from comp.scaffold.label_columns import LabelColumns
 from comp.tasks.starters import kind_of
 
+_SURE = 8
 _ANY = DataConfig(root=".")
 
 
@@ -48,7 +49,9 @@ def _zeros_and_ones(columns: dict[str, list[str]]) -> LabelColumns:
     blank = any(map(is_blank, cells))
     unknown = sorted(cell for cell in cells if number_of(cell) == -1)
     if not blank and not unknown:
-        if one_of_columns(columns, _ANY).number is not None:
+        rows = len(columns[names[0]])
+        sure = len(names) > 2 or rows >= _SURE  # two columns may be so by chance
+        if sure and one_of_columns(columns, _ANY).number is not None:
             text = (
                 "each row has exactly one 1: one class per image; if an image may have several, "
                 "task: multilabel"

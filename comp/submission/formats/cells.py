@@ -36,6 +36,7 @@ class Cells:
     `separator`  between the labels in one cell; None: one label per cell
     `one`        how a one is written where each class has a column or a row
     `long`       the rows of a sample with a row for each image and class, or None
+    `wide`       then what the cells would hold if each class had a column
     """
 
     answers: tuple[str, ...]
@@ -44,6 +45,7 @@ class Cells:
     separator: str | None = None
     one: str = "1"
     long: LongRows | None = None
+    wide: Cells | None = None
 
     def complaints(self, columns: Mapping[str, Sequence[str]], sample: Sample) -> list[str]:
         """What is wrong with the answer cells: one complaint per kind of problem."""
@@ -80,6 +82,8 @@ class Cells:
         self, labels: Array, probs: Array | None, weights: Sequence[float] | None = None
     ) -> dict[str, float]:
         """`shares` of answers that are not in a file; weights: (N,) how much each row counts."""
+        if self.wide is not None:  # the images are not those of the rows
+            return self.wide.expected_shares(labels, probs, weights)
         return self.shares(self.columns(labels, probs), weights)
 
     def shares(
@@ -91,8 +95,7 @@ class Cells:
         """
         if self.long is not None:
             (cells,) = columns.values()
-            given = None if weights is None else np.asarray(weights, dtype=float)
-            return self.long.by_class(self._numbers(cells), given)
+            return self.long.by_class(self._numbers(cells))
         rows = len(next(iter(columns.values()), ()))
         share = np.ones(rows) if weights is None else np.asarray(weights, dtype=float)
         share = share / max(share.sum(), 1e-300)

@@ -76,6 +76,7 @@ class CsvFormat:
                 answers=sample.answers,
                 fill=lambda labels, probs: [long.flat(fill(labels, probs))],
                 long=long,
+                wide=cells,
             ),
         )
 

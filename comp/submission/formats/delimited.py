@@ -120,7 +120,7 @@ def _id_complaints(ids: Sequence[str], sample: Sample) -> list[str]:
     groups = {
         "ids missing": [name for name in sample.ids if name not in found],
         "ids that are not in the sample": [n for n in dict.fromkeys(ids) if n not in wanted],
-        "ids repeated": repeated(ids),
+        "ids repeated": sorted({*repeated(ids)} - {*repeated(sample.ids)}),
     }
     out = [f"{len(names)} {what}: {first(names)}" for what, names in groups.items() if names]
     if not out:

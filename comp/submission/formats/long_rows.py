@@ -34,13 +34,10 @@ class LongRows:
         pairs = zip(self.rows.tolist(), self.columns.tolist(), strict=True)
         return [columns[column][row] for row, column in pairs]
 
-    def by_class(self, cells: Array, weights: Array | None = None) -> dict[str, float]:
-        """The mean of each class from a number for each row, (R,). weights: (N,) of the images."""
-        share = np.ones(len(self.images)) if weights is None else weights
-        drawn = share[self.rows]
-        sums = np.bincount(self.columns, cells * drawn, len(self.classes))
-        whole = np.bincount(self.columns, drawn, len(self.classes))
-        return dict(zip(self.classes, (sums / np.maximum(whole, 1e-300)).tolist(), strict=True))
+    def by_class(self, cells: Array) -> dict[str, float]:
+        """The mean of each class from a number for each row, (R,)."""
+        sums = np.bincount(self.columns, cells, len(self.classes))
+        return dict(zip(self.classes, (sums / len(self.images)).tolist(), strict=True))
 
 
 def read_long_sample(competition: Competition) -> tuple[Sample, LongRows] | None:

@@ -19,6 +19,7 @@ from submission_toys import (
 )
 
 from comp.core.errors import ConfigError, SubmissionError
+from comp.submission.formats.cells import make_cells
 from comp.submission.sample import make_sample
 
 CASES = [  # sample, task, classes, metric, write -> the first row of answers
@@ -98,3 +99,20 @@ def test_what_cannot_be_written_is_an_error_of_the_config(tmp_path: Path) -> Non
         table_format(one, MULTILABEL, ("a b", "c"), F1)
     with pytest.raises(ConfigError, match="--vote soft"):
         render(table_format(one, BINARY, ("0", "1"), AUC), ["x"], np.array([1]), None)
+
+
+@pytest.mark.parametrize(
+    ("cell", "zero", "one"), [("False", "False", "True"), ("no", "no", "yes"), ("F", "F", "T")]
+)
+def test_zeros_and_ones_are_written_in_the_words_of_the_sample(
+    cell: str, zero: str, one: str, tmp_path: Path
+) -> None:
+    sample = sample_of(tmp_path, f"id,a,b\n1,{cell},{cell}\n2,{cell},{cell}\n")
+    cells = make_cells(sample, MULTILABEL, ("a", "b"), F1)
+    columns = cells.columns(np.array([[1, 0], [0, 0]]), None)
+    assert columns == {"a": (one, zero), "b": (zero, zero)}
+    assert cells.shares(columns) == {"a": 0.5, "b": 0.0}
+    assert cells.complaints({"id": ("1", "2"), **columns}, sample) == []
+    single = sample_of(tmp_path, f"id,y\n1,{cell}\n2,{cell}\n")
+    made = make_cells(single, BINARY, ("0", "1"), F1)
+    assert made.columns(np.array([1, 0]), None) == {"y": (one, zero)}
