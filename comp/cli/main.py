@@ -99,7 +99,25 @@ def _run() -> int | str | None:
         where = f"{problem.filename}: " if problem.filename else ""
         _tell_error(f"{where}{problem.strerror or problem}")
         return 1
+    except Exception as problem:
+        if not _lacks_memory(problem):
+            raise
+        _tell_error(_NO_MEMORY)
+        return 1
     return 0
+
+
+_NO_MEMORY = (
+    "the memory of this computer, or what this process may use of it, is not enough. What is "
+    "finished is kept. End other programs, or use less: a smaller `train.batch_size`, "
+    "`predict.batch_size`, `image.size`, or `train.workers: 0`; then run the same command again"
+)
+# How torch, OpenCV and Python's threads say it
+_WORDS = ("can't allocate memory", "Insufficient memory", "can't start new thread")
+
+
+def _lacks_memory(problem: Exception) -> bool:
+    return isinstance(problem, MemoryError) or any(word in str(problem) for word in _WORDS)
 
 
 def _tell_error(text: str) -> None:

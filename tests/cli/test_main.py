@@ -93,6 +93,29 @@ def test_ctrl_c_exits_with_130(comp: Run, config: str, monkeypatch: pytest.Monke
     assert (code, "interrupted" in err) == (130, True)
 
 
+@pytest.mark.parametrize(
+    "problem",
+    [
+        MemoryError(),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes"),
+        RuntimeError("can't start new thread"),
+    ],
+)
+def test_too_little_memory_is_one_error(
+    comp: Run, config: str, monkeypatch: pytest.MonkeyPatch, problem: Exception
+) -> None:
+    def failing(*_: Any, **__: Any) -> None:
+        raise problem
+
+    monkeypatch.setattr("comp.stages.folds.make_plan", failing)
+    code, out, err = comp("folds", "make", "-c", config)
+    assert (code, out) == (1, "")
+    assert err.startswith("error: the memory of this computer")
+    problem = ValueError("something else")
+    with pytest.raises(ValueError, match="something else"):
+        comp("folds", "make", "-c", config)
+
+
 def test_help_and_the_early_errors_do_not_pay_for_torch() -> None:
     check = (
         "import sys; sys.argv = ['comp', '--help']\n"
