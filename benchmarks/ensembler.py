@@ -1,6 +1,6 @@
 """Speed, memory and honesty of the ensembler, beside the unavoidable work and its peers.
 
-    python benchmarks/ensembler.py thresholds greedy submission memory-soft truth tta
+    python benchmarks/ensembler.py thresholds greedy submission memory-soft truth noise tta
 
 Each part is measured interleaved, A-B-A-B, after one round that does not count; ratios are taken
 within a round. Results go to ensembler.json and ensembler.md beside this file; parts that are not
@@ -23,6 +23,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import noise_worlds
 import numpy as np
 
 from comp.data.index.index import Index
@@ -419,7 +420,20 @@ def tta(images: int = 192, size: int = 96) -> dict[str, Any]:
     }
 
 
+def noise(kinds: dict[str, noise_worlds.Noise], world: Any, what: str) -> dict[str, Any]:
+    """The bias of the honest score where nothing can be learned; `WORLDS` in the environment."""
+    worlds = int(os.environ.get("WORLDS", 400))
+    found: dict[str, Any] = {"what": f"pure noise, {what}: honest - true (goal within 0.005)"}
+    for name, kind in kinds.items():
+        found[name] = noise_worlds.measure(kind, worlds, world)
+        print(name, found[name], flush=True)
+    return found
+
+
 PARTS = {
+    "noise": lambda: noise(noise_worlds.TABLES, noise_worlds.of_world, "tables, 60 rows"),
+    "noise-views": lambda: noise(noise_worlds.VIEWS, noise_worlds.of_views, "views, 60 rows"),
+    "noise-masks": lambda: noise(noise_worlds.MASKS, noise_worlds.of_masks, "masks"),
     "thresholds": thresholds,
     "greedy": greedy,
     "submission": submission,

@@ -281,6 +281,13 @@ def test_honest_the_score_is_measured_on_rows_that_did_not_tune_it(
     flattering = macro_f1(everything, everywhere >= best_threshold(everything, everywhere))
     assert raw < expected < flattering, "these data tell the three scores apart"
     assert scores.raw == pytest.approx(raw)
+    # what two rules together score more than one does, from the same decisions taken turn about
+    alone = [everywhere >= cut for cut in cuts]
+    here = np.repeat([True, False], [len(target[0]), len(target[1])])
+    together = [np.where(here, *alone), np.where(here, *alone[::-1])]
+    assert together[0].tolist() == decided.tolist()
+    own, both = ([macro_f1(everything, part) for part in parts] for parts in (alone, together))
+    expected -= np.mean(both) - np.mean(own)
     assert scores.honest == pytest.approx(expected)
     assert scores.honest < scores.tuned <= flattering + 1e-12
     low, high = own_interval(everything, decided)

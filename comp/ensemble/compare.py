@@ -21,7 +21,8 @@ class Scores:
 
     `raw`        with the neutral rule
     `tuned`      with the rule, on the rows that it and the weights were fitted on: flattering
-    `honest`     cross-fitted: weights and rule from the other folds, measured on this one
+    `honest`     cross-fitted: weights and rule from the other folds, measured on this one; without
+                 what the rules of several folds score more than one, see CrossFit
     `low, high`  95 % bootstrap interval of `honest`
     """
 
@@ -59,7 +60,7 @@ def judge_row(
     found = evidence.cross_fit(vote, weigher, fitting)
     raw, tuned, honest = map(evidence.score, (found.raw, found.tuned, found.honest))
     low, high = evidence.interval(found.honest, fitting.seed)
-    scores = Scores(raw, tuned, honest, low, high)
+    scores = Scores(raw, tuned, *(value - found.mixed for value in (honest, low, high)))
     return BlendRow(vote, weigher, found.fit, scores, found.note, found if keep else None)
 
 

@@ -63,6 +63,9 @@ class CrossFit:
     `tuned`   the answers with these weights and this rule, on the rows that they were fitted on
     `honest`  the answers of each fold with weights and rule from the other folds
     `note`    what the user should know of the rule; may be empty
+    `mixed`   how much higher `honest` scores because several rules decide it, see
+              `comp.ensemble.cross_fit.gain_of_mixing`. What is written has one rule, so the score
+              to expect of it is without this
     """
 
     fit: Fit
@@ -70,6 +73,7 @@ class CrossFit:
     tuned: Array
     honest: Array
     note: str = ""
+    mixed: float = 0.0
 
 
 class Evidence(Protocol):

@@ -14,7 +14,7 @@ from comp.core.progress import track
 from comp.data.images.geometry import scaled
 from comp.data.index.index import Index
 from comp.ensemble.blend_scores import make_judge
-from comp.ensemble.cross_fit import bootstrap, check_folds
+from comp.ensemble.cross_fit import bootstrap, check_folds, gain_of_mixing
 from comp.ensemble.evidence import CrossFit, Fit, Fitting
 from comp.ensemble.label_issues import LabelIssue, mask_issues
 from comp.ensemble.rules.region_fit import RegionFit, fit_regions, mean_by_class
@@ -133,15 +133,19 @@ class MaskEvidence:
         sample = self._sampled(weigher, fitting)
         weights = self._weights(vote, weigher, fitting, sample, None)
         regions = self._regions(vote, weights, fitting)
-        honest = regions.honest
+        honest, by_fold = regions.honest, regions.by_fold
         if sample is not None:
-            honest = honest.copy()
-            for number in check_folds(self.fold):
+            honest, parts = honest.copy(), []
+            for place, number in enumerate(check_folds(self.fold)):
                 here = self.fold == number
                 own = self._weights(vote, weigher, fitting, sample, int(number))
-                honest[here] = self._regions(vote, own, fitting).honest[here]
+                of_fold = self._regions(vote, own, fitting)
+                honest[here] = of_fold.honest[here]
+                parts += [] if of_fold.by_fold is None else [of_fold.by_fold[place]]
+            by_fold = np.stack(parts) if parts else None
+        mixed = 0.0 if by_fold is None else gain_of_mixing(self.score, by_fold, self.fold)
         fit = Fit(weights, regions.rule.table())
-        return CrossFit(fit, regions.raw, regions.tuned, honest, regions.note)
+        return CrossFit(fit, regions.raw, regions.tuned, honest, regions.note, mixed)
 
     def _regions(self, vote: Vote, weights: Array, fitting: Fitting) -> RegionFit:
         return fit_regions(

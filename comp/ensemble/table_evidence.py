@@ -9,7 +9,13 @@ from typing import Any
 import numpy as np
 
 from comp.ensemble.blend_scores import make_judge
-from comp.ensemble.cross_fit import bootstrap, check_folds, fit_rule, score_of
+from comp.ensemble.cross_fit import (
+    bootstrap,
+    check_folds,
+    fit_rule,
+    gain_of_mixing,
+    score_of,
+)
 from comp.ensemble.evidence import CrossFit, Fit, Fitting
 from comp.ensemble.label_issues import LabelIssue, class_issues, column_issues
 from comp.ensemble.prior import both_columns
@@ -174,45 +180,63 @@ class TableEvidence:
         searched = WEIGHERS.get(weigher) is not None and self.members > 1
         if not self._tunes(fitting) and not searched:
             return CrossFit(plain_fit, raw, raw, raw)
-        plain, tuned = self._of_other_folds(vote, weigher, fitting)
+        fits = self._without_each_fold(vote, weigher, fitting)
+        plains = [Fit(fit.weights, self.neutral()) for fit in fits]
+        plain = self._each_fold(vote, plains)
         if not self._tunes(fitting):
-            return CrossFit(plain_fit, raw, raw, plain)
-        honest = plain.copy()
-        for number in np.unique(self.fold):
-            here = self.fold == number
-            rest = self.at(~here)
-            pair = plain[~here], tuned[~here]
-            if len(self.fold) <= _NESTED and len(np.unique(rest.fold)) > 1:
-                weights = rest.fit(vote, weigher, fitting).weights
-                pair = rest._of_other_folds(vote, weigher, replace(fitting, given=weights))
-            if rest._keeps(*pair):
-                honest[here] = tuned[here]
+            return CrossFit(plain_fit, raw, raw, plain, mixed=self._mixed(vote, plains))
+        tuned = self._each_fold(vote, fits)
+        used = [
+            fit if self._others_keep(number, (plain, tuned), fit, vote, fitting) else neutral
+            for number, fit, neutral in zip(np.unique(self.fold), fits, plains, strict=True)
+        ]
+        honest, mixed = self._each_fold(vote, used), self._mixed(vote, used)
         if self._keeps(plain, tuned):
-            return CrossFit(whole, raw, self.decide(vote, whole), honest)
+            return CrossFit(whole, raw, self.decide(vote, whole), honest, mixed=mixed)
         note = (
             f"{self.task.link.tuner} not used: tuned on the other folds they score "
             f"{self.score(tuned):.4f}, untuned {self.score(plain):.4f}"
         )
-        return CrossFit(plain_fit, raw, raw, honest, note)
+        return CrossFit(plain_fit, raw, raw, honest, note, mixed)
 
     def _keeps(self, plain: Array, tuned: Array) -> bool:
         """Whether tuned answers are not worse than those with the neutral rule."""
         return not self.metric.better(self.score(plain), self.score(tuned))
 
-    def _of_other_folds(self, vote: Vote, weigher: str, fitting: Fitting) -> tuple[Array, Array]:
-        """The answers with the neutral rule and with the tuned one, all fitted on other folds."""
-        plain: list[Array] = []
-        tuned: list[Array] = []
-        places = []
-        for number in check_folds(self.fold):
-            here = self.fold == number
-            places.append(np.flatnonzero(here))
-            found = self.at(~here).fit(vote, weigher, fitting)
-            own = self.at(here)
-            plain.append(own.decide(vote, Fit(found.weights, self.neutral())))
-            tuned.append(own.decide(vote, found))
-        back = np.argsort(np.concatenate(places))
-        return np.concatenate(plain)[back], np.concatenate(tuned)[back]
+    def _others_keep(
+        self, number: int, answers: tuple[Array, Array], fit: Fit, vote: Vote, fitting: Fitting
+    ) -> bool:
+        """Whether the other folds keep the rule; with few rows by rules fitted without this one.
+
+        answers: of all rows, with the neutral rule and with the tuned one. fit: of the other folds.
+        """
+        rest = self.at(self.fold != number)
+        pair = tuple(part[self.fold != number] for part in answers)
+        if len(self.fold) <= _NESTED and len(np.unique(rest.fold)) > 1:
+            given = replace(fitting, given=fit.weights)
+            fits = rest._without_each_fold(vote, "equal", given)
+            plains = [Fit(fit.weights, self.neutral()) for _ in fits]
+            pair = rest._each_fold(vote, plains), rest._each_fold(vote, fits)
+        return rest._keeps(*pair)
+
+    def _without_each_fold(self, vote: Vote, weigher: str, fitting: Fitting) -> list[Fit]:
+        """For each fold, in the order of their numbers, what is fitted on the others."""
+        numbers = check_folds(self.fold)
+        return [self.at(self.fold != number).fit(vote, weigher, fitting) for number in numbers]
+
+    def _each_fold(self, vote: Vote, fits: Sequence[Fit]) -> Array:
+        """The answers of all rows, each fold by its own fit."""
+        numbers = np.unique(self.fold)
+        places = [np.flatnonzero(self.fold == number) for number in numbers]
+        parts = [self.at(own).decide(vote, fit) for own, fit in zip(places, fits, strict=True)]
+        return np.concatenate(parts)[np.argsort(np.concatenate(places))]
+
+    def _mixed(self, vote: Vote, fits: Sequence[Fit]) -> float:
+        """See CrossFit; with many rows the fits hardly differ, so nothing is computed."""
+        if self.metric.wants != "labels" or len(self.fold) > _NESTED:
+            return 0.0
+        answers = np.stack([self.decide(vote, fit) for fit in fits])
+        return gain_of_mixing(self.score, answers, self.fold)
 
     def label_issues(self) -> list[LabelIssue]:
         """See Evidence."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -43,6 +43,9 @@ class ViewChoice:
     `raw`         that of the views that all folds together choose: flattering
     `honest`      the cross-fitted one: views chosen on the other folds, measured on this one
     `folds`       how many folds were measured
+    `by_fold`     for the validation images of each fold, the views that the other folds choose:
+                  with views that they chose themselves, later scores on them would be too high.
+                  Empty where it was not measured: then they are `chosen`
     """
 
     chosen: str
@@ -51,6 +54,11 @@ class ViewChoice:
     honest: float
     folds: int
     rows: tuple[ViewRow, ...]
+    by_fold: dict[str, str] = field(default_factory=dict)
+
+    def views_for(self, fold: int) -> str:
+        """The views for the validation images of a fold."""
+        return self.by_fold.get(str(fold), self.chosen)
 
     def plain(self) -> dict[str, Any]:
         """Plain values; see `read_view_choice`."""
@@ -62,8 +70,9 @@ def read_view_choice(tree: dict[str, Any]) -> ViewChoice:
     try:
         rows = tuple(ViewRow(**row) for row in tree["rows"])
         names = ("chosen", "plain_score", "raw", "honest", "folds")
-        return ViewChoice(**{name: tree[name] for name in names}, rows=rows)
-    except (KeyError, TypeError) as problem:
+        by_fold = dict(tree.get("by_fold", {}))  # version 0.2.0 wrote none
+        return ViewChoice(**{name: tree[name] for name in names}, rows=rows, by_fold=by_fold)
+    except (KeyError, TypeError, ValueError) as problem:
         raise RunError(f"tta.json: not whole ({problem}); remove it and predict again") from problem
 
 
@@ -81,7 +90,8 @@ def choose_views(
     target: (N, ...) labels, or masks (N, L, H, W) uint8. probs: (V, N, C) of each view alone, out
     of fold, or maps (V, N, C, H, W) uint8. fold: (N,) of each row.
     A view is added while it gains; the views are used only when choosing them on the other folds
-    gains on this one too, over all folds.
+    gains on this one too, over all folds. For the validation images of a fold the same is decided
+    by the other folds alone.
     """
     prepare = _map_evidence if task.spatial else _row_evidence
     decide, score = prepare(task, metric, target, probs, classes)
@@ -90,23 +100,42 @@ def choose_views(
     def scorer(rows: Array) -> Scorer:
         return lambda views: score(rows, decide(tuple(views))[rows])
 
+    def crossed(rows: Array) -> tuple[Array, dict[int, tuple[int, ...]]]:
+        """The answers with the views that the other folds of these rows choose; and the views."""
+        mixed, views = decide((0,)).copy(), {}
+        for number in np.unique(fold[rows]).tolist():
+            here, rest = rows & (fold == number), rows & (fold != number)
+            views[number] = _select(metric, len(names), scorer(rest if rest.any() else here))
+            mixed[here] = decide(views[number])[here]
+        return mixed, views
+
+    def gain(rows: Array, mixed: Array) -> bool:
+        return metric.better(score(rows, mixed[rows]), scorer(rows)([0]))
+
     of_all = scorer(everything)
     plain, chosen = of_all([0]), _select(metric, len(names), of_all)
-    mixed = decide((0,)).copy()
-    for number in numbers:
-        here = fold == number
-        rest = ~here if len(numbers) > 1 else here
-        mixed[here] = decide(_select(metric, len(names), scorer(rest)))[here]
+    mixed, views = crossed(everything)
     honest = score(everything, mixed)
-    used = chosen if metric.better(honest, plain) and len(numbers) > 1 else (0,)
+    used = chosen if len(numbers) > 1 and metric.better(honest, plain) else (0,)
+    by_fold = {}
+    for number in numbers.tolist():
+        rest = fold != number
+        own = crossed(rest)[0] if len(numbers) > 2 else mixed
+        kept = len(numbers) > 1 and gain(rest, own)
+        by_fold[str(number)] = _joined(names, views[number] if kept else (0,))
     return ViewChoice(
-        chosen="+".join(names[view] for view in used),
+        chosen=_joined(names, used),
         plain_score=plain,
         raw=of_all(chosen),
         honest=honest,
         folds=len(numbers),
         rows=_view_rows(names, metric, of_all, [scorer(fold == number) for number in numbers]),
+        by_fold=by_fold,
     )
+
+
+def _joined(names: Sequence[str], views: Sequence[int]) -> str:
+    return "+".join(names[view] for view in views)
 
 
 def _view_rows(

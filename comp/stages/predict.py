@@ -69,6 +69,7 @@ class Predictor:
         self.tta = experiment.config.predict.tta
         check_tta(self.tta)
         self.experiment, self.index, self.test, self.plan = experiment, index, test, plan
+        self.valid_tta: dict[int, str] = {}  # where it is not that of the test images
         self.packs: dict[str, Pack] = {}
         self.contents: dict[str, str] = {}
         self.device: Device | None = None
@@ -78,7 +79,10 @@ class Predictor:
         runs = {fold: self.experiment.workspace.fold(fold) for fold in folds}
         for fold, run in runs.items():
             _refuse_unfinished(self.experiment, self.plan, fold, run)
-        self.tta = self.choose_views().chosen if self.tta == AUTO else self.tta
+        if self.tta == AUTO:
+            choice = self.choose_views()
+            self.tta = choice.chosen
+            self.valid_tta = {fold: choice.views_for(fold) for fold in folds}
         return [path for fold, run in runs.items() for path in self._fold(fold, run)]
 
     def _fold(self, fold: int, run: RunDir) -> list[Path]:
@@ -100,13 +104,13 @@ class Predictor:
             "fold": fold,
             "checkpoint": path.name,
             "checkpoint_sha256": checksums.digest_file(path),
-            "tta": self.tta,
         }
         missing = {}
         for part, folder in _folders(run).items():
             index = self._index(part)
             wanted = {
                 **common,
+                "tta": self.valid_tta.get(fold, self.tta) if part == "valid" else self.tta,
                 "part": part,
                 "ids_sha256": checksums.digest_lines(self._ids(part, fold)),
                 "content": index.file_sizes(),
@@ -245,7 +249,7 @@ class Predictor:
         kept = Pieces(folder, checksums.digest_lines([str(self._batch_size()), *about]))
         kept.sweep()
         output = make_output(task, self.experiment.config, self._index(part))
-        pieces = self._pieces(net, part, ids, output, self.tta, f"fold {fold} {part}", kept)
+        pieces = self._pieces(net, part, ids, output, source["tta"], f"fold {fold} {part}", kept)
         names = task.column_names(self.index.classes)
         save_pieces(folder, ids, pieces, names, task.link.name, source, self._content(part))
         say(f"fold {fold}: {len(ids)} {part} images predicted -> {folder}")

@@ -26,6 +26,7 @@ def test_a_view_that_helps_is_kept_and_one_that_harms_is_not() -> None:
     choice = choose_views(NAMES, BINARY, METRICS["accuracy"], target, probs, fold, 2)
     assert choice.chosen == "id+flip"
     assert choice.honest > choice.plain_score
+    assert set(choice.by_fold.values()) == {"id+flip"}
     assert [row.view for row in choice.rows] == list(NAMES)
     assert choice.rows[1].merged > choice.plain_score > choice.rows[2].merged
     assert choice.rows[2].alone < 0.5
@@ -46,6 +47,24 @@ def test_views_that_gain_by_luck_are_not_used() -> None:
     choice = choose_views(("id", "flip"), BINARY, METRICS["accuracy"], target, probs, fold, 2)
     assert (choice.plain_score, choice.raw, choice.honest) == (17 / 20, 18 / 20, 15 / 20)
     assert choice.chosen == "id"
+    assert choice.by_fold == {"0": "id", "1": "id"}
+
+
+def test_the_views_for_the_images_of_a_fold_are_chosen_by_the_others() -> None:
+    """A flip mends images of folds 0 and 1. Without fold 0 it gains on fold 1 alone, which no other
+    fold bears out; so fold 0, which would choose it, is scored without it. Fold 2 gets it."""
+    right, flip = np.full(30, 0.6), np.full(30, 0.6)
+    right[[0, 1, 10, 11]], flip[[0, 1, 10, 11]] = 0.4, 0.9
+    target = np.arange(30) % 2
+    seen = np.stack([right, flip])
+    probs = np.where(target == 1, seen, 1 - seen)[..., None]
+    fold = np.arange(30) // 10
+    choice = choose_views(("id", "flip"), BINARY, METRICS["accuracy"], target, probs, fold, 2)
+    assert choice.chosen == "id+flip"
+    assert [choice.views_for(number) for number in range(3)] == ["id", "id", "id+flip"]
+    assert read_view_choice(choice.plain()) == choice
+    old = {name: value for name, value in choice.plain().items() if name != "by_fold"}
+    assert read_view_choice(old).views_for(0) == "id+flip"
 
 
 def test_views_of_masks_are_choice_by_their_pixels() -> None:

@@ -21,6 +21,7 @@ from comp.core.errors import RunError
 from comp.inference.predictions import Predictions
 from comp.inference.views import view_probs
 from comp.stages import predict as predicting
+from comp.stages.ensembling.members import run_experiment
 from comp.stages.experiment import Experiment, open_experiment
 from comp.stages.folds import make_folds
 from comp.stages.predict import open_predictor, predict, saved_source
@@ -121,6 +122,29 @@ def test_views_are_judged_once_and_then_used(finished: Toy) -> None:
     assert len(predict(opened(finished(predict__tta="id+flip")), "0")) == 2
 
 
+def test_validation_images_are_predicted_with_the_views_that_other_folds_choose(
+    finished: Toy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiment = opened(finished(predict__tta="auto"))
+    choice = open_predictor(experiment).choose_views()
+    by_fold = {"0": "id", "1": "id+flip"}
+    luck = replace(choice, chosen="id+rot90", by_fold=by_fold)
+    monkeypatch.setattr(predicting, "choose_views", lambda *_: luck)
+    Path("runs/toy_binary/tta.json").unlink()
+    predict(experiment, "all")
+    run = Path("runs/toy_binary")
+    used = {
+        f"{fold} {part}": Predictions.load(run / f"fold_{fold}/{part}").source["tta"]
+        for fold in (0, 1)
+        for part in ("valid", "test")
+    }
+    test = "id+rot90"
+    assert used == {"0 valid": "id", "0 test": test, "1 valid": "id+flip", "1 test": test}
+    assert predict(experiment, "all") == []
+    other = replace(experiment, config=experiment.config.model_copy(update={"name": "other"}))
+    assert run_experiment("toy_binary", other).config.predict.tta == "auto"
+
+
 def test_views_are_judged_again_where_the_file_is_torn_or_of_other_checkpoints(
     finished: Toy,
 ) -> None:
@@ -199,7 +223,7 @@ def test_views_of_masks_are_judged_out_of_fold_and_used(trained: Experiment) -> 
     saved = json.loads(Path("runs/toy_segmentation/tta.json").read_text())
     assert [row["view"] for row in saved["rows"]] == list(predicting.VIEWS)
     kept = Predictions.load(Path("runs/toy_segmentation/fold_1/valid"))
-    assert kept.source["tta"] == saved["chosen"]
+    assert kept.source["tta"] == saved["by_fold"]["1"]
     assert predict(experiment, "all") == []
 
 

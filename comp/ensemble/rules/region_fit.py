@@ -6,7 +6,8 @@ region gives how many of its pixels are right. Neither needs a second pass over 
 
 Everything is cross-fitted: fitted on the images of the other folds, measured on this one. A part of
 the rule (thresholds, then the smallest region, then the fewest pixels) is used only where it gains.
-Which parts the honest counts of a fold use is decided on the other folds, too.
+Which parts the honest counts of a fold use is decided on the other folds, too; with few images, and
+at least four folds, by rules that were fitted without the images of this fold.
 """
 
 from __future__ import annotations
@@ -41,6 +42,10 @@ ForEach = Callable[[Callable[[int], Any], int, str], Iterable[Any]]
 # Whether thresholds, smallest regions and fewest pixels are used
 Parts = tuple[bool, bool, bool]
 
+# (number of the levels, rows that they are fitted on, rows that they decide)
+Turn = tuple[int, Array, Array]
+
+NESTED = 500  # images: with more, what one fold adds to the rules of the others no longer matters
 _AREAS = 48  # candidates for an area
 _STAGES = ("thresholds", "smallest regions", "fewest pixels")
 
@@ -152,7 +157,8 @@ class RegionFit:
     """What was fitted: the rule on all rows; how it counts; and what is honest about it.
 
     `raw`, `tuned`, `honest`: (N, C, 4), with the neutral rule, the rule, the cross-fitted rule.
-    `note`: which parts are used.
+    `note`: which parts are used. `by_fold`: (K, N, C, 4) the counts of all images by the rule of
+    each fold; None with many images, and where nothing is fitted.
     """
 
     rule: RegionRule
@@ -160,6 +166,7 @@ class RegionFit:
     tuned: Array
     honest: Array
     note: str
+    by_fold: Array | None = None
 
 
 def fit_regions(
@@ -188,21 +195,37 @@ def fit_regions(
         return RegionFit(RegionRule(half, zeros, zeros), raw, raw, raw, "")
     heres = [fold == number for number in numbers]
     rests = [np.arange(len(fold)), *(np.flatnonzero(~here) for here in heres)]
+    turns = [*zip(range(1, len(rests)), rests[1:], heres, strict=True)]
+    nested = _nested_turns(heres, rests) if len(fold) <= NESTED and len(heres) > 3 else None
     levels = [best_levels(histograms, rest, metric) for rest in rests]
     areas = _Areas(read, task, metric, histograms, for_each, [[half] * len(rests), levels])
-    options = areas.cross_fitted(rests, heres)
+    options = areas.cross_fitted(turns)
 
     def score(counts: Array) -> float:
         return metric.score(counts, counts, classes)
 
-    honest = np.empty_like(raw)
-    for here in heres:
-        others = {parts: counts[~here] for parts, counts in options.items()}
-        honest[here] = options[_best_parts(others, score, metric)][here]
+    honest, by_fold = np.empty_like(raw), []
+    for place, (which, rest, here) in enumerate(turns):
+        judged = options if nested is None else areas.cross_fitted(nested[place])
+        others = {parts: counts[~here] for parts, counts in judged.items()}
+        own = areas.of_turn(_best_parts(others, score, metric), which, rest)
+        honest[here] = own[here]
+        by_fold.append(own)
     parts = _best_parts(options, score, metric)
     rule = areas.rule(parts, rests[0])
     whole = areas.counts(int(parts[0]), 0, rule.smallest, rule.least)
-    return RegionFit(rule, raw, whole, honest, _note(parts))
+    few = np.stack(by_fold) if len(fold) <= NESTED else None
+    return RegionFit(rule, raw, whole, honest, _note(parts), few)
+
+
+def _nested_turns(heres: Sequence[Array], rests: list[Array]) -> list[list[Turn]]:
+    """For each fold the turns of the other folds, none fitted on its rows; adds to `rests`."""
+    turns: list[list[Turn]] = [[] for _ in heres]
+    for one, other in itertools.combinations(range(len(heres)), 2):
+        rests.append(np.flatnonzero(~(heres[one] | heres[other])))
+        for out, here in ((one, other), (other, one)):
+            turns[out].append((len(rests) - 1, rests[-1], heres[here]))
+    return turns
 
 
 def _best_parts(
@@ -255,6 +278,7 @@ class _Areas:
         levels: Sequence[Sequence[Array]],
     ) -> None:
         self.metric, self.histograms, self.levels = metric, histograms, levels
+        self.known: dict[tuple[Parts, int], tuple[Array, Array]] = {}
         rules = [rule for rules in levels for rule in rules]
         classes = len(rules[0])
         wanted = [np.unique([rule[c] for rule in rules]) for c in range(classes)]
@@ -295,27 +319,30 @@ class _Areas:
         )
 
     def fitted(self, parts: Parts, which: int, rows: Array) -> tuple[Array, Array]:
-        """(K,) smallest regions and fewest pixels fitted on these rows; zeros for unused parts."""
-        kind, zeros = int(parts[0]), np.zeros(len(self.levels[0][0]), dtype=np.int64)
-        smallest = self.areas(kind, which, rows, None) if parts[1] else zeros
-        least = self.areas(kind, which, rows, smallest) if parts[2] else zeros
-        return smallest, least
+        """(K,) smallest regions and fewest pixels fitted on these rows; zeros for unused parts.
 
-    def cross_fitted(self, rests: Sequence[Array], heres: Sequence[Array]) -> dict[Parts, Array]:
-        """(N, C, 4) of each choice of parts: each fold by what was fitted on the other folds.
-
-        rests: all rows, then those outside of each fold; heres: (N,) bool, those of each fold.
+        rows: always the same for the same `which`.
         """
+        if (parts, which) not in self.known:
+            kind, zeros = int(parts[0]), np.zeros(len(self.levels[0][0]), dtype=np.int64)
+            smallest = self.areas(kind, which, rows, None) if parts[1] else zeros
+            least = self.areas(kind, which, rows, smallest) if parts[2] else zeros
+            self.known[parts, which] = smallest, least
+        return self.known[parts, which]
+
+    def of_turn(self, parts: Parts, which: int, rest: Array) -> Array:
+        """(N, C, 4) the counts of all images by the rule that is fitted on `rest`."""
+        return self.counts(int(parts[0]), which, *self.fitted(parts, which, rest))
+
+    def cross_fitted(self, turns: Sequence[Turn]) -> dict[Parts, Array]:
+        """(N, C, 4) of each choice of parts: the rows of each turn by what was fitted for it; zeros
+        for rows of no turn."""
         out: dict[Parts, Array] = {}
-        choices = itertools.product((False, True), (False, True), (False, True))
-        for parts in choices:
-            counts: Array | None = None
-            for which, (rest, here) in enumerate(zip(rests[1:], heres, strict=True), 1):
-                own = self.counts(int(parts[0]), which, *self.fitted(parts, which, rest))
-                counts = np.empty_like(own) if counts is None else counts
+        for parts in itertools.product((False, True), (False, True), (False, True)):
+            for which, rest, here in turns:
+                own = self.of_turn(parts, which, rest)
+                counts = out.setdefault(parts, np.zeros_like(own))
                 counts[here] = own[here]
-            assert counts is not None, "there are two folds at least"
-            out[parts] = counts
         return out
 
     def rule(self, parts: Parts, rows: Array) -> RegionRule:

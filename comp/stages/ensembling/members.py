@@ -29,6 +29,7 @@ from comp.data.index.index import Index
 from comp.ensemble.blend import aligned, out_of_fold
 from comp.ensemble.product import check_attributes, product
 from comp.inference.predictions import Predictions
+from comp.inference.views import AUTO
 from comp.stages.experiment import (
     Experiment,
     open_experiment,
@@ -101,9 +102,12 @@ def run_experiment(name: str, base: Experiment) -> Experiment:
     config = run_config(name, base.workspace.run.parent)
     sources = [
         saved_source(path)
-        for path in sorted((base.workspace.run.parent / name).glob("fold_*/valid"))
+        for part in ("valid", "test")
+        for path in sorted((base.workspace.run.parent / name).glob(f"fold_*/{part}"))
     ]
     ttas = {str(source["tta"]) for source in sources if source and "tta" in source}
+    if len(ttas) > 1 and (base.workspace.run.parent / name / "tta.json").is_file():
+        ttas = {AUTO}  # views that differ by fold: each fold's were chosen on the others
     if len(ttas) == 1:
         config = config.model_copy(
             update={"predict": config.predict.model_copy(update={"tta": ttas.pop()})}

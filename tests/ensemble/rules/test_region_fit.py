@@ -108,6 +108,33 @@ def test_a_fold_is_never_decided_by_a_threshold_that_was_fitted_on_it() -> None:
     assert said.ravel().tolist() == [0, 16, 16] * 2
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_nothing_of_a_fold_decides_how_it_is_decided(seed: int) -> None:
+    """Neither its rule nor which parts of the rule are used: on noise both would flatter it."""
+    draw = np.random.default_rng(seed)
+    maps = draw.random((16, 1, 8, 8), dtype=np.float32)
+    truth = (draw.random(maps.shape) < 0.3).astype(np.uint8)
+    said = [
+        (fit.honest[..., 0] + fit.honest[..., 1])[::4]
+        for fit in (fitted(maps, changed, 4) for changed in (truth, _without(truth, 4)))
+    ]
+    assert said[0].tolist() == said[1].tolist()
+
+
+def _without(truth: Array, folds: int) -> Array:
+    """The truth of the first fold the other way round."""
+    out = truth.copy()
+    out[::folds] = 1 - out[::folds]
+    return out
+
+
+def test_the_counts_of_all_images_by_the_rule_of_each_fold_are_kept() -> None:
+    maps, truth = case(OVER, 4, count=12)
+    fit = fitted(maps, truth, 3)
+    for fold in range(3):
+        assert fit.by_fold[fold, fold::3].tolist() == fit.honest[fold::3].tolist()
+
+
 REGIONS = RegionCounts(*np.array([[0, 0, 2], [5, 2, 1], [4, 0, 1], [1, 2, 0], [5, 2, 1]]))
 
 
