@@ -18,8 +18,9 @@ coverage: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist loadfile --cov=comp --cov-report=term:skip-covered --cov-report=html
 
 # All fault cases take hours; MINUTES=20 runs a sample of them. It continues where it stopped.
+# ONLY="kills at random moments" runs the cases of this name.
 faults: $(STAMP)
-	$(BIN)/python tests/faults/fault_run.py $(if $(MINUTES),--minutes $(MINUTES))
+	$(BIN)/python tests/faults/fault_run.py $(if $(MINUTES),--minutes $(MINUTES)) $(if $(ONLY),--only "$(ONLY)")
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -35,12 +35,12 @@ class Case:
 class Stage:
     """A world with the workspaces that damage is done to: finished, and stopped in the middle."""
 
-    def __init__(self, folder: Path) -> None:
-        self.world = World(folder)
+    def __init__(self, folder: Path, *world: int, **over: Any) -> None:
+        self.world = World(folder, *world, **over)
         self.finished = self.world.folder / "whole"
         self.midway = self.world.workspace("midway")
-        count = len(self.world.whole.operations)
-        stopped = self.world.run(self.midway, kind="kill", at=count * 6 // 10)
+        saves = [n for n, p in enumerate(self.world.whole.paths) if "fold_1/.last" in p]
+        stopped = self.world.run(self.midway, kind="kill", at=saves[len(saves) // 2])
         assert {fold: place > (0, 1) for fold, place in stopped.saved.items()} == {0: True, 1: True}
         self.workers = self.world.workspace("workers", train__workers=2)
         assert self.world.run(self.workers).code == 0

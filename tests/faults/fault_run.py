@@ -1,5 +1,7 @@
 """Every fault there is, counted: `make faults`. It goes on where it stopped, like what it tests.
 
+`--only TEXT` runs the cases whose group or kind holds this text.
+
 The outcome of each case is kept in `build/faults.jsonl`, and the figures in `docs/faults.md` are
 written anew. The order is drawn, so that who ends early (`--minutes`) has some of every kind; the
 page says how many of all were run. `--clean` begins again.
@@ -16,18 +18,23 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[2]
 sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "tests")]
 
 import torch  # noqa: E402
-from faults import fault_cases  # noqa: E402
+from faults import fault_cases, fault_kills, fault_places  # noqa: E402
 from faults.fault_cases import Case, Stage  # noqa: E402
+from faults.fault_kills import Victims  # noqa: E402
+from faults.fault_toy import MANY, MANY_IMAGES  # noqa: E402
 
 LOG, PAGE = REPOSITORY / "build/faults.jsonl", REPOSITORY / "docs/faults.md"
 BEGIN, END = "<!-- figures: written by `make faults` -->\n", "<!-- end of figures -->\n"
-COMPOUND, KILLS = 300, 100
+COMPOUND, KILLS, RANDOM_KILLS = 300, 100, 1000
+SHARE_OF_MANY = 0.1  # of the faults at single operations
 
 
 def all_cases(operations: list[str]) -> list[Case]:
@@ -38,7 +45,32 @@ def all_cases(operations: list[str]) -> list[Case]:
         *fault_cases.compound(operations, COMPOUND),
         *fault_cases.group_kills(operations, KILLS),
         *fault_cases.damage(),
+        *fault_kills.random_kills(RANDOM_KILLS, victims_of),
+        *fault_places.places(victims_of),
+        *cases_of_many(operations),
     ]
+
+
+def cases_of_many(operations: list[str]) -> list[Case]:
+    """The damage, and a part of the faults at operations, in a world with many images."""
+    faults = [*fault_cases.every_operation(operations)]
+    some = random.Random(0).sample(faults, int(SHARE_OF_MANY * len(faults)))
+    return [
+        replace(case, group=f"{case.group}, 200 images", run=lambda s, c=case: c.run(many_of(s)))
+        for case in (*some, *fault_cases.swaps(), *fault_cases.damage())
+    ]
+
+
+@cache
+def victims_of(stage: Stage) -> Victims:
+    """The workspaces of the commands that are killed and limited."""
+    return Victims(stage.world)
+
+
+@cache
+def many_of(stage: Stage) -> Stage:
+    """A stage beside this one, with many images."""
+    return Stage(stage.world.folder / "many", *MANY_IMAGES, **MANY)
 
 
 def key(case: Case) -> str:
@@ -112,6 +144,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=1e9)
     parser.add_argument("--clean", action="store_true")
+    parser.add_argument("--only", default="")
     options = parser.parse_args()
     LOG.parent.mkdir(exist_ok=True)
     if options.clean:
@@ -121,12 +154,15 @@ def main() -> int:
         stage = Stage(Path(folder))
         try:
             cases = all_cases(stage.world.whole.operations)
-            run(stage, cases, time.monotonic() + 60 * options.minutes)
+            chosen = [case for case in cases if options.only in key(case)]
+            run(stage, chosen, time.monotonic() + 60 * options.minutes)
         finally:
+            if many_of.cache_info().currsize:
+                many_of(stage).close()
             stage.close()
     write_page(cases)
     done = outcomes()
-    left = sum(key(case) not in done for case in cases)
+    left = sum(key(case) not in done for case in chosen)
     if left:
         print(f"{left} cases are left: run it again")
     return int(left > 0 or any(outcome == "lost" for _, _, outcome in done.values()))

@@ -10,6 +10,7 @@ import contextlib
 import itertools
 import json
 import os
+import resource
 import signal
 import sys
 import time
@@ -25,11 +26,19 @@ from faults import fault_toy  # noqa: F401 - registers the network
 from faults.fault_shim import Shim, install
 
 import comp.inference.predict
+import comp.report.board
+import comp.report.check_page
+import comp.report.console.findings
 import comp.report.console.status
 import comp.report.console.tables
+import comp.stages.board
+import comp.stages.check
 import comp.stages.ensemble
+import comp.stages.find
 import comp.stages.folds
+import comp.stages.pack
 import comp.stages.status
+import comp.stages.sweep
 from comp.cli.main import main
 from comp.data.cache import contents
 from comp.train import loop, validate
@@ -43,12 +52,26 @@ def child(request: dict[str, Any], report: int) -> int:
     os.dup2(out, 1)
     os.dup2(out, 2)
     comp.inference.outputs.PIECE_ROWS = 4
+    _limit(request)
     shim = Shim(Path(request["root"]), report, request.get("kind"), request.get("at", 0))
     _tell_saves(shim)
     if "signal" in request:
         _signal_at(request["where"], request["call"], request["signal"], request["times"])
     install(shim)
     return _run(request["commands"])
+
+
+def _limit(request: dict[str, Any]) -> None:
+    """Few open files, little more memory than there is now, a clock that jumps at each look."""
+    if "files" in request:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (request["files"],) * 2)
+    if "memory" in request:
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        most = pages * resource.getpagesize() + request["memory"]
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    if "clock" in request:
+        real, looks = time.time, itertools.count()
+        time.time = lambda: real() + (request["clock"] if next(looks) % 2 else 0)
 
 
 PLACES: dict[str, tuple[Any, str]] = {

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from faults import fault_cases
 from faults.fault_cases import Case, Stage
+from faults.fault_kills import VICTIMS, Victims
 from faults.fault_shim import KINDS
 
 pytestmark = [
@@ -80,3 +81,13 @@ def test_the_harness_sees_a_checkpoint_that_is_lost(stage: Stage) -> None:
         (root / f"runs/toy/fold_1/{name}").unlink()
     with pytest.raises(AssertionError, match="I1: fold 1 has no checkpoint"):
         stage.world.check_after_fault(root, {1: (0, 1)})
+
+
+@pytest.fixture(scope="module")
+def victims(stage: Stage) -> Victims:
+    return Victims(stage.world)
+
+
+@pytest.mark.parametrize("name", VICTIMS)
+def test_each_command_killed_at_a_random_moment_ends_the_same(victims: Victims, name: str) -> None:
+    assert victims.survive(name, seed=3) == "survived"
