@@ -76,7 +76,8 @@ def _values(
     rules = np.broadcast_to(rule, (len(probs), out.shape[1]))
     for m, member in enumerate(probs):
         if vote.ranks:
-            out[m] = merged_ranks([member], np.ones(1), parts).T
+            own = parts[m : m + 1] if parts is not None and parts.ndim == 2 else parts
+            out[m] = merged_ranks([member], np.ones(1), own).T
         elif vote.gives_probs:
             out[m] = vote.transform(np.asarray(member, dtype=np.float64)).T
         else:

@@ -43,6 +43,7 @@ class TableEvidence:
     `class_weights`  (classes,) how much a row of each class counts, or None
     `groups`         (N,) what the bootstrap draws whole, or None
     `ids, names`     of the images and of the classes; needed for label issues only
+    `own_folds`      (N,) for each member, where they have other folds than `fold`, or ()
     """
 
     task: Task
@@ -55,6 +56,12 @@ class TableEvidence:
     groups: Sequence[str] | None = None
     ids: Sequence[str] = ()
     names: Sequence[str] = ()
+    own_folds: tuple[Array, ...] = ()
+
+    @property
+    def parts(self) -> Array:
+        """(N,) or (M, N): within which rows the probabilities of a member can be ranked."""
+        return np.stack(self.own_folds) if self.own_folds else self.fold
 
     @property
     def members(self) -> int:
@@ -67,6 +74,7 @@ class TableEvidence:
             self,
             target=self.target[rows],
             fold=self.fold[rows],
+            own_folds=tuple(own[rows] for own in self.own_folds),
             probs=tuple(member[rows] for member in self.probs),
             groups=None,
             ids=(),
@@ -114,7 +122,7 @@ class TableEvidence:
                 self.target,
                 self.probs,
                 self._first_rule(vote, weights, fitting),
-                parts=self.fold,
+                parts=self.parts,
                 class_weights=self.class_weights,
             )
             weights = search(judge, fitting.seed)
@@ -139,7 +147,7 @@ class TableEvidence:
         return tune(self.task, self.metric, self.target, probs, self.class_weights)
 
     def _merged(self, vote: Vote, weights: Array) -> Array:
-        result = vote.merge(self.probs, weights, self.task, self.neutral(), parts=self.fold)
+        result = vote.merge(self.probs, weights, self.task, self.neutral(), parts=self.parts)
         assert result.probs is not None
         return result.probs
 
@@ -160,7 +168,7 @@ class TableEvidence:
         """See Evidence: labels, or probabilities where the metric wants them."""
         wanted = self.metric.wants == "probs"
         result = vote.merge(
-            self.probs, fit.weights, self.task, fit.rule, parts=self.fold, keep_probs=wanted
+            self.probs, fit.weights, self.task, fit.rule, parts=self.parts, keep_probs=wanted
         )
         if not wanted:
             return result.labels

@@ -70,9 +70,11 @@ class Vote:
     ) -> VoteResult:
         """The answer of `members`, each (N, C), weighted by `weights` (M,), under a rule.
 
-        rule: (C,), or for a hard vote (M, C), one per member. parts: (N,) numbers; ranks are taken
-        within a part. Raises PredictionsError without members or where their shapes differ,
-        ConfigError for weights that are not one number >= 0 per member with a sum above zero.
+        rule: (C,), or for a hard vote (M, C), one per member. parts: (N,) numbers, or (M, N) for
+        each member; ranks are taken within a part.
+
+        Raises PredictionsError without members or where their shapes differ, ConfigError for
+        weights that are not one number >= 0 per member with a sum above zero.
         """
         shares = checked_weights(members, weights)
         if not self.gives_probs:
@@ -138,8 +140,9 @@ def _decide(merged: Array, vote: Vote, task: Task, rule: Array, keep_probs: bool
 def merged_ranks(members: Sequence[Array], shares: Array, parts: Array | None) -> Array:
     """(N, C) float32: the weighted mean of the members' ranks within each column, in (0, 1)."""
     total: Array = np.zeros(members[0].shape, dtype=np.float32)
-    groups = [slice(None)] if parts is None else [parts == number for number in np.unique(parts)]
-    for member, share in zip(members, shares, strict=True):
+    for place, (member, share) in enumerate(zip(members, shares, strict=True)):
+        own = None if parts is None else parts[place] if parts.ndim == 2 else parts
+        groups = [slice(None)] if own is None else [own == number for number in np.unique(own)]
         for begin in range(0, members[0].shape[1] if share else 0, _COLUMNS):
             columns = slice(begin, begin + _COLUMNS)
             block = np.asarray(member[:, columns])

@@ -52,9 +52,18 @@ def repeat_folds(
         name = f"{experiment.workspace.plan or experiment.name}_r{number}"
         config = experiment.config.model_copy(update={"seed": experiment.config.seed + number})
         other = but(experiment, config=config, workspace=Workspace(name, experiment.workspace.root))
+        _share_findings(experiment.workspace, other.workspace)
         make_folds(other, replace=replace, allow_leak=allow_leak)
         names.append(name)
     return names
+
+
+def _share_findings(base: Workspace, other: Workspace) -> None:
+    """Give a repeat the groups that were accepted, the images set aside, and what was found."""
+    for part in ("groups_csv", "skip_csv", "check_json"):
+        path = getattr(base, part)
+        if path.is_file():
+            files.write_text(getattr(other, part), path.read_text(encoding="utf-8"))
 
 
 def extend_folds(experiment: Experiment, *, allow_leak: bool = False) -> Made:

@@ -20,13 +20,22 @@ from comp.core.errors import (
     UsageError,
 )
 from comp.data.index.tables import read_table
+from comp.ensemble.table_evidence import TableEvidence
 from comp.inference.predictions import Predictions
 from comp.report.console.submission_tables import print_explained
 from comp.stages.board import read_board
 from comp.stages.ensemble import ensemble
+from comp.stages.ensembling.kinds import make_evidence
+from comp.stages.ensembling.members import Ground, run_model
 from comp.stages.ensembling.result import Request
-from comp.stages.experiment import Experiment, open_experiment
-from comp.stages.folds import make_folds
+from comp.stages.experiment import (
+    Experiment,
+    open_experiment,
+    read_plan,
+    read_test_images,
+    read_train,
+)
+from comp.stages.folds import make_folds, repeat_folds
 from comp.stages.submission import explain, find
 from comp.stages.train import train
 
@@ -67,10 +76,64 @@ def test_runs_of_one_plan_are_compared_and_blended_by_id(toy: Toy) -> None:
         ensemble(first, Request(runs=("other", "other")))
 
 
+def test_runs_of_the_plans_of_repeats_are_joined_by_id_and_averaged(finished: Toy) -> None:
+    first = open_experiment(make_config(finished()))
+    (name,) = repeat_folds(first, 2)
+    again = open_experiment(make_config({**finished(), "name": name}))
+    train(again, "all")
+    result = ensemble(first, Request(runs=("toy_binary", name)))
+    index = read_train(first)
+    plans = [read_plan(experiment, index) for experiment in (first, again)]
+    assert plans[0].fingerprint != plans[1].fingerprint
+    oof = np.zeros(24)
+    for run in ("toy_binary", name):
+        for fold in (0, 1):
+            part = Predictions.load(Path(f"runs/{run}/fold_{fold}/valid"))
+            oof[index.rows(part.ids)] += np.asarray(part.probs)[:, 0] / 2
+    expected = first.metric.score(index.labels, (oof >= 0.5).astype(np.int64), 2)
+    assert result.blend.scores.honest == pytest.approx(expected)
+    assert (result.covered, result.blend.weights) == (24, (0.25,) * 4)
+    members = json.loads(result.manifest.read_text())["blend"]["members"]
+    own = [member.get("own_plan") for member in members]
+    assert own == [None, None, plans[1].fingerprint, plans[1].fingerprint]
+
+
+def test_ranks_of_a_repeat_are_taken_within_its_own_folds(finished: Toy) -> None:
+    first = open_experiment(make_config(finished()))
+    (name,) = repeat_folds(first, 2)
+    again = open_experiment(make_config({**finished(), "name": name}))
+    train(again, "all")
+    index = read_train(first)
+    ground = Ground(first, index, read_test_images(first, index.classes), read_plan(first, index))
+    models = [run_model(ground, experiment) for experiment in (first, again)]
+    evidence = make_evidence(ground, models)
+    plans = [read_plan(experiment, index).fold for experiment in (first, again)]
+    assert isinstance(evidence, TableEvidence)
+    assert (evidence.fold == plans[0]).all()  # what is fitted and measured apart
+    assert (evidence.parts == np.stack(plans)).all()
+    assert (evidence.at(np.arange(3)).parts == np.stack(plans)[:, :3]).all()
+
+
+def test_a_repeat_of_other_data_is_refused(finished: Toy) -> None:
+    first = open_experiment(make_config(finished()))
+    (name,) = repeat_folds(first, 2)
+    again = open_experiment(make_config({**finished(), "name": name}))
+    train(again, "all")
+    path = Path("input/train.csv")
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([*lines[:-1], ""]))
+    make_folds(first, replace=True)
+    with pytest.raises(RunError, match="trained with plan"):
+        ensemble(first, Request(runs=(name,)))
+
+
 def test_a_run_of_another_plan_is_refused_with_both_hashes(toy: Toy) -> None:
     tree = toy("multiclass")
     first = trained(tree)
-    other = trained({**tree, "name": "other", "seed": 7})
+    lines = Path("input/train.csv").read_text().splitlines(keepends=True)
+    Path("input/fewer.csv").write_text("".join(lines[:-1]))
+    data = {**tree["data"], "train_csv": "fewer.csv"}
+    other = trained({**tree, "name": "other", "data": data})
     mine, its = (json.loads(e.workspace.plan_json.read_text()) for e in (first, other))
     pair = f"{its['fingerprint'][:8]}, the plan is now {mine['fingerprint'][:8]}"
     with pytest.raises(RunError, match=f"runs/other/fold_0: trained with plan {pair}"):

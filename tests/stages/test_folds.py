@@ -12,6 +12,7 @@ from toys import paint, write_csv
 
 from comp.config.loading import make_config
 from comp.core.errors import ConfigError, PlanError
+from comp.data.folds.groups import write_groups
 from comp.data.folds.plan import FoldPlan
 from comp.stages.experiment import Experiment, open_experiment, read_plan, read_train
 from comp.stages.folds import (
@@ -66,6 +67,18 @@ def test_an_extended_plan_is_kept(toy: Toy) -> None:
     assert plan.fold.tolist()[:12] == old.fold.tolist()
     made, _, _ = make_folds(experiment, replace=True)
     assert made.extended == 0
+
+
+def test_repeats_keep_the_groups_that_were_accepted(toy: Toy) -> None:
+    tree = toy(count=24)
+    base = opened(tree)
+    index = read_train(base)
+    write_groups(base.workspace.groups_csv, index.ids, [f"g{n // 3}" for n in range(24)])
+    first, _, _ = make_folds(base)
+    repeat_folds(base, 2)
+    other = on_disk(opened({**tree, "name": "toy_multiclass_r1"}))
+    assert other.index_fingerprint == first.index_fingerprint
+    assert {len({*other.fold[n : n + 3].tolist()}) for n in range(0, 24, 3)} == {1}
 
 
 def test_repeats_are_the_plans_of_the_seeds_that_follow(toy: Toy) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from comp.core.errors import ConfigError
+from comp.core.errors import ConfigError, PredictionsError
 from comp.core.progress import say
 from comp.data.folds.make import judged_part
 from comp.data.index.index import Index
@@ -59,8 +59,13 @@ def judged_models(ground: Ground, models: Sequence[Model]) -> tuple[Index, Array
     index, task = ground.index, ground.experiment.task
     oofs = [model.oof for model in models if model.oof is not None]
     check_members(oofs, task.column_names(index.classes), ground.plan.fingerprint)
-    ids = covered_ids(models, index)
     judged, _, parts = judged_part(index, ground.plan)
+    validated = {*judged.ids}
+    ids = [name for name in covered_ids(models, index) if name in validated]
+    if not ids:
+        raise PredictionsError(
+            "no image has out-of-fold rows of every member: their plans validate on other images"
+        )
     part = index if len(ids) == len(index) else index.part(index.rows(ids))
     return part, parts[judged.rows(ids)], oofs
 
@@ -101,6 +106,9 @@ def _any_table(ground: Ground, request: Request) -> None:
 def _table_evidence(ground: Ground, models: Sequence[Model], shift: Shift | None) -> TableEvidence:
     part, fold, oofs = judged_models(ground, models)
     probs = [np.asarray(aligned(oof.align(part.ids), part.ids).probs) for oof in oofs]
+    rows = ground.index.rows(part.ids)
+    own = [model.fold for model in models if model.oof is not None]
+    folds = [fold if other is None else other[rows] for other in own]
     return TableEvidence(
         ground.experiment.task,
         ground.experiment.metric,
@@ -112,6 +120,7 @@ def _table_evidence(ground: Ground, models: Sequence[Model], shift: Shift | None
         groups=part.groups,
         ids=part.ids,
         names=part.classes,
+        own_folds=tuple(folds) if any(other is not None for other in own) else (),
     )
 
 
@@ -136,7 +145,7 @@ def _table_expected(
 ) -> dict[str, float]:
     """At the balance of the test set."""
     result = row.vote.merge(
-        evidence.probs, row.fit.weights, evidence.task, row.fit.rule, parts=evidence.fold
+        evidence.probs, row.fit.weights, evidence.task, row.fit.rule, parts=evidence.parts
     )
     rows = None
     if evidence.class_weights is not None:

@@ -14,6 +14,7 @@ import numpy as np
 from comp.config.loading import load_config
 from comp.config.schema import Config
 from comp.config.workspace import RunDir
+from comp.core import files
 from comp.core.errors import (
     DamagedError,
     PredictionsError,
@@ -25,6 +26,7 @@ from comp.core.errors import (
 from comp.core.progress import say
 from comp.data.folds.make import judged_part
 from comp.data.folds.plan import FoldPlan
+from comp.data.folds.plan_file import load_plan
 from comp.data.index.index import Index
 from comp.ensemble.blend import aligned, out_of_fold
 from comp.ensemble.product import check_attributes, product
@@ -50,6 +52,7 @@ class Model:
     `tests`    the predictions of the test images, one a fold model
     `missing`  folds that were left out
     `root`     the workspace folder, below which members are named
+    `fold`     (N,) of a run with a plan of its own: the fold of each training image in it
     """
 
     name: str
@@ -57,6 +60,7 @@ class Model:
     tests: tuple[Predictions, ...]
     missing: tuple[int, ...] = ()
     root: Path = Path()
+    fold: np.ndarray[Any, Any] | None = None
 
     @property
     def member_names(self) -> list[str]:
@@ -117,6 +121,55 @@ def run_experiment(name: str, base: Experiment) -> Experiment:
 
 def run_model(ground: Ground, experiment: Experiment) -> Model:
     """The folds of a run, predicted where they are not yet.
+
+    A run with another plan of the same images, as `comp folds make --repeats` writes them, keeps
+    it: its out-of-fold rows are joined by id. Raises as `_run_model` does.
+    """
+    plan = _own_plan(ground, experiment)
+    model = _run_model(replace(ground, plan=plan), experiment)
+    if plan.fingerprint == ground.plan.fingerprint:
+        return model
+    say(f"{experiment.name}: its folds are those of {plan.path}, other folds of the same images")
+    oof = None if model.oof is None else _told_plan(model.oof, ground)
+    tests = tuple(_told_plan(test, ground) for test in model.tests)
+    return replace(model, oof=oof, tests=tests, fold=plan.fold)
+
+
+def _own_plan(ground: Ground, experiment: Experiment) -> FoldPlan:
+    """The plan that a run was trained with where it is another one of the same images, groups and
+    labels; that of the ground for any other run."""
+    paths, known = experiment.workspace, ground.plan
+    if experiment.name == ground.experiment.name or not paths.plan_csv.is_file():
+        return known
+    done = sorted(paths.run.glob("fold_*/done.json"))
+    used = {str(files.read_json(path, DamagedError).get("plan")) for path in done if _reads(path)}
+    if not used or known.fingerprint in used:
+        return known
+    plan = load_plan(paths.plan_csv, paths.plan_json)
+    same = plan.index_fingerprint == ground.index.fingerprint
+    if plan.fingerprint not in used or not same:
+        return known
+    return read_plan(experiment, ground.index)
+
+
+def _reads(path: Path) -> bool:
+    """Whether a manifest can be read; a damaged one is reported where its fold is."""
+    try:
+        files.read_json(path, DamagedError)
+    except DamagedError:
+        return False
+    return True
+
+
+def _told_plan(part: Predictions, ground: Ground) -> Predictions:
+    """Predictions of another plan as members of this one; their own plan stays in the source."""
+    own = part.source.get("plan")
+    source = {**part.source, "plan": ground.plan.fingerprint, "own_plan": own}
+    return replace(part, source=source)
+
+
+def _run_model(ground: Ground, experiment: Experiment) -> Model:
+    """The folds of a run of the ground's plan.
 
     Raises RunError for folds that are not finished or are of another plan (unless `partial`, which
     leaves them out), PredictionsError for damaged predictions (likewise).
