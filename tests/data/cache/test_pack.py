@@ -6,18 +6,27 @@ import json
 import os
 import pickle
 import shutil
+import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from pack_toys import SMALL, expected, long_ago, make_index, only_folder, refuse_to_decode
 
 from comp.config.schema import ImageConfig
 from comp.core import known_digests
-from comp.core.errors import ConfigError, DataError
+from comp.core.checksums import word_sum
+from comp.core.errors import ConfigError, DataError, PackError
+from comp.data.cache import build
+from comp.data.cache import manifest as manifest_module
+from comp.data.cache.contents import CONTENTS
+from comp.data.cache.guard import Guard
+from comp.data.cache.manifest import guard_of, read_rows
 from comp.data.cache.pack import open_pack
 from comp.data.cache.store import gather
+from comp.data.images.decode import read_image
 from comp.data.index.index import Index
 
 
@@ -271,3 +280,94 @@ def test_an_unreadable_image_without_a_pack_is_named_when_it_is_wanted(
     index.paths[2].write_bytes(b"")
     with pytest.raises(DataError, match=r"'결함_002': .*an empty file"):
         gather(made.images, np.array([1, 2]))
+
+
+def replace_unseen(path: Path, by: Path) -> None:
+    """Another image in a file of the same size, with the time of before (F53)."""
+    state, content = path.stat(), by.read_bytes()
+    assert len(content) == state.st_size
+    path.write_bytes(content)
+    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+
+
+def make_bitmaps(index: Index) -> Index:
+    """The same images as files of one size."""
+    paths = tuple(path.with_suffix(".bmp") for path in index.paths)
+    for path, old in zip(paths, index.paths, strict=True):
+        path.write_bytes(cv2.imencode(".bmp", read_image(old)[..., ::-1])[1].tobytes())
+    return Index(index.ids, paths, index.classes)
+
+
+@pytest.mark.parametrize("aged", [False, True], ids=["fresh", "old"])
+@pytest.mark.parametrize("pack", ["memmap", "encoded"])
+def test_an_image_of_the_same_size_and_time_is_seen(
+    index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pack: str, aged: bool
+) -> None:
+    """F53. Fresh: the files changed within the last tick of the clock, before and after packing."""
+    index, image = make_bitmaps(index), ImageConfig(size=8, pack=pack)
+    if aged:
+        long_ago(monkeypatch)
+        time.sleep(0.02)
+    first = open_pack(index, image, tmp_path / "cache")
+    assert open_pack(index, image, tmp_path / "cache").key == first.key
+    replace_unseen(index.paths[3], by=index.paths[4])
+    second = open_pack(index, image, tmp_path / "cache")
+    assert second.key != first.key
+    np.testing.assert_array_equal(second.images[3], second.images[4])
+
+
+# F52: bytes changed anywhere
+
+
+@pytest.mark.parametrize("pack", ["memmap", "encoded"])
+def test_bytes_changed_anywhere_are_found_before_the_row_is_used(
+    index: Index, tmp_path: Path, pack: str
+) -> None:
+    image = ImageConfig(size=8, pack=pack)
+    made = open_pack(index, image, tmp_path / "cache")
+    path = made.folder / ("images.npy" if pack == "memmap" else "images.bin")
+    whole, draw = path.read_bytes(), np.random.default_rng(0)
+    right = expected(index)
+    found = 0
+    for _ in range(60):
+        start, length = int(draw.integers(128, len(whole) - 40)), int(draw.integers(1, 40))
+        part = draw.permutation(bytearray(whole[start : start + length])).astype(np.uint8)
+        if part.tobytes() == whole[start : start + length]:
+            continue
+        path.write_bytes(whole[:start] + part.tobytes() + whole[start + length :])
+        opened = CONTENTS[pack](index, image).open(path, as_written(index, made.folder, path))
+        for row in range(len(index)):
+            try:
+                assert (opened[row] == right[row]).all(), (start, length)
+            except PackError:
+                found += 1
+    assert found >= 50
+    path.write_bytes(whole)
+
+
+def as_written(index: Index, folder: Path, path: Path) -> Guard:
+    """The guard of a pack, as if none of the rows that opening looks at had been changed."""
+    manifest = json.loads((folder / "manifest.json").read_text())
+    return guard_of(path, index.ids, read_rows(folder, manifest, len(index)), "places")
+
+
+def test_a_pack_of_an_earlier_version_is_read_and_its_rows_are_guarded(
+    index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build, "row_sum", word_sum)
+    monkeypatch.setattr(manifest_module, "_SUM", "none")
+    monkeypatch.setattr(manifest_module.describe, "__defaults__", ("words",))
+    first = open_pack(index, SMALL, tmp_path / "cache")
+    assert "sum" not in json.loads((first.folder / "manifest.json").read_text())
+    (first.folder / "stats.txt").write_text("1 2\n" * 40)
+    shutil.rmtree(tmp_path / "cache/digests")
+    monkeypatch.undo()
+    refuse_to_decode(monkeypatch)
+    again = open_pack(index, SMALL, tmp_path / "cache")
+    assert again.key == first.key
+    path = first.folder / "images.npy"
+    content = bytearray(path.read_bytes())
+    content[128 + 192 * 13 + 50] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(PackError, match="the row of '결함_013' is damaged"):
+        open_pack(index, SMALL, tmp_path / "cache").images[13]

@@ -1,0 +1,196 @@
+"""Content decides: damaged rows of packs, and files replaced by others of the same size and time."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from comp.config.loading import make_config
+from comp.core.errors import PackError, RunError
+from comp.data.cache import manifest
+from comp.inference.predictions import Predictions
+from comp.stages.ensemble import ensemble
+from comp.stages.experiment import Experiment, open_experiment
+from comp.stages.pack import pack
+from comp.stages.predict import predict
+from comp.stages.train import open_job, train
+from comp.train.checkpoints import checkpoint
+
+Toy = Callable[..., dict[str, Any]]
+FOLD = Path("runs/toy_binary/fold_0")
+
+
+@pytest.fixture
+def packed(finished: Toy, monkeypatch: pytest.MonkeyPatch) -> Toy:
+    """A finished workspace whose packs are made anew, as if opening looked at few of the rows."""
+    monkeypatch.setattr(manifest, "_SAMPLED_ROWS", 1)
+    shutil.rmtree("cache")
+    pack(open_experiment(make_config(finished())))
+    return finished
+
+
+def damage(row: int, file: str = "images.npy") -> None:
+    """Reverse the bytes of a row of the training pack."""
+    (path,) = (
+        path
+        for path in Path("cache").glob(f"*/{file}")
+        if json.loads((path.parent / "manifest.json").read_text())["bytes"] > 128 + 6 * 192
+    )
+    content = path.read_bytes()
+    start = 128 + 192 * row
+    path.write_bytes(content[:start] + content[start : start + 192][::-1] + content[start + 192 :])
+
+
+def weights() -> dict[str, np.ndarray]:
+    return {
+        name: value.numpy() for name, value in checkpoint.load(FOLD / "last.pt")["model"].items()
+    }
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_training_on_a_damaged_pack_mends_it_and_ends_with_the_same_weights(
+    packed: Toy, capsys: pytest.CaptureFixture[str], workers: int
+) -> None:
+    """F52."""
+    expected = weights()
+    damage(11)
+    experiment = open_experiment(make_config(packed(train__workers=workers)))
+    train(experiment, "0", restart=True)
+    said = capsys.readouterr().err
+    assert said.count("images.npy: the row of '00011' is damaged") == 1
+    assert "1 rows are damaged: '00011'; packing again" in said
+    found = weights()
+    assert set(found) == set(expected)
+    for name in expected:
+        np.testing.assert_array_equal(found[name], expected[name], err_msg=name)
+
+
+def test_prediction_from_a_damaged_pack_mends_it(
+    packed: Toy, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """F52."""
+    expected = {
+        fold: Predictions.load(FOLD.with_name(fold) / "valid") for fold in ("fold_0", "fold_1")
+    }
+    probs = {fold: np.array(kept.probs) for fold, kept in expected.items()}
+    for fold in expected:
+        shutil.rmtree(FOLD.with_name(fold) / "valid")
+    damage(11)
+    predict(open_experiment(make_config(packed())), "all")
+    said = capsys.readouterr().err
+    assert said.count("the row of '00011' is damaged") == 1
+    for fold, before in probs.items():
+        np.testing.assert_array_equal(
+            Predictions.load(FOLD.with_name(fold) / "valid").probs, before
+        )
+
+
+def test_who_cannot_go_on_by_itself_names_the_command_that_mends_the_pack(packed: Toy) -> None:
+    damage(11)
+    experiment = open_experiment(make_config(packed()))
+    images = open_job(experiment, 0).images
+    with pytest.raises(PackError, match=r"'00011' is damaged.*`comp pack --verify` makes the pack"):
+        images.take(np.arange(24))
+    pack(experiment, verify=True)
+    assert open_job(experiment, 0).images.take(np.arange(24)).shape == (24, 8, 8, 3)
+
+
+def replace_unseen(path: Path, brightness: int) -> None:
+    """A flat image in a file of the same size, with the time of before."""
+    state = path.stat()
+    flat = np.full((8, 8, 3), brightness, np.uint8)
+    content = cv2.imencode(".png", flat)[1].tobytes()
+    path.write_bytes(content + bytes(state.st_size - len(content)))
+    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+    assert (path.stat().st_size, path.stat().st_mtime_ns) == (state.st_size, state.st_mtime_ns)
+
+
+def test_a_test_image_of_the_same_size_and_time_is_predicted_anew(finished: Toy) -> None:
+    """F53."""
+    experiment = open_experiment(make_config(finished()))
+    assert predict(experiment, "all") == []
+    before = np.array(Predictions.load(FOLD / "test").probs)
+    replace_unseen(Path("input/test/t003.png"), 250)
+    assert predict(experiment, "all") == [
+        FOLD.with_name(fold) / "test" for fold in ("fold_0", "fold_1")
+    ]
+    after = np.array(Predictions.load(FOLD / "test").probs)
+    assert [bool((a == b).all()) for a, b in zip(before, after, strict=True)] == [
+        True, True, True, False, True, True,
+    ]  # fmt: skip
+    assert predict(experiment, "all") == []
+
+
+def test_an_ensemble_answers_what_the_files_hold_now(finished: Toy) -> None:
+    """F53."""
+    experiment = open_experiment(make_config(finished()))
+    before = ensemble(experiment).path.read_text()
+    for number in range(6):
+        replace_unseen(Path(f"input/test/t{number:03d}.png"), 240 if number % 2 == 0 else 10)
+    assert ensemble(experiment).path.read_text() != before
+
+
+def test_a_training_image_of_the_same_size_and_time_is_not_trained_on_halfway(
+    finished: Toy,
+) -> None:
+    """F53."""
+    replace_unseen(Path("input/train/00003.png"), 250)
+    more = open_experiment(make_config(finished(train__epochs=3)))
+    with pytest.raises(RunError, match=r"(?s)trained on other image files.*--restart"):
+        train(more, "0")
+
+
+def test_a_copied_workspace_is_the_same_workspace(
+    finished: Toy, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Inodes and times of a copy are others; what its files hold is not."""
+    shutil.copytree(workspace, workspace.parent / "there", copy_function=shutil.copy)
+    monkeypatch.chdir(workspace.parent / "there")
+    (done,) = train(open_experiment(make_config(finished())), "0")
+    assert done.before
+    assert predict(open_experiment(make_config(finished())), "all") == []
+    (done,) = train(open_experiment(make_config(finished(train__epochs=3))), "0")
+    assert not done.before
+
+
+def forget_contents(experiment: Experiment) -> None:
+    """Predictions and checkpoints as 0.2.0 wrote them: without the content of the images."""
+    for path in experiment.workspace.run.glob("fold_*/*/manifest.json"):
+        kept = json.loads(path.read_text())
+        del kept["images"]
+        path.write_text(json.dumps(kept))
+    for path in experiment.workspace.run.glob("fold_*/*.pt"):
+        saved = checkpoint.load(path)
+        del saved["files"]
+        checkpoint.save(saved, path)
+
+
+def test_what_earlier_versions_predicted_is_taken_with_a_note(
+    finished: Toy, capsys: pytest.CaptureFixture[str]
+) -> None:
+    experiment = open_experiment(make_config(finished()))
+    forget_contents(experiment)
+    for path in experiment.workspace.run.glob("fold_*/done.json"):
+        kept = json.loads(path.read_text())
+        for name in ("best", "last"):
+            from comp.core.checksums import digest_file
+
+            kept[f"{name}_sha256"] = digest_file(path.parent / f"{name}.pt")
+        path.write_text(json.dumps(kept))
+    for path in experiment.workspace.run.glob("fold_*/*/manifest.json"):
+        kept = json.loads(path.read_text())
+        kept["source"]["checkpoint_sha256"] = digest_file(path.parents[1] / "best.pt")
+        path.write_text(json.dumps(kept))
+    assert predict(experiment, "all") == []
+    said = capsys.readouterr().err
+    assert "fold_0/valid: made by an earlier version, which noted the sizes" in said
+    (done,) = train(open_experiment(make_config(finished(train__epochs=3))), "0")
+    assert not done.before
