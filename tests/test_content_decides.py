@@ -1,4 +1,4 @@
-"""Content decides: damaged rows of packs, and files replaced by others of the same size and time."""
+"""Content decides: damaged rows of packs, files replaced by others of the same size and time."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ import numpy as np
 import pytest
 
 from comp.config.loading import make_config
+from comp.core.checksums import digest_file
 from comp.core.errors import PackError, RunError
 from comp.data.cache import manifest
 from comp.inference.predictions import Predictions
 from comp.stages.ensemble import ensemble
-from comp.stages.experiment import Experiment, open_experiment
+from comp.stages.experiment import open_experiment
 from comp.stages.pack import pack
 from comp.stages.predict import predict
 from comp.stages.train import open_job, train
@@ -37,11 +38,11 @@ def packed(finished: Toy, monkeypatch: pytest.MonkeyPatch) -> Toy:
     return finished
 
 
-def damage(row: int, file: str = "images.npy") -> None:
+def damage(row: int) -> None:
     """Reverse the bytes of a row of the training pack."""
     (path,) = (
         path
-        for path in Path("cache").glob(f"*/{file}")
+        for path in Path("cache").glob("*/images.npy")
         if json.loads((path.parent / "manifest.json").read_text())["bytes"] > 128 + 6 * 192
     )
     content = path.read_bytes()
@@ -50,9 +51,8 @@ def damage(row: int, file: str = "images.npy") -> None:
 
 
 def weights() -> dict[str, np.ndarray]:
-    return {
-        name: value.numpy() for name, value in checkpoint.load(FOLD / "last.pt")["model"].items()
-    }
+    saved = checkpoint.load(FOLD / "last.pt")["model"]
+    return {name: value.numpy() for name, value in saved.items()}
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -77,20 +77,16 @@ def test_prediction_from_a_damaged_pack_mends_it(
     packed: Toy, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """F52."""
-    expected = {
-        fold: Predictions.load(FOLD.with_name(fold) / "valid") for fold in ("fold_0", "fold_1")
-    }
-    probs = {fold: np.array(kept.probs) for fold, kept in expected.items()}
-    for fold in expected:
-        shutil.rmtree(FOLD.with_name(fold) / "valid")
+    folders = [FOLD.with_name(f"fold_{number}") / "valid" for number in range(2)]
+    probs = [np.array(Predictions.load(folder).probs) for folder in folders]
+    for folder in folders:
+        shutil.rmtree(folder)
     damage(11)
     predict(open_experiment(make_config(packed())), "all")
     said = capsys.readouterr().err
     assert said.count("the row of '00011' is damaged") == 1
-    for fold, before in probs.items():
-        np.testing.assert_array_equal(
-            Predictions.load(FOLD.with_name(fold) / "valid").probs, before
-        )
+    for folder, before in zip(folders, probs, strict=True):
+        np.testing.assert_array_equal(Predictions.load(folder).probs, before)
 
 
 def test_who_cannot_go_on_by_itself_names_the_command_that_mends_the_pack(packed: Toy) -> None:
@@ -161,34 +157,28 @@ def test_a_copied_workspace_is_the_same_workspace(
     assert not done.before
 
 
-def forget_contents(experiment: Experiment) -> None:
-    """Predictions and checkpoints as 0.2.0 wrote them: without the content of the images."""
-    for path in experiment.workspace.run.glob("fold_*/*/manifest.json"):
-        kept = json.loads(path.read_text())
-        del kept["images"]
-        path.write_text(json.dumps(kept))
-    for path in experiment.workspace.run.glob("fold_*/*.pt"):
-        saved = checkpoint.load(path)
-        del saved["files"]
-        checkpoint.save(saved, path)
+def forget_contents(run: Path) -> None:
+    """Checkpoints and predictions as 0.2.0 wrote them: without the content of the images."""
+    for done in run.glob("fold_*/done.json"):
+        digests = {}
+        for name in ("best", "last"):
+            saved = checkpoint.load(done.parent / f"{name}.pt")
+            del saved["files"]
+            checkpoint.save(saved, done.parent / f"{name}.pt")
+            digests[f"{name}_sha256"] = digest_file(done.parent / f"{name}.pt")
+        done.write_text(json.dumps({**json.loads(done.read_text()), **digests}))
+        for path in done.parent.glob("*/manifest.json"):
+            kept = json.loads(path.read_text())
+            del kept["images"]
+            kept["source"]["checkpoint_sha256"] = digests["best_sha256"]
+            path.write_text(json.dumps(kept))
 
 
-def test_what_earlier_versions_predicted_is_taken_with_a_note(
+def test_what_earlier_versions_trained_and_predicted_is_taken_with_a_note(
     finished: Toy, capsys: pytest.CaptureFixture[str]
 ) -> None:
     experiment = open_experiment(make_config(finished()))
-    forget_contents(experiment)
-    for path in experiment.workspace.run.glob("fold_*/done.json"):
-        kept = json.loads(path.read_text())
-        for name in ("best", "last"):
-            from comp.core.checksums import digest_file
-
-            kept[f"{name}_sha256"] = digest_file(path.parent / f"{name}.pt")
-        path.write_text(json.dumps(kept))
-    for path in experiment.workspace.run.glob("fold_*/*/manifest.json"):
-        kept = json.loads(path.read_text())
-        kept["source"]["checkpoint_sha256"] = digest_file(path.parents[1] / "best.pt")
-        path.write_text(json.dumps(kept))
+    forget_contents(experiment.workspace.run)
     assert predict(experiment, "all") == []
     said = capsys.readouterr().err
     assert "fold_0/valid: made by an earlier version, which noted the sizes" in said
