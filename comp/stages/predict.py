@@ -313,12 +313,15 @@ def saved_source(folder: Path) -> dict[str, Any] | None:
 def _refuse_unfinished(experiment: Experiment, plan: FoldPlan, fold: int, run: RunDir) -> None:
     run.refuse_drift(experiment.config)
     try:
-        manifest = finished(run, plan.fingerprint, experiment.config.train.epochs)
-    except DamagedError as problem:
-        raise RunError(
-            f"fold {fold}: {problem}. `comp train --fold {fold}` finds out what can be saved"
-        ) from problem
-    if manifest is None:
-        raise RunError(
-            f"fold {fold} is not trained to its end. Run `comp train --fold {fold}` first."
+        if finished(run, plan.fingerprint, experiment.config.train.epochs) is not None:
+            return
+        problem = f"fold {fold} is not trained to its end. Run `comp train --fold {fold}` first."
+    except DamagedError as damage:  # so it looks while it is trained further, too
+        problem = f"fold {fold}: {damage}. `comp train --fold {fold}` finds out what can be saved"
+    held = locks.holder(run.path)
+    if held is not None:
+        problem = (
+            f"fold {fold}: process {held.get('pid', '?')} on {held.get('host', '?')} is at work in "
+            f"{run.path} since {held.get('since', '?')}. Wait for it, then run this again."
         )
+    raise RunError(problem)

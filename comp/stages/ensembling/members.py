@@ -189,6 +189,7 @@ def _run_model(ground: Ground, experiment: Experiment) -> Model:
                 raise
             say(f"left out: {problem}")
             continue
+        _refuse_pair(run, *pair)
         parts.append(pair[0])
         tests.append(pair[1])
     if not parts:
@@ -200,6 +201,18 @@ def _run_model(ground: Ground, experiment: Experiment) -> Model:
     oof = out_of_fold(parts, judged, fold, plan.fingerprint, partial=ground.partial, columns=names)
     root = experiment.workspace.root
     return Model(experiment.name, oof, tuple(tests), missing, root)
+
+
+def _refuse_pair(run: RunDir, valid: Predictions, test: Predictions) -> None:
+    """RunError when the predictions of a fold are not of one checkpoint."""
+    made = [
+        (part.source.get("checkpoint_sha256"), part.source.get("tta")) for part in (valid, test)
+    ]
+    if made[0] != made[1]:
+        raise RunError(
+            f"{run.path}: predicted anew by another process while it was read. Run the same "
+            "command again"
+        )
 
 
 def _whole(run: RunDir, plan: str) -> bool:
