@@ -1,7 +1,7 @@
 """Speed and evenness of plans, packs and loaders, beside the unavoidable work and what a user
 would do.
 
-    python benchmarks/data.py plans starts packs loader overlap augmentation
+    python benchmarks/data.py plans starts packs guards contents loader overlap augmentation
 
 `starts` measures the training table that LETTERS names too (an id, then columns of 0 and 1).
 
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +28,7 @@ from measure import alone, interleaved, keep, ratios, summary, timed
 from torch.utils.data import DataLoader, Dataset
 
 from comp.config.schema import ImageConfig
+from comp.core.known_digests import known_digests
 from comp.data.cache.build import cores
 from comp.data.cache.pack import open_pack
 from comp.data.folds.starts import DEAL, ITERATIVE, iterative
@@ -181,6 +183,7 @@ _READY = """
 import pickle
 from pathlib import Path
 from comp.config.schema import ImageConfig
+from comp.core.known_digests import known_digests
 from comp.data.cache.pack import open_pack
 saved, cache, size = sys.argv[3:]
 index = pickle.load(open(saved, "rb"))
@@ -244,18 +247,75 @@ class _Files(Dataset[Any]):
         return torch.from_numpy(self.resize(image=image)["image"]), 0
 
 
-def ours(images: Any, rows: np.ndarray[Any, Any], workers: int) -> Loader:
-    """The loader of the trainer, without augmentation."""
+def ours(images: Any, rows: np.ndarray[Any, Any], workers: int, recipe: str = "none") -> Loader:
+    """The loader of the trainer."""
     return train_loader(
         images,
         rows,
         np.zeros(len(images), dtype=np.int64),
-        make_recipe("none", SIZE),
+        make_recipe(recipe, SIZE),
         seed=1,
         fold=0,
         batch_size=BATCH,
         workers=workers,
     )
+
+
+def guards() -> dict[str, Any]:
+    """What it costs that each row is compared with its sum when it is first read: an epoch in which
+    every row is, over one in which none is."""
+    with tempfile.TemporaryDirectory() as folder:
+        _, images = packed(Path(folder), 1024)
+        rows = np.arange(1024)
+
+        def epoch(one: Loader, rate: float, *, first: bool) -> None:
+            if first:
+                images.guard._seen[:] = 0
+            for batch, _ in one.epoch(0):
+                time.sleep(len(batch) / rate if rate else 0)
+
+        out: dict[str, Any] = {}
+        for name, recipe, rate in (
+            ("the loader alone, no augmentation", "none", 0),
+            ("the loader alone, flips_rotate", "flips_rotate", 0),
+            (f"a network of {RATE} images a second", "none", RATE),
+            (f"a network of {RATE // 10} images a second, flips_rotate", "flips_rotate", RATE / 10),
+        ):
+            one = ours(images, rows, 0, recipe)
+            images.take(rows)
+            found = interleaved(
+                {
+                    "first": lambda one=one, rate=rate: epoch(one, rate, first=True),
+                    "later": lambda one=one, rate=rate: epoch(one, rate, first=False),
+                },
+                ROUNDS,
+            )
+            out[f"first epoch / a later one: {name}"] = ratios(found, "first", "later")
+        return out
+
+
+def contents() -> dict[str, Any]:
+    """What it costs that content decides: looking at files that have not changed, and comparing
+    those of a copied workspace, over decoding and resizing them."""
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        index, many = photos(work / "large", 500), photos(work / "small", 500, 32).paths * 100
+        known_digests(many, work)
+        time.sleep(3)  # a file that has just changed is not trusted
+        known_digests(many, work)
+
+        def copied() -> None:
+            shutil.rmtree(work / "again", ignore_errors=True)
+            known_digests(index.paths, work / "again")
+
+        works = {"copied": copied, "decoded": lambda: decode_all(index, ImageConfig(size=SIZE))}
+        seen = [timed(lambda: known_digests(many, work)) for _ in range(ROUNDS)]
+        return {
+            "seconds to look at 50,000 files": summary(seen, 3),
+            "comparing / (decode + resize)": ratios(
+                interleaved(works, ROUNDS), "copied", "decoded"
+            ),
+        }
 
 
 def loader() -> dict[str, Any]:
@@ -366,6 +426,8 @@ PARTS = {
     "plans": plans,
     "starts": starts,
     "packs": packs,
+    "guards": guards,
+    "contents": contents,
     "loader": loader,
     "overlap": overlap,
     "augmentation": augmentation,

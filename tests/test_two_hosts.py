@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pack_toys import SMALL, expected, make_index
 
+from comp.config.loading import make_config
+from comp.core.errors import RunError
 from comp.data.cache.pack import open_pack
+from comp.inference.predictions import Predictions
+from comp.stages.ensemble import ensemble
+from comp.stages.experiment import open_experiment
+from comp.stages.pack import pack
+from comp.stages.predict import Predictor
+from comp.train.checkpoints import checkpoint
 
 APART = ["unshare", "--pid", "--fork", "--mount-proc", "--uts", "--kill-child"]
 PACK = """
@@ -87,3 +97,64 @@ def test_a_builder_of_another_container_that_was_killed_is_taken_over_at_once(
     assert done.returncode == 0, done.stderr
     assert done.stdout == expected(index).tobytes().hex()
     assert "packing continues: 40 of 60 images are done" in done.stderr
+
+
+HOLD = """
+import sys, pathlib, comp.core.locks as locks
+with locks.writing(pathlib.Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_an_ensemble_of_a_fold_that_is_trained_further_names_who_is_at_work(
+    finished: Callable[..., dict[str, Any]],
+) -> None:
+    """So does the fold look while it is trained: its best checkpoint is newer than its manifest."""
+    fold = Path("runs/toy_binary/fold_0")
+    experiment = open_experiment(make_config(finished()))
+    saved = checkpoint.load(fold / "best.pt")
+    checkpoint.save({**saved, "best": {**saved["best"], "epoch": 7}}, fold / "best.pt")
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", HOLD, str(fold)], **pipes) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        message = rf"fold 0: process {process.pid} on \S+ is at work in .*Wait for it"
+        with pytest.raises(RunError, match=message):
+            ensemble(experiment)
+        process.communicate()
+    with pytest.raises(RunError, match=r"best\.pt: not the file that done\.json names"):
+        ensemble(experiment)
+
+
+def test_predictions_of_two_checkpoints_are_never_one_fold(
+    finished: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process predicts anew between the reading of the one part and of the other."""
+    experiment = open_experiment(make_config(finished()))
+    load = Predictions.load
+
+    def later(folder: Path) -> Predictions:
+        found = load(folder)
+        source = {**found.source, "checkpoint_sha256": "newer"}
+        return found if folder.name == "valid" else replace(found, source=source)
+
+    monkeypatch.setattr(Predictions, "load", later)
+    monkeypatch.setattr(Predictor, "run", lambda self, folds: [])
+    with pytest.raises(RunError, match="fold_0: predicted anew by another process"):
+        ensemble(experiment)
+
+
+def test_check_and_pack_at_once_leave_what_each_leaves_alone(
+    finished: Callable[..., dict[str, Any]], workspace: Path
+) -> None:
+    (workspace / "toy.yaml").write_text(json.dumps(finished()))
+    shutil.rmtree("cache")
+    words = [sys.executable, "-m", "comp"]
+    both = started([*words, "check", "-c", "toy.yaml"], [*words, "pack", "-c", "toy.yaml"])
+    outs = [process.communicate() for process in both]
+    assert [process.returncode for process in both] == [0, 0], outs
+    assert "packing again" not in outs[0][1] + outs[1][1]
+    parts = pack(open_experiment(make_config(finished())), verify=True)
+    assert [part.images for part in parts] == [24, 6]
+    assert not [path for path in workspace.rglob(".*") if path.suffix in (".tmp", ".part")]
