@@ -21,6 +21,8 @@ FILES = sorted(TESTS.rglob("test_*.py"))
 # Tests of no single module: they stand at the top of the suite, or in these folders.
 APART = {"contracts", "docs", "examples", "faults"}
 CROSS_CUTTING = {
+    "test_content_decides.py",
+    "test_two_hosts.py",
     "test_api.py",
     "test_cardamage.py",
     "test_demo.py",
