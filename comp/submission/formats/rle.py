@@ -21,6 +21,14 @@ from comp.submission.formats.mask_diff import ENDLESS, Regions, compare_regions
 from comp.submission.formats.masks import Found, MaskRows, mask_rows, own_rows
 from comp.submission.sample import Sample, render, sample_of
 
+# How competitions write an empty mask, besides with nothing
+_EMPTY = frozenset(("-1", "-", "nan", "NaN", "None", "none", "null"))
+
+
+def _runs_in(cell: str) -> str:
+    """The run lengths in a cell: nothing where it says that a mask is empty."""
+    return "" if cell.strip() in _EMPTY else cell
+
 
 @dataclass(frozen=True)
 class RleFormat:
@@ -54,13 +62,21 @@ class RleFormat:
         for _ in self.content.recorded(answers, found):
             pass  # the run lengths are all that is written
         columns = self.content.column(self.sample, found)
-        path.write_bytes(render(self.sample, columns))
+        written = {n: [cell or self._empty for cell in cells] for n, cells in columns.items()}
+        path.write_bytes(render(self.sample, written))
         return columns, len(self.sample.ids)
+
+    @property
+    def _empty(self) -> str:
+        """What the sample says for an empty mask: nothing, or one of `_EMPTY`, if only that one."""
+        texts = {cell.strip() for cell in self.sample.texts[self.sample.answers[0]]}
+        said = texts & _EMPTY
+        return said.pop() if len(said) == 1 and "" not in texts else ""
 
     def read_back(self, path: Path) -> tuple[Columns, list[str]]:
         columns, complaints = read_delimited(path, self.sample)
         name = self.sample.answers[0]
-        cells = columns.get(name, ())
+        cells = tuple(map(_runs_in, columns.get(name, ())))
         return {name: cells}, complaints + self._cell_complaints(cells)
 
     def _cell_complaints(self, cells: Sequence[str]) -> list[str]:
@@ -104,7 +120,7 @@ def _has_runs(table: Table) -> bool:
     several = False
     for cell in table.values[table.columns[-1]]:
         try:
-            starts, lengths = rle.runs(cell, ENDLESS)
+            starts, lengths = rle.runs(_runs_in(cell), ENDLESS)
         except DataError:
             return False
         if (starts[1:] <= (starts + lengths)[:-1]).any():
@@ -123,7 +139,7 @@ def _regions(table: Table, key: str) -> Regions:
     out: Regions = {}
     pairs = zip(rows.images, rows.codes, strict=True)
     for (image, code), cell in zip(pairs, table.values[table.columns[-1]], strict=True):
-        starts, lengths = rle.runs(cell, ENDLESS)
+        starts, lengths = rle.runs(_runs_in(cell), ENDLESS)
         if len(starts):
             out[image, code or ""] = starts, starts + lengths
     return out

@@ -155,3 +155,32 @@ def test_files_of_other_rows_are_refused(tmp_path: Path) -> None:
     runs = "id,runs\na_10,1 2 9 2\nb_10,\n"
     with pytest.raises(SubmissionError, match="2 rows are in one only: 'b_10', 'c_10'"):
         compared(tmp_path, runs, runs.replace("b_10", "c_10"))
+
+
+@pytest.mark.parametrize("empty", ["-1", "-", "nan"])
+def test_an_empty_mask_is_answered_as_in_the_sample(tmp_path: Path, empty: str) -> None:
+    sample = "id,runs\n" + "".join(f"{name},{empty}\n" for name in ("a_10", "a_20", "b_10", "b_20"))
+    form = form_of(tmp_path, sample)
+    cleared = [replace(one, labels=one.labels * 0) for one in mask_answers()]
+    columns, _ = form.write(tmp_path / "out.csv", cleared)
+    assert (tmp_path / "out.csv").read_text() == sample
+    assert columns == {"runs": ("",) * 4}
+    assert form.read_back(tmp_path / "out.csv") == (columns, [])
+    form.write(tmp_path / "full.csv", mask_answers())
+    lines = (tmp_path / "full.csv").read_text().splitlines()
+    lines[1] = f"a_10,{empty}"
+    (tmp_path / "out.csv").write_text("\n".join(lines) + "\n")
+    diff = RleFormat.diff(tmp_path / "full.csv", tmp_path / "out.csv", "id")
+    assert diff is not None
+    assert (diff.classes["10"].first, diff.classes["20"].changed, diff.ids) == (1, 0, ("a",))
+
+
+def test_a_sample_that_says_nothing_or_several_things_is_answered_with_nothing(
+    tmp_path: Path,
+) -> None:
+    for cells in (("", "-1"), ("-1", "-"), ("1 1", "1 1")):
+        sample = f"id,runs\na_10,{cells[0]}\na_20,{cells[1]}\nb_10,1 2\nb_20,1 2\n"
+        form = form_of(tmp_path, sample)
+        form.write(tmp_path / "out.csv", [replace(o, labels=o.labels * 0) for o in mask_answers()])
+        lines = (tmp_path / "out.csv").read_text().splitlines()
+        assert [line.partition(",")[2] for line in lines[1:]] == [""] * 4
