@@ -19,6 +19,7 @@ from comp.cli.answers import add_answers
 from comp.cli.data import add_data
 from comp.cli.folds import folds_app
 from comp.cli.options import current_names, with_options
+from comp.cli.timed import add_timed
 from comp.cli.training import add_training
 from comp.core.errors import CompError, Interrupted
 from comp.core.terminal import steady_streams, visible
@@ -69,6 +70,7 @@ def _version(
 add_data(app)
 app.add_typer(folds_app, name="folds", no_args_is_help=True)
 add_training(app)
+add_timed(app)
 add_answers(app)
 
 

@@ -85,7 +85,7 @@ def sweep_command(
 ) -> None:
     """Train one fold with many settings, each as a run of its own, and compare them."""
     from comp.report.console.tables import print_sweep
-    from comp.stages.sweep import sweep
+    from comp.stages.search.sweep import sweep
 
     be_quiet(quiet)
     result = sweep(file, sets or [])
@@ -101,7 +101,7 @@ def find_lr(
     steps: Annotated[int, typer.Option(min=10, help="The number of updates.")] = 100,
 ) -> None:
     """Run a learning-rate range test; suggest a rate and draw the curve."""
-    from comp.stages.find import find_rate
+    from comp.stages.search.find import find_rate
 
     found = find_rate(open_config(config, sets), fold, steps)
     tell(f"{found.suggestion:.1e}")
@@ -117,7 +117,7 @@ def find_batch_command(
     limit: Annotated[int, typer.Option(min=2, help="The largest batch size to try.")] = 1024,
 ) -> None:
     """Measure which batch sizes fit the device and how fast each one trains."""
-    from comp.stages.find import find_batch
+    from comp.stages.search.find import find_batch
 
     found = find_batch(open_config(config, sets), fold, limit)
     for trial in found.trials:

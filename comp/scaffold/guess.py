@@ -19,7 +19,7 @@ from comp.scaffold import label_layouts, mask_layouts
 from comp.scaffold.folder import Folder, Guess, list_folder
 from comp.scaffold.left_out import left_out
 
-_SIZES = (32, 64, 96, 128, 160, 192, 224, 256, 288, 331)
+SIZES = (32, 64, 96, 128, 160, 192, 224, 256, 288, 331)
 _HEADERS = 200  # image files whose size is looked at
 _TRAIN_IMAGES = {"defects": "train/normal_images", "profiles": "train/images"}
 
@@ -87,7 +87,7 @@ def _image_size(out: Guess, place: Folder) -> None:
         return
     array = np.array(sizes)
     short = float(np.median(array.min(axis=1)))
-    out.image_size = max([known for known in _SIZES if known <= short * 1.05], default=_SIZES[0])
+    out.image_size = max([known for known in SIZES if known <= short * 1.05], default=SIZES[0])
     low, high = array.min(axis=0), array.max(axis=0)
     out.notes.append(
         f"{len(images)} images in {home}, {low[0]} x {low[1]} to {high[0]} x {high[1]} pixels, "

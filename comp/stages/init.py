@@ -38,15 +38,23 @@ def init(root: Path, out: Path | None, *, replace: bool, workspace: Path = Path(
     recognised.
     """
     root = workspace / root
-    name = re.sub(r"[^\w.+-]+", "_", root.resolve().name).strip("_.") or "data"
-    shown = out or Path("configs") / f"{name}.yaml"
+    shown = out or config_path(root)
     path = workspace / shown
     if path.exists() and not replace:
         raise UsageError(f"{path}: exists already; give another --out, or --replace")
     found = guess(root)
-    text = config_text(name, _relative(root, workspace), shown, found)
+    text = config_text(_name(root), _relative(root, workspace), shown, found)
     files.write_text(path, text)
     return NewConfig(path, text, guesses_in(text), tuple(_problems(path, found, workspace)))
+
+
+def config_path(root: Path) -> Path:
+    """Where the config for a folder of data is written: `configs/<name of the folder>.yaml`."""
+    return Path("configs") / f"{_name(root)}.yaml"
+
+
+def _name(root: Path) -> str:
+    return re.sub(r"[^\w.+-]+", "_", root.resolve().name).strip("_.") or "data"
 
 
 def _problems(path: Path, found: Guess, workspace: Path) -> list[str]:

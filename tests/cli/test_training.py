@@ -92,7 +92,7 @@ def test_a_learning_rate_is_printed_with_the_command_that_uses_it(
     found = SimpleNamespace(suggestion=0.00321, picture=Path("lr.png"))
     asked: list[Any] = []
     monkeypatch.setattr(
-        "comp.stages.find.find_rate", lambda _, *given: asked.append(given) or found
+        "comp.stages.search.find.find_rate", lambda _, *given: asked.append(given) or found
     )
     code, out, err = comp("find", "lr", "-c", config, "-f", "1", "--steps", "20")
     assert (code, out, asked) == (0, "3.2e-03\n", [(1, 20)])
@@ -111,7 +111,7 @@ def test_batch_sizes_are_a_line_each(
     found = SimpleNamespace(
         trials=trials, limited=limited, largest=8, fastest=8, picture=Path("batch.png")
     )
-    monkeypatch.setattr("comp.stages.find.find_batch", lambda *_: found)
+    monkeypatch.setattr("comp.stages.search.find.find_batch", lambda *_: found)
     code, out, err = comp("find", "batch", "-c", config)
     assert code == 0
     assert out == "    4      100.0 images/s\n    8      150.2 images/s  64 MiB\n"
@@ -127,6 +127,6 @@ def test_a_sweep_is_given_its_file_and_values(
         asked.append((file, sets))
         return SimpleNamespace(runs=[], metric="macro_f1", table=Path("sweeps/s.csv"))
 
-    monkeypatch.setattr("comp.stages.sweep.sweep", sweep)
+    monkeypatch.setattr("comp.stages.search.sweep.sweep", sweep)
     code, _, err = comp("sweep", "s.yaml", "--set", "seed=7")
     assert (code, err, asked) == (0, "wrote sweeps/s.csv\n", [(Path("s.yaml"), ["seed=7"])])

@@ -28,7 +28,7 @@ from comp.ensemble.votes import VOTES
 from comp.ensemble.weights import WEIGHERS
 from comp.inference.views import TTAS
 from comp.models.heads import HEADS, INITS
-from comp.stages.sweep import SweepFile
+from comp.stages.search.sweep import SweepFile
 from comp.submission.send import SITES
 from comp.tasks.kinds import TASKS
 from comp.tasks.losses import LOSSES

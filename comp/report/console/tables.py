@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from comp.data.folds.balance import Balance
     from comp.data.folds.plan import FoldPlan
     from comp.stages.pack import Packed
-    from comp.stages.sweep import Sweep
+    from comp.stages.search.sweep import Sweep
     from comp.stages.train import Trained
 
 MANY_LEAKS = 5

@@ -16,7 +16,7 @@ from comp.data.folds.plan import balance
 from comp.report.console.printing import MANY_CLASSES
 from comp.report.console.tables import print_packed, print_plan, print_sweep, print_trained
 from comp.stages.pack import Packed
-from comp.stages.sweep import Sweep, SweepRun
+from comp.stages.search.sweep import Sweep, SweepRun
 from comp.stages.train import Trained
 
 INDEX = index_of([0, 1] * 6, classes=("cat", "dog"))

@@ -202,35 +202,51 @@ def _write_table(path: Path, metric: str, runs: list[SweepRun]) -> None:
 def search(setup: Setup, wanted: Search) -> list[SweepRun]:
     """Let Optuna choose the settings of each run; what it knows is in `runs/`, so that a stopped
     search can be resumed. ConfigError when Optuna is not installed."""
-    try:
-        import optuna
-        from optuna.storages import JournalStorage
-        from optuna.storages.journal import JournalFileBackend
-    except ImportError as problem:
-        raise ConfigError("a sweep with `search` needs Optuna: pip install optuna") from problem
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    optuna = need_optuna()
     base, name = setup.base, setup.path.stem
     path = setup.root / "runs" / f"sweep_{name}.optuna"
     path.parent.mkdir(exist_ok=True)
     up = open_experiment(base, setup.root).metric.greater_is_better
-    study = optuna.create_study(
-        study_name=name,
-        storage=JournalStorage(JournalFileBackend(str(path))),
-        load_if_exists=True,
-        direction="maximize" if up else "minimize",
-    )
-    _take_up(study)
+    study = open_study(path, name, rising=up)
     done = [trial.params for trial in study.trials if trial.state.name == "COMPLETE"]
     runs = [run_one(setup, settings) for settings in done]
     while len(runs) < wanted.trials:
         seed = derive(base.seed, "search", len(study.trials)) % 2**32
         study.sampler = optuna.samplers.TPESampler(seed=seed)
         trial = study.ask()
-        run = run_one(setup, _draw(trial, wanted.space))
+        run = run_one(setup, draw(trial, wanted.space))
         failed = run.score is None
         study.tell(trial, run.score, state=optuna.trial.TrialState.FAIL if failed else None)
         runs.append(run)
     return runs
+
+
+def need_optuna() -> Any:
+    """The module; ConfigError when it is not installed."""
+    try:
+        import optuna
+    except ImportError as problem:
+        raise ConfigError("searching for settings needs Optuna: pip install optuna") from problem
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return optuna
+
+
+def open_study(path: Path, name: str, *, rising: bool, pruner: Any = None) -> Any:
+    """The Optuna study in the file `path`, with the trial queued again that was running when the
+    last process died. rising: whether a higher score is a better one."""
+    optuna = need_optuna()
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    study = optuna.create_study(
+        study_name=name,
+        storage=JournalStorage(JournalFileBackend(str(path))),
+        load_if_exists=True,
+        direction="maximize" if rising else "minimize",
+        pruner=pruner,
+    )
+    _take_up(study)
+    return study
 
 
 def _take_up(study: Any) -> None:
@@ -241,7 +257,8 @@ def _take_up(study: Any) -> None:
             study.tell(trial.number, state=type(trial.state).FAIL)
 
 
-def _draw(trial: Any, space: dict[str, Span | Values]) -> dict[str, Any]:
+def draw(trial: Any, space: dict[str, Span | Values]) -> dict[str, Any]:
+    """The settings of a trial of Optuna, drawn from a space."""
     settings: dict[str, Any] = {}
     for key, where in space.items():
         if not isinstance(where, Span):

@@ -10,10 +10,10 @@ import yaml
 from comp.config.loading import load_config
 from comp.core.errors import ConfigError, UsageError
 from comp.report.console.tables import print_sweep
-from comp.stages import sweep as module
 from comp.stages.experiment import open_experiment
 from comp.stages.folds import make_folds
-from comp.stages.sweep import read_sweep, sweep
+from comp.stages.search import sweep as module
+from comp.stages.search.sweep import read_sweep, sweep
 
 Toy = Callable[..., dict[str, Any]]
 

@@ -11,10 +11,10 @@ import torch
 from comp.config.loading import make_config
 from comp.core.errors import TrainError, UsageError
 from comp.models.networks import Net
-from comp.stages import find
 from comp.stages.experiment import Experiment, open_experiment
-from comp.stages.find import find_batch, find_rate
 from comp.stages.folds import make_folds
+from comp.stages.search import find
+from comp.stages.search.find import find_batch, find_rate
 
 Toy = Callable[..., dict[str, Any]]
 

@@ -1,0 +1,1 @@
+"""Searches for settings: grids and lists, ranges of learning rates and batches, `comp tune`."""
