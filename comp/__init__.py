@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         register_vote,
     )
     from comp.api.submitting import board, ensemble, submit
+    from comp.api.timed import run, tune
     from comp.api.training import predict, read_predictions, train
     from comp.core.errors import CompError
 
@@ -56,14 +57,17 @@ __all__ = [
     "register_recipe",
     "register_sampler",
     "register_vote",
+    "run",
     "submit",
     "train",
+    "tune",
 ]
 
 _HOMES = {
     "comp.api.data": ("check", "init", "load_config", "make_folds", "pack", "read_plan"),
     "comp.api.register": tuple(name for name in __all__ if name.startswith("register_")),
     "comp.api.submitting": ("board", "ensemble", "submit"),
+    "comp.api.timed": ("run", "tune"),
     "comp.api.training": ("predict", "read_predictions", "train"),
     "comp.core.errors": ("CompError",),
 }

@@ -70,10 +70,11 @@ def ensemble(
         experiment = open_experiment(config, workspace)
         added = tuple(experiment.path(path) for path in add)
         made = run(experiment, Request(tuple(runs), added, partial, out, add_kind))
-        return _given(made)
+        return as_result(made)
 
 
-def _given(made: Ensembled) -> EnsembleResult:
+def as_result(made: Ensembled) -> EnsembleResult:
+    """What the stage made, as frames."""
     import pandas as pd
 
     from comp.data.index.data_tables import read_any
