@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class TuneResult:
     """A finished search for a better config.
 
-    `trials`    one row per trial, best first: rounds (of 3) that it came through, score, valid_loss,
-                its settings (a column each), note
+    `trials`    one row per trial, best first: rounds (of 3) that it came through, score, validation
+                loss, its settings (a column each), note
     `metric`    what the trials were ranked by
     `gain`      the mean difference on the folds of the comparison, best trial minus given config;
                 None where no trial was better
