@@ -33,6 +33,7 @@ def test_a_search_gives_its_trials_as_a_frame(
 def test_a_folder_becomes_a_submission(toy: Callable[..., Any], monkeypatch: Any) -> None:
     toy("binary")
     monkeypatch.setattr(stage, "measure_speed", lambda _: Speed(0.1, 0.4, 0.0))
+    monkeypatch.setattr(stage, "_LEAST_ROUND", float("inf"))
     sets = ["model.name=test_resnet", "model.pretrained=false", "image.size=24", "folds.count=2"]
     done = comp.run("input", ".", 0.2, sets=sets, quiet=True)
     assert not done.partial

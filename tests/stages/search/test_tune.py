@@ -48,7 +48,7 @@ def test_a_search_ends_with_a_config_that_trains_on_the_same_plan(experiment: Ex
     done = train(open_experiment(config), "all")
     before = [fold.before for fold in done]
     assert before == [found.verdict is not None] * 2  # the folds of the comparison are its folds
-    rows = list(csv.DictReader(found.table.open()))
+    rows = list(csv.DictReader(found.table.read_text().splitlines()))
     assert [float(row[found.metric]) for row in rows[:1]] == [found.tried[0].score]
     assert {"rounds", "valid_loss", "train.lr", "augment.recipe", "note"} <= set(rows[0])
 
