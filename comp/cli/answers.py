@@ -146,6 +146,9 @@ def board_command(
         Path | None,
         typer.Option(help="A picture of out-of-fold against leaderboard scores to write."),
     ] = None,
+    plugins: Annotated[
+        bool, typer.Option("--plugins", help="Run the plugin files that configs of runs name.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show all runs and ensembles with out-of-fold, honest and leaderboard scores."""
@@ -154,7 +157,7 @@ def board_command(
     from comp.report.board import draw_board, print_board
     from comp.stages.board import read_board
 
-    groups = read_board()
+    groups = read_board(plugins=plugins)
     print_board(groups, as_json=as_json)
     if picture is not None:
         draw_board(groups, picture)

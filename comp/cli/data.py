@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from comp.cli.options import ConfigOption, JsonOption, QuietOption, SetOption, again, open_config
+from comp.cli.options import ConfigOption, JsonOption, QuietOption, SetOption, open_config
 from comp.core.progress import be_quiet, say
-from comp.core.terminal import can_show, tell
+from comp.core.terminal import again, can_show, tell
 
 augment_app = typer.Typer(help="Augmentation.")
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from comp.cli.options import ConfigOption, JsonOption, QuietOption, SetOption, again, open_config
+from comp.cli.options import ConfigOption, JsonOption, QuietOption, SetOption, open_config
 from comp.core.errors import UsageError
 from comp.core.progress import say
-from comp.core.terminal import tell
+from comp.core.terminal import again, tell
 
 if TYPE_CHECKING:
     from comp.stages.experiment import Experiment

@@ -18,11 +18,11 @@ from comp import __version__
 from comp.cli.answers import add_answers
 from comp.cli.data import add_data
 from comp.cli.folds import folds_app
-from comp.cli.options import current_names, with_options
+from comp.cli.options import current_names
 from comp.cli.timed import add_timed
 from comp.cli.training import add_training
 from comp.core.errors import CompError, Interrupted
-from comp.core.terminal import steady_streams, visible
+from comp.core.terminal import steady_streams, visible, with_options
 
 
 class Commands(TyperGroup):
@@ -95,7 +95,7 @@ def _run() -> int | str | None:
     except SystemExit as done:
         return done.code
     except CompError as problem:
-        _tell_error(with_options(str(problem)))
+        _tell_error(str(problem))
         return problem.exit_code
     except OSError as problem:  # a disk that fails where no stage expects it
         where = f"{problem.filename}: " if problem.filename else ""
@@ -123,7 +123,7 @@ def _lacks_memory(problem: Exception) -> bool:
 
 
 def _tell_error(text: str) -> None:
-    print(f"error: {visible(text)}", file=sys.stderr)
+    print(f"error: {visible(with_options(text))}", file=sys.stderr)
 
 
 if __name__ == "__main__":

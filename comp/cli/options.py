@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from comp.core.progress import be_quiet, say
+from comp.core.terminal import advise_for
 
 if TYPE_CHECKING:
     from comp.stages.experiment import Experiment
@@ -44,25 +43,5 @@ def open_config(config: Path | None, sets: list[str] | None, quiet: bool = False
     from comp.stages.experiment import open_experiment
 
     be_quiet(quiet)
-    _options.set(again(config, [text for text in sets or [] if not text.startswith(_LATER)]))
+    advise_for(config, sets)
     return open_experiment(load_config(config, sets or []))
-
-
-def again(config: Path | None, sets: list[str] | None) -> str:
-    """The options that repeat this experiment, for the next command."""
-    import shlex
-
-    words = ["-c", str(config)] if config else []
-    for assignment in sets or []:
-        words += ["--set", assignment]
-    return "".join(f" {shlex.quote(word)}" for word in words)
-
-
-_LATER = ("predict.", "ensemble.", "submission.")  # a command before these does not need them
-_options = ContextVar("the options that repeat the experiment of this command", default="")
-_ADVICE = re.compile(r"`comp (?:check|folds make|pack|train|predict|ensemble)(?=[ `])")
-
-
-def with_options(message: str) -> str:
-    """A message whose advised commands are for the experiment that this command has opened."""
-    return _ADVICE.sub(lambda found: found[0] + _options.get(), message)

@@ -13,12 +13,11 @@ from comp.cli.options import (
     JsonOption,
     QuietOption,
     SetOption,
-    again,
     open_config,
 )
 from comp.core.errors import Interrupted, OutOfTime
 from comp.core.progress import be_quiet, say
-from comp.core.terminal import tell
+from comp.core.terminal import advise_for, again, tell
 
 find_app = typer.Typer(help="Numbers to measure before a long run.")
 
@@ -135,6 +134,7 @@ def status_command(
     from comp.report.console.status import print_status
     from comp.stages.status import read_status
 
+    advise_for(config, sets)
     print_status(read_status(load_config(config, sets or [])), again(config, sets), as_json)
 
 

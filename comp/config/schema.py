@@ -380,3 +380,10 @@ class Config(Section):
         if self.predict.checkpoint == "average" and self.train.top_k < 2:
             raise ValueError("predict.checkpoint: average needs train.top_k of 2 or more")
         return self
+
+    @model_validator(mode="after")
+    def _own_plan(self) -> Config:
+        """The plan of an experiment's own name is its own plan, as without `folds.plan`."""
+        if self.folds.plan == self.name:
+            self.__dict__["folds"] = self.folds.model_copy(update={"plan": None})
+        return self

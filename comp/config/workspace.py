@@ -209,7 +209,9 @@ def changes(old: dict[str, Any], config: Config) -> dict[str, tuple[Any, Any]]:
     what the earlier one did, so that this is no change.
     """
     before, defaults = dict(flatten(old)), _defaults()
-    found = differences(old, plain(config))
+    if before.get("folds.plan") == before.get("name"):  # as version 0.2.0 wrote it, see `Config`
+        before["folds.plan"] = None
+    found = differences(before, dict(flatten(plain(config))))
     return {
         key: (then, now)
         for key, (then, now) in found.items()

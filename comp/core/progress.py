@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, TypeVar
 
-from comp.core.terminal import visible
+from comp.core.terminal import visible, with_options
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -42,7 +42,7 @@ def quietly(quiet: bool) -> Iterator[None]:
 def say(message: str) -> None:
     """A line for the user, on stderr."""
     if not _quiet:
-        print(visible(message), file=sys.stderr, flush=True)
+        print(visible(with_options(message)), file=sys.stderr, flush=True)
 
 
 def note(message: str) -> None:

@@ -10,8 +10,10 @@ import contextlib
 import json
 import os
 import re
+import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -33,9 +35,36 @@ def visible(text: str, *, lines: bool = True) -> str:
     return text if lines else text.replace("\n", r"\n").replace("\t", r"\t")
 
 
+def again(config: Path | None, sets: Sequence[str] | None) -> str:
+    """The options that repeat an experiment, for the next command: ` -c a.yaml --set seed=1`."""
+    words = ["-c", str(config)] if config else []
+    for assignment in sets or []:
+        words += ["--set", assignment]
+    return "".join(f" {shlex.quote(word)}" for word in words)
+
+
+_options = ContextVar("the options that repeat the experiment of this command", default="")
+_ADVICE = re.compile(
+    r"`comp (?:config|check|pack|train|status|predict|ensemble|labels|augment show"
+    r"|find (?:lr|batch)|folds (?:make|show|import|export)|submission (?:check|send))"
+    r"(?=[ `])(?![^`]* -c )"
+)
+
+
+def advise_for(config: Path | None, sets: Sequence[str] | None) -> None:
+    """From now on, let commands that messages name be for the experiment of these options."""
+    _options.set(again(config, sets))
+
+
+def with_options(message: str) -> str:
+    """A message whose commands, in backticks, can be typed as they are: `-c` and `--set` of the
+    experiment at hand are in them."""
+    return _ADVICE.sub(lambda found: found[0] + _options.get(), message)
+
+
 def tell(text: object = "", end: str = "\n") -> None:
     """A line of a result, on stdout."""
-    print(visible(str(text)), end=end)
+    print(visible(with_options(str(text))), end=end)
 
 
 def json_text(value: Any) -> str:

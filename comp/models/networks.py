@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import logging
-import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,15 +15,16 @@ from timm.data import resolve_data_config
 from torch import Tensor, nn
 
 from comp.config.schema import ImageConfig, ModelConfig
-from comp.core.errors import ModelError, did_you_mean, reason
+from comp.core.errors import ModelError, did_you_mean, first, reason
+from comp.core.progress import say
 from comp.data.images.tiles import stitched
 from comp.models.device import Device
 from comp.models.heads import dress_head, outputs_of
 from comp.models.segmenters import Segmenter, build_segmenter, channel_norms
+from comp.models.sizes import advice, takes
+from comp.models.weight_files import best_fit, read_tensors
 
-_WRAPPERS = ("state_dict_ema", "model_ema", "state_dict", "model")
 _PLACES = ("", "inner.", "inner.encoder.", "inner.encoder.model.")  # in a Segmenter
-_PREFIXES = ("module.", "_orig_mod.", "model.")
 
 
 @dataclass
@@ -84,13 +84,13 @@ def build_net(
     Raises ModelError for an unknown name (with the nearest one), for weights that cannot be had or
     do not fit, and for an image size that the architecture cannot take.
     """
-    pretrained = config.pretrained and not empty
+    pretrained = config.pretrained and not empty and config.weights is None
     if spatial:
         module: nn.Module = build_segmenter(config, outputs, pretrained=pretrained)
     else:
         module = _build_classifier(config, outputs, image_size, classes, pretrained)
     if config.weights and not empty:
-        load_weights(module, Path(config.weights))
+        _say_taken(config.weights, *load_weights(module, Path(config.weights)))
     return as_net(module, device, config)
 
 
@@ -136,18 +136,21 @@ def _create(config: ModelConfig, outputs: int, size: int, *, pretrained: bool) -
     if _takes_size(name):
         options["img_size"] = size
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # it reports every retry
-    try:
-        module: nn.Module = timm.create_model(name, pretrained=pretrained, **options)
+
+    def built(side: int) -> nn.Module:
+        own = {"img_size": side} if "img_size" in options else {}
+        module: nn.Module = timm.create_model(name, **{**options, **own})
         return module
-    except (OSError, RuntimeError, ValueError) as problem:
-        if pretrained:
+
+    try:
+        loaded: nn.Module = timm.create_model(name, pretrained=pretrained, **options)
+        return loaded
+    except Exception as problem:  # timm, its networks and the hub raise whatever they like
+        if pretrained and not isinstance(problem, AssertionError) and takes(built, size):
             raise ModelError(_no_weights(name, problem)) from problem
         raise ModelError(
-            f"model.name: {name} cannot be built for {size} px: {problem}"
-        ) from problem
-    except AssertionError as problem:
-        raise ModelError(
-            f"model.name: {name} cannot be built for {size} px: {problem}"
+            f"model.name: {name} cannot be built for {size} px ({reason(problem)}). "
+            f"{advice(built, size)}"
         ) from problem
 
 
@@ -171,22 +174,15 @@ def _no_weights(name: str, problem: Exception) -> str:
 def load_weights(module: nn.Module, path: Path) -> tuple[int, list[str]]:
     """Fill `module` from a local file; how many tensors were taken, and the names left.
 
-    Reads .safetensors, and .pt / .pth with `weights_only=True`: code in a pickle is never run.
-    Wrappers (`state_dict`, `model`) and prefixes (`module.`, `_orig_mod.`) are undone; tensors of
-    another shape, such as the head of another number of classes, are left out.
+    Reads .safetensors, and all else with `weights_only=True`: code in a pickle is never run.
+    Wrappers (`state_dict`, `model`, ...) and what names begin with (`_orig_mod.module.`, `model.`,
+    `ema.`, ...) are undone as often as they occur; tensors of another shape, such as the head of
+    another number of classes, and tensors that are no weights are left out.
     Raises ModelError when the file is missing, is not made of tensors, or fits nothing.
     """
-    loaded = _strip(_read_tensors(path))
+    loaded = read_tensors(path)
     own = module.state_dict()
-    fitting: dict[str, Tensor] = {}
-    for before in _PLACES:  # of an encoder alone, where the whole network fits nothing
-        fitting = {
-            before + name: value
-            for name, value in loaded.items()
-            if before + name in own and own[before + name].shape == value.shape
-        }
-        if any(own[name].dim() > 1 for name in fitting):
-            break
+    fitting = best_fit(loaded, own, _PLACES)
     if not any(own[name].dim() > 1 for name in fitting):
         raise ModelError(
             f"model.weights: {path} fits nothing of this network; it holds names like "
@@ -196,35 +192,8 @@ def load_weights(module: nn.Module, path: Path) -> tuple[int, list[str]]:
     return len(fitting), [name for name in own if name not in fitting]
 
 
-def _read_tensors(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise ModelError(
-            f"model.weights: {path}: no such file; the path is relative to the workspace folder"
-        )
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            return dict(load_file(path))
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as problem:
-        raise ModelError(
-            f"model.weights: {path} is not a plain file of tensors and is not opened any other "
-            f"way ({reason(problem)})"
-        ) from problem
-    except Exception as problem:  # safetensors raises its own type
-        raise ModelError(f"model.weights: {path} cannot be read ({problem})") from problem
-    for wrapper in _WRAPPERS:
-        if isinstance(loaded, dict) and isinstance(loaded.get(wrapper), dict):
-            loaded = loaded[wrapper]
-    if not isinstance(loaded, dict):
-        raise ModelError(f"model.weights: {path} holds a {type(loaded).__name__}, not tensors")
-    return loaded
-
-
-def _strip(tensors: dict[str, Any]) -> dict[str, Tensor]:
-    out = {name: value for name, value in tensors.items() if isinstance(value, Tensor)}
-    for prefix in _PREFIXES:
-        if out and all(name.startswith(prefix) for name in out):
-            out = {name.removeprefix(prefix): value for name, value in out.items()}
-    return out
+def _say_taken(weights: str, taken: int, left: list[str]) -> None:
+    text = (
+        f"model.weights: {taken} of {taken + len(left)} tensors of the network are from {weights}"
+    )
+    say(f"{text}; new ones: {first(left, 4)}" if left else text)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
 from comp.config.plain_yaml import dump_yaml
+from comp.core.terminal import visible
 from comp.scaffold.folder import Guess
 from comp.tasks.starters import STARTERS
 
@@ -15,14 +17,14 @@ _RECIPES = "flips_rotate where up and down mean nothing; light for letters, digi
 
 def config_text(name: str, root: str, path: Path, found: Guess) -> str:
     """The config of the experiment `name`, which will lie in `path`. root: the folder of data."""
-    starter = STARTERS[found.task.target_kind]
+    starter, file = STARTERS[found.task.target_kind], shlex.quote(str(path))
     lines = [
         f"# {name}: written by `comp init`; what it guessed is marked with `{MARK}`.",
         *(f"# {line}" for line in _one_line(found.notes)),
-        f"#   comp check -c {path}",
-        f"#   comp folds make -c {path}",
-        f"#   comp train -c {path} --fold 0..4",
-        f"#   comp ensemble -c {path}",
+        f"#   comp check -c {file}",
+        f"#   comp folds make -c {file}",
+        f"#   comp train -c {file} --fold 0..4",
+        f"#   comp ensemble -c {file}",
         _line("name", name),
         _line("task", found.task.name, found.doubts.get("task")),
         _line("metric", found.metric or starter.metric, ["see the rules of the competition"]),
@@ -46,7 +48,7 @@ def guesses_in(text: str) -> int:
 
 
 def _one_line(texts: list[str]) -> list[str]:
-    return [" ".join(text.split()) for text in texts]
+    return [visible(" ".join(text.split())) for text in texts]
 
 
 def _line(key: str, value: Any, doubts: list[str] | None = None) -> str:

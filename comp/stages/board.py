@@ -9,10 +9,20 @@ from typing import Any
 
 import numpy as np
 
-from comp.config.plugins import load_plugins
+from comp.config.plugins import load_plugins, loaded_files
+from comp.config.schema import Config
 from comp.config.workspace import Workspace
 from comp.core import checksums, files
-from comp.core.errors import CheckError, CompError, RunError, SubmissionError, UsageError, pick
+from comp.core.errors import (
+    CheckError,
+    CompError,
+    RunError,
+    SubmissionError,
+    UsageError,
+    pick,
+    reason,
+)
+from comp.core.progress import say
 from comp.data.folds.plan import FoldPlan
 from comp.data.folds.plan_file import load_plan
 from comp.data.index.index import NOBODY_SAID
@@ -67,20 +77,22 @@ class BoardGroup:
     entries: tuple[BoardEntry, ...]
 
 
-def read_board(root: Path = Path()) -> list[BoardGroup]:
+def read_board(root: Path = Path(), *, plugins: bool = False) -> list[BoardGroup]:
     """Every run and submission below `root`, in groups that can be compared, the best first.
 
+    plugins: run the plugin files that the configs of runs name. Without, runs that need one which
+    this process has not run are not scored: nobody has named them, and they may be a stranger's.
     Raises UsageError where there are none. What cannot be read is an entry with a note.
     """
     found: dict[tuple[str, str], list[BoardEntry]] = {}
-    scores = _scores(root / FOLDER)
+    scores = _scores_or_none(root / FOLDER)
     for path in written_in(root / FOLDER):
-        key, entry = _submission(path, scores.get(base_name(path), {}))
+        key, entry = _submission(path, scores.get(base_name(path)))
         found.setdefault(key, []).append(entry)
     for folder in sorted(
         {path.parent.parent for path in (root / "runs").glob("*/fold_*/done.json")}
     ):
-        key, entry = _run(folder.name, root)
+        key, entry = _run(folder.name, root, plugins=plugins)
         found.setdefault(key, []).append(entry)
     if not found:
         raise UsageError("nothing to show: no finished fold in runs/, nothing in submissions/")
@@ -101,52 +113,75 @@ def _number(value: Any) -> float:
     return float("nan") if value is None else float(value)
 
 
-def _submission(path: Path, entered: dict[str, Any]) -> tuple[tuple[str, str], BoardEntry]:
-    digest = checksums.digest_file(path)
-    stale = bool(entered) and entered.get("sha256") != digest
-    note = "leaderboard scores are of an older file" if stale else ""
-    public, private = _number(entered.get("public")), _number(entered.get("private"))
+def _unread(problem: Exception) -> str:
+    """A note about what could not be read, whatever a damaged file makes its reader raise."""
+    text = str(problem) if isinstance(problem, CompError) else f"damaged ({reason(problem)})"
+    return " ".join(text.split())[:160]
+
+
+def _submission(path: Path, entered: Any) -> tuple[tuple[str, str], BoardEntry]:
+    nan, key, notes = float("nan"), ("unknown", "unknown"), list[str]()
+    values: dict[str, float] = {}
+    public, private = nan, nan
     try:
         manifest = files.read_json(manifest_path(path), SubmissionError)
         if manifest["file"] != path.name:
             raise KeyError(manifest["file"])  # it is of another form of the same name
         values = {k: _number(v) for k, v in manifest["blend"]["scores"].items()}
         key = str(manifest["metric"]), str(manifest["plan"])
-        if manifest["covered"] < manifest["of"]:
-            note = f"partial: {manifest['covered']} of {manifest['of']} images. {note}".strip()
         if manifest.get("prior"):
-            note = f"at another class balance (ensemble.prior). {note}".strip()
-    except (SubmissionError, KeyError, TypeError):
-        values, key, note = {}, ("unknown", "unknown"), f"no manifest. {note}".strip()
-    raw, honest, low, high = (
-        values.get(part, float("nan")) for part in ("raw", "honest", "low", "high")
-    )
-    return key, BoardEntry(
-        base_name(path), "submission", raw, honest, low, high, float("nan"), public, private, note
-    )
-
-
-def _run(name: str, root: Path) -> tuple[tuple[str, str], BoardEntry]:
-    """The scores of a run by itself: from its validation predictions, else from its best epochs."""
-    nan = float("nan")
-    done = sorted((root / "runs" / name).glob("fold_*/done.json"))
-    manifests = [files.read_json(path, RunError) for path in done]
-    plan = str(manifests[0].get("plan"))
-    metric = "unknown"
+            notes.append("at another class balance (ensemble.prior).")
+        if manifest["covered"] < manifest["of"]:
+            notes.append(f"partial: {manifest['covered']} of {manifest['of']} images.")
+    except Exception:  # damaged in whatever way
+        values, key, notes = {}, ("unknown", "unknown"), ["no manifest."]
     try:
+        if entered:
+            public, private = (_number(entered.get(part)) for part in ("public", "private"))
+            if entered.get("sha256") != checksums.digest_file(path):
+                notes.append("leaderboard scores are of an older file")
+    except Exception as problem:
+        notes.append(_unread(problem))
+    raw, honest, low, high = (values.get(part, nan) for part in ("raw", "honest", "low", "high"))
+    name, note = base_name(path), " ".join(notes)
+    return key, BoardEntry(name, "submission", raw, honest, low, high, nan, public, private, note)
+
+
+def _run(name: str, root: Path, *, plugins: bool) -> tuple[tuple[str, str], BoardEntry]:
+    """The scores of a run by itself: from its validation predictions, else from its best epochs."""
+    nan, metric, plan, folds, notes = float("nan"), "unknown", "unknown", float("nan"), list[str]()
+    scores = [nan, nan, nan, nan]
+    manifests = []
+    for path in sorted((root / "runs" / name).glob("fold_*/done.json")):
+        try:
+            manifests.append(files.read_json(path, RunError))
+        except RunError as problem:
+            notes.append(_unread(problem))
+    try:
+        plan = next((str(manifest.get("plan")) for manifest in manifests), plan)
         config = run_config(name, root / "runs")
         metric = config.metric
-        bests = [_number(manifest["best"].get(config.metric)) for manifest in manifests]
-        folds = float(np.mean(bests))
-        raw, honest, low, high, note = _judge(name, root, plan)
-    except (CompError, KeyError) as problem:
-        note = " ".join(str(problem).split())[:100]
-        return (metric, plan), BoardEntry(name, "run", nan, nan, nan, nan, nan, nan, nan, note)
+        bests = [_number(manifest["best"].get(metric)) for manifest in manifests]
+        folds = float(np.mean(bests)) if bests else nan
+        if not notes:
+            *scores, note = _judge(name, config, root, plan, plugins=plugins)
+            notes = [note] if note else []
+    except Exception as problem:  # damaged in whatever way
+        notes, folds, scores = [*notes, _unread(problem)], nan, [nan, nan, nan, nan]
+    raw, honest, low, high = scores
+    note = " ".join(notes)
     return (metric, plan), BoardEntry(name, "run", raw, honest, low, high, folds, nan, nan, note)
 
 
-def _judge(name: str, root: Path, plan_of_run: str) -> tuple[float, float, float, float, str]:
-    config, nan = load_plugins(run_config(name, root / "runs"), root), float("nan")
+def _judge(
+    name: str, config: Config, root: Path, plan_of_run: str, *, plugins: bool
+) -> tuple[float, float, float, float, str]:
+    nan = float("nan")
+    unknown = {(root / file).resolve() for file in config.plugins} - {*loaded_files()}
+    if unknown and not plugins:
+        needed = ", ".join(sorted(path.name for path in unknown))
+        return nan, nan, nan, nan, f"not scored: it needs {needed}, which `--plugins` runs"
+    config = load_plugins(config, root)
     paths = Workspace(name, root, config.folds.plan)
     plan = load_plan(paths.plan_csv, paths.plan_json)
     if plan.fingerprint != plan_of_run:
@@ -189,6 +224,15 @@ def _target(plan: FoldPlan, ndim: int) -> np.ndarray[Any, Any]:
     return target
 
 
+def _scores_or_none(folder: Path) -> dict[str, Any]:
+    """The leaderboard scores; where they cannot be read the board is shown without them."""
+    try:
+        return _scores(folder)
+    except CheckError as problem:
+        say(f"warning: {problem}; the board is shown without leaderboard scores")
+        return {}
+
+
 def _scores(folder: Path) -> dict[str, Any]:
     path, old = folder / _SCORES, folder / _OLD_SCORES
     if path.is_file():
@@ -210,8 +254,8 @@ def enter_score(name: str, value: float, *, private: bool, root: Path = Path()) 
     with one_writer(path.parent):
         digest = checksums.digest_file(path)
         known = _scores(path.parent)
-        entry = known.get(base_name(path), {})
-        entry = entry if entry.get("sha256") == digest else {}
+        entry = known.get(base_name(path))
+        entry = entry if isinstance(entry, dict) and entry.get("sha256") == digest else {}
         known[base_name(path)] = {**entry, "sha256": digest, place: value}
         files.write_json(out, dict(sorted(known.items())))
     return out

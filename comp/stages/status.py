@@ -18,8 +18,10 @@ from comp.config.plugins import with_digests
 from comp.config.schema import Config
 from comp.config.workspace import RunDir, Workspace, workspace_of
 from comp.core import checksums, files, locks
-from comp.core.errors import CompError, ConfigError
+from comp.core.errors import CompError, ConfigError, reason
 from comp.core.footer import read_place
+
+_MOST_FOLDS = 10_000  # a plan that says more is damaged
 
 
 @dataclass(frozen=True)
@@ -88,11 +90,11 @@ def read_status(config: Config, root: Path = Path()) -> Status:
     manifest, plan_note = _plan(space)
     plan = manifest.get("fingerprint")
     folds = tuple(
-        _fold(k, space.fold(k), config, plan)
+        _fold_or_note(k, space.fold(k), config, plan)
         for k in range(manifest.get("count", config.folds.parts))
     )
     name = _json(space.submission_json).get("file")
-    submission = None if name is None else space.submission_json.with_name(str(name))
+    submission = None if name is None else space.submission_json.parent / Path(str(name)).name
     current = submission is not None and _is_current(space, folds, config)
     return Status(
         name=space.name,
@@ -120,9 +122,19 @@ def _plan(space: Workspace) -> tuple[dict[str, Any], str | None]:
         return {}, None
     manifest = _json(space.plan_json)
     fingerprint, count = manifest.get("fingerprint"), manifest.get("count")
-    if not all(there) or not isinstance(fingerprint, str) or not isinstance(count, int):
+    whole = isinstance(fingerprint, str) and isinstance(count, int) and 0 < count <= _MOST_FOLDS
+    if not all(there) or not whole:
         return {}, f"the plan is not whole ({space.plan_csv} and {space.plan_json.name})"
     return {"fingerprint": fingerprint, "count": count}, None
+
+
+def _fold_or_note(number: int, run: RunDir, config: Config, plan: str | None) -> FoldStatus:
+    try:
+        return _fold(number, run, config, plan)
+    except Exception as problem:  # whatever a damaged file makes its reader raise
+        note = f"its files cannot be read ({reason(problem)})"
+        wanted = config.train.epochs
+        return FoldStatus(number, "damaged", 0, 0, wanted, None, None, None, None, (), (), note)
 
 
 def _fold(number: int, run: RunDir, config: Config, plan: str | None) -> FoldStatus:
@@ -233,7 +245,7 @@ def _is_current(space: Workspace, folds: tuple[FoldStatus, ...], config: Config)
             checksums.digest_file(space.submission_json.with_name(manifest["file"]))
             == manifest["sha256"]
         )
-    except (KeyError, TypeError, OSError):
+    except (KeyError, TypeError, ValueError, OSError, CompError):
         return False
     return whole and made == [_kept(space.fold(fold.fold), config) for fold in folds]
 

@@ -30,6 +30,7 @@ from comp.train.logging import estimate_end, history_csv, report
 from comp.train.sessions import note_session
 from comp.train.tracking import Tracker, open_tracker
 from comp.train.train_state import TrainState, place_text
+from comp.train.trial import try_out
 from comp.train.update import update
 from comp.train.validate import validate
 
@@ -85,6 +86,7 @@ def _run(job: Job, micro_batch: int, workers: int) -> dict[str, Any]:
         command=job.command,
         workspace=job.workspace,
     )
+    try_out(job, state, loader)
     with job.stop.at_a_step(), open_tracker(job.config, job.run, state.history) as tracker:
         _train_on(job, state, loader, tracker)
     leave = partial(_leave_if_asked, job, state)

@@ -10,7 +10,7 @@ from comp.core.errors import TrainError
 from comp.core.progress import say
 from comp.tasks.counts import UNKNOWN
 from comp.train.job import Job
-from comp.train.mixing import mix
+from comp.train.mixing import Mixed, mix
 from comp.train.train_state import TrainState, place_text
 
 MAX_SKIPPED = 5
@@ -25,21 +25,9 @@ def update(job: Job, state: TrainState, images: torch.Tensor, target: torch.Tens
     device, clip = job.device.torch_device, job.config.train.clip_grad
     total = torch.zeros((), device=device)
     kept = [buffer.clone() for buffer in state.net.module.buffers()]
-    batch = mix(
-        state.net.to_device(images),
-        target.to(device, non_blocking=True),
-        job.config.augment,
-        job.task,
-        job.columns,
-        state.net.mean,
-        (job.config.seed, job.fold, state.epoch, state.step),
-    )
-    for part, truth in batch.parts(_parts(len(images), state.micro_batch)):
-        logits = state.net.logits(part)
-        loss = state.loss(logits, job.task.link.loss_target(truth, logits))
-        loss = loss * _share(job, truth, batch.target)
-        state.scaler.scale(loss).backward()
-        total += loss.detach()
+    batch = mixed(job, state, images, target)
+    for part, truth in batch.parts(parts_of(len(images), state.micro_batch)):
+        total += backward(job, state, part, truth, _share(job, truth, batch.target))
     scaled = state.scaler.is_enabled()
     norm = torch.zeros_like(total) if scaled else _norm(state, clip)
     loss_now, norm_now = torch.stack([total, norm]).tolist()
@@ -63,7 +51,34 @@ def _share(job: Job, part: torch.Tensor, whole: torch.Tensor) -> torch.Tensor | 
     return (part != UNKNOWN).sum() / (whole != UNKNOWN).sum().clamp_min(1)
 
 
-def _parts(images: int, micro_batch: int) -> int:
+def mixed(job: Job, state: TrainState, images: torch.Tensor, target: torch.Tensor) -> Mixed:
+    """A batch of a loader on the device, mixed as the config says at this step."""
+    return mix(
+        state.net.to_device(images),
+        target.to(job.device.torch_device, non_blocking=True),
+        job.config.augment,
+        job.task,
+        job.columns,
+        state.net.mean,
+        (job.config.seed, job.fold, state.epoch, state.step),
+    )
+
+
+def backward(
+    job: Job,
+    state: TrainState,
+    part: torch.Tensor,
+    truth: torch.Tensor,
+    share: torch.Tensor | float,
+) -> torch.Tensor:
+    """The loss of a part of a batch, times its share of the batch; its gradient is added up."""
+    logits = state.net.logits(part)
+    loss = state.loss(logits, job.task.link.loss_target(truth, logits)) * share
+    state.scaler.scale(loss).backward()
+    return loss.detach()
+
+
+def parts_of(images: int, micro_batch: int) -> int:
     """How many parts a batch is seen in: of one image only where that was asked for, because
     BatchNorm cannot train on one."""
     count = math.ceil(images / micro_batch)

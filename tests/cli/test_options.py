@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from comp.cli.options import RENAMED, again, current_names, open_config, with_options
+from comp.cli.options import RENAMED, current_names, open_config
 from comp.core.progress import say
+from comp.core.terminal import with_options
 
 Run = Callable[..., tuple[int, str, str]]
 Toy = Callable[..., dict[str, Any]]
@@ -33,21 +35,6 @@ def test_an_option_under_its_old_name_works_with_a_note(comp: Run, planned: Toy)
     assert "note: --allow-unasked is called --allow-extra-images now" in err
 
 
-@pytest.mark.parametrize(
-    ("config", "sets", "text"),
-    [
-        (None, None, ""),
-        (Path("a.yaml"), [], " -c a.yaml"),
-        (Path("my a.yaml"), ["x=1", "y=[a, b]"], " -c 'my a.yaml' --set x=1 --set 'y=[a, b]'"),
-        (None, ["name=it's"], """ --set 'name=it'"'"'s'"""),
-    ],
-)
-def test_the_next_command_repeats_config_and_values(
-    config: Path | None, sets: list[str] | None, text: str
-) -> None:
-    assert again(config, sets) == text
-
-
 def test_an_experiment_is_opened_with_values_over_its_file(
     planned: Toy, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -65,8 +52,24 @@ def test_advised_commands_are_for_the_experiment_at_hand(comp: Run, planned: Toy
     Path("a b.yaml").write_text(yaml.safe_dump(planned()))
     open_config(Path("a b.yaml"), ["train.epochs=3", "predict.tta=none"])
     text = "Run `comp train --fold 1` first, or `comp status`; `comp folds make` too"
-    options = "-c 'a b.yaml' --set train.epochs=3"
+    options = "-c 'a b.yaml' --set train.epochs=3 --set predict.tta=none"
     assert with_options(text) == (
-        f"Run `comp train {options} --fold 1` first, or `comp status`; `comp folds make {options}` "
-        "too"
+        f"Run `comp train {options} --fold 1` first, or `comp status {options}`; "
+        f"`comp folds make {options}` too"
     )
+
+
+def test_every_message_about_an_experiment_carries_its_options(comp: Run, planned: Toy) -> None:
+    Path("a b.yaml").write_text(yaml.safe_dump(planned()))
+    options = "-c 'a b.yaml' --set seed=7"
+    words = ("-c", "a b.yaml", "--set", "seed=7")
+    Path("folds/toy_binary.json").unlink()
+    Path("folds/toy_binary.csv").unlink()
+    code, _, err = comp("train", *words)
+    assert code == 3
+    assert f"`comp folds make {options}`" in err
+    _, out, err = comp("status", *words)
+    assert f"next: comp folds make {options}" in err
+    _, out, _ = comp("status", *words, "--json")
+    assert json.loads(out)["next"] == f"comp folds make {options}"
+    assert f"next: comp train {options} --fold 0..1" in comp("folds", "make", *words)[2]

@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from comp.config.loading import make_config
-from comp.config.workspace import Workspace
+from comp.config.loading import make_config, plain
+from comp.config.workspace import Workspace, changes
 from comp.core.errors import RunError
 
 TREE: dict[str, Any] = {
@@ -75,3 +75,14 @@ def test_a_damaged_config_in_a_run_is_named(tmp_path: Path) -> None:
     run.config.write_text("a: [")
     with pytest.raises(RunError, match=r"config\.yaml"):
         run.claim(make_config(TREE))
+
+
+def test_the_plan_of_its_own_name_is_the_plan_of_the_experiment() -> None:
+    tree = {"name": "x", "task": "binary", "metric": "f1", "data": {"root": "in"}}
+    config, named = make_config(tree), make_config({**tree, "folds": {"plan": "x"}})
+    assert named == config
+    old = plain(config)
+    old["folds"]["plan"] = "x"  # as version 0.2.0 kept it
+    assert changes(old, named) == {}
+    other = make_config({**tree, "folds": {"plan": "y"}})
+    assert changes(old, other) == {"folds.plan": (None, "y")}

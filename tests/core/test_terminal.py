@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import contextvars
 import io
 import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from comp.core.terminal import can_show, json_text, steady_streams, tell, visible
+from comp.core.terminal import (
+    advise_for,
+    again,
+    can_show,
+    json_text,
+    steady_streams,
+    tell,
+    visible,
+    with_options,
+)
 
 
 @pytest.mark.parametrize(
@@ -37,6 +48,44 @@ def test_a_result_is_told_on_stdout(capsys: pytest.CaptureFixture[str]) -> None:
     tell("\x1b[2J")
     tell(1, end="")
     assert capsys.readouterr().out == "\\x1b[2J\n1"
+
+
+@pytest.mark.parametrize(
+    ("config", "sets", "text"),
+    [
+        (None, None, ""),
+        (Path("a.yaml"), [], " -c a.yaml"),
+        (Path("my a.yaml"), ["x=1", "y=[a, b]"], " -c 'my a.yaml' --set x=1 --set 'y=[a, b]'"),
+        (None, ["name=it's"], """ --set 'name=it'"'"'s'"""),
+    ],
+)
+def test_the_next_command_repeats_config_and_values(
+    config: Path | None, sets: list[str] | None, text: str
+) -> None:
+    assert again(config, sets) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "advised"),
+    [
+        ("`comp train --fold 1`", "`comp train -c a.yaml --fold 1`"),
+        ("`comp submission check x.csv`", "`comp submission check -c a.yaml x.csv`"),
+        ("`comp find lr`", "`comp find lr -c a.yaml`"),
+        ("`comp check -c b.yaml`", "`comp check -c b.yaml`"),
+        (
+            "`comp board`, `comp explain x`, comp train",
+            "`comp board`, `comp explain x`, comp train",
+        ),
+        ("`comp trainer`", "`comp trainer`"),
+    ],
+)
+def test_commands_in_messages_can_be_typed(text: str, advised: str) -> None:
+    def advise() -> str:
+        advise_for(Path("a.yaml"), None)
+        return with_options(text)
+
+    assert with_options(text) == text
+    assert contextvars.copy_context().run(advise) == advised
 
 
 def test_json_is_plain_where_it_can_be_shown(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,7 @@ from comp.stages.board import BoardEntry, enter_score, read_board
 from comp.stages.ensemble import ensemble
 from comp.stages.ensembling.result import Request
 from comp.stages.experiment import open_experiment
+from comp.stages.status import read_status
 
 Toy = Callable[..., dict[str, Any]]
 CSV, MANIFEST = Path("submissions/toy_binary.csv"), Path("submissions/toy_binary.json")
@@ -212,6 +213,57 @@ def test_scores_come_from_the_predictions_joined_by_id(finished: Toy) -> None:
         right = np.array([[float(int(name) % 2)] for name in old.ids[::-1]], np.float32)
         replace(old, ids=old.ids[::-1], probs=right).save(folder)
     assert (entries()["toy_binary", "run"].raw, sent().raw < 1) == (1.0, True)
+
+
+DAMAGES = [
+    b"",
+    b"[1]",
+    b"\xff\xfe\x00",
+    b'{"best": 1, "blend": 2, "plan": [], "file": "a/b", "covered": "x", "toy_binary": 3}',
+]
+
+
+def test_whatever_file_is_torn_the_rest_is_shown(finished: Toy) -> None:
+    """Every file of a run and of a submission in turn, and every file that they share."""
+    copy_run("other")
+    shutil.copy(CSV, "submissions/second.csv")
+    enter_score("toy_binary", 0.7264, private=False)
+    torn = [
+        *Path("runs/other").rglob("*"),
+        *Path("folds").iterdir(),
+        *Path("submissions").rglob("*"),
+    ]
+    config = make_config(finished())
+    before = entries()
+    for path in filter(Path.is_file, torn):
+        content = path.read_bytes()
+        for damage in (content[: len(content) // 2], *DAMAGES):
+            path.write_bytes(damage)
+            shown = entries()
+            assert shown.keys() == before.keys()
+            if path.parts[0] == "runs":
+                assert repr(shown["toy_binary", "run"]) == repr(before["toy_binary", "run"])
+            assert len(read_status(config).folds) == 2
+        path.write_bytes(content)
+    assert repr(entries()) == repr(before)
+
+
+def test_a_torn_manifest_of_a_fold_is_noted_with_its_file(finished: Toy) -> None:
+    Path("runs/toy_binary/fold_1/done.json").write_text("{")
+    run = entries()["toy_binary", "run"]
+    assert run.note.startswith("runs/toy_binary/fold_1/done.json: not readable as JSON")
+    assert not math.isnan(run.folds)
+
+
+def test_plugins_of_a_run_are_run_only_when_asked_for(finished: Toy) -> None:
+    Path("evil.py").write_text("open('canary', 'w').close()\n")
+    copy_run("evil", ("plugins: {}", "plugins: {evil.py: ''}"))
+    note = entries()["evil", "run"].note
+    assert note == "not scored: it needs evil.py, which `--plugins` runs"
+    assert not Path("canary").exists()
+    (group,) = read_board(plugins=True)
+    assert {entry.note for entry in group.entries} == {""}
+    assert Path("canary").exists()
 
 
 def test_an_empty_workspace_has_nothing_to_show(workspace: Path) -> None:

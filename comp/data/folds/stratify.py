@@ -6,6 +6,7 @@ every label is within one, or nothing helps (`comp.data.folds.exchanges`).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -35,21 +36,25 @@ def stratify_images(hot: Array, count: int, seed: int, start: str = DEAL) -> Arr
 
 
 def stratify_groups(hot: Array, groups: Array, count: int, seed: int, start: str = DEAL) -> Array:
-    """The fold of each group, (G,) int64: images, labels and the groups of rare labels are even.
+    """The fold of each group, (G,) int64: images and labels are even; where that leaves a choice,
+    the groups of rare labels too.
 
     hot: (N, C) zeros and ones. groups: (N,) numbers 0..G-1, each there. start: DEAL or ITERATIVE.
     A deviation weighs more, the rarer the label is: what counts is its share of the label.
     """
     counts = unit_counts(hot, groups)
-    units, weights = _weighed(counts, count)
-    draw = np.random.default_rng(seed)
-    if start == ITERATIVE:
-        fold = iterative(counts[:, 1:] > 0, count, seed)
-    elif len(units) <= _GREEDY:
-        fold = place(units, weights, np.zeros((count, units.shape[1]), dtype=np.int64), draw)
-    else:
-        fold = deal(np.minimum(units, 1), count, draw, units[:, 0])
-    return Exchanges(units, fold, count, weights, np.float64).improve(EMPTY)
+
+    def arranged(units: Array, weights: Array) -> Array:
+        draw = np.random.default_rng(seed)
+        if start == ITERATIVE:
+            fold = iterative(counts[:, 1:] > 0, count, seed)
+        elif len(units) <= _GREEDY:
+            fold = place(units, weights, np.zeros((count, units.shape[1]), dtype=np.int64), draw)
+        else:
+            fold = deal(np.minimum(units, 1), count, draw, units[:, 0])
+        return Exchanges(units, fold, count, weights, np.float64).improve(EMPTY)
+
+    return _more_even(counts, count, arranged)
 
 
 def extend_groups(hot: Array, groups: Array, home: Array, count: int, seed: int) -> Array:
@@ -58,14 +63,40 @@ def extend_groups(hot: Array, groups: Array, home: Array, count: int, seed: int)
     home: (G,) the fold of each group, or a negative number for those without one. The rest as for
     `stratify_groups`.
     """
-    units, weights = _weighed(unit_counts(hot, groups), count)
-    there = np.stack([units[home == number].sum(axis=0) for number in range(count)])
     loose = home < 0
-    out = home.copy()
-    if loose.any():
+    if not loose.any():
+        return home.copy()
+
+    def arranged(units: Array, weights: Array) -> Array:
+        there = np.stack([units[home == number].sum(axis=0) for number in range(count)])
         fold = place(units[loose], weights, there, np.random.default_rng(seed))
+        out = home.copy()
         out[loose] = Exchanges(units[loose], fold, count, weights, np.float64, there).improve(EMPTY)
-    return out
+        return out
+
+    return _more_even(unit_counts(hot, groups), count, arranged)
+
+
+def _more_even(counts: Array, count: int, arranged: Callable[[Array, Array], Array]) -> Array:
+    """The better of two divisions of units: with the number of groups of each rare label as an aim
+    too, and without. Fewest labels that a fold lacks come first, then how even images and labels
+    are, then these groups.
+
+    counts: (U, 1 + C) see `unit_counts`.
+    """
+    units, weights = _weighed(counts, count)
+    own = counts.shape[1]
+
+    def judged(fold: Array) -> tuple[int, int, int]:
+        held = units.T @ np.asarray(fold[:, None] == np.arange(count), dtype=np.int64)
+        away = (count * held - held.sum(axis=1, keepdims=True)).astype(object)  # never too large
+        squares = (away * away).sum(axis=1) * weights
+        return int((held[1:own] == 0).sum()), int(squares[:own].sum()), int(squares[own:].sum())
+
+    found = [arranged(units, weights)]
+    if units.shape[1] > own:
+        found.append(arranged(counts, weights[:own]))
+    return min(found, key=judged)
 
 
 def _weighed(units: Array, count: int) -> tuple[Array, Array]:

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 def print_status(status: Status, options: str, as_json: bool) -> None:
     """A line per fold, the time that is left, and the next command with its `options`."""
     if as_json:
-        print(json_text(status.plain()))  # without loading Rich
+        command = {"next": _command(status, options)}
+        print(json_text({**status.plain(), **command}))  # without loading Rich
         return
     plan = status.plan_note or ("no plan yet" if status.plan is None else f"plan {status.plan[:8]}")
     tell(f"{status.name}: {plan}, {len(status.folds)} folds")
@@ -39,8 +40,12 @@ def describe_left(status: Status, options: str) -> str:
 
 
 def _next(status: Status, options: str) -> str:
-    command = status.next
-    return f"next: {command}{options}" if command.startswith("comp ") else command
+    command = _command(status, options)
+    return f"next: {command}" if command.startswith("comp ") else command
+
+
+def _command(status: Status, options: str) -> str:
+    return f"{status.next}{options}" if status.next.startswith("comp ") else status.next
 
 
 def _line(fold: FoldStatus) -> str:

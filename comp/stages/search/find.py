@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import itertools
@@ -24,6 +25,7 @@ from comp.stages.train import open_job
 from comp.train.batches import make_loader
 from comp.train.job import Job
 from comp.train.train_state import TrainState, new_state
+from comp.train.trial import try_out
 from comp.train.update import update
 
 LOWEST, HIGHEST = 1e-6, 1.0
@@ -71,6 +73,7 @@ def find_rate(experiment: Experiment, fold: int, steps: int) -> Rates:
     job = open_job(experiment, fold)
     rates = np.geomspace(LOWEST, HIGHEST, steps)
     state = new_state(job, steps, job.config.train.micro_batch or job.config.train.batch_size)
+    try_out(job, state, make_loader(job, 0))
     state.net.module.train()
     smooth: list[float] = []
     mean = 0.0
@@ -136,6 +139,8 @@ def find_batch(experiment: Experiment, fold: int, limit: int) -> BatchSizes:
     Nothing of the fold's run is touched.
     """
     job = open_job(experiment, fold)
+    with contextlib.suppress(torch.OutOfMemoryError):  # then the first size says so
+        try_out(job, new_state(job, 1, 2), make_loader(job, 0))
     trials: dict[int, BatchTrial] = {}
     size, failed = 2, None
     while size <= limit and failed is None:

@@ -26,6 +26,7 @@ from comp.core.checksums import digest_text
 from comp.core.errors import ConfigError, ModelError, TrainError, UsageError, unreadable
 from comp.core.progress import say
 from comp.core.rng import derive
+from comp.core.terminal import advise_for
 from comp.stages.experiment import check_names, open_experiment
 from comp.stages.train import train
 
@@ -129,7 +130,9 @@ def sweep(path: Path, sets: list[str], root: Path = Path()) -> Sweep:
     training.
     """
     spec = read_sweep(path)
-    base = load_config(root / spec.config if spec.config else None, sets)
+    base_path = root / spec.config if spec.config else None
+    advise_for(base_path, sets)
+    base = load_config(base_path, sets)
     setup = Setup(path, spec, base, tuple(sets), root)
     if spec.fold >= base.folds.parts:
         raise UsageError(f"{path}: fold {spec.fold}; the plan has folds 0..{base.folds.parts - 1}")

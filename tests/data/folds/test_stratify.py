@@ -89,3 +89,41 @@ def test_sums_in_another_order_give_the_same_plan(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(module.Exchanges, "__init__", as_double)
     assert module.stratify_images(hot, 5, 3).tolist() == plain.tolist()
+
+
+@pytest.mark.parametrize("start", [DEAL, ITERATIVE])
+@pytest.mark.parametrize(
+    ("sizes", "count", "rows"),
+    [
+        ([30, *[3] * 10], 2, [30, 30]),
+        ([40, *[4] * 10], 2, [40, 40]),
+        ([30, 30, *[2] * 15], 3, [30, 30, 30]),
+        ([20, *[1] * 60], 4, [20, 20, 20, 20]),
+        ([25, 5, 5, 5, 5, 5], 2, [25, 25]),
+    ],
+)
+@pytest.mark.parametrize("classes", [1, 2])
+def test_the_number_of_groups_is_no_aim_where_sizes_suffer(
+    sizes: list[int], count: int, rows: list[int], classes: int, start: str
+) -> None:
+    groups = np.repeat(np.arange(len(sizes)), sizes)
+    hot = np.eye(classes, dtype=np.int64)[np.zeros(len(groups), dtype=np.int64)]
+    fold = stratify_groups(hot, groups, count, 0, start)
+    assert sorted(np.bincount(fold[groups]).tolist()) == rows
+
+
+def test_where_sizes_leave_a_choice_the_groups_of_a_rare_label_are_even() -> None:
+    """Twelve groups of the same two images; six have the rare label."""
+    groups = np.repeat(np.arange(12), 2)
+    hot = np.stack([np.ones(24), groups < 6], axis=1).astype(np.int64)
+    fold = stratify_groups(hot, groups, 3, 0)
+    assert np.bincount(fold[:6]).tolist() == [2, 2, 2]
+    assert np.bincount(fold).tolist() == [4, 4, 4]
+
+
+def test_new_groups_are_divided_by_size_too() -> None:
+    sizes = [30, *[3] * 10]
+    groups = np.repeat(np.arange(11), sizes)
+    home = np.array([0, *[-1] * 10])
+    fold = extend_groups(np.ones((60, 1), dtype=np.int64), groups, home, 2, 0)
+    assert fold.tolist() == [0, *[1] * 10]

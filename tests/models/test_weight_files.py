@@ -1,0 +1,106 @@
+"""Weights are found in what other programs save, under whatever names."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from comp.core.errors import ModelError
+from comp.models.weight_files import best_fit, read_tensors
+
+PLACES = ("", "inner.encoder.")
+
+
+def net() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Conv2d(4, 5, 1))
+
+
+OWN: dict[str, Tensor] = net().state_dict()
+
+
+def named(outer: str, **more: Tensor) -> dict[str, Tensor]:
+    return {**{outer + name: value + 1 for name, value in OWN.items()}, **more}
+
+
+@pytest.mark.parametrize(
+    "loaded",
+    [
+        named(""),
+        named("module."),
+        named("_orig_mod.module."),
+        named("module._orig_mod.model.net."),
+        named("model.", **{"criterion.weight": torch.ones(3), "loss.pos_weight": torch.ones(1)}),
+        named("net.", n_averaged=torch.tensor(3)),
+        named("ema.", **{f"model.{name}": value for name, value in OWN.items()}),
+        named("my_classifier_of_cats."),
+        named("a.b."),
+    ],
+    ids=lambda loaded: next(iter(loaded)),
+)
+def test_what_names_begin_with_is_taken_off_as_often_as_it_occurs(
+    loaded: dict[str, Tensor],
+) -> None:
+    found = best_fit(loaded, OWN, PLACES)
+    assert {*found} == {*OWN}
+    assert all(torch.equal(found[name], OWN[name] + 1) for name in OWN)
+
+
+def test_a_head_of_another_shape_is_left_out() -> None:
+    found = best_fit(named("model.", **{"model.2.weight": torch.ones(9, 4, 1, 1)}), OWN, PLACES)
+    assert {*OWN} - {*found} == {"2.weight"}
+
+
+def test_weights_of_an_encoder_find_their_place() -> None:
+    own = {f"inner.encoder.{name}": value for name, value in OWN.items()}
+    assert {*best_fit(named("module."), own, PLACES)} == {*own}
+
+
+def test_what_fits_in_vectors_alone_fits_nothing() -> None:
+    assert best_fit({"x.bias": torch.ones(4), "0.bias": torch.ones(4)}, OWN, PLACES) == {}
+
+
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        lambda t: t,
+        lambda t: {"state_dict": t, "epoch": 3, "hyper_parameters": {"lr": 0.1}},
+        lambda t: {"model": {"state_dict": t}},
+        lambda t: {"model": OWN, "model_ema": t},
+        lambda t: {"checkpoint": t},
+        lambda t: {"model_state_dict": t, "optimizer_state_dict": {"state": {}}, "loss": 0.5},
+        lambda t: {"ema": {"module": t}, "updates": 5, "model": OWN},
+    ],
+)
+def test_tensors_are_found_in_what_they_are_wrapped_in(tmp_path: Path, wrapped: Any) -> None:
+    torch.save(wrapped(named("")), tmp_path / "a.ckpt")
+    found = read_tensors(tmp_path / "a.ckpt")
+    assert {*found} == {*OWN}
+    assert all(torch.equal(found[name], OWN[name] + 1) for name in OWN)
+
+
+def test_a_file_of_more_than_tensors_comes_with_the_command_that_saves_the_tensors(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "a b.pth"
+    torch.save({"state_dict": OWN, "path": Path("x")}, path)
+    with pytest.raises(ModelError, match="opening it runs what it holds") as caught:
+        read_tensors(path)
+    command = str(caught.value).rsplit("`", 2)[1]
+    assert command.startswith("python -c ")
+    subprocess.run([sys.executable, *shlex.split(command)[1:]], check=True)
+    assert {*read_tensors(tmp_path / "a b.tensors.pt")} == {*OWN}
+
+
+@pytest.mark.parametrize("content", [[1, 2], {"epoch": 3}, {"a": {}, "b": {}}, 5])
+def test_a_file_without_tensors_is_refused(tmp_path: Path, content: Any) -> None:
+    torch.save(content, tmp_path / "a.pt")
+    with pytest.raises(ModelError, match="not named tensors"):
+        read_tensors(tmp_path / "a.pt")
