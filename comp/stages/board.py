@@ -116,7 +116,7 @@ def _number(value: Any) -> float:
 def _unread(problem: Exception) -> str:
     """A note about what could not be read, whatever a damaged file makes its reader raise."""
     text = str(problem) if isinstance(problem, CompError) else f"damaged ({reason(problem)})"
-    return " ".join(text.split())[:160]
+    return " ".join(text.split())[:100]
 
 
 def _submission(path: Path, entered: Any) -> tuple[tuple[str, str], BoardEntry]:

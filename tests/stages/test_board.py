@@ -235,9 +235,9 @@ def test_whatever_file_is_torn_the_rest_is_shown(finished: Toy) -> None:
     ]
     config = make_config(finished())
     before = entries()
-    for path in filter(Path.is_file, torn):
+    for number, path in enumerate(filter(Path.is_file, torn)):
         content = path.read_bytes()
-        for damage in (content[: len(content) // 2], *DAMAGES):
+        for damage in (content[: len(content) // 2], DAMAGES[number % len(DAMAGES)]):
             path.write_bytes(damage)
             shown = entries()
             assert shown.keys() == before.keys()
@@ -257,7 +257,8 @@ def test_a_torn_manifest_of_a_fold_is_noted_with_its_file(finished: Toy) -> None
 
 def test_plugins_of_a_run_are_run_only_when_asked_for(finished: Toy) -> None:
     Path("evil.py").write_text("open('canary', 'w').close()\n")
-    copy_run("evil", ("plugins: {}", "plugins: {evil.py: ''}"))
+    changed = ("plugins: {}", "plugins: {evil.py: ''}"), ("plan: null", "plan: toy_binary")
+    copy_run("evil", *changed)
     note = entries()["evil", "run"].note
     assert note == "not scored: it needs evil.py, which `--plugins` runs"
     assert not Path("canary").exists()
