@@ -7,7 +7,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 PAGE = (HERE.parent / "docs/faults.md").read_text(encoding="utf-8")
-GUARDED = range(1, 54)
+GUARDED = [*range(1, 55), 56, *range(58, 61)]
 
 
 def test_every_fault_is_guarded_by_tests_that_exist() -> None:
