@@ -91,3 +91,14 @@ def victims(stage: Stage) -> Victims:
 @pytest.mark.parametrize("name", VICTIMS)
 def test_each_command_killed_at_a_random_moment_ends_the_same(victims: Victims, name: str) -> None:
     assert victims.survive(name, seed=3) == "survived"
+
+
+def test_the_harness_sees_what_a_command_leaves_behind(victims: Victims) -> None:
+    ready = victims.ready("folds make")
+    (ready.start / "folds").mkdir()
+    (ready.start / "folds/.toy.csv.1.tmp.part").write_text("half")
+    try:
+        with pytest.raises(AssertionError, match="I8"):
+            victims.survive("folds make", seed=1)
+    finally:
+        del victims.made["folds make"]
