@@ -34,11 +34,11 @@ import comp.report.console.tables
 import comp.stages.board
 import comp.stages.check
 import comp.stages.ensemble
-import comp.stages.find
 import comp.stages.folds
 import comp.stages.pack
+import comp.stages.search.find
+import comp.stages.search.sweep
 import comp.stages.status
-import comp.stages.sweep
 from comp.cli.main import main
 from comp.data.cache import contents
 from comp.train import loop, validate
