@@ -19,6 +19,7 @@ from comp.core.errors import PackError, RunError
 from comp.data.cache import manifest
 from comp.inference.predictions import Predictions
 from comp.stages.ensemble import ensemble
+from comp.stages.ensembling.result import Request
 from comp.stages.experiment import open_experiment
 from comp.stages.pack import pack
 from comp.stages.predict import predict
@@ -144,6 +145,53 @@ def test_a_training_image_of_the_same_size_and_time_is_not_trained_on_halfway(
         train(more, "0")
 
 
+@pytest.mark.parametrize("what", ["train", "predict", "ensemble"])
+def test_a_finished_fold_of_images_that_were_replaced_is_refused(finished: Toy, what: str) -> None:
+    """F53: neither skipped as finished, nor in an ensemble with two sets of images."""
+    experiment = open_experiment(make_config(finished()))
+    kept = {path: path.read_bytes() for path in Path("runs").rglob("*") if path.is_file()}
+    whole = Path("input/train/00003.png").read_bytes()
+    replace_unseen(Path("input/train/00003.png"), 250)
+    stages: dict[str, Callable[[], Any]] = {
+        "train": lambda: train(experiment, "all"),
+        "predict": lambda: predict(experiment, "0"),
+        "ensemble": lambda: ensemble(experiment),
+    }
+    with pytest.raises(RunError, match=r"fold_0: trained on other image files .*train --restart"):
+        stages[what]()
+    assert {path: path.read_bytes() for path in kept} == kept
+    Path("input/train/00003.png").write_bytes(whole)
+    assert all(done.before for done in train(experiment, "all"))
+    assert predict(experiment, "all") == []
+
+
+def test_views_are_not_chosen_on_a_fold_of_images_that_were_replaced(finished: Toy) -> None:
+    experiment = open_experiment(make_config(finished(predict__tta="auto")))
+    replace_unseen(Path("input/train/00003.png"), 250)
+    train(experiment, "0", restart=True)
+    with pytest.raises(RunError, match="fold_1: trained on other image files"):
+        predict(experiment, "0")
+
+
+def test_a_run_on_other_files_of_the_images_is_predicted_on_its_own(finished: Toy) -> None:
+    """Not on those of the experiment that it is blended with."""
+    shutil.copytree("input", "sharper")
+    for path in [*Path("sharper").glob("*/*.png")]:
+        replace_unseen(path, 40 + 80 * (int(path.stem[-2:]) % 2))
+    here = open_experiment(make_config(finished()))
+    tree = finished(name="sharp", data__root="sharper", folds__plan="toy_binary")
+    there = open_experiment(make_config(tree))
+    train(there, "all")
+    predict(there, "all")
+    paths = [
+        Path(f"runs/sharp/fold_{fold}/{part}") for fold in (0, 1) for part in ("valid", "test")
+    ]
+    before = [np.array(Predictions.load(path).probs) for path in paths]
+    ensemble(here, Request(runs=("toy_binary", "sharp")))
+    for path, probs in zip(paths, before, strict=True):
+        np.testing.assert_array_equal(Predictions.load(path).probs, probs)
+
+
 def test_a_copied_workspace_is_the_same_workspace(
     finished: Toy, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -166,7 +214,9 @@ def forget_contents(run: Path) -> None:
             del saved["files"]
             checkpoint.save(saved, done.parent / f"{name}.pt")
             digests[f"{name}_sha256"] = digest_file(done.parent / f"{name}.pt")
-        done.write_text(json.dumps({**json.loads(done.read_text()), **digests}))
+        about = {**json.loads(done.read_text()), **digests}
+        del about["images"]
+        done.write_text(json.dumps(about))
         for path in done.parent.glob("*/manifest.json"):
             kept = json.loads(path.read_text())
             del kept["images"]
@@ -182,5 +232,16 @@ def test_what_earlier_versions_trained_and_predicted_is_taken_with_a_note(
     assert predict(experiment, "all") == []
     said = capsys.readouterr().err
     assert "fold_0/valid: made by an earlier version, which noted the sizes" in said
+    assert said.count("runs/toy_binary: trained by an earlier version, which noted the sizes") == 1
+    assert all(done.before for done in train(experiment, "all"))
     (done,) = train(open_experiment(make_config(finished(train__epochs=3))), "0")
     assert not done.before
+
+
+def test_what_earlier_versions_trained_on_files_of_other_sizes_is_refused(finished: Toy) -> None:
+    experiment = open_experiment(make_config(finished()))
+    forget_contents(experiment.workspace.run)
+    path = Path("input/train/00003.png")
+    path.write_bytes(path.read_bytes() + b"0")
+    with pytest.raises(RunError, match=r"fold_0: trained on other image files .*train --restart"):
+        ensemble(experiment)

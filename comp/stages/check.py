@@ -75,7 +75,12 @@ def check(
     grouped = _grouped(left, paths.groups_csv)
     findings += copy_findings(train, grouped, test.ids, links, copies)
     findings += background_findings(backgrounds, ids)
-    about = {"ids": ids_fingerprint(left), "name": experiment.name, **summary(*parts)}
+    about = {
+        "ids": ids_fingerprint(left),
+        "images": left.contents(paths.cache),
+        "name": experiment.name,
+        **summary(*parts),
+    }
     checked = Checked(by_level(findings), copies, about, paths)
     write_check_page(paths.check_html, experiment.name, record(checked), train, test)
     files.write_json(paths.check_json, record(checked))

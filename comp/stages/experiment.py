@@ -125,7 +125,7 @@ def read_train(experiment: Experiment) -> Index:
             f"the {int(index.unknown.sum())} unknown cells of these labels; use a metric of comp, "
             "or read them as zeros (data.blank: zero, and no data.unknown)"
         )
-    return accepted(index, data.group, paths.groups_csv, paths.check_json)
+    return accepted(index, data.group, paths.groups_csv, paths.check_json, paths.cache)
 
 
 def read_test_images(experiment: Experiment, classes: tuple[str, ...]) -> Index:
@@ -178,7 +178,8 @@ def sweep_cache(cache: Path) -> None:
 
 def read_found(experiment: Experiment, index: Index) -> Copies:
     """What `comp check` found about these images; nothing where it did not look at them."""
-    return read_copies(experiment.workspace.check_json, index) or Copies()
+    paths = experiment.workspace
+    return read_copies(paths.check_json, index, paths.cache) or Copies()
 
 
 def in_test(experiment: Experiment, index: Index) -> list[str]:

@@ -36,7 +36,7 @@ from comp.stages.experiment import (
     read_train,
     sweep_cache,
 )
-from comp.stages.train import finished
+from comp.stages.train import finished, refuse_other_images
 from comp.train.checkpoints import checkpoint
 
 Array = np.ndarray[Any, Any]
@@ -78,12 +78,35 @@ class Predictor:
         """Predict the missing parts of these folds; the folders that were written."""
         runs = {fold: self.experiment.workspace.fold(fold) for fold in folds}
         for fold, run in runs.items():
-            _refuse_unfinished(self.experiment, self.plan, fold, run)
+            self._refuse_unfinished(fold, run)
         if self.tta == AUTO:
             choice = self.choose_views()
             self.tta = choice.chosen
             self.valid_tta = {fold: choice.views_for(fold) for fold in folds}
         return [path for fold, run in runs.items() for path in self._fold(fold, run)]
+
+    def _refuse_unfinished(self, fold: int, run: RunDir) -> None:
+        run.refuse_drift(self.experiment.config)
+        try:
+            if self._finished(run, self.experiment.config.train.epochs):
+                return
+            problem = f"fold {fold} is not trained to its end. Run `comp train --fold {fold}` first"
+        except DamagedError as damage:  # so it looks while it is trained further, too
+            problem = f"fold {fold}: {damage}. `comp train --fold {fold}` finds what can be saved"
+        held = locks.holder(run.path)
+        if held is not None:
+            problem = (
+                f"fold {fold}: process {held.get('pid', '?')} on {held.get('host', '?')} is at "
+                f"work in {run.path} since {held.get('since', '?')}. Wait for it, then run this "
+                "again"
+            )
+        raise RunError(f"{problem}.")
+
+    def _finished(self, run: RunDir, epochs: int = 0) -> bool:
+        """Whether a fold is finished; RunError for one that was trained on other images."""
+        manifest = finished(run, self.plan.fingerprint, epochs)
+        refuse_other_images(self.experiment, run, manifest, self.index)
+        return manifest is not None
 
     def _fold(self, fold: int, run: RunDir) -> list[Path]:
         if self._missing(fold, run):
@@ -167,7 +190,7 @@ class Predictor:
         that is finished and then written there. RunError without a finished fold."""
         runs = [self.experiment.workspace.fold(number) for number in range(self.plan.count)]
         which = self.experiment.config.predict.checkpoint
-        done = {n: run for n, run in enumerate(runs) if finished(run, self.plan.fingerprint)}
+        done = {n: run for n, run in enumerate(runs) if self._finished(run)}
         checkpoints = {n: run.checkpoint(which) for n, run in done.items()}
         digests = {str(n): checksums.digest_file(path) for n, path in checkpoints.items()}
         basis = {
@@ -308,20 +331,3 @@ def saved_source(folder: Path) -> dict[str, Any] | None:
     except PredictionsError:
         return None
     return {name: value for name, value in source.items() if name != "path"}
-
-
-def _refuse_unfinished(experiment: Experiment, plan: FoldPlan, fold: int, run: RunDir) -> None:
-    run.refuse_drift(experiment.config)
-    try:
-        if finished(run, plan.fingerprint, experiment.config.train.epochs) is not None:
-            return
-        problem = f"fold {fold} is not trained to its end. Run `comp train --fold {fold}` first."
-    except DamagedError as damage:  # so it looks while it is trained further, too
-        problem = f"fold {fold}: {damage}. `comp train --fold {fold}` finds out what can be saved"
-    held = locks.holder(run.path)
-    if held is not None:
-        problem = (
-            f"fold {fold}: process {held.get('pid', '?')} on {held.get('host', '?')} is at work in "
-            f"{run.path} since {held.get('since', '?')}. Wait for it, then run this again."
-        )
-    raise RunError(problem)

@@ -15,7 +15,7 @@ from comp.core import checksums, files, locks
 from comp.core.errors import CompError, DamagedError, PackError, RunError
 from comp.core.footer import read_place
 from comp.core.parallel import cores
-from comp.core.progress import say
+from comp.core.progress import note, say
 from comp.data.cache.image_range import span_of, with_range
 from comp.data.cache.pack import Pack, open_pack
 from comp.data.folds.plan import FoldPlan
@@ -33,6 +33,7 @@ from comp.stages.experiment import (
     sweep_cache,
 )
 from comp.stages.submission import check_form
+from comp.train.checkpoints import checkpoint
 from comp.train.job import Job
 from comp.train.loop import train_fold
 from comp.train.stop import Stop
@@ -61,8 +62,8 @@ def train(
     on a signal, and after `train.max_hours`. command: what was called, for `sessions.json`;
     None: the command line of this process.
     Raises DataError where the sample submission fits neither the classes nor the test images,
-    RunError when a run folder was begun with another config or plan, HeldError when another
-    process is at work in it; Interrupted and OutOfTime after a checkpoint was written.
+    RunError when a run folder was begun with another config or plan or of other images, HeldError
+    when another process is at work in it; Interrupted and OutOfTime after a checkpoint was written.
     """
     config = experiment.config
     check_names(experiment)
@@ -73,7 +74,7 @@ def train(
         for run in runs.values():
             run.refuse_drift(config)
             with contextlib.suppress(DamagedError):  # of one fold; reported when it is its turn
-                finished(run, plan.fingerprint)
+                refuse_other_images(experiment, run, finished(run, plan.fingerprint), index)
     if any(not run.done.is_file() for run in runs.values()):
         check_form(experiment, index)
     if flips_writing(config.augment.recipe, index.classes):
@@ -246,6 +247,32 @@ def finished(run: RunDir, plan: str, epochs: int = 0) -> dict[str, Any] | None:
     if checksums.digest_file(run.best) != manifest.get("best_sha256"):
         raise DamagedError(f"{run.best}: not the file that {run.done.name} names")
     return manifest
+
+
+def refuse_other_images(
+    experiment: Experiment, run: RunDir, manifest: dict[str, Any] | None, index: Index
+) -> None:
+    """Do nothing for a fold that was trained on what the image files of its training index hold
+    now, or that is not finished (no manifest).
+
+    Earlier versions noted the sizes only, in the checkpoint: these are compared, and it is told.
+    Raises RunError for other images.
+    """
+    if manifest is None:
+        return
+    then, now = manifest.get("images"), index.contents(experiment.workspace.cache)
+    if then is None:
+        then, now = checkpoint.load(run.best).get("content", ""), index.file_sizes()
+        note(
+            f"{run.path.parent}: trained by an earlier version, which noted the sizes of images "
+            "only. Where one was replaced by another of the same size, use `comp train --restart`"
+        )
+    if "" not in (then, now) and then != now:
+        raise RunError(
+            f"{run.path}: trained on other image files ({then[:8]}, now {now[:8]}): some were "
+            "added, removed or replaced since. Bring the old ones back, or train under another "
+            "`name`, or start the fold over with `comp train --restart`."
+        )
 
 
 def count_workers(config: TrainConfig, device: Device) -> int:

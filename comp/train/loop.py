@@ -200,6 +200,7 @@ def _finish(job: Job, state: TrainState, average: dict[str, Any] | None) -> dict
     manifest = {
         "fold": job.fold,
         "plan": job.plan,
+        "images": job.files,
         "epochs": state.epoch,
         "early": state.epoch < job.config.train.epochs,
         "metric": job.metric.name,

@@ -82,7 +82,7 @@ def test_a_damaged_checkpoint_is_refused_before_any_fold_is_predicted(finished: 
     shutil.rmtree(FOLD / "test")
     Path("runs/toy_binary/fold_1/best.pt").write_bytes(b"torn")
     with pytest.raises(
-        RunError, match=r"fold 1: .*best\.pt.*`comp train --fold 1` finds out what can be saved"
+        RunError, match=r"fold 1: .*best\.pt.*`comp train --fold 1` finds what can be saved"
     ):
         predict(opened(finished()), "all")
     assert not (FOLD / "test").exists()

@@ -63,9 +63,11 @@ def ids_fingerprint(index: Index) -> str:
     return checksums.digest_lines(index.ids)
 
 
-def read_copies(path: Path, index: Index) -> Copies | None:
+def read_copies(path: Path, index: Index, cache: Path) -> Copies | None:
     """What `comp check` found about these training ids; None where it has not looked at them.
 
+    Where their files hold other images now, it is told; what was found is used all the same, for
+    without it copies would be in several folds unnoticed. `cache`: see `Index.contents`.
     Raises DataError when the file cannot be read.
     """
     if not path.is_file():
@@ -74,6 +76,11 @@ def read_copies(path: Path, index: Index) -> Copies | None:
     if found.get("ids") != ids_fingerprint(index):
         progress.say(f"{path}: made for other training ids, so not used; run `comp check` again")
         return None
+    if found.get("images", "") not in ("", index.contents(cache)):
+        progress.note(
+            f"{path}: images were replaced since `comp check`; the copies and groups that are "
+            "used are those of the old ones. Run `comp check` again"
+        )
     try:
         if found["format"] != FORMAT:
             raise ValueError(f"format {found['format']}")
@@ -156,7 +163,9 @@ def read_groups(path: Path, index: Index) -> tuple[str, ...]:
     return tuple(of[name] for name in index.ids)
 
 
-def accepted(index: Index, group: str | None, groups_csv: Path, check_json: Path) -> Index:
+def accepted(
+    index: Index, group: str | None, groups_csv: Path, check_json: Path, cache: Path
+) -> Index:
     """The index with the groups that the user accepted.
 
     They are those of `groups_csv` where it is there. Where `data.group` is "auto" they are else
@@ -168,7 +177,7 @@ def accepted(index: Index, group: str | None, groups_csv: Path, check_json: Path
         return replace(index, groups=read_groups(groups_csv, index))
     if group != AUTO_GROUP:
         return index
-    found = read_copies(check_json, index)
+    found = read_copies(check_json, index, cache)
     if found is None:
         raise DataError(
             f"data.group: {AUTO_GROUP}: nothing is proposed for these images yet ({check_json}); "

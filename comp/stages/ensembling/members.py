@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import unicodedata
 from collections.abc import Sequence
@@ -123,8 +124,10 @@ def run_model(ground: Ground, experiment: Experiment) -> Model:
     """The folds of a run, predicted where they are not yet.
 
     A run with another plan of the same images, as `comp folds make --repeats` writes them, keeps
-    it: its out-of-fold rows are joined by id. Raises as `_run_model` does.
+    it: its out-of-fold rows are joined by id. A run on other files of the same images (larger ones,
+    say) is predicted on these. Raises as `_run_model` does.
     """
+    ground = _own_images(ground, experiment)
     plan = _own_plan(ground, experiment)
     model = _run_model(replace(ground, plan=plan), experiment)
     if plan.fingerprint == ground.plan.fingerprint:
@@ -135,14 +138,28 @@ def run_model(ground: Ground, experiment: Experiment) -> Model:
     return replace(model, oof=oof, tests=tests, fold=plan.fold)
 
 
+def _own_images(ground: Ground, experiment: Experiment) -> Ground:
+    """The ground with the image files that a run was trained on, where its own config names files
+    of the same ids and labels, and those of the ground hold something else."""
+    if experiment.config.data == ground.experiment.config.data:
+        return ground
+    cache = ground.experiment.workspace.cache
+    trained = {manifest.get("images") for manifest in _manifests(experiment)} - {None, ""}
+    if not trained or ground.index.contents(cache) in trained:
+        return ground
+    index = read_train(experiment)
+    test = read_test_images(experiment, index.classes)
+    same = index.fingerprint == ground.index.fingerprint and test.ids == ground.test.ids
+    return replace(ground, index=index, test=test) if same else ground
+
+
 def _own_plan(ground: Ground, experiment: Experiment) -> FoldPlan:
     """The plan that a run was trained with where it is another one of the same images, groups and
     labels; that of the ground for any other run."""
     paths, known = experiment.workspace, ground.plan
     if experiment.name == ground.experiment.name or not paths.plan_csv.is_file():
         return known
-    done = sorted(paths.run.glob("fold_*/done.json"))
-    used = {str(files.read_json(path, DamagedError).get("plan")) for path in done if _reads(path)}
+    used = {str(manifest.get("plan")) for manifest in _manifests(experiment)}
     if not used or known.fingerprint in used:
         return known
     plan = load_plan(paths.plan_csv, paths.plan_json)
@@ -152,13 +169,13 @@ def _own_plan(ground: Ground, experiment: Experiment) -> FoldPlan:
     return read_plan(experiment, ground.index)
 
 
-def _reads(path: Path) -> bool:
-    """Whether a manifest can be read; a damaged one is reported where its fold is."""
-    try:
-        files.read_json(path, DamagedError)
-    except DamagedError:
-        return False
-    return True
+def _manifests(experiment: Experiment) -> list[dict[str, Any]]:
+    """What the finished folds of a run say; a damaged manifest is reported where its fold is."""
+    found = []
+    for path in sorted(experiment.workspace.run.glob("fold_*/done.json")):
+        with contextlib.suppress(DamagedError):
+            found.append(files.read_json(path, DamagedError))
+    return found
 
 
 def _told_plan(part: Predictions, ground: Ground) -> Predictions:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +44,7 @@ def save(path: Path, of: Index, *groups: Group, **over: object) -> Path:
 
 def test_copies_come_back_as_they_were(tmp_path: Path) -> None:
     groups = group("a", "c"), group("b", "é 한,", name="g0002")
-    found = read_copies(save(tmp_path / "c.json", index(), *groups), index())
+    found = read_copies(save(tmp_path / "c.json", index(), *groups), index(), tmp_path)
     assert found is not None
     assert found.proposals == groups
     assert found.copies == groups[:1]
@@ -52,16 +54,39 @@ def test_copies_of_other_ids_are_not_used(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = save(tmp_path / "c.json", index(ids=IDS[:4]))
-    assert read_copies(path, index()) is None
+    assert read_copies(path, index(), tmp_path) is None
     assert "run `comp check` again" in capsys.readouterr().err
-    assert read_copies(tmp_path / "none.json", index()) is None
+    assert read_copies(tmp_path / "none.json", index(), tmp_path) is None
+
+
+def test_copies_of_images_that_were_replaced_are_told_and_used(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By content: files of the same size and time are seen, those of another folder are not."""
+    for folder, last in (("a", b"5"), ("moved", b"5"), ("b", b"6")):
+        (tmp_path / folder).mkdir()
+        for name, content in zip(IDS, (b"1", b"2", b"3", b"4", last), strict=True):
+            (tmp_path / folder / f"{name}.png").write_bytes(content)
+            os.utime(tmp_path / folder / f"{name}.png", ns=(0, 0))
+    a, moved, b = (
+        replace(index(), paths=tuple(tmp_path / folder / path for path in index().paths))
+        for folder in ("a", "moved", "b")
+    )
+    path = save(tmp_path / "c.json", a, group("a", "c"), images=a.contents(tmp_path / "cache"))
+    found = [read_copies(path, now, tmp_path / "cache") for now in (a, moved)]
+    assert capsys.readouterr().err == ""
+    assert read_copies(path, b, tmp_path / "cache") == found[0] == found[1]
+    read_copies(path, b, tmp_path / "cache")
+    said = capsys.readouterr().err
+    assert said.count("c.json: images were replaced since `comp check`") == 1
 
 
 def test_damaged_copies_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"damaged.*format 9.*comp check"):
-        read_copies(save(tmp_path / "c.json", index(), format=9), index())
+        read_copies(save(tmp_path / "c.json", index(), format=9), index(), tmp_path)
     with pytest.raises(DataError, match=r"damaged.*KeyError.*'ids'"):
-        read_copies(save(tmp_path / "c.json", index(), copies=[{"name": "g"}]), index())
+        torn = save(tmp_path / "c.json", index(), copies=[{"name": "g"}])
+        read_copies(torn, index(), tmp_path)
 
 
 def test_groups_join_those_of_the_column() -> None:
@@ -102,10 +127,16 @@ def test_groups_that_do_not_fit_are_refused(tmp_path: Path, rows: str, message: 
 
 def test_what_was_accepted_is_obeyed_and_nothing_else(tmp_path: Path) -> None:
     csv, json = tmp_path / "g.csv", save(tmp_path / "c.json", index(), group("a", "c"))
-    assert accepted(index(), None, csv, json).groups is None
-    assert accepted(index(), "auto", csv, json).groups == ("g0001", "b", "g0001", "d", "é 한,")
+    assert accepted(index(), None, csv, json, tmp_path).groups is None
+    assert accepted(index(), "auto", csv, json, tmp_path).groups == (
+        "g0001",
+        "b",
+        "g0001",
+        "d",
+        "é 한,",
+    )
     with pytest.raises(DataError, match="run `comp check`"):
-        accepted(index(), "auto", csv, tmp_path / "none.json")
+        accepted(index(), "auto", csv, tmp_path / "none.json", tmp_path)
     write_groups(csv, IDS, "pqrst")
     for group_key in (None, "auto"):
-        assert accepted(index(), group_key, csv, json).groups == tuple("pqrst")
+        assert accepted(index(), group_key, csv, json, tmp_path).groups == tuple("pqrst")
