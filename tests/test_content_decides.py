@@ -15,7 +15,7 @@ import pytest
 
 from comp.config.loading import make_config
 from comp.core.checksums import digest_file
-from comp.core.errors import PackError, RunError
+from comp.core.errors import PackError, PlanError, RunError
 from comp.data.cache import manifest
 from comp.inference.predictions import Predictions
 from comp.stages.ensemble import ensemble
@@ -245,3 +245,36 @@ def test_what_earlier_versions_trained_on_files_of_other_sizes_is_refused(finish
     path.write_bytes(path.read_bytes() + b"0")
     with pytest.raises(RunError, match=r"fold_0: trained on other image files .*train --restart"):
         ensemble(experiment)
+
+
+def exchange(path: Path, old: str, new: str) -> None:
+    """Another text of the same length in a file, which keeps its size and time."""
+    state, text = path.stat(), path.read_text()
+    assert (len(old), text.count(old)) == (len(new), 1)
+    path.write_text(text.replace(old, new))
+    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+    assert (path.stat().st_size, path.stat().st_mtime_ns) == (state.st_size, state.st_mtime_ns)
+
+
+def test_tables_of_the_same_size_and_time_are_read_anew(finished: Toy) -> None:
+    """F53: the sample submission, predictions of another program, and the answers."""
+    outside = Path("outside.csv")
+    train_ids = [f"{number:05d}" for number in range(24)]
+    rows = [f"{name},0.5" for name in [*train_ids, *(f"t{number:03d}" for number in range(6))]]
+    rows[-1] = "t005,0.0"
+    outside.write_text("\n".join(["id,label", *rows, ""]))
+    experiment = open_experiment(make_config(finished(submission__write="probability")))
+    request = Request(added=(outside,))
+    before = ensemble(experiment, request).path.read_text().splitlines()
+    exchange(outside, "t005,0.0", "t005,1.0")
+    exchange(Path("input/sample_submission.csv"), "t000,0\nt001,0", "t001,0\nt000,0")
+    after = ensemble(experiment, request).path.read_text().splitlines()
+    assert [line[:5] for line in before[1:3]] == ["t000,", "t001,"]
+    assert [line[:5] for line in after[1:3]] == ["t001,", "t000,"]
+    assert float(after[-1][5:]) - float(before[-1][5:]) == pytest.approx(0.5, abs=1e-6)  # of 2 models
+    assert before[3:-1] == after[3:-1]
+    table = Path("input/train.csv")
+    label = table.read_text().splitlines()[4]
+    exchange(table, label, label[:-1] + str(1 - int(label[-1])))
+    with pytest.raises(PlanError, match="made for other data"):
+        ensemble(experiment, request)
