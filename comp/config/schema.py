@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, PrivateAttr, field_validator, model_validator
 
 from comp.config.values import (
+    Cell,
     Cells,
     Colour,
     Count,
@@ -350,6 +351,8 @@ class SubmissionConfig(Section):
     write: Literal["auto", "label", "probability", "rle", "masks", "coco"] = "auto"
     # What to do with test images that the sample submission does not list
     extra_images: Literal["refuse", "ignore"] = "refuse"
+    # Run lengths of an empty mask: '' for nothing, '-1', '1 1', ...; auto: as the sample says
+    empty: Cell = "auto"
     site: Literal["kaggle", "dacon"] | None = None  # where `comp submission send` sends it
     competition: str | None = None  # Kaggle: the name in its address; Dacon: the number
     team: str = ""  # Dacon: the name of the team

@@ -94,6 +94,15 @@ def _cells(value: object) -> object:
     return tuple(cell_text(item) for item in many)
 
 
+def _one_cell(value: object) -> object:
+    """The text of a cell in one line, of which YAML may have made a number."""
+    text = cell_text(value)
+    if isinstance(text, str) and not text.isprintable():
+        raise ValueError(f"a cell has one line of letters that can be printed, found {text!r}")
+    return text
+
+
+Cell = Annotated[str, BeforeValidator(_one_cell)]
 Cells = Annotated[tuple[str, ...], BeforeValidator(_cells)]
 Encoding = Annotated[str, BeforeValidator(_encoding), "name of an encoding"]
 Names = Annotated[tuple[str, ...], BeforeValidator(as_tuple)]

@@ -55,6 +55,7 @@ def format_of(
         codes=index.codes or index.classes,
         write=config.submission.write,
         coco_numbers=_coco_numbers(experiment.data),
+        empty=config.submission.empty,
     )
     return open_format(competition, file)
 

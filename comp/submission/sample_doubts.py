@@ -5,6 +5,7 @@ from __future__ import annotations
 from comp.core.errors import did_you_mean, first
 from comp.submission.formats import Format
 from comp.submission.formats.cells import Cells
+from comp.submission.formats.rle import RleFormat
 from comp.submission.sample import Sample
 
 _PLACEHOLDERS = frozenset(("", "0", "1", "-1", "?", "-", "nan", "none", "null", "na", "label"))
@@ -16,6 +17,8 @@ def sample_doubts(file_format: Format) -> list[str]:
     They may be placeholders, so they are no errors.
     """
     sample, content = file_format.sample, file_format.content
+    if isinstance(file_format, RleFormat):
+        return list(file_format.doubts)
     if not isinstance(content, Cells):
         return []
     doubts = [

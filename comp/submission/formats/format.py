@@ -37,6 +37,7 @@ class Competition:
     `classes`       the names of the classes; `codes`: what the sample calls them, in the same order
     `write`         auto, label or probability: what the cells of a table hold
     `coco_numbers`  id -> COCO's number of the image, where it is known
+    `empty`         auto, or the run lengths of an empty mask
     """
 
     sample: Path | None
@@ -48,6 +49,7 @@ class Competition:
     codes: tuple[str, ...]
     write: str
     coco_numbers: dict[str, int]
+    empty: str = "auto"
 
 
 @dataclass(frozen=True)

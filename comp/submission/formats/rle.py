@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
 
 from comp.core.errors import DataError, SubmissionError, complain, first
+from comp.core.progress import say
 from comp.data.index.data_tables import is_usage, read_any, read_data_table
 from comp.data.index.sample_rows import read_sample_rows, row_complaints
 from comp.data.index.tables import Table
@@ -25,25 +26,37 @@ from comp.submission.sample import Sample, render, sample_of
 _EMPTY = frozenset(("-1", "-", "nan", "NaN", "None", "none", "null"))
 
 
-def _runs_in(cell: str) -> str:
+def _runs_in(cell: str, empty: str = "") -> str:
     """The run lengths in a cell: nothing where it says that a mask is empty."""
-    return "" if cell.strip() in _EMPTY else cell
+    return "" if cell.strip() in {*_EMPTY, empty} else cell
+
+
+def _said_in(texts: Collection[str]) -> str:
+    """What a sample with these cells says for an empty mask: one of `_EMPTY`, if only that one."""
+    said = {text.strip() for text in texts} & {*_EMPTY, ""}
+    return said.pop() if len(said) == 1 else ""
 
 
 @dataclass(frozen=True)
 class RleFormat:
-    """A row per image and class, as in the sample; see `Format`."""
+    """A row per image and class, as in the sample; see `Format`.
+
+    `empty`   what is written for an empty mask
+    `doubts`  what in the sample may mean an empty mask, and is not taken for one: sentences
+    """
 
     sample: Sample
     content: MaskRows
+    empty: str = ""
+    doubts: tuple[str, ...] = ()
     needs_probs: ClassVar[bool] = False
     suffix: ClassVar[str] = ".csv"
 
     @classmethod
     def read_sample(cls, competition: Competition) -> Self:
-        path, codes = competition.sample, competition.codes
+        path, codes, empty = competition.sample, competition.codes, competition.empty.strip()
         if path is None:
-            return cls(*own_rows(competition))
+            return cls(*own_rows(competition), "" if empty == "auto" else empty)
         table = read_data_table(path, competition.data)
         key = competition.data.id if competition.data.id in table.columns else table.columns[0]
         rows = read_sample_rows(table, key, set(competition.test.ids).__contains__)
@@ -55,28 +68,30 @@ class RleFormat:
         if not rest:
             complaints.append(f"only one column, {key!r}; a column of run lengths is needed")
         complain(DataError, f"{path}: not a sample of masks:", complaints)
-        return cls(sample_of(table, key, [*rest[:-1], *usage]), mask_rows(competition, rows))
+        sample = sample_of(table, key, [*rest[:-1], *usage])
+        content = mask_rows(competition, rows)
+        if empty != "auto":
+            return cls(sample, content, empty)
+        cells = table.values[rest[-1]]
+        return cls(sample, content, _said_in({*cells}), _placeholders(path, cells))
 
     def write(self, path: Path, answers: Iterable[Answers]) -> tuple[Columns, int]:
         found: Found = {}
         for _ in self.content.recorded(answers, found):
             pass  # the run lengths are all that is written
         columns = self.content.column(self.sample, found)
-        written = {n: [cell or self._empty for cell in cells] for n, cells in columns.items()}
+        lost = sum(cell == self.empty for cells in columns.values() for cell in cells if cell)
+        if lost:
+            say(f"note: {lost} masks have the run lengths {self.empty!r}, which mean an empty mask")
+        columns = {n: tuple(_runs_in(cell, self.empty) for cell in c) for n, c in columns.items()}
+        written = {n: [cell or self.empty for cell in cells] for n, cells in columns.items()}
         path.write_bytes(render(self.sample, written))
         return columns, len(self.sample.ids)
-
-    @property
-    def _empty(self) -> str:
-        """What the sample says for an empty mask: nothing, or one of `_EMPTY`, if only that one."""
-        texts = {cell.strip() for cell in self.sample.texts[self.sample.answers[0]]}
-        said = texts & _EMPTY
-        return said.pop() if len(said) == 1 and "" not in texts else ""
 
     def read_back(self, path: Path) -> tuple[Columns, list[str]]:
         columns, complaints = read_delimited(path, self.sample)
         name = self.sample.answers[0]
-        cells = tuple(map(_runs_in, columns.get(name, ())))
+        cells = tuple(_runs_in(cell, self.empty) for cell in columns.get(name, ()))
         return {name: cells}, complaints + self._cell_complaints(cells)
 
     def _cell_complaints(self, cells: Sequence[str]) -> list[str]:
@@ -112,6 +127,17 @@ class RleFormat:
         wrong = [f"{len(other)} rows are in one only: {first(other)}"] if other else []
         complain(SubmissionError, f"{one} and {two} cannot be compared:", wrong)
         return compare_regions(*map(_regions, tables, keys))
+
+
+def _placeholders(path: Path, cells: Sequence[str]) -> tuple[str, ...]:
+    """A doubt about the same text in all rows, which is not known to mean an empty mask."""
+    if len(cells) < 2 or len({*cells}) > 1 or not _runs_in(cells[0]).strip():
+        return ()
+    return (
+        f"{path}: all {len(cells)} rows say {cells[0].strip()!r}, which may be a placeholder: "
+        "nothing is written for an empty mask. If the site wants that text there, set "
+        f"submission.empty: {cells[0].strip()!r}",
+    )
 
 
 def _has_runs(table: Table) -> bool:

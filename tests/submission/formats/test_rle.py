@@ -13,6 +13,7 @@ from comp.data.masks import rle
 from comp.submission import check_submission
 from comp.submission.diff import Diff
 from comp.submission.formats.rle import RleFormat
+from comp.submission.sample_doubts import sample_doubts
 
 JOINED = "id,runs\na_10,\na_20,\nb_10,\nb_20,\n"
 COLUMNS = "id,code,runs\nb,20,\nb,10,\na,20,\na,10,\n"
@@ -110,7 +111,7 @@ def test_spaces_are_an_empty_mask_and_every_image_has_its_own_number_of_pixels(
     path = tmp_path / "mine.csv"
     path.write_text("id,runs\na_10, \na_20,40 1\nb_10,24 1\nb_20,25 1\n")
     columns, complaints = form.read_back(path)
-    assert columns == {"runs": (" ", "40 1", "24 1", "25 1")}
+    assert columns == {"runs": ("", "40 1", "24 1", "25 1")}
     assert len(complaints) == 1
     assert "a run ends at pixel 25" in complaints[0]
     assert complaints[0].endswith(": b_20: '25 1'")
@@ -184,3 +185,45 @@ def test_a_sample_that_says_nothing_or_several_things_is_answered_with_nothing(
         form.write(tmp_path / "out.csv", [replace(o, labels=o.labels * 0) for o in mask_answers()])
         lines = (tmp_path / "out.csv").read_text().splitlines()
         assert [line.partition(",")[2] for line in lines[1:]] == [""] * 4
+
+
+ONES = "id,runs\n" + "".join(f"{name},1 1\n" for name in ("a_10", "a_20", "b_10", "b_20"))
+
+
+@pytest.mark.parametrize("empty", ["1 1", "-1", "EMPTY", ""])
+@pytest.mark.parametrize("sample", [ONES, JOINED, None], ids=["ones", "nothing", "none"])
+def test_the_config_says_how_an_empty_mask_is_written(
+    tmp_path: Path, sample: str | None, empty: str
+) -> None:
+    form = RleFormat.read_sample(replace(mask_competition(tmp_path, sample), empty=empty))
+    none_of_dent = [replace(o, labels=o.labels * (o.labels == 2)) for o in mask_answers()]
+    columns, _ = form.write(tmp_path / "out.csv", none_of_dent)
+    lines = (tmp_path / "out.csv").read_text().splitlines()
+    wanted = {f"{i}_{c}": empty if c == "10" else runs for (i, c), runs in RUNS.items()}
+    assert dict(line.split(",") for line in lines[1:]) == wanted
+    assert next(iter(columns.values())).count("") == 2
+    assert form.read_back(tmp_path / "out.csv") == (columns, [])
+    assert check_submission(tmp_path / "out.csv", form) == columns
+    assert form.content.shares(columns) == {"dent": 0.0, "rust": 1.0}
+    assert sample_doubts(form) == []
+
+
+def test_one_text_in_all_rows_of_a_sample_is_a_doubt_and_not_written(tmp_path: Path) -> None:
+    form = form_of(tmp_path, ONES)
+    assert (form.empty, len(sample_doubts(form))) == ("", 1)
+    doubt = sample_doubts(form)[0]
+    assert "all 4 rows say '1 1'" in doubt
+    assert doubt.endswith("set submission.empty: '1 1'")
+    for sample in (JOINED, ONES.replace("1 1", "-1"), ONES.replace("b_20,1 1", "b_20,1 2")):
+        assert sample_doubts(form_of(tmp_path, sample)) == []
+
+
+def test_a_mask_whose_run_lengths_mean_an_empty_one_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first_of = RUNS["a", "10"]
+    form = RleFormat.read_sample(replace(mask_competition(tmp_path, JOINED), empty=first_of))
+    columns, _ = form.write(tmp_path / "out.csv", mask_answers())
+    assert columns["runs"][0] == ""
+    assert f"1 masks have the run lengths {first_of!r}" in "".join(capsys.readouterr())
+    assert form.read_back(tmp_path / "out.csv") == (columns, [])
