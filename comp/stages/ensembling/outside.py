@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,9 @@ import numpy as np
 from comp.core import checksums
 from comp.core.errors import ConfigError, DataError, complain, did_you_mean, first, pick, repeated
 from comp.data.index.data_tables import read_data_table, tell
+from comp.data.index.file_match import Listing
 from comp.data.index.image_files import stem_of
+from comp.data.index.index import Index
 from comp.data.index.tables import Table
 from comp.ensemble.blend import aligned
 from comp.inference.predictions import Predictions
@@ -34,7 +36,7 @@ def added_model(ground: Ground, path: Path, kind: str = "auto") -> Model:
 
     The table holds every test id; with every training id too (out-of-fold rows) the model is
     judged. Where an id is in both sets, a column `part` says `valid` or `test`. An id may have or
-    lack the suffix of its file. kind: `probs` (one column per class), `logits` (the same, before
+    lack the suffix of its file, be a path, or a number with `.0`. kind: `probs` (one column per class), `logits` (the same, before
     sigmoid or softmax), `labels` (decisions: one column of class names, or a 0/1 column per class),
     or `auto`: labels where the cells are class names, otherwise probabilities.
     Raises DataError for what cannot be read, PredictionsError for ids that are missing or unknown,
@@ -81,7 +83,7 @@ def _kind_of(table: Table, answers: Sequence[str], classes: Sequence[str]) -> st
 
 def _rows_by_part(table: Table, key: str, ground: Ground) -> tuple[list[str], dict[str, list[int]]]:
     """The ids as the competition writes them, and the rows of the training and the test set."""
-    train, test = _Names(ground.index.ids), _Names(ground.test.ids)
+    train, test = _names(ground)
     parts = table.values.get(_PART)
     given = table.values[key]
     both = sorted(name for name in set(given) if train.find(name) and test.find(name))
@@ -105,19 +107,41 @@ def _rows_by_part(table: Table, key: str, ground: Ground) -> tuple[list[str], di
 
 
 class _Names:
-    """Ids of a set, found with the suffix of a file or without it."""
+    """Ids of a set, as another program may write them: with or without the suffix of the file, as
+    a path, as the number `1.0`."""
 
-    def __init__(self, ids: Sequence[str]) -> None:
-        self.ids = {*ids}
-        stems: dict[str, str | None] = {}
-        for name in ids:
-            stem = stem_of(name)
-            stems[stem] = None if stem in stems else name  # of two ids none is meant
-        self.stems = stems
+    def __init__(self, index: Index, listing: Listing) -> None:
+        """index: the ids and their files, which the listing holds."""
+        self.ids, self.listing = {*index.ids}, listing
+        self.stems = _by(map(stem_of, index.ids), index.ids)
+        self.files = _by(index.paths, index.ids)
 
     def find(self, name: str) -> str | None:
         """The id that a name means, or None."""
-        return name if name in self.ids else self.stems.get(stem_of(name))
+        if name in self.ids:
+            return name
+        known = self.stems.get(stem_of(name))
+        if known is not None:
+            return known
+        files = self.listing.find(name)
+        return self.files.get(files[0]) if len(files) == 1 else None
+
+
+def _by(keys: Iterable[Any], ids: Sequence[str]) -> dict[Any, str | None]:
+    """The id of each key; None for a key of several, of which none is meant."""
+    out: dict[Any, str | None] = {}
+    for key, name in zip(keys, ids, strict=True):
+        out[key] = None if key in out else name
+    return out
+
+
+def _names(ground: Ground) -> tuple[_Names, _Names]:
+    """The ids of the training and of the test set."""
+    sets = ground.index, ground.test
+    files = [tuple(sorted((path.as_posix(), path) for path in {*s.paths})) for s in sets]
+    whole = Listing(Path(), (*files[0], *files[1]))
+    listings = [Listing(Path(), own, whole=whole) for own in files]
+    return _Names(sets[0], listings[0]), _Names(sets[1], listings[1])
 
 
 def _read_probs(table: Table, answers: list[str], task: Task, classes: Sequence[str]) -> Array:

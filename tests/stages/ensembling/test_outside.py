@@ -55,6 +55,22 @@ def test_ids_are_found_with_the_suffix_of_their_file(toy: Toy, workspace: Path) 
     assert test.probs[0].tolist() == [0.5, 0.25, 0.25]
 
 
+@pytest.mark.parametrize("written", ["test/{}.png", "./test/{}.PNG", r"C:\data\test\{}.png"])
+def test_ids_are_found_where_they_are_paths_or_numbers_with_a_point(
+    toy: Toy, workspace: Path, written: str
+) -> None:
+    ground = ground_of(toy("multiclass"))
+    own = [[f"{int(name)}.0", 0.25, 0.5, 0.25] for name in ground.index.ids]
+    rows = [[written.format(name), 0.5, 0.25, 0.25] for name in TEST_IDS]
+    write_csv(workspace / "outside.csv", [["id", "0", "1", "2"], *rows, *own])
+    model = added_model(ground, Path("outside.csv"))
+    assert model.oof is not None
+    assert model.oof.ids == ground.index.ids
+    assert model.oof.probs[0].tolist() == [0.25, 0.5, 0.25]
+    assert model.tests[0].ids == tuple(TEST_IDS)
+    assert model.tests[0].probs[0].tolist() == [0.5, 0.25, 0.25]
+
+
 def test_logits_become_probabilities_by_the_link_of_the_task(toy: Toy, workspace: Path) -> None:
     rows = [[name, 1.0, 0.0, -1.0] for name in TEST_IDS]
     write_csv(workspace / "outside.csv", [["id", "0", "1", "2"], *rows])
