@@ -14,10 +14,13 @@ _ALWAYS = (
 )
 ARRAYS = frozenset((".npy", ".npz"))
 _WITH_PLUGINS = (".avif", ".jxl", ".heic", ".heif")  # where Pillow, as it is installed, reads them
-_TEXTS = ".csv .tsv .txt .json .jsonl .xml .yaml .yml .md .html .htm .log .py .ipynb"
+_TEXTS = (
+    ".csv .tsv .tab .txt .json .jsonl .xml .yaml .yml .md .html .htm .log .py .ipynb .parquet .pq "
+    ".xlsx .xls"
+)
+_PACKED = (".gz", ".zip")  # a table may lie in one, as train.csv.gz
 _NO_IMAGES = (  # not looked into, as a file of any other name is
-    ".pdf .parquet .xlsx .xls .zip .gz .tar .7z .rar .db .ini .pkl .pt .pth .h5 .hdf5 .mp4 .avi "
-    ".mov .doc .docx"
+    ".pdf .zip .gz .tar .7z .rar .db .ini .pkl .pt .pth .h5 .hdf5 .mp4 .avi .mov .doc .docx"
 )
 _LEFT_BY_SYSTEMS = frozenset(("thumbs.db", "desktop.ini", "ehthumbs.db"))
 _BEGINNINGS = (
@@ -57,8 +60,9 @@ def stem_of(name: str) -> str:
 
 
 def is_text(name: str) -> bool:
-    """Whether a file is a text or a table of text: it lies beside images and is none."""
-    return _end(name) in _TEXTS.split()
+    """Whether a file is a text or a table, packed or not: it lies beside images and is none."""
+    end = _end(name)
+    return _end(name[: -len(end)] if end in _PACKED else name) in _TEXTS.split()
 
 
 def _end(name: str) -> str:

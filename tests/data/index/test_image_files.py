@@ -50,12 +50,13 @@ def test_other_names_keep_all_of_their_stem(name: str) -> None:
 
 
 def test_what_is_no_image_is_told_by_its_suffix(tmp_path: Path) -> None:
-    for name in ("a.xyz", "b.xyz", "c", ".hidden", "Thumbs.db", "labels.txt", "__MACOSX"):
+    tables = ("labels.txt", "train.csv.gz", "test.tsv.ZIP", "t.parquet", "sheet.xlsx")
+    for name in ("a.xyz", "b.xyz", "c", ".hidden", "Thumbs.db", *tables, "__MACOSX", "x.zip"):
         (tmp_path / name).write_bytes(b"nothing")
     (tmp_path / "d.png").write_bytes(content_of("PNG"))
     listing = list_files(tmp_path)
-    assert listing.others == ("a.xyz", "b.xyz", "c")
-    assert told(listing.others) == "2 .xyz, 1 without suffix"
+    assert listing.others == ("a.xyz", "b.xyz", "c", "x.zip")
+    assert told(listing.others) == "2 .xyz, 1 without suffix, 1 .zip"
 
 
 def test_an_array_beside_its_picture_is_no_image(tmp_path: Path) -> None:
