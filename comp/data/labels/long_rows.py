@@ -1,7 +1,7 @@
 """Tables with several rows for each image: a row for each label, or for each image and class.
 
 `data.rows: label`  image, label               an image has the labels of all its rows
-`data.rows: class`  image_class, 0 or 1        the class follows the image in the id
+`data.rows: class`  image_class, 0 or 1        the class stands in the id, behind or before
                     image, class, 0 or 1       ... or stands in `data.class_column`
 """
 
@@ -113,10 +113,14 @@ def _one_row_each(table: Table, data: DataConfig, images: Sequence[str]) -> tupl
 
 def split_id(text: str, is_image: IsImage) -> tuple[str, str] | None:
     """The image and the class that an id joins: the longest beginning, up to one of SEPARATORS,
-    that has an image. None where there is none."""
-    for place in range(len(text) - 2, 0, -1):
-        if text[place] in SEPARATORS and is_image(text[:place]):
+    that has an image; else the longest end that has one. None where there is none."""
+    places = [n for n in range(1, len(text) - 1) if text[n] in SEPARATORS]
+    for place in reversed(places):
+        if is_image(text[:place]):
             return text[:place], text[place + 1 :]
+    for place in places:
+        if is_image(text[place + 1 :]):
+            return text[place + 1 :], text[:place]
     return None
 
 
@@ -144,8 +148,8 @@ def _classes_of_rows(
         lost = [name for name, pair in zip(ids, pairs, strict=True) if pair is None]
         if lost:
             text = (
-                f"{len(lost)} ids do not begin with an image, then one of {SEPARATORS!r} and a "
-                f"class (data.rows: class): {first(lost)}"
+                f"{len(lost)} ids are not an image and a class with one of {SEPARATORS!r} between "
+                f"them (data.rows: class): {first(lost)}"
             )
             return table, Labels((), None, (text,))
         images, names = zip(*(pair for pair in pairs if pair), strict=True) if ids else ((), ())

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from comp.core.errors import SubmissionError, complain, first
-from comp.data.index.data_tables import read_data_table
+from comp.data.index.data_tables import is_usage, read_data_table
 from comp.data.labels.sample_pairs import class_column, sample_pairs
 from comp.submission.formats.format import Array, Competition
 from comp.submission.sample import Sample, sample_of
@@ -37,7 +37,8 @@ class LongRows:
     def by_class(self, cells: Array) -> dict[str, float]:
         """The mean of each class from a number for each row, (R,)."""
         sums = np.bincount(self.columns, cells, len(self.classes))
-        return dict(zip(self.classes, (sums / len(self.images)).tolist(), strict=True))
+        counts = np.bincount(self.columns, minlength=len(self.classes))
+        return dict(zip(self.classes, (sums / counts).tolist(), strict=True))
 
 
 def read_long_sample(competition: Competition) -> tuple[Sample, LongRows] | None:
@@ -56,7 +57,9 @@ def read_long_sample(competition: Competition) -> tuple[Sample, LongRows] | None
         return None
     names = tuple(dict.fromkeys(str(code) for code in found.codes))
     column = None if found.joined else class_column(table, key)
-    answers = [name for name in table.columns if name not in (key, column)]
+    rest = [name for name in table.columns if name not in (key, column)]
+    usage = [name for name in rest if is_usage(table, name)]
+    answers = [name for name in rest if name not in usage]
     other = sorted({*names} ^ {*competition.classes})
     complaints = [f"its classes and those of the task differ: {first(other)}"] if other else []
     if len(answers) != 1:
@@ -74,4 +77,4 @@ def read_long_sample(competition: Competition) -> tuple[Sample, LongRows] | None
         np.array([image[name] for name in found.images], dtype=np.int64),
         np.array([place[str(code)] for code in found.codes], dtype=np.int64),
     )
-    return sample_of(table, key, [column] if column else []), rows
+    return sample_of(table, key, [*([column] if column else []), *usage]), rows

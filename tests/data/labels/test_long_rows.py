@@ -115,7 +115,7 @@ def test_what_rows_of_classes_leave_open_is_refused(tmp_path: Path) -> None:
         lay(tmp_path, short + "p_2,x,1\n", **keys)
     )
     lost = refusal(lay(tmp_path, "id,label\nq_9_x,1\np_1_x,0\n", rows="class"), "multilabel")
-    assert "1 ids do not begin with an image" in lost
+    assert "1 ids are not an image and a class" in lost
 
 
 def test_answers_are_read_as_the_training_table_is(tmp_path: Path) -> None:

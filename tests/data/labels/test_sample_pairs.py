@@ -20,8 +20,13 @@ def test_ids_that_join_image_and_class(between: str) -> None:
     assert found.images == ("b_1", "b_1", "a", "a")
     assert found.codes == ("x", "no_y", "x", "no_y")
     assert found.ids == ("b_1", "a")
-    lacking = make_table({"id": ids[:-1]}, Path("s"))
-    assert sample_pairs(lacking, "id", IMAGES) is None
+    lacking = sample_pairs(make_table({"id": ids[:-1]}, Path("s")), "id", IMAGES)
+    assert lacking is not None
+    assert lacking.codes == ("x", "no_y", "x")
+    twice = make_table({"id": [*ids, ids[0]]}, Path("s"))
+    assert sample_pairs(twice, "id", IMAGES) is None
+    before = [f"{name}{between}{image}" for image in ("b_1", "a") for name in ("x", "no_y")]
+    assert sample_pairs(make_table({"id": before}, Path("s")), "id", IMAGES) == found
 
 
 def test_a_class_in_a_column_of_its_own() -> None:
@@ -31,6 +36,8 @@ def test_a_class_in_a_column_of_its_own() -> None:
     found = sample_pairs(table, "id", IMAGES)
     assert found is not None
     assert (found.ids, found.codes) == (("a", "b_1"), ("x", "x", "y", "y"))
+    usage = {"id": columns["id"], "Usage": ["Public"] * 4, "kind": columns["kind"], "p": ["0"] * 4}
+    assert class_column(make_table(usage, Path("s")), "id") == "kind"
     odd = make_table({**columns, "kind": list("xxyx")}, Path("s"))
     assert sample_pairs(odd, "id", IMAGES) is None
 

@@ -97,6 +97,30 @@ def test_two_submissions_are_compared_row_by_row(tmp_path: Path, text: str) -> N
     assert found.numbers["p"][1] == pytest.approx(0.25 if text is JOINED else 0.75)
 
 
+@pytest.mark.parametrize(
+    "text", [JOINED.replace("i_2_a,0.5\n", ""), PAIRS.replace("i_2,a,0\n", "")]
+)
+def test_a_sample_that_lacks_rows_is_answered_in_the_rows_that_it_has(
+    tmp_path: Path, text: str
+) -> None:
+    made, out = form(tmp_path, text), tmp_path / "out.csv"
+    columns, count = made.write(out, [answer((PROBS > 0.25).astype(np.int64))])
+    assert count == 3
+    lines = out.read_text().splitlines()[1:]
+    assert [line.rpartition(",")[2] for line in lines] == ["0.4", "0.2", "0.1"]
+    assert made.content.shares(columns) == pytest.approx({"a": 0.1, "no_b": 0.3})
+
+
+def test_a_usage_column_is_copied(tmp_path: Path) -> None:
+    rows = [
+        f"i_{n},{c},0,{use}" for n, use in ((2, "Public"), (1, "Private")) for c in ("no_b", "a")
+    ]
+    made, out = form(tmp_path, "\n".join(["id,kind,p,Usage", *rows]) + "\n"), tmp_path / "out.csv"
+    made.write(out, [answer((PROBS > 0.25).astype(np.int64))])
+    assert out.read_text().splitlines()[1] == "i_2,no_b,0.4,Public"
+    assert out.read_text().splitlines()[4] == "i_1,a,0.1,Private"
+
+
 def test_classes_that_the_task_has_not_are_refused(tmp_path: Path) -> None:
     with pytest.raises(
         SubmissionError, match="classes and those of the task differ: 'no_b', 'no_c'"
