@@ -46,9 +46,9 @@ def wide_labels(table: Table, names: Sequence[str]) -> LabelColumns | None:
 
 def _zeros_and_ones(columns: dict[str, list[str]]) -> LabelColumns:
     names, cells = tuple(columns), {cell for cells in columns.values() for cell in cells}
-    blank = any(map(is_blank, cells))
+    blank, zeros = any(map(is_blank, cells)), any(zero_or_one(cell) == 0 for cell in cells)
     unknown = sorted(cell for cell in cells if number_of(cell) == -1)
-    if not blank and not unknown:
+    if not (blank and zeros) and not unknown:
         rows = len(columns[names[0]])
         sure = len(names) > 2 or rows >= _SURE  # two columns may be so by chance
         if sure and one_of_columns(columns, _ANY).number is not None:
@@ -57,11 +57,11 @@ def _zeros_and_ones(columns: dict[str, list[str]]) -> LabelColumns:
                 "task: multilabel"
             )
             return LabelColumns(names, kind_of("class", len(names)), None, (text,))
+    if not blank and not unknown:
         return LabelColumns(names, kind_of("columns"))
     keys: dict[str, Any] = {}
     doubts = []
     if blank:
-        zeros = any(zero_or_one(cell) == 0 for cell in cells)
         keys["blank"] = "unknown" if zeros else "zero"
         doubts.append(
             "blank cells are read as unknown, since there are zeros too: no loss and no score; or "

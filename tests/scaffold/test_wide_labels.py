@@ -49,6 +49,13 @@ def test_blank_and_negative_cells_are_unknown_or_zeros() -> None:
     assert guess("id,x,y\na,1,\nb,1,1", sample) == ("multilabel", ("x", "y"), {"blank": "zero"})
 
 
+def test_one_hot_columns_may_be_blank_beside_the_one() -> None:
+    ones = "id,x,y,z\na,1,,\nb,,1,\nc,,,1"
+    assert guess(ones) == ("multiclass", ("x", "y", "z"), {})
+    several = "id,x,y,z\na,1,,\nb,,1,1\nc,,,1"
+    assert guess(several) == ("multilabel", ("x", "y", "z"), {"blank": "zero"})
+
+
 def test_shares_are_the_largest_class_or_rounded_labels() -> None:
     soft = "id,x,y,z\na,0.2,0.7,0.1\nb,1,0,0"
     for sample in (None, "id,x,y,z\nt,0.3,0.3,0.4"):

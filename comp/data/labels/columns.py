@@ -171,9 +171,12 @@ class OneOfColumns:
 def one_of_columns(columns: Mapping[str, Sequence[str]], data: DataConfig) -> OneOfColumns:
     """Whether the columns are the classes: each row has one 1, or by `data.soft` the largest."""
     known = {cell: zero_or_one(cell) for cells in columns.values() for cell in set(cells)}
+    blank = {cell: 0 for cell in known if is_blank(cell)}  # beside the one 1 of a row: a zero
+    if any(known.values()) and None not in {**known, **blank}.values():
+        known |= blank
     if None not in known.values():
         table = np.array([[known[cell] for cell in cells] for cells in columns.values()])
-        return _one_hot(table.T, columns)
+        return _one_hot(table.T, columns, bool(blank))
     numbers = {cell: number_of(cell) for cell in known}
     if any(number is None or number < 0 for number in numbers.values()):
         if data.soft == "argmax":
@@ -184,10 +187,11 @@ def one_of_columns(columns: Mapping[str, Sequence[str]], data: DataConfig) -> On
     return _soft(np.array(rows, dtype=np.float64).T, columns, data)
 
 
-def _one_hot(table: Array, columns: Mapping[str, Sequence[str]]) -> OneOfColumns:
+def _one_hot(table: Array, columns: Mapping[str, Sequence[str]], blank: bool) -> OneOfColumns:
     ones = table.sum(axis=1)
     if len(ones) and (ones == 1).all():
         note = f"the columns {first(columns)} are read as the classes: each row has one 1"
+        note += ", and blank cells beside it" * blank
         return OneOfColumns(table.argmax(axis=1), (), (note,))
     share = float((ones == 1).mean()) if len(ones) else 0.0
     if len(columns) > 2 and share >= _NEARLY:

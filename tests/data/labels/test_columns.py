@@ -82,6 +82,13 @@ def test_one_hot_columns_are_the_classes(tmp_path, capsys) -> None:  # type: ign
     assert index.labels.tolist() == [2, 1, 0, 1]
 
 
+def test_one_hot_columns_may_be_blank_beside_the_one(tmp_path, capsys) -> None:  # type: ignore[no-untyped-def]
+    index = read(tmp_path, "id,x,y,z\na,1,,\nb,,,1\nc,,1.0,0\n", "multiclass")
+    assert index.classes == ("x", "y", "z")
+    assert index.labels.tolist() == [0, 2, 1]
+    assert "each row has one 1, and blank cells beside it" in capsys.readouterr().err
+
+
 def test_a_column_without_a_one_is_a_class_all_the_same(tmp_path) -> None:  # type: ignore[no-untyped-def]
     index = read(tmp_path, "id,x,y,z\na,1,0,0\nb,0,1,0\n", "multiclass")
     assert (index.classes, index.labels.tolist()) == (("x", "y", "z"), [0, 1])
