@@ -44,8 +44,9 @@ def _similar_names(index: Index) -> Iterator[Finding]:
 
 
 def _rename(names: list[str], counts: dict[str, int]) -> str:
-    """The spellings and the one that most images have, as YAML on a line."""
-    kept = max(names, key=lambda name: counts[name])
+    """The spellings and the one that most images have, as YAML on a line; of equal ones the one
+    with fewer spaces, then the one in small letters."""
+    kept = max(names, key=lambda name: (counts[name], -len(name), name.islower()))
     rest = {name: kept for name in names if name != kept}
     return yaml.safe_dump(rest, default_flow_style=True, allow_unicode=True, width=100_000).strip()
 

@@ -33,6 +33,15 @@ def test_rare_classes_and_names_that_are_nearly_equal_are_warnings() -> None:
     ]
 
 
+def test_of_spellings_with_as_many_images_the_plain_one_is_kept() -> None:
+    names = ("Dog", "cat", "cat ", "dog")
+    texts = [f.text for f in label_findings(index([0, 1, 2, 3] * 6, names), 5)]
+    assert [text.rpartition("data.rename: ")[2] for text in texts] == [
+        "{Dog: dog}",
+        "{'cat ': cat}",
+    ]
+
+
 def test_labels_that_always_occur_together_are_a_warning() -> None:
     marks = np.array([[1, 1, 0], [0, 0, 1]] * 6)
     made = index_of_columns(marks, ("a", "b", "c"))
