@@ -271,7 +271,9 @@ def test_tables_of_the_same_size_and_time_are_read_anew(finished: Toy) -> None:
     after = ensemble(experiment, request).path.read_text().splitlines()
     assert [line[:5] for line in before[1:3]] == ["t000,", "t001,"]
     assert [line[:5] for line in after[1:3]] == ["t001,", "t000,"]
-    assert float(after[-1][5:]) - float(before[-1][5:]) == pytest.approx(0.5, abs=1e-6)  # of 2 models
+    assert float(after[-1][5:]) - float(before[-1][5:]) == pytest.approx(
+        0.5, abs=1e-6
+    )  # of 2 models
     assert before[3:-1] == after[3:-1]
     table = Path("input/train.csv")
     label = table.read_text().splitlines()[4]

@@ -22,7 +22,7 @@ from comp.core.errors import (
 from comp.core.progress import say
 from comp.data.index.file_match import list_files
 from comp.data.index.index import Index
-from comp.data.layouts.coco_json import image_ids
+from comp.data.layouts.coco_json import Id, image_ids
 from comp.data.layouts.layouts import LAYOUTS, sample_ids, sample_path
 from comp.stages.experiment import Experiment, read_test_images, read_train
 from comp.submission.diff import Diff
@@ -60,8 +60,8 @@ def format_of(
     return open_format(competition, file)
 
 
-def _coco_numbers(data: DataConfig) -> dict[str, int]:
-    """COCO's number of each test image, where a json of the test set is known."""
+def _coco_numbers(data: DataConfig) -> dict[str, Id]:
+    """COCO's id of each test image, where a json of the test set is known."""
     path = Path(data.root) / data.test_answers if data.test_answers else None
     return image_ids(path) if path is not None and path.suffix == ".json" else {}
 

@@ -20,7 +20,15 @@ from comp.core.errors import DataError, complain, first
 from comp.data.index import file_match
 from comp.data.index.index import Index
 from comp.data.index.masks import Masks
-from comp.data.layouts.coco_json import CocoFiles, CocoImage, read_coco, warn_of_annotations
+from comp.data.layouts.coco_json import (
+    CocoFiles,
+    CocoImage,
+    Id,
+    id_of,
+    order_of,
+    read_coco,
+    warn_of_annotations,
+)
 from comp.data.masks.form import MaskForm
 from comp.data.masks.sources import ON_TOP, CocoSource, Shape
 from comp.tasks.kinds import Task
@@ -97,10 +105,10 @@ def read_masks(
 
 def _classes(
     read: CocoFiles, data: DataConfig, complaints: list[str], known: tuple[str, ...] = ()
-) -> tuple[list[int], tuple[str, ...]]:
+) -> tuple[list[Id], tuple[str, ...]]:
     """The ids of the categories that are classes, in the order of the classes, and their names."""
-    used = {int(item["category_id"]) for items in read.annotations.values() for item in items}
-    ids = [number for number in sorted(read.categories) if number or number in used]
+    used = {id_of(item["category_id"]) for items in read.annotations.values() for item in items}
+    ids = [number for number in sorted(read.categories, key=order_of) if number or number in used]
     names = [read.categories[number] for number in ids]
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
@@ -118,7 +126,7 @@ def _classes(
 def _source(
     image: CocoImage,
     read: CocoFiles,
-    categories: Sequence[int],
+    categories: Sequence[Id],
     data: DataConfig,
     form: MaskForm,
 ) -> CocoSource:
@@ -126,11 +134,11 @@ def _source(
     number_of = {category: place for place, category in enumerate(categories, 1)}
     items = read.annotations[image.key]
     if data.on_top == "larger_id":  # of the category, whatever the order of the classes
-        items = sorted(items, key=lambda item: int(item["category_id"]))
+        items = sorted(items, key=lambda item: order_of(id_of(item["category_id"])))
     by_area = data.on_top == "smaller"
     shapes = [
         Shape(
-            number_of[int(item["category_id"])],
+            number_of[id_of(item["category_id"])],
             item["segmentation"],
             float(item["area"]) if by_area else 0.0,
         )

@@ -27,12 +27,12 @@ Marked = defaultdict[tuple[str, str], list[Any]]  # image, code of the class -> 
 
 @dataclass(frozen=True)
 class CocoFormat:
-    """A result per connected region; see `Format`. `numbers`: id -> COCO's number of the image,
+    """A result per connected region; see `Format`. `numbers`: id -> COCO's id of the image,
     where it is known."""
 
     sample: Sample
     content: MaskRows
-    numbers: Mapping[str, int]
+    numbers: Mapping[str, int | str]
     needs_probs: ClassVar[bool] = True
     suffix: ClassVar[str] = ".coco.json"
 

@@ -36,7 +36,7 @@ class Competition:
     `test`          the test images
     `classes`       the names of the classes; `codes`: what the sample calls them, in the same order
     `write`         auto, label or probability: what the cells of a table hold
-    `coco_numbers`  id -> COCO's number of the image, where it is known
+    `coco_numbers`  id -> COCO's id of the image, where it is known
     `empty`         auto, or the run lengths of an empty mask
     """
 
@@ -48,7 +48,7 @@ class Competition:
     classes: tuple[str, ...]
     codes: tuple[str, ...]
     write: str
-    coco_numbers: dict[str, int]
+    coco_numbers: dict[str, int | str]
     empty: str = "auto"
 
 

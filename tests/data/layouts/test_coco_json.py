@@ -196,10 +196,11 @@ def test_annotations_of_no_image_or_category_are_counted_and_left_out(workspace:
     [
         ('{"images": []}', r"not COCO annotations: 'categories' is missing"),
         ('{"categories": [], "images": []}', r"not COCO annotations: 'annotations' is missing"),
-        ('{"categories": [{"id": "x", "name": "a"}]}', r"not COCO annotations \(invalid literal"),
+        ('{"categories": [{"id": null, "name": "a"}]}', r"\(an id is a number or a text"),
         ('{"categories": 3}', r"not COCO annotations \('int' object is not iterable"),
         ('{"categories": [], "images": [{"id": 1, "file_name": "a", "height": "x", "width": 2}]}',
          r"not COCO annotations: the image .*'a'.*: invalid literal"),
+        ('{"categories": [], "images": [], "annotations": [3]}', r"not COCO annotations \('int'"),
         ("{", r"_annotations\.coco\.json"),
     ],
 )  # fmt: skip
@@ -208,6 +209,93 @@ def test_what_is_no_coco_json_is_refused(workspace: Path, content: str, message:
     path.write_text(content)
     with pytest.raises(DataError, match=message):
         read_coco((path,), Path("input"), "train")
+
+
+def rewrite(path: Path, **to: Any) -> None:
+    """Change the ids of images and categories: old -> new."""
+    tree = json.loads(path.read_text())
+    for item in tree["images"]:
+        item["id"] = to["images"][item["id"]]
+    for item in tree["annotations"]:
+        item["image_id"] = to.get("said", to["images"])[item["image_id"]]
+        item["category_id"] = to.get("categories", [0, 1, 2])[item["category_id"]]
+    for item in tree["categories"]:
+        item["id"] = to.get("categories", [0, 1, 2])[item["id"]]
+    path.write_text(json.dumps(tree))
+
+
+@pytest.mark.parametrize(
+    ("images", "said"),
+    [
+        (["b-7", "a-7"], ["b-7", "a-7"]),
+        (["1_11", "11_1"], ["1_11", "11_1"]),  # both are 111 where "_" is no letter
+        (["007", "7"], ["007", 7]),
+        (["007", "08"], [7, "8"]),
+        ([7.0, 12], ["7", "012"]),
+    ],
+)
+def test_ids_may_be_texts(workspace: Path, images: list[Any], said: list[Any]) -> None:
+    path = lay("train", {"a.jpg": [(1, LEFT)], "b.jpg": [(2, TOP)]})
+    rewrite(path, images=images, said=said, categories=["all", "dent-1", 9])
+    found = read()
+    assert found.classes == ("scratch", "damage", "dent")
+    assert found.codes == ("9", "all", "dent-1")
+    assert found.target.tolist() == [[0, 0, 1], [1, 0, 0]]
+
+
+def test_a_gap_between_categories_is_no_class(workspace: Path) -> None:
+    path = lay("train", {"a.jpg": [(1, LEFT)], "b.jpg": [(2, TOP)]})
+    rewrite(path, images=[3, 900], categories=[0, 17, 90])
+    found = read()
+    assert (found.classes, found.codes) == (("dent", "scratch"), ("17", "90"))
+    assert [found.masks.read(row).max() for row in (0, 1)] == [1, 2]
+
+
+@pytest.mark.parametrize("outline", [[], None])
+def test_boxes_without_an_outline_are_told_and_mark_nothing(
+    workspace: Path, capsys: pytest.CaptureFixture[str], outline: Any
+) -> None:
+    path = lay("train", {"a.jpg": [(1, LEFT), (1, LEFT), (2, TOP)], "b.jpg": [(2, TOP)]})
+    tree = json.loads(path.read_text())
+    for item in tree["annotations"][1:3]:
+        item |= {"segmentation": outline, "bbox": [0, 0, 4, 6]}
+    path.write_text(json.dumps(tree))
+    assert read().target.tolist() == [[1, 0], [0, 1]]
+    said = "".join(capsys.readouterr())
+    assert "2 of 4 annotations are boxes without an outline (segmentation); they mark no" in said
+    assert "they mark no pixel: 1, 2" in said
+    for item in tree["annotations"]:
+        item |= {"segmentation": outline, "bbox": [0, 0, 4, 6]}
+    path.write_text(json.dumps(tree))
+    with pytest.raises(DataError, match=r"none of the 4 annotations has an outline"):
+        read()
+
+
+@pytest.mark.parametrize("name", ["D:\\x\\train\\{}", "/kaggle/input/train/{}", "train\\{}"])
+def test_folders_in_a_file_name_tell_files_of_one_name_apart(workspace: Path, name: str) -> None:
+    path = lay("train", {"a.jpg": [(1, LEFT)], "b.jpg": [(2, TOP)]})
+    tree = json.loads(path.read_text())
+    slash = "/" if "/" in name else "\\"
+    for item, folder in zip(tree["images"], "pq", strict=True):
+        save(Path("input/train") / folder / "x.jpg", BLACK)
+        item["file_name"] = name.format(f"{folder}{slash}x.jpg")
+    for left in "ab":
+        Path(f"input/train/{left}.jpg").unlink()
+    path.write_text(json.dumps(tree))
+    found = read()
+    assert found.ids == tuple(item["file_name"] for item in tree["images"])
+    assert [p.parent.name for p in found.paths] == ["p", "q"]
+    assert found.target.tolist() == [[1, 0], [0, 1]]
+
+
+def test_the_id_of_an_image_is_found_by_the_last_part_of_its_name(workspace: Path) -> None:
+    path = lay("test", {"a.jpg": [], "b.jpg": [], "c.jpg": []})
+    tree = json.loads(path.read_text())
+    names = "x\\a.jpg", "y/a.jpg", "y/b.jpg"
+    for item, name, number in zip(tree["images"], names, ("i-0", 1, 2), strict=True):
+        item |= {"file_name": name, "id": number}
+    path.write_text(json.dumps(tree))
+    assert image_ids(path) == {"x\\a.jpg": "i-0", "y/a.jpg": 1, "y/b.jpg": 2, "b.jpg": 2}
 
 
 def test_the_numbers_of_images_are_found_by_their_names(workspace: Path) -> None:
