@@ -25,6 +25,7 @@ from comp.config.values import (
     Encoding,
     FileName,
     Files,
+    LabelPattern,
     Means,
     Names,
     NotNegative,
@@ -46,7 +47,7 @@ class DataConfig(Section):
 
     root: str  # the folder of the competition's data
     make: str | None = None  # an embedded sample that is written to `root` when that is empty
-    # How images and labels are kept: csv, folders, defects, profiles, coco, masks or rle
+    # How images and labels are kept: csv, folders, names, defects, profiles, coco, masks or rle
     layout: str = "csv"
     train_csv: str = "train.csv"  # the table of training ids and labels
     columns: Names = ()  # the names of its columns, for a table without a header
@@ -77,6 +78,9 @@ class DataConfig(Section):
     group_blank: Literal["own", "refuse"] = "own"
     fold: str | None = None  # the column of folds that were decided elsewhere
     train_images: str = "train"  # the folder of the training images
+    # Layout names: a regular expression whose group is the label in a name without suffix, such as
+    # '^([^.]+)\.' for cat.0.jpg; null: the word beside the running number
+    label_from_name: LabelPattern | None = None
     test_images: str = "test"  # the folder of the test images
     annotations: Names = ()  # layout coco: the JSON files of the training images; empty: find them
     masks: str = "train_masks"  # layout masks: the folder of the mask files

@@ -80,6 +80,22 @@ def _encoding(value: object) -> object:
     return codecs.lookup(value).name
 
 
+def _label_pattern(value: object) -> object:
+    """A regular expression whose one group is a label."""
+    if not isinstance(value, str):
+        return value
+    try:
+        groups = re.compile(value).groups
+    except re.error as problem:
+        raise ValueError(f"{value!r} is no regular expression: {problem}") from problem
+    if groups != 1:
+        raise ValueError(
+            f"{value!r} has {groups} groups; it needs one, around the label: '^([^.]+)\\.'"
+        )
+    return value
+
+
+LabelPattern = Annotated[str, BeforeValidator(_label_pattern), "regular expression of one group"]
 FileName = Annotated[str, BeforeValidator(file_name)]
 
 

@@ -98,9 +98,10 @@ def list_folder(root: Path) -> Folder:
 
 
 def is_test(name: str) -> bool:
-    """Whether a file or folder is called after a test or validation part."""
+    """Whether a file or folder is called after a test or validation part, such as test1."""
     words = name.lower().replace("_", "/").replace("-", "/").replace(".", "/").split("/")
-    return bool({"test", "testing", "eval", "valid", "val", "validation"} & {*words})
+    named = {word.rstrip("0123456789") for word in words}
+    return bool({"test", "testing", "eval", "valid", "val", "validation"} & named)
 
 
 def sample_table(place: Folder) -> str | None:

@@ -32,6 +32,7 @@ RECOGNISERS: tuple[Callable[[Folder], Guess | None], ...] = (
     mask_layouts.run_lengths,
     label_layouts.csv,
     label_layouts.folders,
+    label_layouts.names,
 )
 
 

@@ -172,3 +172,26 @@ def folders(place: Folder) -> Guess | None:
         out.doubt("train_images", f"or {first(others, 3)}")
     guess_test(out, place, sample_table(place))
     return out
+
+
+def names(place: Folder) -> Guess | None:
+    """Labels in the names of the images of one folder: `cat.0.png`, `dog_12.png`."""
+    by_folder: dict[str, list[str]] = {}
+    for name, _ in place.listing.images:
+        folder, _, file = name.rpartition("/")
+        by_folder.setdefault(folder or ".", []).append(file)
+    able = {
+        folder: pattern
+        for folder, files in by_folder.items()
+        if not is_test(folder) and (pattern := class_folders.likely_pattern(files)) is not None
+    }
+    if not able:
+        return None
+    best = min(able, key=lambda f: ("train" not in f.lower(), -len(by_folder[f]), f))
+    counts = Counter(class_folders.labels_in(by_folder[best], able[best]))
+    out = Guess(kind_of("class", len(counts)), {"layout": "names", "train_images": best})
+    out.data["label_from_name"] = able[best]
+    out.doubt("label_from_name", f"the labels are in the names of the files: {first([*counts], 3)}")
+    _note_classes(out, counts)
+    guess_test(out, place, sample_table(place))
+    return out

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from scaffold_toys import images, new_config
 from toys import toy_rows, write_csv
 
+from comp.core.errors import DataError
 from comp.data.layouts.layouts import read_index
 from comp.tasks.kinds import TASKS
 
@@ -84,3 +86,22 @@ def test_probabilities_in_the_sample_are_a_metric_of_probabilities(workspace: Pa
     images("input/toy/train", [f"{row[0]}.png" for row in rows])
     images("input/toy/test", ["t0.png"])
     assert new_config()[1].metric == "roc_auc"
+
+
+@pytest.mark.parametrize("form", ["{}.{}.png", "{}_{}.png", "{1}-{0}.png"])
+def test_labels_in_the_names(workspace: Path, form: str) -> None:
+    for name, count in (("cat", 6), ("dog", 5)):
+        images("input/toy/train", [form.format(name, n) for n in range(count)])
+    images("input/toy/test1", ["1.png", "2.png"])
+    made, config = new_config()
+    assert (config.task, config.data.layout) == ("binary", "names")
+    assert (config.data.train_images, config.data.test_images) == ("train", "test1")
+    assert "# 2 classes: cat 6, dog 5" in made.text
+    assert "the labels are in the names of the files: 'cat', 'dog'" in made.text
+    assert made.problems == ()
+
+
+def test_running_numbers_are_no_labels(workspace: Path) -> None:
+    images("input/toy/train", [f"train_{n}.png" for n in range(12)])
+    with pytest.raises(DataError, match="no layout is recognised"):
+        new_config()

@@ -1,7 +1,9 @@
-"""Layouts in which the folder of an image is its label; see `comp.data.layouts.layouts`."""
+"""Layouts in which the folder or the name of an image is its label; see
+`comp.data.layouts.layouts`."""
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +11,7 @@ from pathlib import Path
 from comp.config.schema import AUTO_GROUP, DataConfig
 from comp.core.errors import DataError, complain, first
 from comp.data.index import file_match
+from comp.data.index.image_files import stem_of
 from comp.data.index.index import Index
 from comp.data.labels import labels
 from comp.data.layouts.mask_files import index_of
@@ -20,6 +23,74 @@ DEFECTS = ("normal", "defect")
 DEFECT_TEST = "test/images"
 _DEFECT_IMAGES, _DEFECT_MASKS = "train/defect_images", "train/defect_masks"
 _NORMAL_IMAGES = "train/normal_images"
+
+
+# How names hold a label: before a running number, behind it, or between two numbers
+_PATTERNS = (
+    r"^(.*[^\W\d_])[\W_]*\d+\W*$",
+    r"^\d+[\W_]*([^\W\d].*)$",
+    r"^\d+[\W_]+(.*[^\W\d_])[\W_]*\d+\W*$",
+)
+_MOST_LABELS = 200
+_FEW, _MOST_HAVE, _MOST = 2, 5, 0.8  # images of each label; of most of them; how many are most
+
+
+def likely_pattern(names: Sequence[str]) -> str | None:
+    """The pattern by which every name holds a label: 2 to 200 labels of several images each; None
+    where names do not look like that.
+
+    names: of images, with their folders and suffixes.
+    """
+    for pattern in _PATTERNS:
+        counts = Counter(labels_in(names, pattern))
+        often = sum(count >= _MOST_HAVE for count in counts.values())
+        enough = counts and min(counts.values()) >= _FEW and often >= _MOST * len(counts)
+        if enough and "" not in counts and 2 <= len(counts) <= _MOST_LABELS:
+            return pattern
+    return None
+
+
+def labels_in(names: Sequence[str], pattern: str) -> list[str]:
+    """The label in each name; nothing where the pattern finds none."""
+    stems = (stem_of(name.rpartition("/")[2]) for name in names)
+    found = (re.search(pattern, stem) for stem in stems)
+    return [(match[1] or "") if match else "" for match in found]
+
+
+def names_lacks(data: DataConfig) -> list[str]:
+    """What is missing for labels in the names of images, as complaints."""
+    folder = Path(data.root) / data.train_images
+    if not folder.is_dir() or data.label_from_name is not None:
+        return file_match.no_folders(folder)
+    names = [name for name, _ in file_match.list_files(folder, Path(data.root)).images]
+    if likely_pattern(names) is not None:
+        return []
+    return [
+        f"the names in {folder} do not tell 2 to {_MOST_LABELS} labels, as cat.0.png, dog_12.png "
+        f"do: {first(names, 3) or 'no images'}. Say where the label is with data.label_from_name"
+    ]
+
+
+def names_train(data: DataConfig, task: Task) -> Index:
+    """The images of `train_images` with the labels in their names; ids are their paths below it."""
+    folder = Path(data.root) / data.train_images
+    listing = file_match.list_files(folder, Path(data.root))
+    file_match.say_not_read(listing)
+    ids = [name for name, _ in listing.images]
+    pattern = data.label_from_name or likely_pattern(ids) or _PATTERNS[0]
+    texts = labels_in(ids, pattern)
+    without = [name for name, text in zip(ids, texts, strict=True) if not text]
+    complaints = [*_without_table(data, task), *file_match.bad_ids(ids, [str(folder)] * len(ids))]
+    if without:
+        complaints.append(
+            f"{len(without)} names have no label by {pattern!r} (data.label_from_name): "
+            f"{first(without)}"
+        )
+    read = labels.number(texts, [0] * len(texts), task, data.classes)
+    wrong = [line.removeprefix("line 0: ") for line in read.complaints] if not without else []
+    complain(DataError, f"{folder}: not images with labels in names:", [*complaints, *wrong])
+    paths = [path for _, path in listing.images]
+    return file_match.build_index(ids, paths, read.classes, read.target)
 
 
 def folders_lacks(data: DataConfig) -> list[str]:
@@ -62,7 +133,9 @@ def folders_train(data: DataConfig, task: Task) -> Index:
 def _without_table(data: DataConfig, task: Task) -> list[str]:
     out = []
     if task.target_kind == "columns":
-        out.append(f"folders give one class per image; task: {task.name} needs the layout 'csv'")
+        out.append(
+            f"folders and names give one class per image; task: {task.name} needs the layout 'csv'"
+        )
     if data.group not in (None, AUTO_GROUP):
         out.append(f"data.group: {data.group!r} is a column, and this layout reads no table")
     return out

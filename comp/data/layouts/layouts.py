@@ -3,6 +3,7 @@
 `csv`      a table with an id and label columns, and folders of images
 `folders`  `train_images/<class>/...`, one folder per class. An id is the path below `train_images`
            with its suffix ("cat/0001.jpg"), so it never depends on the other files.
+`names`    `train_images/cat.0.png`: the label is in the name. An id is as in `folders`
 `defects`  `train/defect_images`, `train/defect_masks`, `train/normal_images`, `test/images`. An
            id is the file name with its suffix; a name that is in both folders of images gets its
            folder in front. The classes are normal and defect.
@@ -263,6 +264,9 @@ LAYOUTS = {
         class_folders.folders_train,
         _test_images,
         needs_sample=False,
+    ),
+    "names": Layout(
+        class_folders.names_lacks, class_folders.names_train, _test_images, needs_sample=False
     ),
     "defects": Layout(
         class_folders.defects_lacks,

@@ -68,7 +68,7 @@ def test_a_missing_root_names_the_nearest_folder(tmp_path, monkeypatch):
 def test_an_unknown_layout_names_the_choices():
     with pytest.raises(
         ConfigError,
-        match=r"csv, folders, .*masks, rle, profiles\. Did you mean 'folders'",
+        match=r"csv, folders, names, .*masks, rle, profiles\. Did you mean 'folders'",
     ):
         read_index(DataConfig(root=".", layout="folder"), TASKS["binary"])
 
