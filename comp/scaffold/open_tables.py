@@ -10,7 +10,20 @@ from comp.core.errors import DataError
 from comp.data.index.data_tables import read_any
 from comp.data.index.tables import Table
 
-_TABLES = (".csv", ".tsv", ".txt", ".tab", ".parquet", ".pq", ".xlsx", ".xls", ".gz", ".zip")
+_TABLES = (
+    ".csv",
+    ".tsv",
+    ".txt",
+    ".tab",
+    ".parquet",
+    ".pq",
+    ".xlsx",
+    ".xls",
+    ".gz",
+    ".zip",
+    ".bz2",
+    ".xz",
+)
 # Files that are no tables here, but where a user may look for one
 _OTHERS = {
     ".json": "JSON, and not COCO's with images, annotations and categories",

@@ -18,9 +18,10 @@ _TEXTS = (
     ".csv .tsv .tab .txt .json .jsonl .xml .yaml .yml .md .html .htm .log .py .ipynb .parquet .pq "
     ".xlsx .xls"
 )
-_PACKED = (".gz", ".zip")  # a table may lie in one, as train.csv.gz
+_PACKED = (".gz", ".zip", ".bz2", ".xz")  # a table may lie in one, as train.csv.gz
 _NO_IMAGES = (  # not looked into, as a file of any other name is
-    ".pdf .zip .gz .tar .7z .rar .db .ini .pkl .pt .pth .h5 .hdf5 .mp4 .avi .mov .doc .docx"
+    ".pdf .zip .gz .bz2 .xz .tar .7z .rar .db .ini .pkl .pt .pth .h5 .hdf5 .mp4 .avi "
+    ".mov .doc .docx"
 )
 _LEFT_BY_SYSTEMS = frozenset(("thumbs.db", "desktop.ini", "ehthumbs.db"))
 _BEGINNINGS = (

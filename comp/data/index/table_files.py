@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import importlib.util
 import io
+import lzma
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -16,23 +18,39 @@ import pandas as pd
 from comp.core.errors import DataError, complain, first
 from comp.data.index.file_match import wanted
 
-_GZIP, _ZIP, _EMPTY_ZIP = b"\x1f\x8b", b"PK\x03\x04", b"PK\x05\x06"
+_STREAMS: dict[bytes, Callable[[bytes], bytes]] = {
+    b"\x1f\x8b": gzip.decompress,
+    **{b"BZh%d1AY&SY" % level: bz2.decompress for level in range(1, 10)},
+    b"\xfd7zXZ\x00": lzma.decompress,
+}
+_BROKEN = (zlib.error, lzma.LZMAError, zipfile.BadZipFile)
+_NO_TABLES = {
+    b"<!doctype html": "a web page, as a site gives to who is not logged in; download it again",
+    b"<html": "a web page, as a site gives to who is not logged in; download it again",
+    b"version https://git-lfs": "a pointer of Git LFS, not the file itself; run `git lfs pull`",
+}
+_ZIP, _EMPTY_ZIP = b"PK\x03\x04", b"PK\x05\x06"
 _PARQUET, _OLD_EXCEL = b"PAR1", b"\xd0\xcf\x11\xe0"
 _WORKBOOK = "xl/workbook.xml"  # the member of a zip archive that makes it a workbook
 
 
 def unpack(path: Path, content: bytes) -> bytes:
-    """The bytes of the table itself, out of gzip or of a zip archive that holds one file.
+    """The bytes of the table itself, out of gzip, bzip2, xz, or a zip archive that holds one file.
 
-    Raises DataError for a damaged or protected archive and for one with several files.
+    Raises DataError for a damaged or protected archive, for one with several files, and for what
+    is a web page or a pointer in place of a table.
     """
     try:
-        while content.startswith(_GZIP):
-            content = gzip.decompress(content)
+        while (stream := next((s for s in _STREAMS if content.startswith(s)), None)) is not None:
+            content = _STREAMS[stream](content)
         if content.startswith((_ZIP, _EMPTY_ZIP)) and not _is_workbook(content):
             return unpack(path, _only_member(path, content))
-    except (EOFError, OSError, zlib.error, zipfile.BadZipFile, RuntimeError) as problem:
+    except (EOFError, OSError, ValueError, RuntimeError, *_BROKEN) as problem:
         raise DataError(f"{path}: cannot be unpacked ({problem}); download it again") from problem
+    begin = content[:200].lstrip().lower()
+    reason = next((text for start, text in _NO_TABLES.items() if begin.startswith(start)), None)
+    if reason is not None:
+        raise DataError(f"{path}: {reason}")
     return content
 
 

@@ -1,7 +1,9 @@
 """What a file holds decides how it is read, not what it is called."""
 
+import bz2
 import gzip
 import io
+import lzma
 import zipfile
 
 import pandas as pd
@@ -45,6 +47,8 @@ def refusal(path):
 
 FORMS = {
     "gzip": gzip.compress(TEXT, mtime=0),
+    "bzip2": bz2.compress(TEXT),
+    "xz": lzma.compress(TEXT),
     "zip": zipped(train_csv=TEXT),
     "zip with what macOS adds": zipped(train_csv=TEXT, **{"MACOSX__.train_csv": b"x"}),
     "Parquet": parquet(pd.DataFrame(VALUES)),
@@ -97,6 +101,10 @@ def test_an_unnamed_index_of_pandas_is_no_column(tmp_path):
     ("content", "message"),
     [
         (FORMS["gzip"][:-9], "cannot be unpacked"),
+        (FORMS["bzip2"][:-9], "cannot be unpacked"),
+        (FORMS["xz"][:-9], "cannot be unpacked"),
+        (b"\n<!DOCTYPE HTML><html>log in", "a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "a pointer of Git LFS"),
         (FORMS["zip"][:-30], "cannot be unpacked"),
         (zipped(a_csv=TEXT, b_csv=TEXT), "an archive of 2 files ('a.csv', 'b.csv')"),
         (zipped(), "an archive of 0 files (none)"),
@@ -109,9 +117,9 @@ def test_an_unnamed_index_of_pandas_is_no_column(tmp_path):
 )
 def test_what_cannot_be_read_is_named(tmp_path, content, message):
     (tmp_path / "train.csv").write_bytes(content)
-    message = refusal(tmp_path / "train.csv")
-    assert message in message
-    assert str(tmp_path / "train.csv") in message
+    text = refusal(tmp_path / "train.csv")
+    assert message in text
+    assert str(tmp_path / "train.csv") in text
 
 
 @pytest.mark.parametrize(("form", "library"), [("Parquet", "pyarrow"), ("a workbook", "openpyxl")])
