@@ -9,6 +9,8 @@ import re
 from collections.abc import Sequence
 
 _CODE = re.compile(r"0\d")
+_THOUSANDS = re.compile(r"[-+]?\d{1,3}(,\d{3})+(\.\d+)?")
+_UNITS = "$€£¥₩% "  # that may stand around a price or a percentage
 
 
 def bin_names(edges: Sequence[float]) -> tuple[str, ...]:
@@ -83,9 +85,15 @@ def measured(name: str, cells: Sequence[str]) -> str | None:
     )
 
 
+def _plain(cell: str) -> str:
+    """A cell without its unit, and without the commas between thousands."""
+    text = cell.strip(_UNITS + "\t")
+    return text.replace(",", "") if _THOUSANDS.fullmatch(text) else text
+
+
 def _number(cell: str) -> float | None:
     try:
-        number = float(cell)
+        number = float(_plain(cell))
     except ValueError:
         return None
     return number if math.isfinite(number) else None

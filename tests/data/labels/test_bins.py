@@ -66,6 +66,15 @@ def test_many_numbers_with_hardly_more_rows_look_measured_and_get_edges() -> Non
     assert "data.numbers: classes" in message
 
 
+def test_prices_and_percentages_are_numbers() -> None:
+    message = numbers("y", *[f"${n},500" for n in range(1, 25)])
+    assert message is not None
+    assert "data.bins: {y: [9500, 17500]}" in message
+    assert numbers("y", *[f"{n}.5 %" for n in range(24)]) is not None
+    assert numbers("y", *[f"{n},{n}" for n in range(24)]) is None
+    assert to_bins(["$1,200.50", "900"], [2, 3], [1000], "y") == ([">=1000", "<1000"], [])
+
+
 def test_many_fractions_and_numbers_below_zero_look_measured_however_many_rows_there_are() -> None:
     assert numbers("y", *[n / 4 for n in range(11)] * 9) is not None
     assert numbers("y", *list(range(-5, 6)) * 9) is not None
