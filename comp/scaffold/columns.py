@@ -21,19 +21,27 @@ _SEPARATORS = ("|", ";", ",", " ")
 _FEW = 0.5  # a label column has at most this share of different values among its rows
 
 
-def id_column(table: Table, matches: Callable[[Sequence[str]], float]) -> tuple[str, float]:
+def id_column(
+    table: Table, matches: Callable[[Sequence[str]], float], likely: Sequence[str] = ()
+) -> tuple[str, float]:
     """The column of image ids, and the share of its cells that name an image.
 
-    matches: cells -> the share of them that name an image, in [0, 1].
+    matches: cells -> the share of them that name an image, in [0, 1]. likely: columns that are
+    taken of equal ones; row numbers, for images that are called by numbers, are not.
     """
     best, share = table.columns[0], -1.0
-    for name in table.columns:
+    for name in sorted(table.columns, key=lambda n: (n not in likely, _counted(table.values[n]))):
         cells = table.values[name]
         unique = len(set(cells)) / max(1, len(cells))
         found = matches(_some(cells)) * (0.5 + unique / 2)
         if found > share + 1e-9:
             best, share = name, found
     return best, share
+
+
+def _counted(cells: Sequence[str]) -> bool:
+    """Whether cells are the numbers of their rows."""
+    return any([*cells] == [str(n + start) for n in range(len(cells))] for start in (0, 1))
 
 
 def _some(cells: Sequence[str], most: int = 200) -> list[str]:

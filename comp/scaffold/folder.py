@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from comp.data.index import file_match
+from comp.data.index.data_tables import is_usage
 from comp.data.index.tables import Table
-from comp.data.labels.sample_pairs import sample_pairs
+from comp.data.labels.sample_pairs import class_column, sample_pairs
 from comp.scaffold.columns import id_column
 from comp.scaffold.open_tables import may_be_table, open_table, other_files
 from comp.tasks.kinds import Task
@@ -20,7 +21,18 @@ from comp.tasks.starters import metric_of_probs
 _SOME = 200  # ids that are looked up
 _DEPTH = 3  # levels of folders in which tables are sought
 _DEEP = f"more than {_DEPTH} folders deep; tables are sought above"
-_SURE = (".csv", ".tsv", ".parquet", ".xlsx", ".csv.gz", ".tsv.gz", ".csv.zip", ".tsv.zip")
+_SURE = (
+    ".csv",
+    ".tsv",
+    ".parquet",
+    ".xlsx",
+    ".csv.gz",
+    ".tsv.gz",
+    ".csv.zip",
+    ".tsv.zip",
+    ".csv.bz2",
+    ".csv.xz",
+)
 
 
 @dataclass
@@ -188,6 +200,8 @@ def _image_names(cells: Sequence[str]) -> list[Sequence[str]]:
 
 
 def _holds_probabilities(sample: Table, key: str) -> bool:
-    """Whether the cells of a sample submission are fractions."""
-    cells = {c for name in sample.columns if name != key for c in sample.values[name][:50]}
+    """Whether the answers of a sample submission are fractions."""
+    others = (key, class_column(sample, key))
+    answers = [n for n in sample.columns if n not in others and not is_usage(sample, n)]
+    cells = {c for name in answers for c in sample.values[name][:50]}
     return bool(cells) and all(re.fullmatch(r"[01]?\.\d+", cell) for cell in cells)

@@ -25,6 +25,7 @@ from comp.scaffold.label_columns import LabelColumns
 from comp.scaffold.long_labels import joined_ids
 from comp.tasks.starters import kind_of
 
+_SOME = 200  # ids that are looked up
 _TRUTHS = {"ground_truth", "groundtruth", "gt"}  # folders of masks, whatever else they are called
 
 
@@ -58,10 +59,10 @@ def csv(place: Folder) -> Guess | None:
         if len(table) < 2 or len(table.columns) < 2:
             continue
         shares = {folder: share_of(place, folder) for folder in image_folders(place)}
-        best = max(
-            shares, key=lambda f: (columns.id_column(table, shares[f])[1], "train" in f, -len(f))
-        )
-        key, share = columns.id_column(table, shares[best])
+        likely = place.tables[sample].columns[:1] if sample else ()
+        found = {f: columns.id_column(table, own, likely) for f, own in shares.items()}
+        best = max(found, key=lambda f: (found[f][1], "train" in f, -len(f)))
+        key, share = found[best]
         if share > 0.3:
             return _from_table(place, name, sample, key, best, share)
     return next((g for n in ranked if (g := _joined_table(place, n, sample)) is not None), None)
@@ -90,7 +91,7 @@ def _from_table(
         table, key = with_names(table, named), "id"
     found = columns.label_columns(table, key, place.tables[sample] if sample else None)
     out = _of_columns(place, name, sample, key, folder, found, named, table)
-    if share < 0.999:
+    if share_of(place, folder)([*dict.fromkeys(table.values[key])][:_SOME]) < 1:
         out.doubt("id", "not every cell names exactly one image")
     return out
 

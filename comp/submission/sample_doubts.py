@@ -24,7 +24,7 @@ def sample_doubts(file_format: Format) -> list[str]:
     doubts = [
         f"{sample.path}: the column {name!r} is copied as it is: it is neither a label nor a class"
         for name in sample.fixed
-        if name in sample.texts and name.lower() != "usage"
+        if content.long is None and name in sample.texts and name.lower() != "usage"
     ]
     texts = {
         cell for name in sample.answers for cell in sample.texts[name] if not _placeholder(cell)

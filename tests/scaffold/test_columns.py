@@ -23,6 +23,13 @@ def test_the_id_column_is_the_one_whose_cells_are_images() -> None:
     assert id_column(some, matches) == ("file", 1.0)
 
 
+def test_of_columns_that_all_name_images_row_numbers_are_not_the_ids() -> None:
+    numbers = table(index=["0", "1", "2"], id=["0002", "0000", "0001"], again=["2", "0", "1"])
+    assert id_column(numbers, lambda _: 1.0) == ("id", 1.0)
+    assert id_column(numbers, lambda _: 1.0, ("again",)) == ("again", 1.0)
+    assert id_column(table(index=["1", "2"], label=["7", "7"]), lambda _: 1.0)[0] == "index"
+
+
 @pytest.mark.parametrize(
     ("cells", "separator"),
     [

@@ -105,3 +105,18 @@ def test_running_numbers_are_no_labels(workspace: Path) -> None:
     images("input/toy/train", [f"train_{n}.png" for n in range(12)])
     with pytest.raises(DataError, match="no layout is recognised"):
         new_config()
+
+
+def test_a_row_for_each_image_and_class_is_no_doubt_about_ids_or_probabilities(
+    workspace: Path,
+) -> None:
+    rows = [[name, kind, "01"[(name == "a") == (kind == "x")]] for name in "ab" for kind in "xy"]
+    write_csv(Path("input/toy/train.csv"), [["id", "kind", "y"], *rows])
+    sample = [["id", "kind", "y"], ["c", "x", "0.5"], ["c", "y", "0.5"]]
+    write_csv(Path("input/toy/sample_submission.csv"), sample)
+    images("input/toy/train", ["a.png", "b.png"])
+    images("input/toy/test", ["c.png"])
+    made, config = new_config()
+    assert (config.data.rows, config.data.class_column) == ("class", "kind")
+    assert "exactly one image" not in made.text
+    assert config.metric == "roc_auc"

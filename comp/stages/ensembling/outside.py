@@ -36,9 +36,10 @@ def added_model(ground: Ground, path: Path, kind: str = "auto") -> Model:
 
     The table holds every test id; with every training id too (out-of-fold rows) the model is
     judged. Where an id is in both sets, a column `part` says `valid` or `test`. An id may have or
-    lack the suffix of its file, be a path, or a number with `.0`. kind: `probs` (one column per class), `logits` (the same, before
-    sigmoid or softmax), `labels` (decisions: one column of class names, or a 0/1 column per class),
-    or `auto`: labels where the cells are class names, otherwise probabilities.
+    lack the suffix of its file, be a path, or a number with `.0`. kind: `probs` (one column per
+    class), `logits` (the same, before sigmoid or softmax), `labels` (decisions: one column of class
+    names, or a 0/1 column per class), or `auto`: labels where the cells are class names, otherwise
+    probabilities.
     Raises DataError for what cannot be read, PredictionsError for ids that are missing or unknown,
     ConfigError for an unknown kind and for labels where the metric wants probabilities.
     """

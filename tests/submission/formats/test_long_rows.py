@@ -14,6 +14,7 @@ from comp.data.index.index import Index
 from comp.submission import Answers, Competition, check_submission
 from comp.submission.formats.csv import CsvFormat
 from comp.submission.gate import diff_submissions
+from comp.submission.sample_doubts import sample_doubts
 from comp.tasks.kinds import Task
 from comp.tasks.metrics import Metric
 
@@ -45,6 +46,7 @@ def test_each_row_gets_the_probability_of_its_image_and_class(tmp_path: Path, te
     made, out = form(tmp_path, text), tmp_path / "out.csv"
     columns, count = made.write(out, [answer((PROBS > 0.25).astype(np.int64))])
     assert count == 4
+    assert sample_doubts(made) == []
     lines = out.read_text().splitlines()
     assert lines[0] == text.splitlines()[0]
     assert [line.rpartition(",")[0] for line in lines] == [
