@@ -113,7 +113,7 @@ def is_test(name: str) -> bool:
     """Whether a file or folder is called after a test or validation part, such as test1."""
     words = name.lower().replace("_", "/").replace("-", "/").replace(".", "/").split("/")
     named = {word.rstrip("0123456789") for word in words}
-    return bool({"test", "testing", "eval", "valid", "val", "validation"} & named)
+    return bool({"test", "testing", "eval", "valid", "val", "validation", "imagests"} & named)
 
 
 def sample_table(place: Folder) -> str | None:

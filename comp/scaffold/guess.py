@@ -29,6 +29,7 @@ RECOGNISERS: tuple[Callable[[Folder], Guess | None], ...] = (
     label_layouts.profiles,
     mask_layouts.coco,
     mask_layouts.mask_files,
+    mask_layouts.affixed_masks,
     mask_layouts.run_lengths,
     label_layouts.csv,
     label_layouts.folders,

@@ -10,6 +10,7 @@ from typing import Any
 
 from comp.core.errors import first
 from comp.data.index import file_match
+from comp.data.index.affixes import find_affixes, split_masks
 from comp.data.index.image_files import stem_of
 from comp.scaffold.folder import (
     Folder,
@@ -24,6 +25,8 @@ from comp.tasks.starters import kind_of
 
 _SOME = 200  # cells or names that are looked at
 _JSON = 300 << 20  # bytes of a COCO file, at most
+_FEWEST = 2  # images and masks from which an affix is guessed
+_MASKS = re.compile("mask|label|annotation|truth|^gt|^seg", re.IGNORECASE)  # folders of masks
 _LIKE = 0.8  # share of names or cells above which it is no coincidence
 
 
@@ -86,6 +89,26 @@ def mask_files(place: Folder) -> Guess | None:
         if all("/" in name for name, _ in masks):
             other = kind_of("pixels", overlap=True).name
             out.doubt("task", f"{other} where the classes may overlap")
+        guess_test(out, place, sample_table(place))
+        return out
+    return None
+
+
+def affixed_masks(place: Folder) -> Guess | None:
+    """Masks beside their images, or in a folder of their own, whose names differ by an affix."""
+    stems: dict[str, list[str]] = {}
+    for name, _ in place.listing.images:
+        folder, _, file = name.rpartition("/")
+        if not is_test(folder):
+            stems.setdefault(folder or ".", []).append(stem_of(file))
+    found = ((folder, folder, split_masks(own)) for folder, own in stems.items())
+    pairs = ((i, m) for m in stems if _MASKS.search(m.rpartition("/")[2]) for i in stems if i != m)
+    apart = ((i, m, find_affixes(stems[i], stems[m])) for i, m in pairs)
+    for images, masks, affixes in (*found, *apart):
+        if affixes is None or len(stems[images]) < _FEWEST:
+            continue
+        out = Guess(kind_of("pixels"), {"layout": "masks", "train_images": images, "masks": masks})
+        out.doubt("masks", f"images and masks are joined by their names: {affixes}")
         guess_test(out, place, sample_table(place))
         return out
     return None

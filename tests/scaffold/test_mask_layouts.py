@@ -38,7 +38,14 @@ def test_a_tree_of_roboflow_is_recognised(workspace: Path) -> None:
         images(f"input/toy/{part}", [f"{part}.png"])
         tree = {
             "images": [{"id": 0, "file_name": f"{part}.png", "height": 8, "width": 8}],
-            "annotations": [{"id": number, "image_id": 0, "category_id": 1, "segmentation": []}],
+            "annotations": [
+                {
+                    "id": number,
+                    "image_id": 0,
+                    "category_id": 1,
+                    "segmentation": [[0, 0, 4, 0, 4, 4]],
+                }
+            ],
             "categories": [{"id": 0, "name": "damage"}, {"id": 1, "name": "dent"}],
         }
         Path(f"input/toy/{part}/_annotations.coco.json").write_text(json.dumps(tree))
@@ -78,3 +85,30 @@ def test_run_lengths_are_recognised(workspace: Path, joined: bool) -> None:
     assert (config.data.id, config.data.target) == ("ImageId", ("EncodedPixels",))
     assert config.data.test_images == "test"
     assert made.problems == ()
+
+
+@pytest.mark.parametrize(
+    ("image", "mask", "test"),
+    [
+        ("train/x{}.png", "train/x{}_mask.png", "test"),
+        ("train/x{}.png", "train/mask_x{}.png", "test"),
+        ("imagesTr/x{}_0000.png", "labelsTr/x{}.png", "imagesTs"),
+        ("pictures/x{}.png", "masks/x{}_seg.png", "test"),
+    ],
+)
+def test_masks_whose_names_have_an_affix(workspace: Path, image: str, mask: str, test: str) -> None:
+    for form in (image, mask):
+        folder, _, name = form.partition("/")
+        images(f"input/toy/{folder}", [name.format(n) for n in range(4)])
+    images(f"input/toy/{test}", ["t.png"])
+    made, config = new_config()
+    data = config.data
+    folders = image.partition("/")[0], mask.partition("/")[0], test
+    assert (data.layout, data.train_images, data.masks, data.test_images) == ("masks", *folders)
+    assert "images and masks are joined by their names: " in made.text
+
+
+def test_an_image_without_a_mask_of_the_affix_is_no_guess(workspace: Path) -> None:
+    images("input/toy/train", ["x1.png", "x1_mask.png", "x2.png", "x3.png"])
+    with pytest.raises(DataError, match="no layout is recognised"):
+        new_config()
