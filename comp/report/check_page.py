@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +27,20 @@ _KINDS = {
     "shots": "consecutive file numbers",
 }
 
+Read = Callable[[Path], np.ndarray[Any, Any]]
 Paths = dict[tuple[str, str], Path]  # part (train or test) and id -> the file of an image
 
 
 def write_check_page(
-    path: Path, name: str, record: dict[str, Any], train: Index, test: Index
+    path: Path,
+    name: str,
+    record: dict[str, Any],
+    train: Index,
+    test: Index,
+    read: Read = read_image,
 ) -> None:
-    """Write the page of what a check found; record: see `comp.stages.check.record`."""
+    """Write the page of what a check found; record: see `comp.stages.check.record`; read: an image
+    of a path."""
     paths: Paths = {("train", i): p for i, p in zip(train.ids, train.paths, strict=True)}
     paths |= {("test", i): p for i, p in zip(test.ids, test.paths, strict=True)}
     labels = dict(zip(train.ids, train.label_texts(), strict=True))
@@ -45,13 +52,13 @@ def write_check_page(
         "check",
         name=name,
         record=record,
-        groups=[_group(group, paths, labels) for group in _sampled(by_confidence)],
+        groups=[_group(group, paths, labels, read) for group in _sampled(by_confidence)],
         counts={level: sum(f["level"] == level for f in findings) for level in _LEVELS},
         most=max(record["classes"].values(), default=1) or 1,
         kinds=_KINDS,
-        examples=[_examples(finding["ids"], paths) for finding in findings],
+        examples=[_examples(finding["ids"], paths, read) for finding in findings],
         max_ids=_IDS,
-        masked=_masked(train) if masks else [],
+        masked=_masked(train, read) if masks else [],
         legend={name: colour_of(n) for n, name in enumerate(train.classes, 1)} if masks else {},
     )
 
@@ -63,46 +70,48 @@ def _sampled(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [groups[round(k * (len(groups) - 1) / (_GROUPS - 1))] for k in range(_GROUPS)]
 
 
-def _group(group: dict[str, Any], paths: Paths, labels: dict[str, str]) -> dict[str, Any]:
+def _group(
+    group: dict[str, Any], paths: Paths, labels: dict[str, str], read: Read
+) -> dict[str, Any]:
     members = [("train", name) for name in group["ids"]] + [("test", n) for n in group["test_ids"]]
     pictures = [
         {
             "caption": name,
             "part": part,
             "label": labels.get(name, "") if part == "train" else "test",
-            "src": _thumbnail(paths[part, name]),
+            "src": _thumbnail(paths[part, name], read),
         }
         for part, name in members[:_MEMBERS]
     ]
     return {**group, "pictures": pictures, "more": len(members) - len(pictures)}
 
 
-def _examples(ids: Iterable[str], paths: Paths) -> list[dict[str, str]]:
+def _examples(ids: Iterable[str], paths: Paths, read: Read) -> list[dict[str, str]]:
     """Pictures of the first few images that a finding is about."""
     out = []
     for name in list(ids)[:_EXAMPLES]:
         path = paths.get(("train", name)) or paths.get(("test", name))
-        source = _thumbnail(path) if path else ""
+        source = _thumbnail(path, read) if path else ""
         if source:
             out.append({"caption": name, "src": source})
     return out
 
 
-def _thumbnail(path: Path) -> str:
+def _thumbnail(path: Path, read: Read) -> str:
     """A small picture of an image file; "" where it cannot be read."""
     try:
-        return embedded(shrunk(read_image(path), _SIDE))
+        return embedded(shrunk(read(path), _SIDE))
     except CheckError:
         return ""
 
 
-def _masked(train: Index) -> list[dict[str, str]]:
+def _masked(train: Index, read: Read) -> list[dict[str, str]]:
     """Images with their masks painted over them."""
     assert train.masks is not None, "there are statistics of masks"
     out = []
     for row in _rows_of_each_class(train):
         try:
-            pixels, mask = read_image(train.paths[row]), train.masks.read(row)
+            pixels, mask = read(train.paths[row]), train.masks.read(row)
         except CompError:  # a finding of its own
             continue
         out.append({"caption": train.ids[row], "src": embedded(masked(pixels, mask, _LARGE))})

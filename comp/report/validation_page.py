@@ -39,11 +39,17 @@ def ranked(counts: Array, classes: int, each: int) -> dict[str, list[tuple[int, 
 
 
 def write_validation_page(
-    path: Path, index: Index, counts: Array, metric: Metric, masks: Masks
+    path: Path,
+    index: Index,
+    counts: Array,
+    metric: Metric,
+    masks: Masks,
+    read: Callable[[Path], Array] = read_image,
 ) -> None:
     """Write the page of the worst, median and best out-of-fold images.
 
-    counts: (N, C, 4) of the images of the index, see `comp.tasks.counts`.
+    counts: (N, C, 4) of the images of the index, see `comp.tasks.counts`. read: an image of
+    a path.
     """
     classes = len(index.classes)
     labels = index.label_texts()
@@ -53,7 +59,7 @@ def write_validation_page(
                 "id": index.ids[row],
                 "labels": labels[row].replace("|", ", ") or "none",
                 "score": score,
-                "pictures": _pictures(read_image(index.paths[row]), *masks(row)),
+                "pictures": _pictures(read(index.paths[row]), *masks(row)),
             }
             for row, score in rows
         ]

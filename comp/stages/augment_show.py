@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from comp.core.rng import derive
+from comp.data.cache.image_range import span_of, with_range
 from comp.data.images.decode import read_image
 from comp.data.images.resize import fit, fit_mask
 from comp.data.loader.recipes import make_recipe
@@ -26,9 +27,10 @@ def show_augmentation(experiment: Experiment, out: Path, *, images: int, draws: 
     labels = index.label_texts()
     order = np.argsort(np.array(labels), kind="stable")
     rows = order[np.linspace(0, len(order) - 1, min(images, len(order))).astype(int)]
+    span = span_of(with_range(config.image, index, experiment.workspace.cache))
     pictures, titles = [], []
     for row in rows:
-        image = fit(read_image(index.paths[row]), config.image.size, config.image.resize)
+        image = fit(read_image(index.paths[row], span), config.image.size, config.image.resize)
         mask = None
         if index.masks is not None:
             mask = fit_mask(index.masks.read(row), config.image.size, config.image.resize)

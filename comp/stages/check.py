@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from comp.core.errors import DataError
 from comp.data.cache.image_range import span_of, with_range
 from comp.data.folds.groups import FORMAT, Copies, ids_fingerprint, merge, read_groups, write_groups
 from comp.data.folds.skipped import Skipped, read_skipped, without, write_skipped
+from comp.data.images.decode import read_image
 from comp.data.index.index import Index
 from comp.data.layouts.embedded_sample import ensure_sample
 from comp.data.layouts.layouts import read_index, read_test
@@ -82,7 +84,8 @@ def check(
         **summary(*parts),
     }
     checked = Checked(by_level(findings), copies, about, paths)
-    write_check_page(paths.check_html, experiment.name, record(checked), train, test)
+    read = partial(read_image, span=span_of(image))
+    write_check_page(paths.check_html, experiment.name, record(checked), train, test, read)
     files.write_json(paths.check_json, record(checked))
     return checked
 

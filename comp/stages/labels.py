@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from comp.config.schema import ImageConfig
 from comp.core import files
+from comp.data.cache.image_range import span_of, with_range
 from comp.data.images.decode import read_image
 from comp.data.images.resize import fit
 from comp.data.index.index import Index
@@ -57,7 +59,8 @@ def find_issues(
     if sheet and issues:
         picture = table.with_suffix(".png")
         part = index.part(index.rows(covered_ids(models, index)))
-        _draw(issues, sheet, evidence, part, experiment.config.image.resize, picture)
+        image = with_range(experiment.config.image, index, experiment.workspace.cache)
+        _draw(issues, sheet, evidence, part, image, picture)
         written.append(picture)
     return LabelIssues(tuple(issues), len(evidence.fold), tuple(written))
 
@@ -91,16 +94,18 @@ def _draw(
     sheet: int,
     evidence: Evidence,
     index: Index,
-    resize: str,
+    image: ImageConfig,
     path: Path,
 ) -> None:
     pictures: list[np.ndarray[Any, Any]] = []
     titles: list[str] = []
     shown = evidence.to_show(issues, sheet)
     for issue in shown:
-        image = read_image(index.paths[issue.row])
+        pixels = read_image(index.paths[issue.row], span_of(image))
         for title, mask in evidence.pictures(issue):
-            pictures.append(fit(image, _SIZE, resize) if mask is None else overlay(image, mask))
+            pictures.append(
+                fit(pixels, _SIZE, image.resize) if mask is None else overlay(pixels, mask)
+            )
             titles.append(title)
     columns = _COLUMNS if len(pictures) == len(shown) else _PAIRED_COLUMNS
     contact_sheet(pictures, titles, path, columns=columns)

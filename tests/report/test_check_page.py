@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import re
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
+from comp.data.images.decode import read_image
 from comp.data.index.index import Index
 from comp.data.index.masks import Masks
 from comp.report.check_page import write_check_page
@@ -88,3 +92,16 @@ def test_masks_are_shown_with_the_colour_of_each_class(tmp_path: Path) -> None:
     for number, name in enumerate(train.classes, 1):
         assert f"rgb{colour_of(number)}" in text
         assert f"</span>{name}" in text
+
+
+def test_pictures_of_twelve_bits_are_as_bright_as_the_network_sees_them(tmp_path: Path) -> None:
+    train = index_of(tmp_path / "train", ["a"], np.array([0]))
+    test = index_of(tmp_path / "test", ["t"])
+    cv2.imencode(".png", np.full((20, 30), 2048, np.uint16))[1].tofile(train.paths[0])
+    found = [{"level": "note", "text": "look", "ids": ["a"], "kind": "x"}]
+    path = tmp_path / "page.html"
+    read = partial(read_image, span=(0.0, 4095.0))
+    write_check_page(path, "x", record(findings=found), train, test, read)
+    coded = re.findall(r"data:image/jpeg;base64,([^\"]+)", path.read_text(encoding="utf-8"))
+    shown = cv2.imdecode(np.frombuffer(base64.b64decode(coded[0]), np.uint8), cv2.IMREAD_COLOR)
+    assert abs(float(shown.mean()) - 128) < 3

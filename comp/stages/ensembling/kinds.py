@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from comp.core.errors import ConfigError, PredictionsError
 from comp.core.progress import say
+from comp.data.cache.image_range import span_of, with_range
 from comp.data.folds.make import judged_part
+from comp.data.images.decode import read_image
 from comp.data.index.index import Index
 from comp.data.layouts.test_answers import read_answers, read_true_masks
 from comp.ensemble.answers import MaskAnswers, TableAnswers, answer_table
@@ -207,13 +210,16 @@ def _image_by_image(answers: MaskAnswers) -> Iterable[Answers]:
 def _mask_page(ground: Ground, evidence: MaskEvidence, row: BlendRow) -> None:
     """The page of the worst, median and best out-of-fold images."""
     assert row.found is not None, "the row of the config keeps its answers"
-    path = ground.experiment.workspace.run / "validation.html"
+    paths = ground.experiment.workspace
+    path = paths.run / "validation.html"
+    image = with_range(ground.experiment.config.image, evidence.index, paths.cache)
     write_validation_page(
         path,
         evidence.index,
         row.found.honest,
         evidence.metric,
         lambda number: evidence.masks(row.vote, row.fit, number),
+        partial(read_image, span=span_of(image)),
     )
     say(f"wrote {path}")
 
