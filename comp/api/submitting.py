@@ -159,10 +159,11 @@ class BoardResult:
     runs: pd.DataFrame
 
 
-def board(workspace: str | Path, *, quiet: bool = False) -> BoardResult:
+def board(workspace: str | Path, *, plugins: bool = False, quiet: bool = False) -> BoardResult:
     """All runs and submissions of a workspace with their scores; UsageError where there are none.
 
-    Scores are NaN where they are not known.
+    plugins: run the plugin files that the configs of runs name; without, a run that needs one
+    which is not loaded has no scores. Scores are NaN where they are not known.
     """
     with steady(quiet):
         import pandas as pd
@@ -171,7 +172,7 @@ def board(workspace: str | Path, *, quiet: bool = False) -> BoardResult:
 
         rows = [
             {"metric": group.metric, "plan": group.plan, **vars(entry)}
-            for group in read_board(as_folder(workspace))
+            for group in read_board(as_folder(workspace), plugins=plugins)
             for entry in group.entries
         ]
         return BoardResult(pd.DataFrame(rows))

@@ -29,6 +29,7 @@ def load_config(path: Path | None = None, sets: Sequence[str] = ()) -> Config:
         assign(tree, assignment)
         key = tuple(assignment.partition("=")[0].strip().split("."))
         lines = {known: at for known, at in lines.items() if known[: len(key)] != key}
+        lines[key] = 0  # of no line in the file
     return make_config(tree, where, lines)
 
 

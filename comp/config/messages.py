@@ -19,7 +19,7 @@ def explain(
 ) -> list[str]:
     """One line for each complaint about values that `model` does not allow.
 
-    lines: the line of each key in the file that they are from, which is then named.
+    lines: the line of each key in the file that they are from, which is then named; 0 for `--set`.
     """
     errors = problem.errors()
     return [f"  - {_explain(error, model)}{_at(error['loc'], lines or {})}" for error in errors]
@@ -29,7 +29,9 @@ def _at(loc: tuple[Any, ...], lines: Lines) -> str:
     """` (line 3)`, of the key or of the nearest section around it that the file has."""
     path = tuple(map(str, loc))
     near = next((path[:n] for n in range(len(path), 0, -1) if path[:n] in lines), None)
-    return "" if near is None else f" (line {lines[near]})"
+    if near is None:
+        return ""
+    return f" (line {lines[near]})" if lines[near] else " (--set)"
 
 
 def _explain(error: Any, model: type[BaseModel]) -> str:

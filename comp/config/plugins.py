@@ -18,6 +18,7 @@ from comp.config.schema import Config
 from comp.core import registry
 from comp.core.checksums import digest_file
 from comp.core.errors import ConfigError, reason
+from comp.core.progress import note
 
 _loaded: dict[str, str] = {}  # the absolute path of each file that was run -> its SHA-256
 _lock = threading.RLock()
@@ -41,7 +42,11 @@ def load_plugins(config: Config, root: Path = Path()) -> Config:
     """
     if not config.plugins:
         return config
-    digests = {name: _load(_existing(root / name, name)) for name in config.plugins}
+    paths = {name: _existing(root / name, name) for name in config.plugins}
+    for name, path in paths.items():
+        if str(path.resolve()) not in _loaded:  # a workspace may be a stranger's
+            note(f"this config runs the Python file {name} (plugins)")
+    digests = {name: _load(path) for name, path in paths.items()}
     return config.model_copy(update={"plugins": digests})
 
 

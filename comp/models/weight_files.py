@@ -33,22 +33,37 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     holds more than tensors the message has the command that saves it without the rest.
     """
     if not path.is_file():
+        what = "is a folder; name the file in it" if path.is_dir() else "no such file"
         raise ModelError(
-            f"model.weights: {path}: no such file; the path is relative to the workspace folder"
+            f"model.weights: {path}: {what}; the path is relative to the workspace folder"
         )
     try:
-        if path.suffix == ".safetensors":
+        with path.open("rb") as file:
+            start = file.read(9)
+        if start[8:] == b"{":  # after eight bytes of length: safetensors, whatever it is called
             from safetensors.torch import load_file
 
             return dict(load_file(path))
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
+        if not start.startswith((b"PK", b"\x80")):
+            raise ModelError(
+                f"model.weights: {path} is {'no file of weights' if start else 'an empty file'}: "
+                "neither of safetensors nor of torch.save. Fetch it again"
+            )
+        with path.open("rb") as file:  # of a path, torch looks at the suffix
+            loaded = torch.load(file, map_location="cpu", weights_only=True)
+    except ModelError:
+        raise
     except Exception as problem:  # safetensors, pickle and zip raise their own types
-        refused = "weights_only" in str(problem) or "Unsupported" in str(problem)
-        raise ModelError(
-            f"model.weights: {path} is not a plain file of tensors and is not opened any other "
-            f"way ({reason(problem)})" + (f". {_save_again(path)}" if refused else "")
-        ) from problem
+        raise ModelError(_unreadable(path, problem)) from problem
     return _unwrapped(loaded, path)
+
+
+def _unreadable(path: Path, problem: Exception) -> str:
+    """Why a file is not opened; not in torch's words where they advise to run what it holds."""
+    text = f"model.weights: {path} is not a plain file of tensors and is not opened any other way"
+    if "weights_only" in str(problem) or "Unsupported" in str(problem):
+        return f"{text}. {_save_again(path)}"
+    return f"{text} ({reason(problem)}). It may be cut or damaged: fetch it again"
 
 
 def _save_again(path: Path) -> str:

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from comp.core import files
+from comp.core.terminal import visible
 from comp.report.overlay import overlay
 
 Array = np.ndarray[Any, Any]
@@ -25,6 +26,7 @@ def write_page(path: Path, template: str, **values: Any) -> None:
     environment = Environment(
         loader=PackageLoader("comp", "report/templates"),
         autoescape=True,
+        finalize=lambda value: visible(value) if type(value) is str else value,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

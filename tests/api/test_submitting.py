@@ -94,3 +94,13 @@ def test_the_board_is_a_frame_of_runs_and_submissions(finished: Toy, workspace: 
     assert runs["public"].isna().all()
     with pytest.raises(UsageError, match="nothing to show"):
         comp.board(workspace / "input", quiet=True)
+
+
+def test_the_board_runs_plugins_of_runs_only_when_asked_for(finished: Toy, workspace: Path) -> None:
+    Path("evil.py").write_text("open('canary', 'w').close()\n")
+    for config in Path("runs/toy_binary").glob("fold_*/config.yaml"):
+        config.write_text(config.read_text().replace("plugins: {}", "plugins: {evil.py: ''}"))
+    comp.board(workspace, quiet=True)
+    assert not Path("canary").exists()
+    comp.board(workspace, plugins=True, quiet=True)
+    assert Path("canary").exists()

@@ -63,5 +63,11 @@ def test_what_is_not_allowed_is_named_with_its_line_unless_it_was_set(tmp_path: 
     with pytest.raises(ConfigError) as caught:
         load_config(path, ["seed=0b_", "image.std=null"])
     assert str(caught.value).splitlines()[1:] == [
-        "  - seed: Input should be a valid integer, found '0b_'"
+        "  - seed: Input should be a valid integer, found '0b_' (--set)"
+    ]
+    with pytest.raises(ConfigError) as caught:
+        load_config(path, ["seed=1", "image.std=[1, 0, 1]"])
+    assert str(caught.value).splitlines()[1:] == [
+        "  - image.std: Input should be 'auto', found [1, 0, 1] (--set)",
+        "  - image.std.1: Input should be greater than or equal to 0.001, found 0 (--set)",
     ]

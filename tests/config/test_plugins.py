@@ -52,6 +52,16 @@ def test_a_plugin_is_loaded_once_and_its_digest_is_in_the_config(tmp_path: Path)
     assert list(tmp_path.iterdir()) == [tmp_path / "parts.py"]
 
 
+def test_a_plugin_is_told_before_it_is_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("comp.core.progress._noted", set())
+    with pytest.raises(ConfigError):
+        load(tmp_path, "raise ValueError('not yours')\n")
+    told = "note: this config runs the Python file parts.py (plugins)\n"
+    assert capsys.readouterr().err == told
+
+
 def test_a_changed_plugin_takes_the_place_of_what_it_was(tmp_path: Path) -> None:
     load(tmp_path, MINE)
     load(tmp_path, MINE.replace('"mine"', '"other"'))

@@ -87,7 +87,7 @@ def test_code_in_a_weights_file_is_never_run(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(b"", "not a plain file"), (b"<html>", "not a plain file"), (None, "no such file")],
+    [(b"", "an empty file"), (b"<html>", "no file of weights"), (None, "no such file")],
 )
 def test_files_that_are_no_weights_are_refused(
     tmp_path: Path, content: bytes | None, message: str

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from comp.core.errors import ModelError
@@ -104,3 +105,37 @@ def test_a_file_without_tensors_is_refused(tmp_path: Path, content: Any) -> None
     torch.save(content, tmp_path / "a.pt")
     with pytest.raises(ModelError, match="not named tensors"):
         read_tensors(tmp_path / "a.pt")
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
+def test_what_a_file_holds_decides_how_it_is_read(tmp_path: Path, suffix: str) -> None:
+    by_torch, by_safetensors = tmp_path / f"a{suffix}", tmp_path / f"b{suffix}"
+    torch.save(OWN, by_torch)
+    save_file(OWN, by_safetensors)
+    for path in (by_torch, by_safetensors):
+        found = read_tensors(path)
+        assert found.keys() == OWN.keys()
+        assert all(torch.equal(found[name], OWN[name]) for name in OWN)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is an empty file: neither"),
+        (b"<html>404</html>", "is no file of weights: neither"),
+        (b"PK\x03\x04cut", "It may be cut or damaged: fetch it again"),
+    ],
+)
+def test_a_file_that_is_no_weights_is_not_advised_to_be_run(
+    tmp_path: Path, content: bytes, message: str
+) -> None:
+    path = tmp_path / "a.pt"
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match=message) as caught:
+        read_tensors(path)
+    assert "weights_only" not in str(caught.value)
+
+
+def test_a_folder_is_no_file_of_weights(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="is a folder; name the file in it"):
+        read_tensors(tmp_path)

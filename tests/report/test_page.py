@@ -36,3 +36,11 @@ def test_names_are_escaped(tmp_path: Path) -> None:
     text = (tmp_path / "x.html").read_text(encoding="utf-8")
     assert "&lt;b&gt;글자: out of fold" in text
     assert "<b>글자" not in text
+
+
+def test_what_turns_or_steers_letters_is_written_out(tmp_path: Path) -> None:
+    write_page(tmp_path / "x.html", "validation", name="a\x1b[31m\u202eb", metric="m", score=0.5,
+               images=1, heads=(), classes=[], kinds={})  # fmt: skip
+    text = (tmp_path / "x.html").read_text(encoding="utf-8")
+    assert r"a\x1b[31m\u202eb: out of fold" in text
+    assert not {"\x1b", "\u202e"} & set(text)
