@@ -17,6 +17,7 @@ from comp.config.workspace import RunDir
 from comp.core import files
 from comp.core.errors import CompError
 from comp.core.provenance import git_commit, versions
+from comp.core.secrets import hidden
 
 
 def note_session(
@@ -40,7 +41,7 @@ def note_session(
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "epoch": epoch,
         "step": step,
-        "command": command or shlex.join(["comp", *sys.argv[1:]]),
+        "command": hidden(command or shlex.join(["comp", *sys.argv[1:]])),
         "folder": str(workspace.absolute()),
         "device": device,
         "platform": platform.platform(),

@@ -46,3 +46,14 @@ def test_a_list_that_cannot_be_read_stops_nothing(tmp_path: Path) -> None:
     run.sessions.write_text("{torn")
     note_session(run, 0, 0, "cpu")
     assert len(entries(run)) == 1
+
+
+def test_a_secret_on_the_command_line_is_not_noted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DACON_TOKEN", "tok-1234567890")
+    monkeypatch.setattr("sys.argv", ["comp", "train", "--set", "name=tok-1234567890"])
+    run = RunDir(tmp_path)
+    note_session(run, 0, 0, "cpu")
+    assert entries(run)[0]["command"] == "comp train --set name=***"
+    assert "1234567890" not in run.sessions.read_text()

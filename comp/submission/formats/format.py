@@ -7,7 +7,7 @@ probabilities or run lengths. So checking, comparing and warning are written onc
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
@@ -50,6 +50,12 @@ class Competition:
     write: str
     coco_numbers: dict[str, int | str]
     empty: str = "auto"
+
+    def called(self, said: Iterable[str | None]) -> Competition:
+        """The same where the sample calls the classes by their names, as `said` in its rows."""
+        used = {code for code in said if code is not None}
+        by_name = used <= {*self.classes} and not used <= {*self.codes}
+        return replace(self, codes=self.classes) if by_name else self
 
 
 @dataclass(frozen=True)

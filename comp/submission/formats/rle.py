@@ -54,12 +54,14 @@ class RleFormat:
 
     @classmethod
     def read_sample(cls, competition: Competition) -> Self:
-        path, codes, empty = competition.sample, competition.codes, competition.empty.strip()
+        path, empty = competition.sample, competition.empty.strip()
         if path is None:
             return cls(*own_rows(competition), "" if empty == "auto" else empty)
         table = read_data_table(path, competition.data)
         key = competition.data.id if competition.data.id in table.columns else table.columns[0]
         rows = read_sample_rows(table, key, set(competition.test.ids).__contains__)
+        competition = competition.called(rows.codes)
+        codes = competition.codes
         complaints = row_complaints(rows, codes)
         if None in rows.codes and len(codes) > 1:
             complaints.append(f"its rows name no class, and there are {len(codes)}: {first(codes)}")

@@ -38,6 +38,19 @@ def test_the_rows_of_the_sample_are_filled_in_its_form(tmp_path: Path, sample: s
     assert form.read_back(tmp_path / "out.csv") == (columns, [])
 
 
+def test_a_sample_may_call_the_classes_by_their_names(tmp_path: Path) -> None:
+    names = mask_competition(tmp_path, None).classes
+    pairs = [(image, name) for image in ("b", "a") for name in reversed(names)]
+    text = "id,runs\n" + "".join(f"{image}_{name},\n" for image, name in pairs)
+    form = form_of(tmp_path, text)
+    form.write(tmp_path / "out.csv", mask_answers())
+    codes = dict(zip(names, ("10", "20"), strict=True))
+    filled = [f"{image}_{name},{RUNS[image, codes[name]]}" for image, name in pairs]
+    assert (tmp_path / "out.csv").read_text().splitlines() == ["id,runs", *filled]
+    with pytest.raises(DataError, match=rf"unknown: '{names[0]}'; known: '10', '20'"):
+        form_of(tmp_path, f"id,runs\na_{names[0]},\na_20,\n")
+
+
 def test_one_class_needs_no_code_in_its_rows(tmp_path: Path) -> None:
     competition = mask_competition(tmp_path, "id,runs\nb,\na,\n")
     with pytest.raises(DataError, match=r"its rows name no class, and there are 2: '10', '20'"):
