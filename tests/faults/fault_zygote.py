@@ -21,8 +21,6 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-import comp.stages.find
-import comp.stages.sweep
 import torch
 from faults import fault_toy  # noqa: F401 - registers the network
 from faults.fault_shim import Shim, install
