@@ -51,7 +51,9 @@ def only_build(cache: Path) -> Path:
 def count_decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     seen: list[int] = []
     plain = contents.decode_image
-    monkeypatch.setattr(contents, "decode_image", lambda c: seen.append(len(c)) or plain(c))
+    monkeypatch.setattr(
+        contents, "decode_image", lambda c, *more: seen.append(len(c)) or plain(c, *more)
+    )
     return seen
 
 

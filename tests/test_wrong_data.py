@@ -109,7 +109,7 @@ def test_a_class_that_a_fold_lacks_is_told_and_trained_with(
     code, _, err = comp("folds", "make", "-c", "toy.yaml")
     assert code == 0
     assert "class '2' lives in 1 images: 2 folds cannot all contain it" in err
-    assert comp("train", "-c", "toy.yaml", "--fold", "all")[0] == 0
-    as_labels = ["--set", "submission.write=label"]
-    assert comp("ensemble", "-c", "toy.yaml", *as_labels)[0] == 0
+    as_labels = ["-c", "toy.yaml", "--set", "submission.write=label"]
+    assert comp("train", *as_labels, "--fold", "all")[0] == 0
+    assert comp("ensemble", *as_labels)[0] == 0
     assert json.loads(Path("submissions/toy_multiclass.json").read_text())["metric"] == metric

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import sys
+from contextvars import copy_context
 from types import FrameType
 from typing import Annotated, Any
 
@@ -81,7 +82,7 @@ def main() -> None:
     """
     try:
         with steady_streams():
-            code = _run()
+            code = copy_context().run(_run)  # the options of this command are of no other
     except OSError as problem:  # what was printed last did not fit
         _tell_error(f"{problem.filename}: {problem.strerror}")
         code = 1

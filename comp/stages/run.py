@@ -127,7 +127,7 @@ def _prepare(
         else:
             journal.note(f"comp tune: {found.settings}; see {found.table}")
             return
-    _write(experiment, laid, settings, workspace / own)
+    _write(experiment, settings, workspace / own)
 
 
 def _check(experiment: Experiment, base: Path, journal: _Journal) -> None:
@@ -203,9 +203,9 @@ def _worth_searching(laid: Experiment, clock: _Clock, journal: _Journal) -> bool
     return False
 
 
-def _write(experiment: Experiment, laid: Experiment, settings: dict[str, Any], path: Path) -> None:
+def _write(experiment: Experiment, settings: dict[str, Any], path: Path) -> None:
     before = {key: _value(experiment.config, key) for key in settings}
-    config = laid.config.model_copy(update={"name": path.stem})
+    config = lay(experiment, {**settings, "name": path.stem}, path.stem).config
     header = [
         f"{path.stem}: written by `comp run` on the plan of {experiment.name}.",
         f"  comp train -c {path} --fold all",

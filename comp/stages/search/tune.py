@@ -289,9 +289,7 @@ class _Search:
     ) -> None:
         """Write the config; folds that were compared become folds of its run."""
         plan = self.experiment.config.folds.plan or self.experiment.config.name
-        config = lay(self.experiment, settings, out.stem).config.model_copy(
-            update={"name": out.stem}
-        )
+        config = lay(self.experiment, {**settings, "name": out.stem}, out.stem).config
         before = {key: value for key, value in self.given.items() if key in settings}
         before["train.epochs"] = self.experiment.config.train.epochs
         files.write_text(out, changed_config(config, before, _header(out, verdict, plan)))
