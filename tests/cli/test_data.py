@@ -69,7 +69,7 @@ def test_groups_that_are_accepted_are_named_with_what_holds_them(comp: Run, conf
     code, _, err = comp("check", "-c", config, "--accept-groups")
     assert code == 0
     path = "folds/toy_binary.groups.csv"
-    assert f"wrote {path}: `comp folds make` holds these groups together" in err
+    assert f"wrote {path}: `comp folds make -c toy.yaml` holds these groups together" in err
     assert Path(path).is_file()
 
 
