@@ -7,6 +7,7 @@ over it. A crash leaves a temporary file at most (see `comp.core.scratch`), whic
 from __future__ import annotations
 
 import contextlib
+import glob
 import json
 import os
 import threading
@@ -52,12 +53,20 @@ def replacing(path: Path, *, old: Path | None = None) -> Iterator[Path]:
                 path.replace(old)
             beside.replace(path)
         _sync_folder(path.parent)
+        _discard_left(path)
     except OSError as problem:
         raise CompError(f"{path}: cannot be written ({problem.strerror or problem})") from problem
     finally:
         with contextlib.suppress(OSError):
             if beside is not None:
                 beside.unlink(missing_ok=True)
+
+
+def _discard_left(path: Path) -> None:
+    """Remove what writers of `path` that died left beside it."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        with contextlib.suppress(OSError):  # it costs nothing but its space
+            discard(left)
 
 
 def _retire(old: Path) -> None:

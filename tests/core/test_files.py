@@ -7,7 +7,7 @@ import pytest
 
 from comp.core import files
 from comp.core.errors import CheckError, CompError
-from comp.core.scratch import scratch_path
+from comp.core.scratch import held, scratch_path
 
 
 def test_a_failed_write_leaves_the_old_content_and_no_orphan(tmp_path: Path) -> None:
@@ -34,6 +34,19 @@ def test_sweep_removes_orphans_of_dead_writers_only(tmp_path: Path) -> None:
         assert files.sweep(tmp_path) == [dead]
         assert sorted(tmp_path.iterdir()) == sorted([alive, kept])
     assert files.sweep(tmp_path / "absent") == []
+
+
+def test_a_write_removes_what_dead_writers_of_the_same_file_left(tmp_path: Path) -> None:
+    target = tmp_path / "a[1].json"
+    dead, other = scratch_path(target), scratch_path(tmp_path / "b.json")
+    dead.write_text("half")
+    other.write_text("half")
+    alive = scratch_path(target)
+    with held(alive):
+        files.write_text(target, "whole")
+        assert sorted(tmp_path.iterdir()) == sorted([target, other, alive])
+    files.write_text(target, "again")
+    assert sorted(tmp_path.iterdir()) == sorted([target, other])
 
 
 def test_json_round_trips_and_a_torn_one_is_named(tmp_path: Path) -> None:
