@@ -26,7 +26,7 @@ _FUSED = ("adam", "adamw", "sgd", "momentum", "nesterov")
 def make_optimizer(
     module: nn.Module, config: TrainConfig, head: nn.Module | None = None
 ) -> torch.optim.Optimizer:
-    """timm's optimizer `train.opt`; biases and norms are not decayed. Fused kernels on CUDA.
+    """timm's optimizer `train.opt`; biases and norms are not decayed. Fused kernels on CUDA and CPUs.
 
     head: the part of `module` that learns at `train.head_lr`, where that is set.
     Raises ConfigError for a name that timm does not have.
@@ -35,8 +35,8 @@ def make_optimizer(
     if config.opt not in known:
         hint = did_you_mean(config.opt, known)
         raise ConfigError(f"unknown train.opt {config.opt!r}; timm has: {', '.join(known)}.{hint}")
-    on_cuda = next(module.parameters()).device.type == "cuda"
-    extra: dict[str, Any] = {"fused": True} if on_cuda and config.opt in _FUSED else {}
+    fused = config.opt in _FUSED and next(module.parameters()).device.type in ("cuda", "cpu")
+    extra: dict[str, Any] = {"fused": True} if fused else {}
     if config.layer_decay is not None:
         extra["layer_decay"] = config.layer_decay
     if config.head_lr is not None and head is not None:

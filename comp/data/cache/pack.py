@@ -24,7 +24,7 @@ from comp.config.schema import ImageConfig
 from comp.core import files, locks, progress
 from comp.core.errors import DataError, PackError, first, pick
 from comp.core.known_digests import known_digests, note_digests
-from comp.data.cache.build import LOCK, Build, Row
+from comp.data.cache.build import LOCK, Build, Row, sweep_moved
 from comp.data.cache.contents import CONTENTS, Content
 from comp.data.cache.image_range import span_of
 from comp.data.cache.manifest import (
@@ -102,7 +102,9 @@ def _open_or_build(
     content = CONTENTS[kind](index, image)
     folder = Path(cache) / content.folder
     try:
-        return folder, *_open(folder, index, content, cache, verify)
+        opened = _open(folder, index, content, cache, verify)
+        sweep_moved(folder)
+        return folder, *opened
     except PackError as problem:
         damage = str(problem)
     with locks.writing(folder, name=LOCK, wait=True, keep=False) as hold:
