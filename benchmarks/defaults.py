@@ -33,8 +33,8 @@ import comp
 
 HERE = Path(__file__).parent
 T95 = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78}  # of the mean of so many values
-LITE0 = {"name": "tf_efficientnet_lite0", "pretrained": False, "init": "auto"}
-SCRATCH = {"name": "resnet18", "pretrained": False, "init": "auto"}
+LITE0 = {"name": "tf_efficientnet_lite0", "pretrained": False}
+SCRATCH = {"name": "resnet18", "pretrained": False}
 SIGNS = {
     "task": "multiclass",
     "metric": "macro_f1",
@@ -62,7 +62,7 @@ CAR = {
 
 
 def _train(epochs: int, **more: Any) -> dict[str, Any]:
-    base = {"epochs": epochs, "batch_size": 32, "lr": 1e-3, "workers": 0}
+    base = {"epochs": epochs, "batch_size": 32, "workers": 0}
     return {**base, "checkpoint_minutes": None, **more}
 
 
@@ -91,22 +91,29 @@ SETS: dict[str, tuple[str, str, dict[str, Any]]] = {
 }
 FACTORS: dict[str, dict[str, Any]] = {
     "base": {},
-    "init default": {"model.init": "default"},
-    "lr 3e-4": {"train.lr": 3e-4},
+    "cosine 1e-3 (0.2.0)": {"train.sched": "cosine", "train.lr": 1e-3},
+    "cosine": {"train.sched": "cosine"},
+    "init default (0.2.0)": {"model.init": "default"},
+    "lr 1e-3": {"train.lr": 1e-3},
     "lr 3e-3": {"train.lr": 3e-3},
+    "lr 6e-3": {"train.lr": 6e-3},
+    "lr 1e-2": {"train.lr": 1e-2},
     "warm-up 1": {"train.warmup_epochs": 1},
-    "one-cycle 1e-3": {"train.sched": "onecycle"},
-    "one-cycle 3e-3": {"train.sched": "onecycle", "train.lr": 3e-3},
     "batch 16": {"train.batch_size": 16},
+    "batch 16, lr 2e-3": {"train.batch_size": 16, "train.lr": 2e-3},
     "label smoothing 0.1": {"train.label_smoothing": 0.1},
     "EMA 0.99": {"train.ema": 0.99},
     "weight decay 0.05": {"train.weight_decay": 0.05},
     "none": {"augment.recipe": "none"},
     "medium": {"augment.recipe": "medium"},
+    "flips_rotate (0.2.0)": {"augment.recipe": "flips_rotate"},
     "mixup 0.2": {"augment.mixup": 0.2},
     "balanced 0.5": {"train.sampler": "balanced", "train.sampler_strength": 0.5},
+    "shuffle": {"train.sampler": "shuffle"},
     "head lr 10x": {"train.head_lr": 1e-2},
     "drop rate 0.2": {"model.drop_rate": 0.2},
+    "size 80": {"image.size": 80},
+    "resnet34": {"model.name": "resnet34"},
 }
 
 

@@ -195,7 +195,7 @@ class AugmentConfig(Section):
     """How training images are augmented."""
 
     # none, flips, flips_rotate, flips_turn, portrait, light, medium, heavy, or a registered one
-    recipe: str = "flips_rotate"
+    recipe: str = "light"
     mixup: NotNegative = 0.0  # alpha of its Beta distribution; 0: off. With cutmix: half of each
     cutmix: NotNegative = 0.0  # alpha of its Beta distribution; 0: off
     erasing: Annotated[float, Field(ge=0, le=1)] = 0.0  # probability of random erasing, per image
@@ -218,8 +218,8 @@ class ModelConfig(Section):
     drop_rate: Share = 0.0  # dropout before the head
     head: str = "linear"  # linear or mlp
     hidden: Count = 512  # units of the hidden layer of head mlp
-    # how the head starts: default, auto (at the class prior), xavier or kaiming
-    init: str = "default"
+    # how the head starts: auto (small, at the class prior), default (of timm), xavier or kaiming
+    init: str = "auto"
     # attributes: one head for each column of data.target
     heads: Literal["one", "attributes"] = "one"
 
@@ -230,13 +230,17 @@ class ModelConfig(Section):
         return self.model_copy(update={"weights": str(workspace / self.weights)})
 
 
+SCRATCH_LR = 3e-3  # of a network without pretrained weights
+
+
 class TrainConfig(Section):
     """The training loop."""
 
     epochs: Count = 25  # passes over the training part
     batch_size: Count = 32  # images per update
     micro_batch: Count | None = None  # images on the device at once; null: the whole batch
-    lr: Positive = 1e-3  # learning rate
+    # Highest learning rate; left out: 1e-3 from pretrained weights, 3e-3 from scratch
+    lr: Positive = 1e-3
     opt: str = "adamw"  # any optimizer of timm
     weight_decay: NotNegative = 0.01  # weight decay of the optimizer
     head_lr: Positive | None = None  # learning rate of the head; null: lr
@@ -244,7 +248,7 @@ class TrainConfig(Section):
     layer_decay: Annotated[float, Field(gt=0, le=1)] | None = None
     freeze_epochs: Annotated[int, Field(ge=0)] = 0  # first epochs in which only the head is trained
     # cosine, restarts, step, multistep, poly, constant, onecycle or plateau
-    sched: str = "cosine"
+    sched: str = "onecycle"
     sched_by: Literal["update", "epoch"] = "update"  # when the schedule changes the learning rate
     warmup_epochs: Annotated[int, Field(ge=0)] = 0  # epochs of linear warm-up
     min_lr: NotNegative = 0.0  # lowest learning rate of cosine, restarts, poly, onecycle, plateau
@@ -381,6 +385,15 @@ class Config(Section):
     predict: PredictConfig = PredictConfig()
     ensemble: EnsembleConfig = EnsembleConfig()
     submission: SubmissionConfig = SubmissionConfig()
+
+    @model_validator(mode="after")
+    def _rate_of_the_start(self) -> Config:
+        """Without `train.lr`, the learning rate is that of how the network starts."""
+        scratch = not self.model.pretrained and self.model.weights is None
+        if scratch and "lr" not in self.train.model_fields_set:
+            self.__dict__["train"] = self.train.model_copy()
+            self.train.__dict__["lr"] = SCRATCH_LR  # it still counts as left out
+        return self
 
     @model_validator(mode="after")
     def _together(self) -> Config:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -238,13 +240,24 @@ def refuse_changes(where: str, old: dict[str, Any], config: Config) -> None:
             [
                 f"{where}: begun with another config; changed since:",
                 *lines,
-                "Give the new experiment another `name` (--set name=...), or go on with the "
-                "old config, or start this fold over with `comp train --restart`.",
+                "Give the new experiment another `name` (--set name=...), or go on with the old "
+                f"values{_as_options(found)}, or start this fold over with `comp train --restart`.",
                 "Free to change: more train.epochs, train.workers, train.checkpoint_minutes, "
                 "train.max_hours, predict.*, ensemble.*, submission.*, where the data lies.",
             ]
         )
     )
+
+
+def _as_options(found: dict[str, tuple[Any, Any]]) -> str:
+    """The options that bring the old values back, where each is a plain value."""
+    if not all(isinstance(old, str | int | float | None) for old, _ in found.values()):
+        return ""
+    sets = (
+        f"{key}={old if isinstance(old, str) else json.dumps(old)}"
+        for key, (old, _) in found.items()
+    )
+    return f" ({' '.join(f'--set {shlex.quote(text)}' for text in sets)})"
 
 
 def _is_free(key: str, old: Any, new: Any) -> bool:

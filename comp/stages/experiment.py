@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from comp.config.earlier import with_begun_defaults
 from comp.config.loading import plain
 from comp.config.plugins import load_plugins
 from comp.config.schema import Config, DataConfig
@@ -65,7 +66,8 @@ def open_experiment(config: Config, root: Path = Path()) -> Experiment:
     check_metric(metric, task)
     pick(LAYOUTS, config.data.layout, "data.layout")
     pick(dict.fromkeys(["auto", *SCHEMES]), config.folds.scheme, "folds.scheme")
-    return Experiment(config, task, metric, workspace_of(config, root))
+    workspace = workspace_of(config, root)
+    return Experiment(with_begun_defaults(config, workspace), task, metric, workspace)
 
 
 def check_names(experiment: Experiment) -> None:

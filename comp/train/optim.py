@@ -26,7 +26,7 @@ _FUSED = ("adam", "adamw", "sgd", "momentum", "nesterov")
 def make_optimizer(
     module: nn.Module, config: TrainConfig, head: nn.Module | None = None
 ) -> torch.optim.Optimizer:
-    """timm's optimizer `train.opt`; biases and norms are not decayed. Fused kernels on CUDA and CPUs.
+    """timm's optimizer `train.opt`; biases and norms are not decayed. Fused on CUDA and on CPUs.
 
     head: the part of `module` that learns at `train.head_lr`, where that is set.
     Raises ConfigError for a name that timm does not have.

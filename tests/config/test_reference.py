@@ -17,7 +17,8 @@ def test_the_reference_has_every_key_with_its_default() -> None:
     empty = {"data.bins", "data.colours", "data.rename", "plugins"}
     assert {*found} - copies - empty == {*resolved} - empty
     assert (found["train.lr"].type, found["train.lr"].default) == ("number > 0", "0.001")
-    assert found["train.lr"].meaning == "Learning rate"
+    meaning = "Highest learning rate; left out: 1e-3 from pretrained weights, 3e-3 from scratch"
+    assert found["train.lr"].meaning == meaning
     assert found["data.root"].default == "needed"
     assert found["image.mean"].type == (
         "auto or list of number >= 0 and <= 1 of at least 1 or null"

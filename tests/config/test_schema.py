@@ -32,10 +32,10 @@ def test_the_defaults_are_those_that_users_were_promised() -> None:
     assert (config.train.opt, config.train.weight_decay, config.train.sched) == (
         "adamw",
         0.01,
-        "cosine",
+        "onecycle",
     )
     assert (config.model.name, config.model.pretrained) == ("efficientnet_b0", True)
-    assert config.augment.recipe == "flips_rotate"
+    assert (config.augment.recipe, config.model.init) == ("light", "auto")
     assert (config.predict.tta, config.predict.checkpoint) == ("none", "best")
     assert (config.ensemble.vote, config.ensemble.weights, config.ensemble.tune) == (
         "soft",
@@ -43,6 +43,24 @@ def test_the_defaults_are_those_that_users_were_promised() -> None:
         True,
     )
     assert (config.seed, config.submission.write) == (42, "auto")
+
+
+@pytest.mark.parametrize(
+    ("sections", "rate"),
+    [
+        ({}, 1e-3),
+        ({"model": {"pretrained": False}}, 3e-3),
+        ({"model": {"pretrained": False, "weights": "mine.pt"}}, 1e-3),
+        ({"model": {"pretrained": False}, "train": {"lr": 1e-3}}, 1e-3),
+        ({"model": {"pretrained": False}, "train": {"epochs": 3}}, 3e-3),
+    ],
+)
+def test_without_a_learning_rate_it_is_that_of_how_the_network_starts(
+    sections: dict[str, Any], rate: float
+) -> None:
+    config = make_config({**SMALL, **sections})
+    assert config.train.lr == rate
+    assert make_config(plain(config)).train.lr == rate
 
 
 def test_an_unknown_key_is_named_with_its_path_and_the_nearest() -> None:

@@ -28,7 +28,7 @@ def rates(
 
 
 def test_cosine_falls_from_the_rate_to_nothing_after_a_warm_up() -> None:
-    found = rates(TrainConfig(epochs=5, lr=1.0, warmup_epochs=1))
+    found = rates(TrainConfig(epochs=5, lr=1.0, sched="cosine", warmup_epochs=1))
     assert found[0] == pytest.approx(0.01)
     assert found[:4] == sorted(found[:4])
     assert found[4:] == sorted(found[4:], reverse=True)

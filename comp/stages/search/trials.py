@@ -43,6 +43,8 @@ def with_settings(config: Config, settings: dict[str, Any]) -> Config:
     What epochs limit is brought within the new number of epochs: warm-up, cycles, frozen epochs.
     """
     tree = plain(config)
+    if "lr" not in config.train.model_fields_set:  # it follows from how the network starts
+        del tree["train"]["lr"]
     for path, value in settings.items():
         *above, key = path.split(".")
         place = tree
