@@ -1,6 +1,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
+# Without bytecode each process would compile torch anew, which takes longer than most of its work.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: demo test coverage faults lint docs lock clean
 

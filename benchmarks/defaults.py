@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -81,7 +82,12 @@ SETS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "tiles lite0": (
         "tiles",
         "0..4",
-        {**TILES, "image": {"size": 96}, "model": LITE0, "train": _train(5)},
+        {
+            **TILES,
+            "image": {"size": 96},
+            "model": LITE0,
+            "train": _train(5, batch_size=16, sampler="balanced", sampler_strength=0.5),
+        },
     ),
     "letters": (
         "letters",
@@ -96,11 +102,15 @@ FACTORS: dict[str, dict[str, Any]] = {
     "init default (0.2.0)": {"model.init": "default"},
     "lr 1e-3": {"train.lr": 1e-3},
     "lr 3e-3": {"train.lr": 3e-3},
+    "lr 3e-4": {"train.lr": 3e-4},
+    "lr 5e-4": {"train.lr": 5e-4},
     "lr 6e-3": {"train.lr": 6e-3},
     "lr 1e-2": {"train.lr": 1e-2},
     "warm-up 1": {"train.warmup_epochs": 1},
     "batch 16": {"train.batch_size": 16},
     "batch 16, lr 2e-3": {"train.batch_size": 16, "train.lr": 2e-3},
+    "batch 16, lr 4e-3": {"train.batch_size": 16, "train.lr": 4e-3},
+    "batch 32": {"train.batch_size": 32},
     "label smoothing 0.1": {"train.label_smoothing": 0.1},
     "EMA 0.99": {"train.ema": 0.99},
     "weight decay 0.05": {"train.weight_decay": 0.05},
@@ -109,8 +119,19 @@ FACTORS: dict[str, dict[str, Any]] = {
     "flips_rotate (0.2.0)": {"augment.recipe": "flips_rotate"},
     "mixup 0.2": {"augment.mixup": 0.2},
     "balanced 0.5": {"train.sampler": "balanced", "train.sampler_strength": 0.5},
+    "balanced 1": {"train.sampler": "balanced", "train.sampler_strength": 1.0},
     "shuffle": {"train.sampler": "shuffle"},
+    "flips_turn": {"augment.recipe": "flips_turn"},
+    "light": {"augment.recipe": "light"},
     "head lr 10x": {"train.head_lr": 1e-2},
+    "lr 3e-4, head lr 3e-3": {"train.lr": 3e-4, "train.head_lr": 3e-3},
+    "freeze 1": {"train.freeze_epochs": 1},
+    "freeze 1, lr 3e-4, head lr 3e-3": {
+        "train.freeze_epochs": 1,
+        "train.lr": 3e-4,
+        "train.head_lr": 3e-3,
+    },
+    "size 128": {"image.size": 128},
     "drop rate 0.2": {"model.drop_rate": 0.2},
     "size 80": {"image.size": 80},
     "resnet34": {"model.name": "resnet34"},
@@ -142,14 +163,17 @@ def measure_one(
     if not (work / "folds" / f"{plan}.json").is_file():
         comp.check({**tree, "name": plan}, work, accept_groups=True, quiet=True)
         comp.make_folds({**tree, "name": plan}, work, quiet=True)
-    run = f"{name}_{setting}_{seed}".replace(" ", "_").replace(",", "")
+    run = re.sub(r"[^\w.-]+", "_", f"{name} {setting} {seed}")
     tree = {**tree, "name": run, "seed": seed, "folds": {"plan": plan}}
     begin = time.monotonic()
     trained = comp.train(tree, work, folds, quiet=True)
     seconds = time.monotonic() - begin
-    probs = comp.predict(tree, work, folds, quiet=True).oof
     row = {"set": name, "setting": setting, "seed": seed, "seconds": round(seconds, 1)}
-    row |= scores(probs.to_numpy(), truth_of(comp.read_plan(tree, work), probs))
+    for which in ("best", "last"):
+        tree["predict"] = {**tree.get("predict", {}), "checkpoint": which}
+        probs = comp.predict(tree, work, folds, quiet=True).oof
+        found = scores(probs.to_numpy(), truth_of(comp.read_plan(tree, work), probs))
+        row |= {f"{which}_{score}": value for score, value in found.items()}
     row["last_train_loss"] = float(trained.history.groupby("fold").last()["train_loss"].mean())
     row["first_train_loss"] = float(trained.history.groupby("fold").first()["train_loss"].mean())
     shutil.rmtree(work / "runs" / run)

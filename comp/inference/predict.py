@@ -26,7 +26,10 @@ Array = np.ndarray[Any, Any]
 
 
 def net_of(saved: Saved, config: Config, task: Task, device: Device) -> Net:
-    """The network of a checkpoint, ready to predict. RunError when the weights do not fit."""
+    """The network of a checkpoint, ready to predict: its moving average where it has one.
+
+    Raises RunError when the weights do not fit.
+    """
     net = build_net(
         config.model,
         task.columns(len(saved["classes"])),
@@ -37,7 +40,7 @@ def net_of(saved: Saved, config: Config, task: Task, device: Device) -> Net:
         empty=True,
     )
     try:
-        net.module.load_state_dict(saved["model"])
+        net.module.load_state_dict(saved.get("ema") or saved["model"])
     except RuntimeError as problem:
         raise RunError(
             f"the checkpoint of fold {saved.get('fold')} does not fit {config.model.name}: "

@@ -13,11 +13,17 @@ from comp.tasks.starters import STARTERS
 
 MARK = "# ?"  # begins the comment on a guess
 _RECIPES = "flips_rotate where up and down mean nothing; light for letters, digits, traffic signs"
+# Layout -> the recipe, and keys of `train`, for what such data show; else `light`
+_FOR: dict[str, tuple[str, str]] = {
+    "defects": ("flips_rotate", "sampler: balanced, sampler_strength: 0.5"),
+    "profiles": ("portrait", ""),
+}
 
 
 def config_text(name: str, root: str, path: Path, found: Guess) -> str:
     """The config of the experiment `name`, which will lie in `path`. root: the folder of data."""
     starter, file = STARTERS[found.task.target_kind], shlex.quote(str(path))
+    recipe, more = _FOR.get(found.data["layout"], ("light", ""))
     lines = [
         f"# {name}: written by `comp init`; what it guessed is marked with `{MARK}`.",
         *(f"# {line}" for line in _one_line(found.notes)),
@@ -36,8 +42,8 @@ def config_text(name: str, root: str, path: Path, found: Guess) -> str:
             if not (value is None and key == "group" and key not in found.doubts)
         ),
         f"image: {_flow({'size': found.image_size})}  {MARK} larger is slower and better",
-        f"augment: {{recipe: light}}  {MARK} {_RECIPES}",
-        *starter.lines,
+        f"augment: {{recipe: {recipe}}}  {MARK} {_RECIPES}",
+        *starter.lines(found.images, more),
     ]
     return "\n".join(lines) + "\n"
 

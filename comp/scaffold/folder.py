@@ -43,6 +43,7 @@ class Guess:
     `data`        the section `data`
     `metric`      the metric that the sample submission suggests, or None
     `image_size`  side of the square, in pixels
+    `images`      how many training images there seem to be
     `doubts`      key -> what is not certain about its value, as messages
     `notes`       what else is worth knowing, as messages
     """
@@ -51,6 +52,7 @@ class Guess:
     data: dict[str, Any]
     metric: str | None = None
     image_size: int = 224
+    images: int = 0
     doubts: dict[str, list[str]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 

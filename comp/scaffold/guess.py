@@ -78,6 +78,7 @@ def _image_size(out: Guess, place: Folder) -> None:
     home = out.data.get("train_images", _TRAIN_IMAGES.get(out.data["layout"], "."))
     folder = place.root / home if (place.root / home).is_dir() else place.root
     images = file_match.list_files(folder, place.root).images
+    out.images = len(images)
     sizes = []
     for _, path in images[:: max(1, len(images) // _HEADERS)]:
         try:

@@ -167,7 +167,8 @@ class _Trainer:
     def _finished(self, fold: int, run: RunDir) -> dict[str, Any] | None:
         """The manifest of a fold that is whole; a damaged one is made again from the checkpoint."""
         try:
-            return finished(run, self.plan.fingerprint, self.experiment.config.train.epochs)
+            config = self.experiment.config
+            return finished(run, self.plan.fingerprint, config.train.epochs, config.checkpoint)
         except DamagedError as problem:
             say(f"fold {fold}: {problem}; looking at its checkpoints")
             return None
@@ -224,11 +225,12 @@ def open_job(experiment: Experiment, fold: int) -> Job:
     return trainer.job(number, experiment.workspace.fold(number))
 
 
-def finished(run: RunDir, plan: str, epochs: int = 0) -> dict[str, Any] | None:
+def finished(run: RunDir, plan: str, epochs: int = 0, which: str = "best") -> dict[str, Any] | None:
     """The manifest of a fold that was trained for `epochs` at least, or out of patience; or None.
 
-    Raises RunError when it is of another plan, DamagedError when it cannot be read or `best.pt` is
-    not the file that it names.
+    which: the checkpoint that predicts (best for the average). Raises RunError when the fold is of
+    another plan, DamagedError when the manifest cannot be read or that checkpoint is not the file
+    that it names.
     """
     if not run.done.is_file():
         return None
@@ -240,12 +242,14 @@ def finished(run: RunDir, plan: str, epochs: int = 0) -> dict[str, Any] | None:
             "fold over with `comp train --restart`."
         )
     done = manifest.get("epochs")
-    if not isinstance(done, int) or not run.best.is_file():
-        raise DamagedError(f"{run.done}: damaged, or {run.best} is missing")
+    if not isinstance(done, int):
+        raise DamagedError(f"{run.done}: damaged")
     if done < epochs and not manifest.get("early"):
         return None
-    if checksums.digest_file(run.best) != manifest.get("best_sha256"):
-        raise DamagedError(f"{run.best}: not the file that {run.done.name} names")
+    name = "last" if which == "last" else "best"
+    path = run.checkpoint(name)
+    if not path.is_file() or checksums.digest_file(path) != manifest.get(f"{name}_sha256"):
+        raise DamagedError(f"{path}: not the file that {run.done.name} names")
     return manifest
 
 

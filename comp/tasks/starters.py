@@ -6,33 +6,31 @@ from dataclasses import dataclass
 
 from comp.tasks.kinds import TASKS, TargetKind, Task
 
+SMALL_SET = 2000  # images, below which batches are small, so that an epoch has enough updates
+
 
 @dataclass(frozen=True)
 class Starter:
     """The first choices for a task.
 
     `metric`  the usual metric
-    `lines`   the sections `model` and `train` of a config
+    `model`   the section `model` of a config, as YAML on one line
+    `epochs`  the number of epochs
     """
 
     metric: str
-    lines: tuple[str, ...]
+    model: str
+    epochs: int
+
+    def lines(self, images: int, more: str = "") -> tuple[str, ...]:
+        """The sections `model` and `train` of a config for so many images; more: keys of train."""
+        batch = 16 if images < SMALL_SET else 32
+        train = f"epochs: {self.epochs}, batch_size: {batch}{more and f', {more}'}"
+        return f"model: {self.model}", f"train: {{{train}}}"
 
 
-_CLASSIFICATION = Starter(
-    "macro_f1",
-    (
-        "model: {name: efficientnet_b0, init: auto}",
-        "train: {epochs: 25, batch_size: 32, lr: 1.0e-3}",
-    ),
-)
-_SEGMENTATION = Starter(
-    "dice",
-    (
-        "model: {name: unet, encoder: efficientnet-b0}",
-        "train: {epochs: 40, batch_size: 16, lr: 1.0e-3, loss: auto}",
-    ),
-)
+_CLASSIFICATION = Starter("macro_f1", "{name: efficientnet_b0}", 25)
+_SEGMENTATION = Starter("dice", "{name: unet, encoder: efficientnet-b0}", 40)
 STARTERS: dict[TargetKind, Starter] = {
     "class": _CLASSIFICATION,
     "columns": _CLASSIFICATION,

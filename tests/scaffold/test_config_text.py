@@ -31,3 +31,21 @@ def test_every_doubt_stands_behind_its_key_and_is_counted() -> None:
     assert "  group: null  # ? one or two; three\n" in text
     assert "metric: roc_auc  # ?" in text
     assert guesses_in(text) == before + 1
+
+
+@pytest.mark.parametrize(
+    ("layout", "images", "recipe", "batch", "sampler"),
+    [
+        ("csv", 1999, "light", 16, "shuffle"),
+        ("csv", 2000, "light", 32, "shuffle"),
+        ("defects", 680, "flips_rotate", 16, "balanced"),
+        ("profiles", 18900, "portrait", 32, "shuffle"),
+    ],
+)
+def test_recipe_sampler_and_batch_follow_from_the_data(
+    layout: str, images: int, recipe: str, batch: int, sampler: str
+) -> None:
+    found = Guess(TASKS["binary"], {"layout": layout}, images=images)
+    config = Config(**yaml.safe_load(config_text("toy", "x", Path("toy.yaml"), found)))
+    assert config.augment.recipe == recipe
+    assert (config.train.batch_size, config.train.sampler) == (batch, sampler)

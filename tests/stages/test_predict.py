@@ -57,13 +57,13 @@ def test_the_parts_hold_the_images_of_their_fold_and_their_origin(finished: Toy)
     assert (valid.probs.shape, valid.classes) == ((12, 1), ("0", "1"))
     for part, found in (("valid", valid), ("test", test)):
         known = {name: found.source[name] for name in ("plan", "fold", "checkpoint", "tta", "part")}
-        assert known == {"plan": predictor.plan.fingerprint, "fold": 0, "checkpoint": "best.pt",
+        assert known == {"plan": predictor.plan.fingerprint, "fold": 0, "checkpoint": "last.pt",
                          "tta": "none", "part": part}  # fmt: skip
-        assert found.source["checkpoint_sha256"] == digest_file(FOLD / "best.pt")
+        assert found.source["checkpoint_sha256"] == digest_file(FOLD / "last.pt")
 
 
 @pytest.mark.parametrize(
-    "over", [{"predict__tta": "hflip"}, {"predict__checkpoint": "last"}], ids=["tta", "checkpoint"]
+    "over", [{"predict__tta": "hflip"}, {"predict__checkpoint": "best"}], ids=["tta", "checkpoint"]
 )
 def test_other_settings_are_predicted_anew(finished: Toy, over: dict[str, Any]) -> None:
     assert predict(opened(finished(**over)), "0") == [FOLD / "valid", FOLD / "test"]
@@ -78,22 +78,45 @@ def test_a_fold_that_is_not_finished_is_refused_with_the_command(finished: Toy) 
         predict(opened(finished()), "0")
 
 
-def test_a_damaged_checkpoint_is_refused_before_any_fold_is_predicted(finished: Toy) -> None:
+@pytest.mark.parametrize("name", ["best", "last"])
+def test_a_damaged_checkpoint_is_refused_before_any_fold_is_predicted(
+    finished: Toy, name: str
+) -> None:
     shutil.rmtree(FOLD / "test")
-    Path("runs/toy_binary/fold_1/best.pt").write_bytes(b"torn")
+    Path(f"runs/toy_binary/fold_1/{name}.pt").write_bytes(b"torn")
     with pytest.raises(
-        RunError, match=r"fold 1: .*best\.pt.*`comp train --fold 1` finds what can be saved"
+        RunError, match=rf"fold 1: .*{name}\.pt.*`comp train --fold 1` finds what can be saved"
     ):
-        predict(opened(finished()), "all")
+        predict(opened(finished(predict__checkpoint=name)), "all")
     assert not (FOLD / "test").exists()
 
 
+def test_a_damaged_checkpoint_that_does_not_predict_costs_nothing(finished: Toy) -> None:
+    before = (FOLD / "valid/probs.npy").read_bytes()
+    shutil.rmtree(FOLD / "valid")
+    (FOLD / "best.pt").write_bytes(b"torn")
+    assert [fold.before for fold in train(opened(finished()), "0")] == [True]
+    predict(opened(finished()), "all")
+    assert (FOLD / "valid/probs.npy").read_bytes() == before
+
+
+def test_a_last_checkpoint_that_was_damaged_is_made_again_from_the_one_before(
+    finished: Toy,
+) -> None:
+    before = (FOLD / "valid/probs.npy").read_bytes()
+    shutil.rmtree(FOLD / "valid")
+    (FOLD / "last.pt").write_bytes(b"torn")
+    train(opened(finished()), "0")
+    predict(opened(finished()), "all")
+    assert (FOLD / "valid/probs.npy").read_bytes() == before
+
+
 def test_a_checkpoint_of_another_fold_is_refused(finished: Toy) -> None:
-    shutil.copy("runs/toy_binary/fold_1/best.pt", FOLD / "best.pt")
+    shutil.copy("runs/toy_binary/fold_1/last.pt", FOLD / "last.pt")
     done = json.loads((FOLD / "done.json").read_text())
-    done["best_sha256"] = digest_file(FOLD / "best.pt")
+    done["last_sha256"] = digest_file(FOLD / "last.pt")
     (FOLD / "done.json").write_text(json.dumps(done))
-    with pytest.raises(RunError, match=r"best\.pt: of fold 1 and plan .*, wanted fold 0 of plan"):
+    with pytest.raises(RunError, match=r"last\.pt: of fold 1 and plan .*, wanted fold 0 of plan"):
         predict(opened(finished()), "0")
 
 

@@ -183,7 +183,7 @@ def test_a_manifest_that_does_not_fit_is_refused_or_damaged(finished_fold: Any) 
     with pytest.raises(RunError, match=f"trained with plan {plan[:8]}, the plan is now ffffffff"):
         finished(run, "f" * 64)
     run.done.write_text(json.dumps({**manifest, "epochs": "two"}))
-    with pytest.raises(DamagedError, match=r"done\.json: damaged, or .*best\.pt is missing"):
+    with pytest.raises(DamagedError, match=r"done\.json: damaged"):
         finished(run, plan)
     run.done.write_text(json.dumps(manifest))
     run.best.write_bytes(b"another")
