@@ -9,7 +9,8 @@ measured is kept line by line in `defaults.jsonl` in the work folder, and not me
 table goes to defaults.json and defaults.md beside this file.
 
 Scores are of the out-of-fold probabilities of the folds that are trained, by scikit-learn: macro F1
-without any tuned rule, mean average precision (of classes), log loss.
+without any tuned rule, mean average precision (of classes), log loss; of the best checkpoint, and
+of the last.
 """
 
 from __future__ import annotations
@@ -131,7 +132,12 @@ FACTORS: dict[str, dict[str, Any]] = {
         "train.lr": 3e-4,
         "train.head_lr": 3e-3,
     },
-    "size 128": {"image.size": 128},
+    "size 160, lr 3e-4": {"image.size": 160, "train.lr": 3e-4},
+    "size 160, lr 3e-4, light": {
+        "image.size": 160,
+        "train.lr": 3e-4,
+        "augment.recipe": "light",
+    },
     "drop rate 0.2": {"model.drop_rate": 0.2},
     "size 80": {"image.size": 80},
     "resnet34": {"model.name": "resnet34"},
@@ -264,32 +270,34 @@ def write(rows: list[dict[str, Any]]) -> None:
 
 
 def table(rows: list[dict[str, Any]]) -> list[str]:
-    """Mean over the seeds, and the mean difference from `base` of the same seeds with its 95 %
-    interval (Student's t)."""
-    base = {row["seed"]: row for row in rows if row["setting"] == "base"}
+    """Means over the seeds, and the mean difference of macro F1 from `base` of the same seeds with
+    its 95 % interval (Student's t)."""
+    base = {row["seed"]: row["best_macro_f1"] for row in rows if row["setting"] == "base"}
     lines = [
-        "| setting | seeds | macro F1 | against base | mean AP | log loss | s |",
-        "|---|---|---|---|---|---|---|",
+        "| setting | seeds | macro F1 | against base | mean AP | log loss | last: F1 | AP | s |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for setting in dict.fromkeys(row["setting"] for row in rows):
         mine = [row for row in rows if row["setting"] == setting]
-        f1, ap, loss, spent = (
-            np.mean([row[key] for row in mine])
-            for key in ("macro_f1", "mean_ap", "log_loss", "seconds")
-        )
-        paired = [
-            row["macro_f1"] - base[row["seed"]]["macro_f1"] for row in mine if row["seed"] in base
-        ]
+        cells = [_mean(mine, f"best_{key}") for key in ("macro_f1", "mean_ap", "log_loss")]
+        cells += [_mean(mine, f"last_{key}") for key in ("macro_f1", "mean_ap")]
+        paired = [r["best_macro_f1"] - base[r["seed"]] for r in mine if r["seed"] in base]
         against = ""
         if setting != "base" and paired:
             against = f"{np.mean(paired):+.3f}"
             if len(paired) > 1:
                 wide = T95.get(len(paired), 2.0) * np.std(paired, ddof=1) / len(paired) ** 0.5
                 against += f" ± {wide:.3f}"
-        cells = [f"{value:.3f}" for value in (f1, ap, loss)]
         cells.insert(1, against)
+        spent = np.mean([row["seconds"] for row in mine])
         lines.append(f"| {setting} | {len(mine)} | {' | '.join(cells)} | {spent:.0f} |")
     return lines
+
+
+def _mean(rows: list[dict[str, Any]], key: str) -> str:
+    """The mean over the rows that have it; "" where none has."""
+    known = [row[key] for row in rows if key in row]
+    return f"{np.mean(known):.3f}" if known else ""
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ def toy_tree(kind: str, **over: Any) -> dict[str, Any]:
         "image": {"size": 24},
         "augment": {"recipe": "light"},
         "model": {"name": "test_resnet", "pretrained": False},
-        "train": {"epochs": 2, "batch_size": 8, "lr": 3e-3, "workers": 0},
+        "train": {"epochs": 2, "batch_size": 8, "lr": 3e-3, "sched": "cosine", "workers": 0},
     }
     if kind == "multilabel":
         tree["data"]["target"] = ["bright", "odd"]

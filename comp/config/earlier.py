@@ -14,7 +14,6 @@ from comp.core.progress import say
 EARLIER: dict[str, Any] = {
     "augment.recipe": "flips_rotate",
     "model.init": "default",
-    "predict.checkpoint": "best",
     "train.lr": 1e-3,
     "train.sched": "cosine",
 }

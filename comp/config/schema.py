@@ -231,7 +231,6 @@ class ModelConfig(Section):
 
 
 SCRATCH_LR = 3e-3  # of a network without pretrained weights
-ENDS_LOW = ("cosine", "onecycle", "poly", "restarts")  # schedules whose rate falls to its lowest
 
 
 class TrainConfig(Section):
@@ -322,8 +321,7 @@ class PredictConfig(Section):
 
     # Test-time augmentation: none, hflip, flips, d4, auto, or views such as id+flip+rot180
     tta: str = "none"
-    # Which checkpoint predicts; auto: the last where the schedule lets the rate fall, else the best
-    checkpoint: Literal["auto", "best", "last", "average"] = "auto"
+    checkpoint: Literal["best", "last", "average"] = "best"  # which checkpoint predicts
     batch_size: Count | None = None  # images at once; null: twice the training batch
     # Segmentation: side of the square of probabilities that is kept; null: image.size
     mask_size: Annotated[int, Field(ge=8, le=4096)] | None = None
@@ -396,15 +394,6 @@ class Config(Section):
             self.__dict__["train"] = self.train.model_copy()
             self.train.__dict__["lr"] = SCRATCH_LR  # it still counts as left out
         return self
-
-    @property
-    def checkpoint(self) -> Literal["best", "last", "average"]:
-        """`predict.checkpoint`, decided: the epoch with the best score is partly the one with the
-        most luck, so where the last epochs settle the weights, the last is taken."""
-        if self.predict.checkpoint != "auto":
-            return self.predict.checkpoint
-        settled = self.train.sched in ENDS_LOW and self.train.patience is None
-        return "last" if settled else "best"
 
     @model_validator(mode="after")
     def _together(self) -> Config:

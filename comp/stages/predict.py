@@ -104,7 +104,7 @@ class Predictor:
 
     def _finished(self, run: RunDir, epochs: int = 0) -> bool:
         """Whether a fold is finished; RunError for one that was trained on other images."""
-        which = self.experiment.config.checkpoint
+        which = self.experiment.config.predict.checkpoint
         manifest = finished(run, self.plan.fingerprint, epochs, which)
         refuse_other_images(self.experiment, run, manifest, self.index)
         return manifest is not None
@@ -122,7 +122,7 @@ class Predictor:
 
     def _missing(self, fold: int, run: RunDir) -> dict[str, dict[str, Any]]:
         """The parts that are missing, each with the source that its predictions will have."""
-        path = run.checkpoint(self.experiment.config.checkpoint)
+        path = run.checkpoint(self.experiment.config.predict.checkpoint)
         common = {
             "plan": self.plan.fingerprint,
             "fold": fold,
@@ -162,7 +162,7 @@ class Predictor:
         return self.contents[part]
 
     def _predict(self, fold: int, run: RunDir, missing: dict[str, dict[str, Any]]) -> None:
-        path = run.checkpoint(self.experiment.config.checkpoint)
+        path = run.checkpoint(self.experiment.config.predict.checkpoint)
         for folder in _folders(run).values():
             files.sweep(folder, alone=True)
         net = self._net(path, fold)
@@ -190,7 +190,7 @@ class Predictor:
         """The views of test-time augmentation that help: from `tta.json`, or measured on every fold
         that is finished and then written there. RunError without a finished fold."""
         runs = [self.experiment.workspace.fold(number) for number in range(self.plan.count)]
-        which = self.experiment.config.checkpoint
+        which = self.experiment.config.predict.checkpoint
         done = {n: run for n, run in enumerate(runs) if self._finished(run)}
         checkpoints = {n: run.checkpoint(which) for n, run in done.items()}
         digests = {str(n): checksums.digest_file(path) for n, path in checkpoints.items()}

@@ -223,7 +223,7 @@ def _seconds(run: RunDir) -> float | None:
 
 def _kept(run: RunDir, config: Config) -> Any:
     """The digest of the checkpoint that predicts, by the manifest of the fold."""
-    return _json(run.done).get(f"{config.checkpoint}_sha256")
+    return _json(run.done).get(f"{config.predict.checkpoint}_sha256")
 
 
 def _predicted(run: RunDir, config: Config) -> list[str]:

@@ -168,7 +168,9 @@ class _Trainer:
         """The manifest of a fold that is whole; a damaged one is made again from the checkpoint."""
         try:
             config = self.experiment.config
-            return finished(run, self.plan.fingerprint, config.train.epochs, config.checkpoint)
+            return finished(
+                run, self.plan.fingerprint, config.train.epochs, config.predict.checkpoint
+            )
         except DamagedError as problem:
             say(f"fold {fold}: {problem}; looking at its checkpoints")
             return None
@@ -228,8 +230,8 @@ def open_job(experiment: Experiment, fold: int) -> Job:
 def finished(run: RunDir, plan: str, epochs: int = 0, which: str = "best") -> dict[str, Any] | None:
     """The manifest of a fold that was trained for `epochs` at least, or out of patience; or None.
 
-    which: the checkpoint that predicts (best for the average). Raises RunError when the fold is of
-    another plan, DamagedError when the manifest cannot be read or that checkpoint is not the file
+    which: the checkpoint that predicts. Raises RunError when the fold is of another plan,
+    DamagedError when the manifest cannot be read, or `best.pt` or that checkpoint is not the file
     that it names.
     """
     if not run.done.is_file():
@@ -246,10 +248,10 @@ def finished(run: RunDir, plan: str, epochs: int = 0, which: str = "best") -> di
         raise DamagedError(f"{run.done}: damaged")
     if done < epochs and not manifest.get("early"):
         return None
-    name = "last" if which == "last" else "best"
-    path = run.checkpoint(name)
-    if not path.is_file() or checksums.digest_file(path) != manifest.get(f"{name}_sha256"):
-        raise DamagedError(f"{path}: not the file that {run.done.name} names")
+    for name in sorted({"best", which} - {"average"}):
+        path = run.checkpoint(name)
+        if not path.is_file() or checksums.digest_file(path) != manifest.get(f"{name}_sha256"):
+            raise DamagedError(f"{path}: not the file that {run.done.name} names")
     return manifest
 
 

@@ -36,7 +36,7 @@ def test_the_defaults_are_those_that_users_were_promised() -> None:
     )
     assert (config.model.name, config.model.pretrained) == ("efficientnet_b0", True)
     assert (config.augment.recipe, config.model.init) == ("light", "auto")
-    assert (config.predict.tta, config.predict.checkpoint) == ("none", "auto")
+    assert (config.predict.tta, config.predict.checkpoint) == ("none", "best")
     assert (config.ensemble.vote, config.ensemble.weights, config.ensemble.tune) == (
         "soft",
         "equal",
@@ -61,24 +61,6 @@ def test_without_a_learning_rate_it_is_that_of_how_the_network_starts(
     config = make_config({**SMALL, **sections})
     assert config.train.lr == rate
     assert make_config(plain(config)).train.lr == rate
-
-
-@pytest.mark.parametrize(
-    ("sections", "which"),
-    [
-        ({}, "last"),
-        ({"train": {"sched": "cosine"}}, "last"),
-        ({"train": {"sched": "constant"}}, "best"),
-        ({"train": {"sched": "plateau"}}, "best"),
-        ({"train": {"patience": 3}}, "best"),
-        ({"predict": {"checkpoint": "best"}}, "best"),
-        ({"predict": {"checkpoint": "average"}, "train": {"top_k": 3}}, "average"),
-    ],
-)
-def test_the_last_checkpoint_predicts_where_the_rate_falls_to_its_end(
-    sections: dict[str, Any], which: str
-) -> None:
-    assert make_config({**SMALL, **sections}).checkpoint == which
 
 
 def test_an_unknown_key_is_named_with_its_path_and_the_nearest() -> None:

@@ -132,7 +132,7 @@ def test_a_fold_that_patience_ended_has_no_time_left(
 def test_predictions_of_another_checkpoint_do_not_count(finished: Toy) -> None:
     done = FOLD / "done.json"
     about = json.loads(done.read_text())
-    done.write_text(json.dumps({**about, "last_sha256": "0" * 64}))
+    done.write_text(json.dumps({**about, "best_sha256": "0" * 64}))
     status = read_status(make_config(finished()))
     assert (fold(status)["predicted"], fold(status, 1)["predicted"]) == ((), ("valid", "test"))
     assert (status.current, status.next) == (False, "comp ensemble")

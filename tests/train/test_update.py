@@ -60,7 +60,9 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
             return Net(module(), choose_device("fp32"), (0.5,) * 3, (0.25,) * 3)
 
         monkeypatch.setattr("comp.train.train_state.build_net", build_net)
-        job = make_job(tmp_path, **{"train__opt": "sgd", "train__lr": 0.1, **over})
+        job = make_job(
+            tmp_path, **{"train__opt": "sgd", "train__lr": 0.1, "train__sched": "cosine", **over}
+        )
         return job, new_state(job, 10, over.get("train__micro_batch", 8))
 
     return build

@@ -35,7 +35,7 @@ Toy = Callable[..., dict[str, Any]]
 @pytest.fixture
 def trained(toy: Toy) -> Experiment:
     """A toy of discs and boxes whose two folds are trained."""
-    experiment = open_experiment(make_config(toy("segmentation", train__epochs=6)))
+    experiment = open_experiment(make_config(toy("segmentation", train__epochs=12)))
     make_folds(experiment, replace=False)
     train(experiment, "all")
     return experiment
