@@ -115,8 +115,11 @@ _NO_MEMORY = (
     "finished is kept. End other programs, or use less: a smaller `train.batch_size`, "
     "`predict.batch_size`, `image.size`, or `train.workers: 0`; then run the same command again"
 )
-# How torch, OpenCV and Python's threads say it
-_WORDS = ("can't allocate memory", "Insufficient memory", "can't start new thread")
+# How torch, OpenCV, Python's threads and the loader of libraries say it
+_WORDS = (
+    *("can't allocate memory", "Insufficient memory", "can't start new thread"),
+    *("failed to map segment from shared object", "Cannot allocate memory"),
+)
 
 
 def _lacks_memory(problem: Exception) -> bool:

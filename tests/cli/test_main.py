@@ -99,6 +99,7 @@ def test_ctrl_c_exits_with_130(comp: Run, config: str, monkeypatch: pytest.Monke
         MemoryError(),
         RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes"),
         RuntimeError("can't start new thread"),
+        ImportError("a.so: failed to map segment from shared object"),
     ],
 )
 def test_too_little_memory_is_one_error(

@@ -38,7 +38,8 @@ COMMANDS = [
     ["ensemble", "-c", "toy.yaml"],
 ]
 _NOT_COMPARED = ("log.txt", "lock", "toy.yaml", "sessions.json")
-_NOTES = "cache/digests/"  # states of files, which are others in each workspace
+# They hold states of files, which are others in each workspace
+_NOTES = ("cache/digests/", "cache/check/")
 
 
 @dataclass(frozen=True)
