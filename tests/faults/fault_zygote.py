@@ -127,6 +127,7 @@ def fork(request: dict[str, Any]) -> dict[str, Any]:
         code = 70
         try:
             os.setsid()
+            signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` ignores it
             os.write(report, b"session\n")
             code = child(request, report)
         except BaseException:
