@@ -28,7 +28,7 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
-from measure import about
+from measure import Rows, about
 from sklearn.metrics import average_precision_score, f1_score, log_loss
 
 import comp
@@ -96,6 +96,7 @@ SETS: dict[str, tuple[str, str, dict[str, Any]]] = {
         {**LETTERS, "image": {"size": 64}, "model": SCRATCH, "train": _train(8)},
     ),
 }
+_PLAIN = {"train.sampler": "shuffle", "train.batch_size": 32}
 FACTORS: dict[str, dict[str, Any]] = {
     "base": {},
     "cosine 1e-3 (0.2.0)": {"train.sched": "cosine", "train.lr": 1e-3},
@@ -112,6 +113,11 @@ FACTORS: dict[str, dict[str, Any]] = {
     "batch 16, lr 2e-3": {"train.batch_size": 16, "train.lr": 2e-3},
     "batch 16, lr 4e-3": {"train.batch_size": 16, "train.lr": 4e-3},
     "batch 32": {"train.batch_size": 32},
+    "batch 16, cosine 1e-3": {
+        "train.batch_size": 16,
+        "train.sched": "cosine",
+        "train.lr": 1e-3,
+    },
     "label smoothing 0.1": {"train.label_smoothing": 0.1},
     "EMA 0.99": {"train.ema": 0.99},
     "weight decay 0.05": {"train.weight_decay": 0.05},
@@ -122,6 +128,14 @@ FACTORS: dict[str, dict[str, Any]] = {
     "balanced 0.5": {"train.sampler": "balanced", "train.sampler_strength": 0.5},
     "balanced 1": {"train.sampler": "balanced", "train.sampler_strength": 1.0},
     "shuffle": {"train.sampler": "shuffle"},
+    "shuffle, cosine": {"train.sampler": "shuffle", "train.sched": "cosine"},
+    "shuffle, batch 32, cosine": {**_PLAIN, "train.sched": "cosine"},
+    "shuffle, batch 32, lr 3e-3": {**_PLAIN, "train.lr": 3e-3},
+    "shuffle, batch 32, cosine, init default (0.2.0)": {
+        **_PLAIN,
+        "train.sched": "cosine",
+        "model.init": "default",
+    },
     "flips_turn": {"augment.recipe": "flips_turn"},
     "light": {"augment.recipe": "light"},
     "head lr 10x": {"train.head_lr": 1e-2},
@@ -238,8 +252,7 @@ def main() -> None:
     options = parser.parse_args()
     work, begin = options.work.absolute(), time.monotonic()
     work.mkdir(parents=True, exist_ok=True)
-    kept = work / "defaults.jsonl"
-    rows = [json.loads(line) for line in kept.read_text().splitlines()] if kept.is_file() else []
+    rows = Rows(work / "defaults.jsonl")
     done = {(row["set"], row["setting"], row["seed"]) for row in rows}
     for name, setting, seed in wanted(options):
         pretrained = SETS[name][2]["model"]["name"] == LITE0["name"]
@@ -249,19 +262,15 @@ def main() -> None:
             break
         weights = options.weights.absolute() if options.weights else None
         tree = config_of(name, options.data.absolute(), weights, FACTORS[setting])
-        row = measure_one(name, setting, seed, tree, work)
-        rows.append(row)
-        with kept.open("a") as file:
-            file.write(json.dumps(row) + "\n")
-        print(row, flush=True)
+        rows.add(measure_one(name, setting, seed, tree, work))
     write(rows)
 
 
 def write(rows: list[dict[str, Any]]) -> None:
-    """The two files."""
+    """The two files. Rows that older versions measured have no scores of the last checkpoint."""
     head = about(("torch", "timm", "albumentations"))
     (HERE / "defaults.json").write_text(json.dumps({**head, "rows": rows}, indent=1) + "\n")
-    lines = ["# What each default is worth", "", f"{head['machine']}.", ""]
+    lines = ["# What each default is worth", "", f"{head['machine']}; other work ran beside.", ""]
     for name in SETS:
         mine = [row for row in rows if row["set"] == name]
         if mine:

@@ -82,6 +82,22 @@ def about(names: Sequence[str]) -> dict[str, Any]:
     }
 
 
+class Rows(list[dict[str, Any]]):
+    """Measured rows, kept line by line in a JSON-lines file, so that what was cut short goes on."""
+
+    def __init__(self, path: Path) -> None:
+        lines = path.read_text().splitlines() if path.is_file() else []
+        super().__init__(json.loads(line) for line in lines)
+        self.path = path
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Keep a new row and print it."""
+        self.append(row)
+        with self.path.open("a") as file:
+            file.write(json.dumps(row) + "\n")
+        print(row, flush=True)
+
+
 def _flat(found: dict[str, Any], above: str = "") -> list[tuple[str, str]]:
     """Names and values; minimum, median and maximum as one value."""
     rows = []

@@ -5,7 +5,7 @@
 path/to/data/signs holds the competition. fastai is not among the requirements: install it beside
 them. A ResNet-18 from scratch at 64 px, 8 epochs, two grouped folds of five, one thread:
 
-- `comp init`  what `comp init` writes for such data: light, batches of 16, all else left out
+- `comp init`  the recipe and batches that `comp init` writes for such data, all else left out
 - `fastai`     its defaults: aug_transforms(), fit_one_cycle at 1e-3, batches of 64
 - `fastai, flips off`  the same without mirror images
 - `fastai, tuned`  without mirror images, batches of 16, 3e-3: what `comp` does by default
@@ -29,7 +29,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import pandas as pd
 from defaults import SIGNS, scores, truth_of
-from measure import about
+from measure import Rows, about
 
 import comp
 
@@ -130,8 +130,7 @@ def main() -> None:
     if not (work / "folds" / f"{PLAN}.json").is_file():
         comp.make_folds(plan, work, quiet=True)
     comp.pack({**plan, "folds": {"plan": PLAN}}, work, quiet=True)
-    kept = work / "peers.jsonl"
-    rows = [json.loads(line) for line in kept.read_text().splitlines()] if kept.is_file() else []
+    rows = Rows(work / "peers.jsonl")
     done = {(row["way"], row["seed"]) for row in rows}
     for seed in range(1, options.seeds + 1):
         for way in ("comp init", *FASTAI):
@@ -139,11 +138,7 @@ def main() -> None:
                 continue
             how = FASTAI.get(way)
             seconds, found = theirs(data, work, seed, how) if how else ours(data, work, seed)
-            row = {"way": way, "seed": seed, "seconds": round(seconds, 1), **found}
-            rows.append(row)
-            with kept.open("a") as file:
-                file.write(json.dumps(row) + "\n")
-            print(row, flush=True)
+            rows.add({"way": way, "seed": seed, "seconds": round(seconds, 1), **found})
     write(rows)
 
 
@@ -155,7 +150,7 @@ def write(rows: list[dict[str, Any]]) -> None:
         "# comp and fastai, signs from scratch",
         "",
         f"{head['machine']}. ResNet-18, {SIZE} px, {EPOCHS} epochs, folds {FOLDS} of five, one "
-        "thread.",
+        "thread; other work ran beside, so times are rough.",
         "",
         "| way | seeds | macro F1 | least | mean AP | s |",
         "|---|---|---|---|---|---|",
