@@ -146,6 +146,9 @@ FACTORS: dict[str, dict[str, Any]] = {
         "train.lr": 3e-4,
         "train.head_lr": 3e-3,
     },
+    "layer decay 0.75": {"train.layer_decay": 0.75},
+    "size 160": {"image.size": 160},
+    "size 160, layer decay 0.75": {"image.size": 160, "train.layer_decay": 0.75},
     "size 160, lr 3e-4": {"image.size": 160, "train.lr": 3e-4},
     "size 160, lr 3e-4, light": {
         "image.size": 160,

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from iterstrat.ml_stratifiers import MultilabelStratifiedKFold
 
 from comp.ensemble.cross_fit import gain_of_mixing
 from comp.ensemble.evidence import Fit, Fitting
@@ -82,12 +83,16 @@ class Noise:
 
 
 def even_folds(target: Array, seed: int) -> Array:
-    """Folds with equal shares of each class, as `comp folds make` makes them."""
+    """Folds with equal shares of each class or label, as `comp folds make` makes them."""
+    fold = np.empty(len(target), dtype=np.int64)
+    if target.ndim == 2:
+        splitter = MultilabelStratifiedKFold(FOLDS, shuffle=True, random_state=seed)
+        for number, (_, rows) in enumerate(splitter.split(target, target)):
+            fold[rows] = number
+        return fold
     draw = np.random.default_rng([seed, 1])
     order = draw.permutation(len(target))
-    if target.ndim == 1:
-        order = order[np.argsort(target[order], kind="stable")]
-    fold = np.empty(len(target), dtype=np.int64)
+    order = order[np.argsort(target[order], kind="stable")]
     fold[order] = np.arange(len(target)) % FOLDS
     return fold
 

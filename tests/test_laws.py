@@ -53,6 +53,7 @@ SHAPES = {  # of one image
     "binary": (1,),
     "multiclass": (3,),
     "multilabel": (2,),
+    "regression": (1,),
     "segmentation": (3, 32, 32),
     "multilabel_segmentation": (2, 32, 32),
 }

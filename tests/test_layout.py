@@ -33,6 +33,7 @@ CROSS_CUTTING = {
     "test_layout.py",
     "test_names_survive.py",
     "test_reads_0_1_0.py",
+    "test_regression.py",
     "test_survival.py",
     "test_train_options.py",
     "test_wrong_data.py",

@@ -49,6 +49,8 @@ def toy_tree(kind: str, **over: Any) -> dict[str, Any]:
     }
     if kind == "multilabel":
         tree["data"]["target"] = ["bright", "odd"]
+    if kind == "regression":
+        tree["metric"] = "rmse"
     if kind.endswith("segmentation"):
         tree["metric"] = "dice"
         tree["data"] = {"root": "input", "layout": "masks", "id": "id"}
@@ -64,11 +66,14 @@ def toy_tree(kind: str, **over: Any) -> dict[str, Any]:
 
 
 def toy_rows(kind: str, count: int) -> tuple[list[str], list[list[Any]]]:
-    """Column names and rows (id, label...) of a toy competition; classes 0..2 or two labels."""
+    """Column names and rows (id, label...) of a toy competition; classes 0..2, two labels, or
+    numbers from 0 to 1.75."""
     ids = [f"{number:05d}" for number in range(count)]
     if kind == "multilabel":
         rows = [[name, int(n % 3 == 0), int(n % 2)] for n, name in enumerate(ids)]
         return ["id", "bright", "odd"], rows
+    if kind == "regression":
+        return ["id", "label"], [[name, f"{n % 8 / 4:.2f}"] for n, name in enumerate(ids)]
     classes = 2 if kind == "binary" else 3
     return ["id", "label"], [[name, n % classes] for n, name in enumerate(ids)]
 

@@ -74,12 +74,10 @@ def summary(train: Part, test: Part) -> dict[str, Any]:
     """Counts and statistics of both parts, as JSON values."""
     index = train.index
     cells = index.cells if len(index) else np.zeros((0, 0), np.int64)
-    several = index.target is not None and index.target.ndim == 2
+    several = index.target is not None and index.target.ndim == 2 and not index.measured
     return {
-        "classes": dict(zip(index.classes, cells.sum(axis=0).tolist(), strict=True)),
-        "unknown": {
-            name: int(n) for name, n in zip(index.classes, index.unknown, strict=True) if n
-        },
+        "classes": dict(zip(index.strata, cells.sum(axis=0).tolist(), strict=True)),
+        "unknown": {name: int(n) for name, n in zip(index.strata, index.unknown, strict=True) if n},
         "together": (cells.T @ cells).tolist() if several else None,
         "train": _of_images(train.images),
         "test": _of_images(test.images),

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import yaml
 
 from comp.check.findings import Finding
+from comp.check.number_findings import number_findings
 from comp.core.errors import first
 from comp.data.index.index import Index
 from comp.tasks.counts import UNKNOWN
@@ -16,7 +17,11 @@ _RARE = 5  # images of a class, below which folds cannot all have one
 
 
 def label_findings(index: Index, folds: int) -> Iterator[Finding]:
-    """Rare classes, class names that are nearly equal, labels that say nothing or the same."""
+    """Rare classes, class names that are nearly equal, labels that say nothing or the same; of
+    numbers see `number_findings`."""
+    if index.measured:
+        yield from number_findings(index)
+        return
     counts = index.cells.sum(axis=0)
     rare = [
         f"{n} ({c})" for n, c in zip(index.classes, counts, strict=True) if c < max(_RARE, folds)

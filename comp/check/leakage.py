@@ -45,8 +45,8 @@ def leakage_findings(index: Index, stats: ImageStats) -> Iterator[Finding]:
     """A warning for each class that a trait gives away."""
     good = np.flatnonzero(stats.readable)
     paths = tuple(index.paths[row] for row in good)
-    hot = index.cells if index.labels.ndim == 1 else index.labels
-    for leak in find_leaks(stats.part(good), paths, index.classes, hot[good]):
+    hot = index.cells if index.labels.ndim == 1 or index.measured else index.labels
+    for leak in find_leaks(stats.part(good), paths, index.strata, hot[good]):
         yield Finding(
             "warning",
             f"class {leak.name!r} can be recognised by its {leak.trait} alone ({leak.how}; "

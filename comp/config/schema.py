@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, PrivateAttr, field_validator, model_validator
 
 from comp.config.values import (
+    Bounds,
     Cell,
     Cells,
     Colour,
@@ -72,6 +73,9 @@ class DataConfig(Section):
     soft: Literal["refuse", "argmax", "round"] = "refuse"
     # Many different numbers as labels: auto refuses what looks measured; classes: they are names
     numbers: Literal["auto", "classes"] = "auto"
+    # Regression: log1p predicts log(1 + number), for numbers of very different size
+    transform: Literal["none", "log1p"] = "none"
+    bounds: Bounds | None = None  # regression: answers stay between these two numbers
     classes: Names = ()  # the order of the classes; of two, the last is the positive one
     group: str | None = None  # the column of what must stay in one fold; auto: what `check` found
     # Images without a group: own makes each a group of its own, refuse is an error
@@ -126,6 +130,8 @@ class DataConfig(Section):
         for name, edges in self.bins.items():
             if list(edges) != sorted({*edges}):
                 raise ValueError(f"bins.{name}: the edges must rise, found {list(edges)}")
+        if self.bounds is not None and self.bounds[0] >= self.bounds[1]:
+            raise ValueError(f"bounds: the first must be lower, found {list(self.bounds)}")
         return self
 
 
@@ -330,7 +336,7 @@ class PredictConfig(Section):
 class EnsembleConfig(Section):
     """How the predictions of folds and runs are merged."""
 
-    vote: str = "soft"  # soft, geometric, logit, rank, hard, or a registered one
+    vote: str = "soft"  # soft, geometric, logit, rank, median, trimmed, hard, or a registered one
     weights: str = "equal"  # equal, greedy, optimize, or a YAML or JSON file: member -> weight
     tune: bool = True  # tune thresholds or offsets out of fold
     # Class prior of the test set: class -> share; auto: estimated; null: that of training
@@ -370,7 +376,7 @@ class Config(Section):
     """The whole experiment, validated."""
 
     name: FileName  # names runs/<name>/, folds/<name>.csv and submissions/<name>.csv
-    # binary, multiclass, multilabel, segmentation or multilabel_segmentation
+    # binary, multiclass, multilabel, regression, segmentation or multilabel_segmentation
     task: str
     metric: str  # what models are chosen and rules are tuned by
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 42  # random seed of everything

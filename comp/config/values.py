@@ -130,6 +130,13 @@ Edges = Annotated[
     Field(min_length=1),
 ]
 
+Bounds = Annotated[
+    tuple[
+        Annotated[float, Field(allow_inf_nan=False)], Annotated[float, Field(allow_inf_nan=False)]
+    ],
+    BeforeValidator(as_tuple),
+]
+
 
 def _as_colour(value: object) -> object:
     """The parts of a colour that is written as "#ff0000"."""

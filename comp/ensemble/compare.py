@@ -99,7 +99,8 @@ def all_pairs(
     if members == 1:
         return [chosen]
     weighers = list(WEIGHERS) + ([chosen[1]] if chosen[1] not in WEIGHERS else [])
-    return [(vote.name, weigher) for vote in votes for weigher in weighers]
+    pairs = [(vote, weigher) for vote in votes for weigher in weighers]
+    return [(vote.name, w) for vote, w in pairs if not (vote.middle and WEIGHERS.get(w))]
 
 
 def chosen_row(rows: Sequence[BlendRow], chosen: tuple[str, str]) -> BlendRow:

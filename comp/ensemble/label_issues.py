@@ -17,6 +17,7 @@ from comp.tasks.counts import RATIOS, UNKNOWN, image_scores
 
 Array = np.ndarray[Any, Any]
 
+SURE_ERROR, DOUBTED_ERROR = 4.0, 2.5  # standard deviations
 SURE_DICE = 0.05  # below it truth and prediction hardly touch
 
 
@@ -29,7 +30,7 @@ class LabelIssue:
     `given`   what the label says
     `likely`  what the models say
     `margin`  probability of the label minus that of the likely class, -1 to 1; for masks the Dice
-              of label and prediction, 0 to 1
+              of label and prediction, 0 to 1; for numbers minus the error in standard errors
     `sure`    whether the models are confident
     """
 
@@ -107,6 +108,35 @@ def column_issues(
         for issue in class_issues([ids[row] for row in rows], ("0", "1"), target[rows, c], both):
             out.append(replace(issue, row=rows[issue.row], label=name))
     return sorted(out, key=lambda issue: (not issue.sure, issue.margin))
+
+
+def number_issues(
+    ids: Sequence[str], names: Sequence[str], target: Array, answer: Array
+) -> list[LabelIssue]:
+    """The numbers that are furthest from what models say, largest error first. target, answer:
+    (N, C) float64.
+
+    Errors are in robust standard deviations of the errors of their column (1.4826 times the median
+    of their sizes); beyond `SURE_ERROR` of them the models are sure.
+    """
+    errors = np.abs(answer - target)
+    scale = np.maximum(1.4826 * np.median(errors, axis=0), np.finfo(np.float64).tiny)
+    sizes = errors / scale
+    order = np.argsort(-sizes, axis=None, kind="stable")
+    places = [divmod(int(place), len(names)) for place in order]
+    return [
+        LabelIssue(
+            row,
+            ids[row],
+            names[column] if len(names) > 1 else "",
+            f"{target[row, column]:.6g}",
+            f"{answer[row, column]:.6g}",
+            -float(sizes[row, column]),
+            bool(sizes[row, column] > SURE_ERROR),
+        )
+        for row, column in places
+        if sizes[row, column] > DOUBTED_ERROR
+    ]
 
 
 def mask_issues(ids: Sequence[str], classes: Sequence[str], counts: Array) -> list[LabelIssue]:

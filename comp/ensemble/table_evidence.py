@@ -17,7 +17,7 @@ from comp.ensemble.cross_fit import (
     score_of,
 )
 from comp.ensemble.evidence import CrossFit, Fit, Fitting
-from comp.ensemble.label_issues import LabelIssue, class_issues, column_issues
+from comp.ensemble.label_issues import LabelIssue, class_issues, column_issues, number_issues
 from comp.ensemble.prior import both_columns
 from comp.ensemble.rules.thresholds import tune
 from comp.ensemble.votes import VOTES, Vote
@@ -87,7 +87,11 @@ class TableEvidence:
     def votes(self) -> tuple[Vote, ...]:
         """See Evidence."""
         wants_labels = self.metric.wants == "labels"
-        return tuple(vote for vote in VOTES.values() if vote.gives_probs or wants_labels)
+        return tuple(
+            vote
+            for vote in VOTES.values()
+            if (vote.gives_probs or wants_labels) and (vote.measures or not self.task.link.measures)
+        )
 
     def score(self, answers: Array) -> float:
         """See Evidence."""
@@ -113,7 +117,7 @@ class TableEvidence:
         weights = np.full(self.members, 1 / self.members)
         if fitting.given is not None:
             weights = fitting.given / fitting.given.sum()
-        search = WEIGHERS.get(weigher)
+        search = None if vote.middle else WEIGHERS.get(weigher)
         if fitting.given is None and search is not None and self.members > 1:
             judge = make_judge(
                 self.task,
@@ -185,7 +189,7 @@ class TableEvidence:
         whole = self.fit(vote, weigher, fitting)
         plain_fit = Fit(whole.weights, self.neutral())
         raw = self.decide(vote, plain_fit)
-        searched = WEIGHERS.get(weigher) is not None and self.members > 1
+        searched = WEIGHERS.get(weigher) is not None and self.members > 1 and not vote.middle
         if not self._tunes(fitting) and not searched:
             return CrossFit(plain_fit, raw, raw, raw)
         fits = self._without_each_fold(vote, weigher, fitting)
@@ -249,6 +253,8 @@ class TableEvidence:
     def label_issues(self) -> list[LabelIssue]:
         """See Evidence."""
         probs = np.mean([np.asarray(member, dtype=np.float64) for member in self.probs], axis=0)
+        if self.task.link.measures:
+            return number_issues(self.ids, self.names, self.target, probs)
         if self.target.ndim == 2:
             return column_issues(self.ids, self.names, self.target, probs)
         return class_issues(self.ids, self.names, self.target, both_columns(probs))

@@ -7,7 +7,7 @@ that members may stay on the disk.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,7 @@ _TIE = 1e-9  # shares nearer than this are equal: weights are sums of floats
 _CELLS = 1 << 20  # probabilities of one member in memory at once
 _COLUMNS = 16  # columns ranked at once
 _TRACE = 1e-4  # how much a ballot says of the probability behind it
+_TRIM = 0.2  # of the weight, at each end
 _CLIP = 1e-7  # a certain member must not silence all others: its odds end at ten million to one
 
 
@@ -49,6 +50,9 @@ class Vote:
     `ranks`        whether rows are replaced by their ranks first, which needs all of them
     `rising`       whether `transform` rises and `inverse` undoes it: then thresholds can be
                    transformed too and compared with the means
+    `middle`       None, or what is taken in place of the mean: members (M, n, C), weights (M,) ->
+                   (n, C). Weights are then not searched, for members cannot be summed up
+    `measures`     whether it can merge numbers, which may have any value
     """
 
     name: str
@@ -57,6 +61,8 @@ class Vote:
     inverse: Callable[[Array, Link], Array]
     ranks: bool = False
     rising: bool = True
+    middle: Callable[[Array, Array], Array] | None = None
+    measures: bool = False
 
     def merge(
         self,
@@ -81,12 +87,20 @@ class Vote:
             return _majority(members, shares, task, rule)
         if self.ranks:
             return _decide(merged_ranks(members, shares, parts), self, task, rule, keep_probs)
+        used = [member for member, share in zip(members, shares, strict=True) if share]
+        own = shares[shares > 0]
         out = _Answers(members[0].shape, task, keep_probs)
         for rows in chunks(members[0].shape):
-            means = sum(w * self.transform(np.asarray(m[rows], dtype=np.float64))
-                        for m, w in zip(members, shares, strict=True) if w)  # fmt: skip
-            out.take(rows, self.inverse(np.asarray(means), task.link), rule)
+            values = (self.transform(np.asarray(m[rows], dtype=np.float64)) for m in used)
+            out.take(rows, self.inverse(self.average(values, own), task.link), rule)
         return out.result()
+
+    def average(self, values: Iterable[Array], shares: Array) -> Array:
+        """The mean of what the members were transformed to, or their middle. shares: of the
+        weight, above zero."""
+        if self.middle is None:
+            return np.asarray(sum(w * v for w, v in zip(shares, values, strict=True)))
+        return self.middle(np.stack([*values]), shares)
 
 
 class _Answers:
@@ -246,13 +260,41 @@ def _from_log_odds(means: Array, link: Link) -> Array:
     return _normalized(1 / (1 + np.exp(-means)), link)
 
 
+def _median(members: Array, shares: Array) -> Array:
+    """The weighted median of the members, cell by cell; the mean of two middle ones."""
+    order = np.argsort(members, axis=0, kind="stable")
+    ranked = np.take_along_axis(members, order, axis=0)
+    mass = np.cumsum(shares[order], axis=0)
+    low = (mass < 0.5 - _TIE).sum(axis=0, keepdims=True).clip(0, len(members) - 1)
+    high = (mass <= 0.5 + _TIE).sum(axis=0, keepdims=True).clip(0, len(members) - 1)
+    middle = [np.take_along_axis(ranked, place, axis=0)[0] for place in (low, high)]
+    return np.asarray((middle[0] + middle[1]) / 2)
+
+
+def _trimmed(members: Array, shares: Array) -> Array:
+    """The weighted mean of the middle of the members, cell by cell: a fifth of the weight is cut
+    off at each end."""
+    order = np.argsort(members, axis=0, kind="stable")
+    ranked = np.take_along_axis(members, order, axis=0)
+    ends = np.cumsum(shares[order], axis=0)
+    begins = ends - shares[order]
+    kept = np.clip(np.minimum(ends, 1 - _TRIM) - np.maximum(begins, _TRIM), 0, None)
+    return np.asarray((ranked * (kept / kept.sum(axis=0))).sum(axis=0))
+
+
+def _middle(means: Array, link: Link) -> Array:
+    return _normalized(np.maximum(means, _CLIP), link) if link.normalized else means
+
+
 VOTES = {
     vote.name: vote
     for vote in (
-        Vote("soft", True, _as_they_are, _as_they_are),
+        Vote("soft", True, _as_they_are, _as_they_are, measures=True),
         Vote("geometric", True, _logs, _from_logs),
         Vote("logit", True, _log_odds, _from_log_odds),
         Vote("rank", True, _as_they_are, _normalized, ranks=True),
+        Vote("median", True, _as_they_are, _middle, middle=_median, measures=True),
+        Vote("trimmed", True, _as_they_are, _middle, middle=_trimmed, measures=True),
         Vote("hard", False, _as_they_are, _as_they_are),
     )
 }
@@ -272,12 +314,12 @@ def custom_vote(
     back = _as_they_are if inverse is None else _cell_by_cell(inverse, name, "inverse")
 
     def merged(means: Array, link: Link) -> Array:
-        probs = np.clip(back(means), 0, 1)
+        probs = back(means) if link.measures else np.clip(back(means), 0, 1)
         if np.isnan(probs).any():
             raise CompError(f"vote {name!r}: `inverse` gives values that are not a number")
         return _normalized(np.maximum(probs, _CLIP) if link.normalized else probs, link)
 
-    return Vote(name, True, forward, merged, rising=False)
+    return Vote(name, True, forward, merged, rising=False, measures=True)
 
 
 def _cell_by_cell(
@@ -299,7 +341,13 @@ def _cell_by_cell(
 
 
 def check_vote(vote: Vote, metric: Metric) -> None:
-    """Raise ConfigError when the metric wants probabilities and the vote gives none."""
+    """Raise ConfigError when the metric wants probabilities and the vote gives none, or when it
+    scores numbers and the vote is for probabilities."""
+    if "numbers" in metric.of and not vote.measures:
+        fitting = ", ".join(other.name for other in VOTES.values() if other.measures)
+        raise ConfigError(
+            f"ensemble.vote: {vote.name!r} is for probabilities; votes of numbers: {fitting}"
+        )
     if metric.wants == "probs" and not vote.gives_probs:
         fitting = ", ".join(other.name for other in VOTES.values() if other.gives_probs)
         raise ConfigError(

@@ -18,6 +18,7 @@ from comp.inference.views import view_probs, views_of
 from comp.models.device import Device
 from comp.models.networks import Net, build_net, with_tiles
 from comp.tasks.kinds import Task
+from comp.tasks.number_losses import outputs_per_number
 
 if TYPE_CHECKING:
     from comp.train.checkpoints.checkpoint import Saved
@@ -38,6 +39,7 @@ def net_of(saved: Saved, config: Config, task: Task, device: Device) -> Net:
         saved["classes"],
         spatial=task.spatial,
         empty=True,
+        per_number=outputs_per_number(config.train.loss) if task.link.measures else 0,
     )
     try:
         net.module.load_state_dict(saved.get("ema") or saved["model"])

@@ -33,9 +33,10 @@ class Predictions:
 
     `ids`      (N,) text, each once
     `probs`    (N, C) or (N, C, H, W), in [0, 1]; binary has C = 1, the probability of `classes[1]`.
-               uint8 means 255ths: maps of probabilities are saved so
+               uint8 means 255ths: maps of probabilities are saved so. Numbers of a regression
+               may have any finite value
     `classes`  the names of the columns, in their order (binary: of both classes)
-    `link`     "sigmoid" or "softmax"; rows of the latter sum to 1
+    `link`     "sigmoid", "softmax" or "identity"; rows of the second sum to 1
     `source`   their origin: plan fingerprint, fold, checkpoint digest, TTA, ...
 
     Raises PredictionsError for repeated ids, NaN, values outside [0, 1], a wrong C, and rows of a
@@ -75,11 +76,15 @@ class Predictions:
             part = np.asarray(self.probs[begin : begin + step])
             flat = part.reshape(len(part), -1)
             inside = (flat >= 0).all(axis=1) & (flat <= 1).all(axis=1)  # NaN is neither
+            if self.link == "identity":
+                inside = np.isfinite(flat).all(axis=1)
             wrong += (np.flatnonzero(~inside) + begin).tolist()
             if self.link == "softmax":
                 miss = np.abs(part.sum(axis=1, dtype=np.float64) - 1).reshape(len(part), -1)
                 off += (np.flatnonzero(miss.max(axis=1) > _SUM_TOLERANCE) + begin).tolist()
-        for rows, what in ((wrong, "hold NaN or values outside [0, 1]"), (off, "do not sum to 1")):
+        bad = "hold NaN or values outside [0, 1]"
+        bad = "hold values that are not finite" if self.link == "identity" else bad
+        for rows, what in ((wrong, bad), (off, "do not sum to 1")):
             if rows:
                 ids = [self.ids[row] for row in rows[:6]]
                 raise PredictionsError(f"{where}: {len(rows)} rows {what}: {first(ids)}")

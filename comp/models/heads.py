@@ -43,6 +43,32 @@ class Attributes(nn.Module):
         )
 
 
+class Units(nn.Module):
+    """(N, K) outputs near 0 -> the first C of them in the units of the target: `scale` times the
+    output plus `shift`, both (C,), which `set_units` fills; the others as they are."""
+
+    def __init__(self, columns: int) -> None:
+        super().__init__()
+        self.register_buffer("scale", torch.ones(columns))
+        self.register_buffer("shift", torch.zeros(columns))
+
+    def forward(self, outputs: Tensor) -> Tensor:
+        """In float32: half precision has three digits."""
+        scale: Tensor = self.scale  # type: ignore[assignment]
+        shift: Tensor = self.shift  # type: ignore[assignment]
+        wide = outputs.float()
+        own = wide[:, : len(scale)] * scale + shift
+        return torch.cat([own, wide[:, len(scale) :]], dim=1) if wide.shape[1] > len(scale) else own
+
+
+def set_units(module: nn.Module, shift: Tensor, scale: Tensor) -> None:
+    """Let outputs of 0 be `shift` and of 1 be `shift + scale`, each (C,)."""
+    for part in module.modules():
+        if isinstance(part, Units):
+            part.shift.copy_(shift)  # type: ignore[operator]
+            part.scale.copy_(scale)  # type: ignore[operator]
+
+
 def attribute_levels(classes: Sequence[str]) -> list[list[int]]:
     """The level of each attribute in each joint class ("a|x", "a|y", ...): (C, attributes).
 
@@ -134,22 +160,27 @@ def _mlp(last: nn.Module, config: ModelConfig) -> nn.Module:
 HEADS: dict[str, Callable[[nn.Module, ModelConfig], nn.Module]] = {"linear": _linear, "mlp": _mlp}
 
 
-def dress_head(module: nn.Module, config: ModelConfig, classes: Sequence[str]) -> None:
+def dress_head(
+    module: nn.Module, config: ModelConfig, classes: Sequence[str], numbers: int = 0
+) -> None:
     """Replace the last layer of a timm network by the head of the config.
 
+    numbers: how many columns of numbers it predicts; 0: it predicts classes.
     Raises ModelError for a network without one, or whose last layer does not take that head.
     """
-    if (config.head, config.init, config.heads) == ("linear", "default", "one"):
+    if (config.head, config.init, config.heads) == ("linear", "default", "one") and not numbers:
         return
     try:
         last = head_of(module)
     except ModelError:
-        if (config.head, config.init, config.heads) == ("linear", "auto", "one"):
+        if (config.head, config.init, config.heads) == ("linear", "auto", "one") and not numbers:
             return
         raise
     head = pick(HEADS, config.head, "model.head")(last, config)
     pick(INITS, config.init, "model.init")(head)
-    if config.heads == "attributes":
+    if numbers:
+        head = nn.Sequential(head, Units(numbers))
+    elif config.heads == "attributes":
         head = nn.Sequential(head, Attributes(attribute_levels(classes)))
     if head is not last:
         name = next(name for name, part in module.named_modules() if part is last)

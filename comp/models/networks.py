@@ -75,12 +75,14 @@ def build_net(
     *,
     spatial: bool = False,
     empty: bool = False,
+    per_number: int = 0,
 ) -> Net:
     """A network for training: new, pretrained, or from a local file, as the config says.
 
     outputs: C. classes: their names; `model.heads: attributes` reads them. spatial: whether it is a
     segmenter, with (B, C, H, W) logits. empty: no weights are loaded, because a checkpoint is about
-    to fill them; that needs no network access.
+    to fill them; that needs no network access. per_number: for C columns of numbers, how many
+    outputs each has; 0 for classes.
     Raises ModelError for an unknown name (with the nearest one), for weights that cannot be had or
     do not fit, and for an image size that the architecture cannot take.
     """
@@ -88,7 +90,7 @@ def build_net(
     if spatial:
         module: nn.Module = build_segmenter(config, outputs, pretrained=pretrained)
     else:
-        module = _build_classifier(config, outputs, image_size, classes, pretrained)
+        module = _build_classifier(config, outputs, image_size, classes, pretrained, per_number)
     if config.weights and not empty:
         _say_taken(config.weights, *load_weights(module, Path(config.weights)))
     return as_net(module, device, config)
@@ -100,16 +102,24 @@ def with_tiles(net: Net, image: ImageConfig) -> Net:
 
 
 def _build_classifier(
-    config: ModelConfig, outputs: int, image_size: int, classes: Sequence[str], pretrained: bool
+    config: ModelConfig,
+    outputs: int,
+    image_size: int,
+    classes: Sequence[str],
+    pretrained: bool,
+    per_number: int,
 ) -> nn.Module:
     if config.encoder is not None:
         raise ModelError(
             f"model.encoder: {config.encoder!r} is for segmentation; for classification write it "
             "as model.name"
         )
-    outputs = outputs_of(config, outputs, classes)
+    if per_number and config.heads != "one":
+        raise ModelError("model.heads: attributes is for classes; with numbers use one")
+    numbers = outputs if per_number else 0
+    outputs = outputs * per_number or outputs_of(config, outputs, classes)
     module = _create(config, outputs, image_size, pretrained=pretrained)
-    dress_head(module, config, classes)
+    dress_head(module, config, classes, numbers)
     return module
 
 

@@ -57,6 +57,8 @@ def label_columns(table: Table, key: str, sample: Table | None) -> LabelColumns:
     rest = [name for name in table.columns if name != key]
     shared = [name for name in (sample.columns if sample else ()) if name in rest]
     if len(shared) > 1:
+        if all(measured(name, table.values[name]) for name in shared):
+            return LabelColumns(tuple(shared), kind_of("numbers"))
         joined = LabelColumns(tuple(shared), kind_of("class"), doubts=("the columns are joined",))
         return rows_of_classes(table, key) or wide_labels(table, shared) or joined
     wide = _several(table, rest, sample)
@@ -119,8 +121,9 @@ def _one(table: Table, key: str, name: str, doubts: tuple[str, ...]) -> LabelCol
     why = measured(name, cells)
     count = len({cell for cell in cells if cell.strip()})
     if why is not None:
-        doubts = (*doubts, why)
-    elif count > _FEW * max(2, len(cells)):
+        text = f"{name!r} holds many numbers: predicted as numbers. For classes: data.bins"
+        return LabelColumns((name,), kind_of("numbers"), None, (*doubts, text))
+    if count > _FEW * max(2, len(cells)):
         doubts = (*doubts, f"{name!r} has {count} different values: are they classes?")
     return LabelColumns((name,), kind_of("class", count), None, doubts)
 

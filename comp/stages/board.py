@@ -32,11 +32,11 @@ from comp.ensemble.table_evidence import TableEvidence
 from comp.ensemble.votes import VOTES
 from comp.inference.predictions import Predictions, join
 from comp.stages.ensembling.members import run_config
+from comp.stages.experiment import task_of
 from comp.stages.submission import FOLDER, find
 from comp.submission.names import base_name, manifest_path, written_in
 from comp.submission.write import one_writer
 from comp.tasks.counts import UNKNOWN
-from comp.tasks.kinds import TASKS
 from comp.tasks.metrics import METRICS
 
 # In a folder of its own: no name of a submission can be this path
@@ -189,11 +189,11 @@ def _judge(
     folders = [paths.fold(number).valid for number in range(plan.count)]
     if not all((folder / "manifest.json").is_file() for folder in folders):
         return nan, nan, nan, nan, "not all folds are predicted (`comp predict`)"
-    task, metric = pick(TASKS, config.task, "task"), pick(METRICS, config.metric, "metric")
+    task, metric = task_of(config), pick(METRICS, config.metric, "metric")
     if task.spatial:
         return nan, nan, nan, nan, "masks are scored by `comp ensemble`: see its submission"
     oof = join([Predictions.load(folder) for folder in folders]).align(plan.ids)
-    target = _target(plan, task.target_ndim)
+    target = _numbers(plan) if task.link.measures else _target(plan, task.target_ndim)
     evidence = TableEvidence(
         task,
         metric,
@@ -207,6 +207,10 @@ def _judge(
     row = judge_row(evidence, VOTES["soft"], "equal", fitting)
     scores = row.scores
     return scores.raw, scores.honest, scores.low, scores.high, ""
+
+
+def _numbers(plan: FoldPlan) -> np.ndarray[Any, Any]:
+    return np.array([[float(cell) for cell in label.split("|")] for label in plan.labels])
 
 
 def _target(plan: FoldPlan, ndim: int) -> np.ndarray[Any, Any]:

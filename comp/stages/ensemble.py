@@ -181,6 +181,8 @@ def _extras(evidence: Evidence, row: BlendRow, shift: Shift | None, index: Index
 
 def _shares(index: Index, answered: Array) -> dict[str, tuple[float, float]]:
     """For each class, the share of training images that have it and of test images given it."""
+    if index.measured:
+        return {}
     had = index.cells.sum(axis=0) / np.maximum(len(index) - index.unknown, 1)
     return {
         name: (float(train), float(test))

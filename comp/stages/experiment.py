@@ -25,7 +25,7 @@ from comp.data.index.index import Index
 from comp.data.layouts.embedded_sample import ensure_sample
 from comp.data.layouts.layouts import LAYOUTS, in_both, read_index, read_test
 from comp.data.layouts.train_test_overlap import same_bytes
-from comp.tasks.kinds import TASKS, Task
+from comp.tasks.kinds import TASKS, Task, number_link
 from comp.tasks.metrics import METRICS, Metric, check_metric
 
 
@@ -61,13 +61,27 @@ def open_experiment(config: Config, root: Path = Path()) -> Experiment:
     for a plugin file that fails.
     """
     config = load_plugins(config, root)
-    task = pick(TASKS, config.task, "task")
+    task = task_of(config)
     metric = pick(METRICS, config.metric, "metric")
     check_metric(metric, task)
     pick(LAYOUTS, config.data.layout, "data.layout")
     pick(dict.fromkeys(["auto", *SCHEMES]), config.folds.scheme, "folds.scheme")
     workspace = workspace_of(config, root)
     return Experiment(with_begun_defaults(config, workspace), task, metric, workspace)
+
+
+def task_of(config: Config) -> Task:
+    """The kind of task of a config; of numbers with their transform and bounds. ConfigError for an
+    unknown one, and for keys of numbers where there are none."""
+    task, data = pick(TASKS, config.task, "task"), config.data
+    if task.link.measures:
+        link = number_link(len(data.target), data.transform, data.bounds)
+        return replace(task, link=link)
+    if data.transform != "none" or data.bounds is not None:
+        raise ConfigError(
+            f"data.transform, data.bounds: are for task: regression, not for {task.name}"
+        )
+    return task
 
 
 def check_names(experiment: Experiment) -> None:
@@ -95,6 +109,25 @@ def check_names(experiment: Experiment) -> None:
     loss = task.loss if train.loss == "auto" else train.loss
     check_loss(loss, task.link.name, train.class_weights, train.pos_weight, spatial=task.spatial)
     _check_spatial(config, task)
+    _check_measures(config, task)
+
+
+def _check_measures(config: Config, task: Task) -> None:
+    """ConfigError for values that are for classes only, where numbers are predicted."""
+    train, augment = config.train, config.augment
+    only = {
+        "train.label_smoothing": train.label_smoothing > 0,
+        f"train.sampler: {train.sampler}": train.sampler in ("balanced", "undersample"),
+        "augment.cutpaste": augment.cutpaste > 0,
+        "augment.copies": augment.copies is not None,
+        "model.heads: attributes": config.model.heads != "one",
+        "ensemble.prior": config.ensemble.prior is not None,
+    }
+    found = [name for name, used in only.items() if used and task.link.measures]
+    if found:
+        raise ConfigError(
+            f"{', '.join(found)}: for classes only; task {task.name} predicts numbers. Leave it out"
+        )
 
 
 def _check_spatial(config: Config, task: Task) -> None:

@@ -20,11 +20,12 @@ UNKNOWN = -1  # in a 0/1 column: nobody said; neither trained on nor scored
 
 
 def known_cells(target: Array) -> Array | None:
-    """(N, C) bool: which cells of 0/1 columns are known; None where all are, and for class numbers.
+    """(N, C) bool: which cells of 0/1 columns are known; None where all are, for class numbers and
+    for measured numbers.
 
     target: (N,) or (N, C) with UNKNOWN where nobody said.
     """
-    if target.ndim == 1:
+    if target.ndim == 1 or target.dtype.kind == "f":
         return None
     known = np.asarray(target != UNKNOWN)
     return None if known.all() else known

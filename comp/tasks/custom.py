@@ -16,7 +16,7 @@ import numpy as np
 
 from comp.core.errors import CompError, ConfigError, TrainError, reason
 from comp.core.registry import guarded
-from comp.tasks.kinds import LINKS, TargetKind
+from comp.tasks.kinds import CLASS_LINKS, TargetKind
 from comp.tasks.losses import (
     Loss,
     LossFunction,
@@ -48,7 +48,7 @@ def custom_metric(
     """A metric from `function(target, answer, sample_weight=weights)`, as scikit-learn has them.
 
     Raises ConfigError for a function without `sample_weight`, and for a target kind that is not
-    "class" or "columns".
+    "class", "columns" or "numbers".
     """
     function = guarded(function, "metric", name)
     parameters = inspect.signature(function).parameters
@@ -60,9 +60,11 @@ def custom_metric(
         )
     if wants not in ("labels", "probs"):
         raise ConfigError(f"register_metric: {name!r}: wants is 'labels' or 'probs', not {wants!r}")
-    unknown = [kind for kind in of if kind not in ("class", "columns")]
+    unknown = [kind for kind in of if kind not in ("class", "columns", "numbers")]
     if unknown or not of:
-        raise ConfigError(f"register_metric: {name!r}: of is 'class', 'columns' or both")
+        raise ConfigError(f"register_metric: {name!r}: of is some of 'class', 'columns', 'numbers'")
+    if "numbers" in of and wants != "probs":
+        raise ConfigError(f"register_metric: {name!r}: of numbers wants is 'probs': the numbers")
 
     def weighted(target: Array, answer: Array, _: int, weights: Array) -> Array:
         return np.array([_score(name, function, target, answer, row) for row in weights])
@@ -95,9 +97,10 @@ def custom_loss(
     Raises ConfigError for a link that is unknown.
     """
     function = guarded(function, "loss", name, TrainError, _is_memory)
-    unknown = [link for link in links if link not in LINKS]
+    unknown = [link for link in links if link not in CLASS_LINKS]
     if unknown or not links:
-        raise ConfigError(f"register_loss: {name!r}: links are {', '.join(LINKS)}, not {unknown}")
+        able = ", ".join(CLASS_LINKS)
+        raise ConfigError(f"register_loss: {name!r}: links are {able}, not {unknown}")
     make = _whole if whole_batch else _cells
     makers = {link: _maker(make, name, function, link) for link in links}
     return Loss(makers, weighted=not whole_batch, pixels=not whole_batch)

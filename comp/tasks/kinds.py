@@ -1,7 +1,8 @@
 """The kinds of task. A kind is a product of two things: its link, and whether it is spatial.
 
 `segmentation` gives each pixel one class or the background; in `multilabel_segmentation` masks of
-different classes may overlap.
+different classes may overlap. `regression` predicts numbers, (N, C) in the units of the table: they
+stand where the other kinds have probabilities.
 
 Probabilities are (N, C), or (N, C, H, W) where the task is spatial: image, class, space. Everything
 that differs between kinds is a field here, so that nothing downstream asks for a task's name.
@@ -10,7 +11,7 @@ that differs between kinds is a field here, so that nothing downstream asks for 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -22,8 +23,14 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 
+Change = Callable[["Tensor"], "Tensor"]
+# name -> what a network predicts of a number, and back; float32 tensors
+TRANSFORMS: dict[str, tuple[Change, Change]] = {
+    "none": (lambda numbers: numbers, lambda numbers: numbers),
+    "log1p": (lambda numbers: numbers.log1p(), lambda numbers: numbers.expm1()),
+}
 _LEAST_SHARE = 0.001  # of a class, for the logits that a network begins with
-TargetKind = Literal["class", "columns", "pixels"]
+TargetKind = Literal["class", "columns", "pixels", "numbers"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +42,7 @@ class Link:
     `soft_target`  torch targets as read from an index, columns C -> float probabilities (N, C, ...)
     `decide`       probabilities (N, C, ...) and a rule (C,) -> labels (int64)
     `neutral`      C -> the rule that changes nothing
+    `measures`     whether the columns are numbers, not probabilities; a decision is the number
     `prior_logits`  shares of the classes (C,) -> logits (C,) with these probabilities
     `normalized`   whether the probabilities of an image (or a pixel) sum to 1 over the classes
     `tuner`        the name of the procedure in `comp.ensemble.rules.thresholds` that finds a rule
@@ -49,6 +57,7 @@ class Link:
     decide: Callable[[Array, Array], Array]
     neutral: Callable[[int], Array]
     prior_logits: Callable[[Array], Array]
+    measures: bool = False
 
 
 def one_hot(numbers: Array, columns: int) -> Array:
@@ -104,6 +113,14 @@ def _largest_with_offset(probs: Array, rule: Array) -> Array:
     return np.asarray((probs + _along_classes(rule, probs)).argmax(axis=1), dtype=np.int64)
 
 
+def _numbers(logits: Tensor) -> Tensor:
+    return logits.float()
+
+
+def _plus_offset(numbers: Array, rule: Array) -> Array:
+    return np.asarray(numbers, dtype=np.float64) + _along_classes(rule, numbers)
+
+
 def _halves(columns: int) -> Array:
     return np.full(columns, 0.5)
 
@@ -139,7 +156,38 @@ SOFTMAX = Link(
     neutral=np.zeros,
     prior_logits=_log_shares,
 )
-LINKS = {link.name: link for link in (SIGMOID, SOFTMAX)}
+IDENTITY = Link(
+    name="identity",
+    normalized=False,
+    tuner="offsets",
+    probs=_numbers,
+    loss_target=_as_logits,
+    soft_target=_soft_cells,
+    decide=_plus_offset,
+    neutral=np.zeros,
+    prior_logits=np.zeros_like,
+    measures=True,
+)
+LINKS = {link.name: link for link in (SIGMOID, SOFTMAX, IDENTITY)}
+CLASS_LINKS = [name for name, link in LINKS.items() if not link.measures]
+
+
+def number_link(columns: int, transform: str, bounds: Sequence[float] | None) -> Link:
+    """The link of numbers that a network predicts on another scale (`data.transform`), and whose
+    answers stay within `bounds`.
+
+    columns: C; what a network gives beyond them (the spread of `gaussian_nll`) is no answer.
+    """
+    forward, back = TRANSFORMS[transform]
+
+    def probs(logits: Tensor) -> Tensor:
+        found = back(logits[:, :columns].float())
+        return found if bounds is None else found.clamp(*bounds)
+
+    def loss_target(target: Tensor, logits: Tensor) -> Tensor:
+        return forward(target.reshape(len(logits), columns).float())
+
+    return replace(IDENTITY, probs=probs, loss_target=loss_target)
 
 
 @dataclass(frozen=True)
@@ -171,13 +219,16 @@ class Task:
 
     @property
     def target_kind(self) -> TargetKind:
-        """What is predicted: one class per image, 0/1 columns per image, or pixels."""
+        """What is predicted: one class per image, 0/1 columns or numbers per image, or pixels."""
         if self.spatial:
             return "pixels"
+        if self.link.measures:
+            return "numbers"
         return "class" if self.target_ndim == 1 else "columns"
 
     def decide(self, probs: Array, rule: Array | None = None) -> Array:
-        """Labels in the shape of the target: (N,) or (N, C), int64; (N, L, H, W) for segmentation.
+        """Labels in the shape of the target: (N,) or (N, C), int64; (N, L, H, W) for segmentation;
+        numbers (N, C), float64, for regression.
 
         Without a rule: by the neutral one.
         """
@@ -214,6 +265,7 @@ TASKS = {
         Task("binary", SIGMOID, False, "bce", 1, _one, class_limit=2),
         Task("multiclass", SOFTMAX, False, "ce", 1, _all),
         Task("multilabel", SIGMOID, False, "bce", 2, _all, one_answer=False),
+        Task("regression", IDENTITY, False, "mse", 2, _all, one_answer=False),
         Task("segmentation", SOFTMAX, True, {"ce": 1.0, "dice": 1.0}, 2, _and_background),
         Task(
             "multilabel_segmentation",

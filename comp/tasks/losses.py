@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from comp.core.errors import ConfigError, pick
 from comp.tasks.counts import IGNORED, UNKNOWN
 from comp.tasks.kinds import fill_one_hot
+from comp.tasks.number_losses import NUMBER_LOSSES
 from comp.tasks.overlap_losses import OVERLAPS, make_overlap
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Terms:
     `alpha`      focal loss: None, or the weight of positives (every class but the first); negatives
                  have 1 - alpha
     `costs`      Tversky loss: the costs of false positives and of false negatives
+    `spread`     numbers: (C,) the standard deviation of each column in the training part, or None
     """
 
     smoothing: float = 0.0
@@ -42,6 +44,7 @@ class Terms:
     gamma: float = 2.0
     alpha: float | None = None
     costs: tuple[float, float] = (0.3, 0.7)
+    spread: Tensor | None = None
 
 
 _LEAST_MISSED = 1e-6  # 1 - p in a focal loss with gamma below 1
@@ -283,6 +286,10 @@ LOSSES = {
     "focal": Loss({"sigmoid": _sigmoid_focal, "softmax": _softmax_focal}),
     "asymmetric": Loss({"sigmoid": _sigmoid_asymmetric, "softmax": _softmax_asymmetric}),
     "soft_f1": Loss({"sigmoid": _sigmoid_f1, "softmax": _softmax_f1}, weighted=False),
+    **{
+        name: Loss({"identity": make}, weighted=False, pixels=False)
+        for name, make in NUMBER_LOSSES.items()
+    },
     **{name: _overlap(name) for name in OVERLAPS},
 }
 

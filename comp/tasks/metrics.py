@@ -30,6 +30,7 @@ from comp.tasks.counts import (
     without_unknown,
 )
 from comp.tasks.kinds import TASKS, TargetKind, Task, one_hot
+from comp.tasks.number_metrics import NUMBER_METRICS
 
 Array = np.ndarray[Any, Any]
 Weighted = Callable[[Array, Array, int, Array], Array]
@@ -43,11 +44,12 @@ class Metric:
     """One way to score answers.
 
     `weighted`           target, answer, classes, weights (R, N) -> R scores, one per row of weights
-    `wants`              "labels" (decisions, in the shape of the target), "probs", or for masks
+    `wants`              "labels" (decisions, in the shape of the target), "probs" (of numbers the
+                         numbers themselves), or for masks
                          "counts" (N, C, 4), see `comp.tasks.counts`, in place of the target too
     `greater_is_better`  which way is up
     `of`                 the targets that it is defined for: "class" (one class per image),
-                         "columns" (0/1 columns per image), "pixels" (segmentation)
+                         "columns" (0/1 columns per image), "numbers", "pixels" (segmentation)
     `by_class`           "class": (tp, fp, fn, tn) of one class -> its part; the metric is
                          proportional to the mean of the parts that are not NaN
     `by_column`          "columns": the same of one column
@@ -302,6 +304,10 @@ METRICS = {
         Metric("log_loss", _log_loss, "probs", False, _IMAGES),
         Metric("roc_auc", _roc_auc, "probs", True, _IMAGES),
         Metric("pixel_accuracy", _pixel_accuracy, "counts", True, _PIXELS),
+        *(
+            Metric(name, function, "probs", up, ("numbers",))
+            for name, (function, up) in NUMBER_METRICS.items()
+        ),
         *_region_metrics(),
     )
 }

@@ -34,6 +34,7 @@ _SEGMENTATION = Starter("dice", "{name: unet, encoder: efficientnet-b0}", 40)
 STARTERS: dict[TargetKind, Starter] = {
     "class": _CLASSIFICATION,
     "columns": _CLASSIFICATION,
+    "numbers": Starter("rmse", "{name: efficientnet_b0}", 25),
     "pixels": _SEGMENTATION,
 }
 

@@ -20,6 +20,7 @@ from comp.models.networks import Net
 from comp.tasks.counts import UNKNOWN
 from comp.tasks.kinds import Task
 from comp.tasks.metrics import Metric
+from comp.tasks.number_losses import outputs_per_number
 from comp.train.stop import Stop
 
 Array = np.ndarray[Any, Any]
@@ -70,7 +71,13 @@ class Job:
     @cached_property
     def unknown(self) -> bool:
         """Whether some cells of the target are unknown."""
-        return bool((self.target == UNKNOWN).any())
+        return not self.task.link.measures and bool((self.target == UNKNOWN).any())
+
+    @property
+    def per_number(self) -> int:
+        """How many outputs the network has for each column of numbers; 0 for classes."""
+        loss = self.config.train.loss
+        return outputs_per_number(loss) if self.task.link.measures else 0
 
     @property
     def columns(self) -> int:

@@ -109,17 +109,19 @@ def mix(
     chosen = torch.from_numpy(partner).to(device)
     return Mixed(
         images,
-        _mix_targets(task.link.soft_target(target, columns), own, chosen),
+        _mix_targets(task.link.soft_target(target, columns), own, chosen, task.link.measures),
         chosen,
         torch.from_numpy(share).float().to(device).view(-1, 1, 1, 1),
         torch.from_numpy(boxes).to(device),
     )
 
 
-def _mix_targets(soft: Tensor, own: Tensor, partner: Tensor) -> Tensor:
+def _mix_targets(soft: Tensor, own: Tensor, partner: Tensor, measured: bool) -> Tensor:
     """`own` of each target and the rest of its partner's; unknown where one of the two that has a
-    part in the image is."""
+    part in the image is. measured: whether they are numbers, which are all known."""
     other = soft[partner]
+    if measured:
+        return own * soft + (1 - own) * other
     unknown = ((soft == UNKNOWN) & (own > 0)) | ((other == UNKNOWN) & (own < 1))
     return torch.where(unknown, float(UNKNOWN), own * soft + (1 - own) * other)
 

@@ -15,7 +15,7 @@ from comp.core.errors import pick
 from comp.core.rng import seed_torch
 from comp.data.cache.channel_stats import channel_statistics
 from comp.data.loader.sampler import SAMPLERS
-from comp.models.heads import head_of, set_class_prior
+from comp.models.heads import head_of, set_class_prior, set_units
 from comp.models.networks import Net, build_net, with_tiles
 from comp.tasks.class_weights import count_cells, link_weights
 from comp.tasks.counts import UNKNOWN
@@ -123,9 +123,13 @@ def new_state(job: Job, steps: int, micro_batch: int, *, empty: bool = False) ->
         job.classes,
         spatial=job.task.spatial,
         empty=empty,
+        per_number=job.per_number,
     )
     net = with_tiles(net, config.image)
-    if not empty and config.model.init == "auto":
+    if job.task.link.measures:
+        if not empty:
+            set_units(net.module, *_units(job))
+    elif not empty and config.model.init == "auto":
         set_class_prior(net.module, config.model, _prior_logits(job).tolist())
     if not empty:
         net.mean, net.std = _channel_norms(job, net)
@@ -159,6 +163,15 @@ def _prior_logits(job: Job) -> np.ndarray[Any, Any]:
     return job.task.link.prior_logits(shares)
 
 
+def _units(job: Job) -> tuple[torch.Tensor, torch.Tensor]:
+    """(C,) mean and standard deviation of the numbers of the training part, on the scale that the
+    network predicts; a deviation of 1 where there is none."""
+    target = torch.from_numpy(job.target[job.train_rows])
+    scaled = job.task.link.loss_target(target, target).double()
+    spread = scaled.std(dim=0, correction=0)
+    return scaled.mean(dim=0).float(), torch.where(spread > 0, spread, 1.0).float()
+
+
 def _channel_norms(job: Job, net: Net) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and deviation of the channels: of the config, the training rows, or the network."""
     image, found = job.config.image, (net.mean, net.std)
@@ -188,8 +201,9 @@ def _make_loss(job: Job) -> LossFunction:
     if weights is not None:
         weights = weights.to(job.device.torch_device)
     spec = job.task.loss if train.loss == "auto" else train.loss
+    spread = _units(job)[1].to(job.device.torch_device) if job.task.link.measures else None
     terms = Terms(
-        train.label_smoothing, weights, train.focal_gamma, train.focal_alpha, train.tversky
+        train.label_smoothing, weights, train.focal_gamma, train.focal_alpha, train.tversky, spread
     )
     return make_loss(spec, link, terms)
 

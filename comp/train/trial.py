@@ -128,5 +128,8 @@ def _on_meta(job: Job, size: int) -> nn.Module:
     nowhere = Device(torch.device("meta"), "fp32", None, scaled=False)
     model, spatial = job.config.model, job.task.spatial
     return build_net(
-        model, job.columns, size, nowhere, job.classes, spatial=spatial, empty=True
+        *(model, job.columns, size, nowhere, job.classes),
+        spatial=spatial,
+        empty=True,
+        per_number=job.per_number,
     ).module

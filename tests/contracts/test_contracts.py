@@ -20,13 +20,14 @@ from comp.data.layouts.layouts import read_index, read_test
 from comp.data.loader.recipes import RECIPES, make_recipe
 from comp.data.loader.sampler import SAMPLERS
 from comp.ensemble.votes import VOTES
-from comp.tasks.kinds import LINKS, TASKS
-from comp.tasks.losses import LOSSES, make_loss
+from comp.tasks.kinds import CLASS_LINKS, LINKS, TASKS
+from comp.tasks.losses import LOSSES, Terms, make_loss
 from comp.tasks.metrics import METRICS
 
 PLUGIN = Path(__file__).with_name("my_parts.py")
 IMAGE_METRICS = [name for name, metric in METRICS.items() if metric.wants != "counts"]
 IMAGE_LOSSES = [name for name, loss in LOSSES.items() if not loss.regions]
+NUMBER_LOSSES = [name for name, loss in LOSSES.items() if "identity" in loss.make]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -44,6 +45,9 @@ def answers(kind: str, seed: int) -> tuple[Any, Any, Any]:
     if kind == "class":
         target = draw.integers(0, 4, 30)
         right = np.eye(4)[target]
+    elif kind == "numbers":
+        target = 10 * draw.random((30, 4))
+        return target, target + draw.normal(0, 2, (30, 4)), target
     else:
         target = (draw.random((30, 4)) < 0.4).astype(np.int64)
         right = target.astype(float)
@@ -56,7 +60,7 @@ def decided(kind: str, probs: Any) -> Any:
 
 
 @pytest.mark.parametrize("name", [*IMAGE_METRICS, "my_balanced", "my_brier"])
-@pytest.mark.parametrize("kind", ["class", "columns"])
+@pytest.mark.parametrize("kind", ["class", "columns", "numbers"])
 def test_a_metric_prefers_what_is_right_and_weighs_rows(name: str, kind: str) -> None:
     metric = METRICS[name]
     if kind not in metric.of:
@@ -73,8 +77,10 @@ def test_a_metric_prefers_what_is_right_and_weighs_rows(name: str, kind: str) ->
         assert found == pytest.approx(metric.score(target[rows], probs[rows], 4))
 
 
-LOSS_LINKS = [(name, link) for name in IMAGE_LOSSES for link in LOSSES[name].make]
-MINE = [(name, link) for name in ("my_square", "my_dice") for link in LINKS]
+LOSS_LINKS = [
+    (name, link) for name in IMAGE_LOSSES for link in LOSSES[name].make if link in CLASS_LINKS
+]
+MINE = [(name, link) for name in ("my_square", "my_dice") for link in CLASS_LINKS]
 
 
 @pytest.mark.parametrize(("name", "link"), [*LOSS_LINKS, *MINE])
@@ -96,7 +102,28 @@ def test_a_loss_is_one_finite_number_that_falls_towards_the_target(name: str, li
     assert soft.item() == pytest.approx(found.item(), rel=1e-4)
 
 
-@pytest.mark.parametrize("link", [*LINKS])
+@pytest.mark.parametrize("name", NUMBER_LOSSES)
+def test_a_loss_of_numbers_falls_towards_the_target_and_takes_micro_batches(name: str) -> None:
+    draw = torch.Generator().manual_seed(0)
+    target, outputs = (3 * torch.randn((8, columns), generator=draw) for columns in (3, 6))
+    spread = torch.tensor([0.5, 1.0, 4.0])
+    loss = make_loss(name, "identity", Terms(spread=spread))
+    outputs.requires_grad_()
+    found = loss(outputs, target)
+    found.backward()
+    assert outputs.grad is not None
+    assert torch.isfinite(outputs.grad).all()
+    better = outputs.detach().clone()
+    better[:, :3] = (better[:, :3] + target) / 2
+    assert loss(better, target) < found
+    parts = torch.stack([loss(outputs[k : k + 4], target[k : k + 4]) for k in (0, 4)])
+    assert parts.mean().item() == pytest.approx(found.item(), rel=1e-5)
+    other = make_loss(name, "identity", Terms(spread=10 * spread))
+    scaled = torch.cat([10 * outputs[:, :3], outputs[:, 3:]], dim=1)
+    assert other(scaled, 10 * target).item() == pytest.approx(found.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("link", CLASS_LINKS)
 def test_a_registered_loss_of_cells_masks_pixels_and_takes_micro_batches(link: str) -> None:
     draw = torch.Generator().manual_seed(1)
     numbers = torch.randint(0, 3, (4, 5, 6), generator=draw)
@@ -154,9 +181,11 @@ def test_a_sampler_gives_places_that_depend_on_the_generator_alone(name: str) ->
 
 
 @pytest.mark.parametrize("name", [*VOTES, "my_squares"])
-@pytest.mark.parametrize("kind", ["binary", "multiclass", "multilabel"])
+@pytest.mark.parametrize("kind", ["binary", "multiclass", "multilabel", "regression"])
 def test_a_vote_gives_probabilities_and_minds_no_order(name: str, kind: str) -> None:
     task, vote = TASKS[kind], VOTES[name]
+    if task.link.measures and not vote.measures:
+        pytest.skip(f"{name} is for probabilities")
     draw = np.random.default_rng(0)
     columns = task.columns(2 if kind == "binary" else 3)
     members = [draw.random((20, columns)) for _ in range(3)]
@@ -167,8 +196,8 @@ def test_a_vote_gives_probabilities_and_minds_no_order(name: str, kind: str) -> 
     rules = rule if vote.gives_probs else np.tile(rule, (3, 1))
     found = vote.merge(members, weights, task, rules)
     turned = vote.merge(members[::-1], weights[::-1], task, rules)
-    assert (found.labels == turned.labels).all()
-    assert found.labels.dtype == np.int64
+    assert np.allclose(found.labels, turned.labels, rtol=1e-12)
+    assert found.labels.dtype == (np.float64 if task.link.measures else np.int64)
     if found.probs is None:
         assert not vote.gives_probs
         return

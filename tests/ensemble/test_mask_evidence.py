@@ -111,7 +111,7 @@ def test_maps_are_scaled_to_the_size_of_the_image(task: Any) -> None:
 
 def test_a_vote_by_ranks_is_not_for_masks() -> None:
     assert [vote.name for vote in evidence_of(ONE, [right(ONE)]).votes()] == [
-        "soft", "geometric", "logit", "hard",
+        "soft", "geometric", "logit", "median", "trimmed", "hard",
     ]  # fmt: skip
 
 

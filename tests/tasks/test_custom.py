@@ -19,7 +19,7 @@ def test_a_metric_without_sample_weight_or_with_odd_options_is_refused() -> None
         metric(lambda target, answer: 0.0)
     with pytest.raises(ConfigError, match="wants is 'labels' or 'probs', not 'masks'"):
         metric(lambda target, answer, sample_weight: 0.0, wants="masks")
-    with pytest.raises(ConfigError, match="of is 'class', 'columns' or both"):
+    with pytest.raises(ConfigError, match="of is some of 'class', 'columns', 'numbers'"):
         metric(lambda target, answer, sample_weight: 0.0, of=("pixels",))
 
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from comp.core.errors import TuneError
-from comp.tasks.kinds import TASKS, Task
+from comp.tasks.kinds import TASKS, Task, number_link
 
 TASK_LIST = list(TASKS.values())
 
@@ -19,7 +19,7 @@ def test_probabilities_have_the_shape_of_the_logits_and_lie_in_range(task: Task)
     probs = task.link.probs(logits.bfloat16())
     assert probs.shape == logits.shape
     assert probs.dtype == torch.float32
-    assert ((probs >= 0) & (probs <= 1)).all()
+    assert task.link.measures or ((probs >= 0) & (probs <= 1)).all()
     if task.link.normalized:
         torch.testing.assert_close(probs.sum(1), torch.ones(6))
 
@@ -33,7 +33,7 @@ def test_decisions_have_the_shape_of_the_target(task: Task) -> None:
         assert labels.shape == (5, task.layers(2), 3, 4)
     else:
         assert labels.shape == ((5,) if task.target_ndim == 1 else (5, columns))
-    assert labels.dtype == np.int64
+    assert labels.dtype == (np.float64 if task.link.measures else np.int64)
 
 
 def test_the_neutral_rule_is_half_or_the_largest() -> None:
@@ -57,3 +57,12 @@ def test_a_spatial_rule_goes_along_the_classes() -> None:
     link = TASKS["multilabel"].link
     probs = np.full((1, 2, 3, 4), 0.5)
     assert link.decide(probs, np.array([0.4, 0.6]))[0, :, 0, 0].tolist() == [1, 0]
+
+
+def test_numbers_come_back_from_their_transform_within_their_bounds() -> None:
+    link = number_link(1, "log1p", (0.0, 50.0))
+    numbers = torch.tensor([[0.0], [9.0], [99.0]])
+    inside = link.loss_target(numbers, torch.zeros(3, 2))
+    torch.testing.assert_close(inside, numbers.log1p())
+    outputs = torch.cat([inside, torch.full((3, 1), 7.0)], dim=1)  # a variance beside each
+    torch.testing.assert_close(link.probs(outputs), torch.tensor([[0.0], [9.0], [50.0]]))

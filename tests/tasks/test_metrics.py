@@ -14,7 +14,7 @@ from comp.tasks.metrics import METRICS, Metric, check_metric
 
 NAN = float("nan")
 
-TABLE_METRICS = [metric for metric in METRICS.values() if metric.wants != "counts"]
+TABLE_METRICS = [m for m in METRICS.values() if {"class", "columns"} & {*m.of}]
 
 
 def draws(seed: int, classes: int = 4, rows: int = 30) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -43,5 +43,5 @@ def count_up(fold: Array, count: int, index: Index) -> Balance:
     if index.groups is not None:
         home = dict(zip(index.groups, fold.tolist(), strict=True))
         groups = np.bincount([k for k in home.values() if k >= 0], minlength=count)
-    classes = {name: table[row] for row, name in enumerate(index.classes)}
+    classes = {name: table[row] for row, name in enumerate(index.strata)}
     return Balance(member.sum(axis=0), classes, groups)

@@ -22,7 +22,7 @@ def warnings(fold: Array, count: int, index: Index) -> list[str]:
     names, groups = _units(index)
     units = unit_counts(index.cells, groups)
     kind = "groups" if index.groups is not None else "images"
-    out = [] if index.groups is None else _large(units, names, index.classes, count)
+    out = [] if index.groups is None else _large(units, names, index.strata, count)
     for column, (name, counts) in enumerate(made.classes.items(), start=1):
         members = int((units[:, column] > 0).sum())
         absent = np.flatnonzero(counts == 0).tolist()

@@ -20,6 +20,7 @@ from comp.data.folds.starts import DEAL
 from comp.data.index.index import Index
 from comp.data.index.masks import Marked, Masks
 from comp.data.index.tables import Table, read_table, table_text
+from comp.data.labels.columns import number_of
 from comp.tasks.counts import UNKNOWN
 
 _KEYS = ("id", "fold", "group")  # the first columns; the labels follow
@@ -78,7 +79,7 @@ def _about(plan: FoldPlan, index: Index) -> dict[str, Any]:
         "count": plan.count,
         "rows": len(plan.ids),
         "classes": list(plan.classes),
-        "labels": "one" if index.labels.ndim == 1 else "each",
+        "labels": "numbers" if index.measured else "one" if index.labels.ndim == 1 else "each",
         "grouped": plan.groups is not None,
         **({"masks": True} if plan.marks else {}),
         "fingerprint": plan.fingerprint,
@@ -138,11 +139,13 @@ def load_plan(csv_path: Path, json_path: Path) -> FoldPlan:
         raise PlanError(f"{json_path}: not the manifest of a plan ({problem!r}). {_MEND}") from None
 
 
+_CELLS: dict[str, type] = {"one": np.int64, "each": np.int64, "numbers": np.float64}
 _MEND = "Restore the plan as it was written, or make it again with `comp folds make --replace`"
 
 
 def _restore(table: Table, about: dict[str, Any], path: Path) -> FoldPlan:
-    classes, count, each = tuple(about["classes"]), int(about["count"]), about["labels"] == "each"
+    classes, count, kind = tuple(about["classes"]), int(about["count"]), about["labels"]
+    each = kind != "one"
     names = (*_KEYS, *(_column_names(classes) if each else ["label"]))
     if about.get("masks"):
         names = (*names, _MARK)
@@ -151,9 +154,9 @@ def _restore(table: Table, about: dict[str, Any], path: Path) -> FoldPlan:
     leak = tuple(map(str, about.get("leak", ())))
     wrong = [*_wrong_rows(table, count), *([] if leak else _divided_groups(table))]
     labels = [name for name in names[3:] if name != _MARK]
-    _refuse(path, [*wrong, *_wrong_labels(table, labels, classes, each)])
+    _refuse(path, [*wrong, *_wrong_labels(table, labels, classes, kind)])
     order = sorted(range(len(table)), key=table.values["id"].__getitem__)
-    index = _as_index(table, order, classes, labels if each else (), about["grouped"])
+    index = _as_index(table, order, classes, labels if each else (), about["grouped"], _CELLS[kind])
     plan = FoldPlan(
         ids=index.ids,
         fold=np.array([int(table.values["fold"][row]) for row in order], dtype=np.int64),
@@ -210,9 +213,16 @@ def _divided_groups(table: Table) -> list[str]:
 
 
 def _wrong_labels(
-    table: Table, columns: Sequence[str], classes: Sequence[str], each: bool
+    table: Table, columns: Sequence[str], classes: Sequence[str], kind: str
 ) -> list[str]:
-    allowed = {"0", "1", str(UNKNOWN)} if each else {*classes}
+    if kind == "numbers":
+        return [
+            f"line {line}: {cell!r} in column {column!r} is no number"
+            for column in columns
+            for cell, line in zip(table.values[column], table.lines, strict=True)
+            if number_of(cell) is None
+        ]
+    allowed = {"0", "1", str(UNKNOWN)} if kind == "each" else {*classes}
     return [
         f"line {line}: {cell!r} in column {column!r} is none of {first(sorted(allowed), 12)}"
         for column in columns
@@ -223,11 +233,18 @@ def _wrong_labels(
 
 
 def _as_index(
-    table: Table, order: list[int], classes: tuple[str, ...], columns: Sequence[str], grouped: bool
+    table: Table,
+    order: list[int],
+    classes: tuple[str, ...],
+    columns: Sequence[str],
+    grouped: bool,
+    dtype: type,
 ) -> Index:
-    """The index that a plan was made from, without its files. columns: those of 0/1 labels."""
+    """The index that a plan was made from, without its files. columns: those of 0/1 labels, or of
+    numbers."""
     if columns:
-        target = np.array([table.values[name] for name in columns], dtype=np.int64).T
+        cells = np.array([table.values[name] for name in columns])
+        target: np.ndarray[Any, Any] = cells.astype(dtype).T
     else:
         place = {name: number for number, name in enumerate(classes)}
         target = np.array([place[text] for text in table.values["label"]], dtype=np.int64)

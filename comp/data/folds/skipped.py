@@ -59,9 +59,15 @@ def without(index: Index, skipped: Iterable[str], path: Path) -> Index:
     keep = np.array([name not in away for name in index.ids])
     left = index.part(np.flatnonzero(keep))
     had, has = (part.cells for part in (index, left))
-    gone = [
-        name for name, a, b in zip(index.classes, had.sum(0), has.sum(0), strict=True) if a > b == 0
-    ]
+    gone = (
+        []
+        if index.measured
+        else [
+            name
+            for name, a, b in zip(index.classes, had.sum(0), has.sum(0), strict=True)
+            if a > b == 0
+        ]
+    )
     if gone or not len(left):
         raise DataError(
             f"{path}: without the {len(away)} images that it sets aside, the classes {first(gone)} "

@@ -53,7 +53,7 @@ def choose_subset(index: Index, plan: FoldPlan, size: int, seed: int) -> Subset:
         parts.append(part)
     rows = np.sort(np.concatenate(parts))
     gap = np.abs(hot[rows].mean(axis=0) - hot.mean(axis=0))
-    return Subset(rows, float(gap.max()), index.classes[int(gap.argmax())])
+    return Subset(rows, float(gap.max()), index.strata[int(gap.argmax())])
 
 
 def _part(rows: Array, hot: Array, take: int, seed: int, over: Array) -> Array:

@@ -16,6 +16,7 @@ from comp.core.known_digests import known_digests
 from comp.data.index.masks import Masks
 from comp.tasks.counts import UNKNOWN, known_cells, without_unknown
 from comp.tasks.kinds import one_hot
+from comp.tasks.ranges import ranges_of
 
 NOBODY_SAID = "=?"  # after a class name in the text of a label
 
@@ -28,7 +29,7 @@ class Index:
     `paths`    (N,) the image files
     `classes`  the class names; of two, the last is the positive one
     `target`   None for a test set, else int64: (N,) class numbers, or (N, C) zeros and ones, with
-               `comp.tasks.counts.UNKNOWN` where nobody said
+               `comp.tasks.counts.UNKNOWN` where nobody said; or float64: (N, C) numbers
     `groups`   None, or (N,) text: what must not straddle folds
     `mask_paths`  None, or (N,) the mask file of each image, None where it has none
     `masks`    None, or the masks of the images, see `comp.data.index.masks`; the target then says
@@ -66,10 +67,26 @@ class Index:
         return self.target
 
     @property
+    def measured(self) -> bool:
+        """Whether the targets are numbers."""
+        return self.target is not None and self.target.dtype.kind == "f"
+
+    @cached_property
+    def _ranges(self) -> tuple[tuple[str, ...], np.ndarray[Any, Any]]:
+        return ranges_of(self.labels, self.classes)
+
+    @property
+    def strata(self) -> tuple[str, ...]:
+        """What the columns of `cells` are: the classes, or ranges of the numbers."""
+        return self._ranges[0] if self.measured else self.classes
+
+    @property
     def cells(self) -> np.ndarray[Any, Any]:
-        """(N, C) int64 zeros and ones: which classes each image is known to have; DataError without
-        labels."""
+        """(N, C) int64 zeros and ones: which classes each image is known to have, or in which range
+        each of its numbers lies; DataError without labels."""
         labels = self.labels
+        if self.measured:
+            return self._ranges[1]
         if labels.ndim == 1:
             return one_hot(labels, len(self.classes))
         return without_unknown(labels, known_cells(labels))
@@ -77,8 +94,8 @@ class Index:
     @property
     def unknown(self) -> np.ndarray[Any, Any]:
         """(C,) in how many images nobody said whether they have each class."""
-        if self.target is None or self.target.ndim == 1:
-            return np.zeros(len(self.classes), dtype=np.int64)
+        if self.target is None or self.target.ndim == 1 or self.measured:
+            return np.zeros(len(self.strata), dtype=np.int64)
         return np.asarray((self.target == UNKNOWN).sum(axis=0))
 
     def rows(self, ids: Iterable[str]) -> np.ndarray[Any, Any]:
@@ -143,9 +160,11 @@ class Index:
 
     def label_texts(self) -> list[str]:
         """The label of each row as text: a class name, or the names of the classes that it has, and
-        `name=?` where nobody said."""
+        `name=?` where nobody said; or its numbers."""
         if self.target is None:
             return [""] * len(self)
+        if self.measured:
+            return ["|".join(map(repr, row)) for row in self.target.tolist()]
         if self.target.ndim == 1:
             return [self.classes[number] for number in self.target]
         names = [("", name, f"{name}{NOBODY_SAID}") for name in self.classes]

@@ -41,7 +41,7 @@ def to_bins(
     names = bin_names(edges)
     out, wrong = [], []
     for cell, line in zip(cells, lines, strict=True):
-        number = _number(cell)
+        number = measure_of(cell)
         if number is None and cell.strip():
             wrong.append(f"line {line}: {cell!r} in {column!r} is no number (data.bins)")
         out.append("" if number is None else names[bisect.bisect_right(edges, number)])
@@ -66,7 +66,7 @@ def measured(name: str, cells: Sequence[str]) -> str | None:
     than numbers; or a column called like a quantity. Codes such as `007` are names.
     """
     texts = {cell.strip() for cell in cells if cell.strip()}
-    numbers = [_number(text) for text in texts]
+    numbers = [measure_of(text) for text in texts]
     values = sorted({number for number in numbers if number is not None})
     if len(values) <= _MANY or None in numbers or any(_CODE.match(text) for text in texts):
         return None
@@ -75,12 +75,12 @@ def measured(name: str, cells: Sequence[str]) -> str | None:
     likely = not whole(*values) or values[0] < 0 or often <= _FEW_ROWS
     if not likely and not (called and len(values) > _QUANTITIES):
         return None
-    rows = sorted(number for cell in cells if (number := _number(cell)) is not None)
+    rows = sorted(number for cell in cells if (number := measure_of(cell)) is not None)
     edges = sorted({rows[len(rows) // 3], rows[2 * len(rows) // 3]} - {values[0]})
     shown = ", ".join(_text(edge) for edge in edges)
     return (
         f"column {name!r} holds {len(values)} different numbers in {len(rows)} rows: something "
-        "measured, and comp has no regression yet. Make classes of ranges: data.bins: "
+        "measured. Predict it with task: regression; or make classes of ranges: data.bins: "
         f"{{{name}: [{shown}]}}; or, if the numbers are names of classes, data.numbers: classes"
     )
 
@@ -91,7 +91,8 @@ def _plain(cell: str) -> str:
     return text.replace(",", "") if _THOUSANDS.fullmatch(text) else text
 
 
-def _number(cell: str) -> float | None:
+def measure_of(cell: str) -> float | None:
+    """The finite number in a cell, without its unit and the commas between thousands, or None."""
     try:
         number = float(_plain(cell))
     except ValueError:

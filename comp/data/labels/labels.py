@@ -16,9 +16,11 @@ from comp.data.index.tables import Table
 from comp.data.labels.bins import bin_names, measured, to_bins
 from comp.data.labels.columns import means, one_of_columns, read_zero_one
 from comp.data.labels.lists import are_lists, split_cells
+from comp.data.labels.numbers import read_numbers
 from comp.tasks.counts import UNKNOWN
 from comp.tasks.kinds import Task
 
+_FOR_CLASSES = ("rename", "blank", "unknown", "soft")
 _NUMBER = re.compile(r"[-+]?\d+(\.\d+)?")
 
 
@@ -28,7 +30,7 @@ class Labels:
 
     `classes`     the class names; of two, the last is the positive one
     `target`      int64: (N,) class numbers, or (N, C) zeros and ones, UNKNOWN where nobody said;
-                  None with complaints
+                  or (N, C) float64 numbers; None with complaints
     `complaints`  what cannot be right
     `texts`       (N,) the label of each row as text, for messages
     """
@@ -58,11 +60,28 @@ def read_labels(
     complaints = _columns(table, data, task)
     if complaints:
         return Labels((), None, tuple(complaints))
+    if task.link.measures:
+        return _measures(table, data, known)
     if task.target_ndim == 1:
         return _one_each(table, data, task, known)
     if len(data.target) == 1 and _is_list(table, data):
         return _listed(table, data, known)
     return _zeros_and_ones(table, data, known)
+
+
+def _measures(table: Table, data: DataConfig, known: tuple[str, ...] | None) -> Labels:
+    names = known or data.target
+    complaints = _same_names(data.classes or names, names)
+    complaints += [
+        f"data.{key}: is for classes; task: regression has numbers. Leave it out"
+        for key in _FOR_CLASSES
+        if getattr(data, key) != DataConfig.model_fields[key].get_default(call_default_factory=True)
+    ]
+    target, wrong = read_numbers(table, data, known)
+    if complaints or wrong:
+        return Labels(names, None, (*complaints, *wrong))
+    texts = ["|".join(map(repr, row)) for row in target.tolist()]
+    return Labels(names, target, (), tuple(texts))
 
 
 def _is_list(table: Table, data: DataConfig) -> bool:

@@ -145,7 +145,8 @@ def train_loader(
     """Batches to train one fold on.
 
     images: (N, H, W, 3) uint8, or an object used like it (`comp.data.cache.store`). rows: (n,) the
-    training rows among the N. target: all N, (N,) class numbers or (N, C) zeros and ones; samplers
+    training rows among the N. target: all N, (N,) class numbers or (N, C) zeros and ones, or
+    numbers (N, C) float64; samplers
     go by it. The order of an epoch and every augmentation depend on (seed, fold, epoch, position)
     only: any number of workers gives the same batches.
     masks: those of all N; a batch then holds masks (B, L, H, W) uint8 in the place of the target.
@@ -154,7 +155,9 @@ def train_loader(
     Raises TrainError for fewer than two rows, ConfigError for an unknown sampler.
     """
     rows = np.asarray(rows, dtype=np.int64)
-    target = np.ascontiguousarray(target, dtype=np.int64)
+    target = np.ascontiguousarray(
+        target, dtype=np.float64 if target.dtype.kind == "f" else np.int64
+    )
     if len(rows) < 2:
         raise TrainError(f"fold {fold}: {len(rows)} training images; at least 2 are needed")
     made: Target = LabelTarget(target, paste) if masks is None else MaskTarget(masks, side)

@@ -68,7 +68,7 @@ def merged(
     vote counts the decisions of the members, with a trace of how sure they are: of classes that tie
     the one with the larger mean probability wins.
     """
-    total: Any = 0.0
+    values, shares = list[Array](), list[float]()
     side: tuple[int, int] | None = None
     for member, row, weight in zip(members, row_of, weights, strict=True):
         if not weight:
@@ -76,7 +76,9 @@ def merged(
         maps = np.asarray(member[row]).astype(np.float32)
         maps *= np.float32(1 / _STEPS) if member.dtype == np.uint8 else np.float32(1)
         side = side or maps.shape[1:]
-        total = total + np.float32(weight) * _transformed(scaled(maps, *side)[None], vote, task)
+        values.append(_transformed(scaled(maps, *side)[None], vote, task))
+        shares.append(weight)
+    total = vote.average(values, np.asarray(shares, dtype=np.float32))
     out = vote.inverse(total, task.link)[0] if vote.gives_probs else np.clip(total[0], 0, 1)
     out = out / out.sum(axis=0, keepdims=True) if task.link.normalized else out
     return np.asarray(out, dtype=np.float32)

@@ -125,7 +125,7 @@ def _print_notes(result: Ensembled) -> None:
 
 
 def _print_shares(result: Ensembled) -> None:
-    if len(result.shares) > MANY_CLASSES:
+    if not 0 < len(result.shares) <= MANY_CLASSES:
         return
     tell(f"classes in the {result.rows} answers")
     rows = [[name, f"{train:.1%}", f"{test:.1%}"] for name, (train, test) in result.shares.items()]

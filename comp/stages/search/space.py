@@ -37,6 +37,12 @@ def space_of(experiment: Experiment, index: Index, models: tuple[str, ...] = ())
         space["model.name"] = _with(config.model.name, models)
     if task.spatial:
         return space
+    if task.link.measures:
+        if isinstance(config.train.loss, str):
+            own = task.loss if config.train.loss == "auto" else config.train.loss
+            space["train.loss"] = _with(own, ["mse", "huber", "mae"])
+        space["augment.mixup"] = _with(config.augment.mixup, [0.0, 0.2])
+        return space
     space["train.label_smoothing"] = _with(config.train.label_smoothing, [0.0, 0.1])
     space["augment.mixup"] = _with(config.augment.mixup, [0.0, 0.2])
     if imbalance(index) >= RARE:
@@ -59,6 +65,8 @@ def given(experiment: Experiment, space: Space) -> dict[str, Any]:
 
 def imbalance(index: Index) -> float:
     """How many times as often the most frequent class occurs as the rarest, or as its absence."""
+    if index.measured:
+        return 1.0
     counts = index.cells.sum(axis=0).astype(np.float64)
     if index.labels.ndim == 2 and index.labels.dtype.kind in "iub":
         counts = np.concatenate([counts, len(index) - counts])

@@ -1,4 +1,4 @@
-"""What the answer cells of a table hold: labels, zeros and ones, or probabilities."""
+"""What the answer cells of a table hold: labels, zeros and ones, probabilities, or numbers."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ class Cells:
     `fill`       labels, probs -> the cells of each of them
     `allowed`    the texts that a cell may be (or, with a separator, be made of); None: a
                  probability, a number from 0 to 1
+    `measured`   whether a cell may be any finite number
     `separator`  between the labels in one cell; None: one label per cell
     `one`        how a one is written where each class has a column or a row
     `long`       the rows of a sample with a row for each image and class, or None
@@ -46,6 +47,7 @@ class Cells:
     one: str = "1"
     long: LongRows | None = None
     wide: Cells | None = None
+    measured: bool = False
 
     def complaints(self, columns: Mapping[str, Sequence[str]], sample: Sample) -> list[str]:
         """What is wrong with the answer cells: one complaint per kind of problem."""
@@ -64,7 +66,7 @@ class Cells:
 
     def _problem(self, cell: str) -> str | None:
         if self.allowed is None:
-            return _number_problem(cell)
+            return _number_problem(cell, inside=not self.measured)
         if self.separator and not cell:
             return None  # an image without labels
         parts = cell.split(self.separator) if self.separator else [cell]
@@ -93,6 +95,8 @@ class Cells:
 
         The share of a column of probabilities, or of 0 and 1, is its mean.
         """
+        if self.measured:
+            return {}
         if self.long is not None:
             (cells,) = columns.values()
             return self.long.by_class(self._numbers(cells))
@@ -143,6 +147,8 @@ def make_cells(
     """
     classes, answers = tuple(classes), sample.answers
     by_name = set(answers) == set(classes)
+    if task.link.measures:
+        return _measured(sample, task, classes)
     single = len(answers) == 1 and (task.one_answer or answers[0] not in classes)
     if not by_name and not single:
         _refuse_columns(sample, task, classes)
@@ -158,6 +164,23 @@ def make_cells(
         return _one_probability(answers[0], classes)
     texts = _label_texts(classes, sample.texts[answers[0]])
     return Cells(answers, lambda labels, _: [_named(texts, labels)], frozenset(texts))
+
+
+def _measured(sample: Sample, task: Task, classes: tuple[str, ...]) -> Cells:
+    """A column for each number; the only one may have any name."""
+    answers = sample.answers
+    if set(answers) == set(classes):
+        places = [classes.index(name) for name in answers]
+    elif len(answers) == len(classes) == 1:
+        places = [0]
+    else:
+        _refuse_columns(sample, task, classes)
+    return Cells(
+        answers,
+        lambda labels, _: [_numbers(labels[:, place]) for place in places],
+        None,
+        measured=True,
+    )
 
 
 def _refuse_columns(sample: Sample, task: Task, classes: tuple[str, ...]) -> None:
@@ -271,11 +294,13 @@ def _are_probabilities(cells: Sequence[str]) -> bool:
     return bool(((values >= 0) & (values <= 1)).all())
 
 
-def _number_problem(cell: str) -> str | None:
+def _number_problem(cell: str, *, inside: bool = True) -> str | None:
     try:
         value = float(cell)
     except ValueError:
         return "are not a number" if cell.strip() else "are empty or NaN"
     if value != value:
         return "are empty or NaN"
+    if not inside:
+        return None if np.isfinite(value) else "are not finite"
     return None if 0 <= value <= 1 else "are outside 0 to 1"

@@ -12,7 +12,7 @@ from comp.tasks.kinds import TASKS, Task
 from comp.tasks.metrics import METRICS, Metric
 
 BINARY, MULTICLASS, MULTILABEL = (TASKS[n] for n in ("binary", "multiclass", "multilabel"))
-TABLE_TASKS = [task for task in TASKS.values() if not task.spatial]
+TABLE_TASKS = [t for t in TASKS.values() if not t.spatial and not t.link.measures]
 LABEL_METRICS = [metric for metric in METRICS.values() if metric.wants == "labels"]
 
 
