@@ -281,6 +281,8 @@ class TrainConfig(Section):
     ema: Annotated[float, Field(gt=0, lt=1)] | None = None
     # Processes that prepare batches; auto: some for a GPU, none on a CPU
     workers: Literal["auto"] | Annotated[int, Field(ge=0)] = "auto"
+    # auto (CUDA, else MPS, else the CPU), cuda, cuda:1, mps or cpu
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = "auto"
     # Number format of the network; auto: bf16 or fp16 on a GPU, fp32 on a CPU
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     deterministic: bool = False  # the same bits on CUDA too, slower

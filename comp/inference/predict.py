@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from torch import Tensor
 
 from comp.config.schema import Config
 from comp.core.errors import RunError, reason
@@ -16,6 +17,7 @@ from comp.inference.outputs import Output
 from comp.inference.pieces import Pieces
 from comp.inference.views import view_probs, views_of
 from comp.models.device import Device
+from comp.models.halving import Halving
 from comp.models.networks import Net, build_net, with_tiles
 from comp.tasks.kinds import Task
 
@@ -70,15 +72,19 @@ def predict_pieces(
     are there already are not made again.
     """
     views, step = views_of(tta), output.piece_rows(batch_size)
+    forward = Halving(batch_size, name)
     starts = range(0, len(rows), step)
     done = sum(pieces.there(start) for start in starts) if pieces else 0
     if done:
         say(f"{name}: {done} of {len(starts)} parts were there already")
 
+    def seen(part: Tensor) -> Tensor:
+        return view_probs(net, task, part, views)
+
     def made(start: int) -> Array:
         batches = eval_batches(images, rows[start : start + step], batch_size)
         probs = (
-            output.keep(view_probs(net, task, net.to_device(batch), views).cpu().numpy(), some)
+            output.keep(forward(seen, net.to_device(batch)).cpu().numpy(), some)
             for some, batch in batches
         )
         return np.concatenate(list(probs))

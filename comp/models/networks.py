@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import logging
 from collections.abc import Sequence
@@ -54,16 +55,24 @@ class Net:
 
     def normalize(self, images: Tensor) -> Tensor:
         """Float images, normalised by the network's mean and standard deviation, channels last."""
-        shape = (1, -1, 1, 1)
-        scale = [1 / (255 * value) for value in self.std]
-        shift = [-mean / value for mean, value in zip(self.mean, self.std, strict=True)]
-        out = images.float().mul_(torch.tensor(scale, device=images.device).view(shape))
-        out = out.add_(torch.tensor(shift, device=images.device).view(shape))
+        scale, shift = _scale_shift(self.mean, self.std, images.device)
+        out = images.float().mul_(scale).add_(shift)
         return out.contiguous(memory_format=torch.channels_last)
 
     def to_device(self, images: Tensor) -> Tensor:
         """uint8 (B, H, W, 3) from a loader -> uint8 (B, 3, H, W), channels last, on the device."""
-        return images.to(self.device.torch_device, non_blocking=True).permute(0, 3, 1, 2)
+        return self.device.send(images).permute(0, 3, 1, 2)
+
+
+@functools.lru_cache(maxsize=16)
+def _scale_shift(
+    mean: tuple[float, ...], std: tuple[float, ...], device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """Factor and summand (1, C, 1, 1) that normalise pixels of [0, 255], on the device once."""
+    with torch.inference_mode(False):
+        scale = torch.tensor([1 / (255 * value) for value in std])
+        shift = torch.tensor([-m / value for m, value in zip(mean, std, strict=True)])
+        return tuple(value.view(1, -1, 1, 1).to(device) for value in (scale, shift))  # type: ignore[return-value]
 
 
 def build_net(

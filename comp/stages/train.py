@@ -20,6 +20,7 @@ from comp.data.cache.image_range import span_of, with_range
 from comp.data.cache.pack import Pack, open_pack
 from comp.data.folds.plan import FoldPlan
 from comp.data.folds.subset import Subset, choose_subset
+from comp.data.images.resize import OWN_SIZE
 from comp.data.index.index import Index
 from comp.data.loader.recipes import flips_writing
 from comp.models.device import Device, choose_device
@@ -37,6 +38,8 @@ from comp.train.checkpoints import checkpoint
 from comp.train.job import Job
 from comp.train.loop import train_fold
 from comp.train.stop import Stop
+
+_MOST_WORKERS = 32  # that prepare images: a card takes what they give, geometry is their work
 
 
 @dataclass(frozen=True)
@@ -179,9 +182,8 @@ class _Trainer:
         """All that the fold is trained from."""
         config, index = self.experiment.config, self.index
         if self.device is None:
-            precise = {"deterministic": config.train.deterministic}
-            self.device = choose_device(config.train.precision, **precise)
-            say(f"training on {self.device.describe()}")
+            self.device = device_of(config)
+            say(f"training on {self.device.details()}")
         if self.pack is None:
             sweep_cache(self.experiment.workspace.cache)
             self.pack = self._open()
@@ -281,10 +283,20 @@ def refuse_other_images(
         )
 
 
+def device_of(config: Config) -> Device:
+    """The device that the config trains and predicts on."""
+    return choose_device(
+        config.train.precision,
+        deterministic=config.train.deterministic,
+        where=config.train.device,
+        one_shape=config.image.resize not in OWN_SIZE,
+    )
+
+
 def count_workers(config: TrainConfig, device: Device) -> int:
     """`train.workers`; `auto`: a few processes for a GPU, none where the CPU does the training."""
     if config.workers != "auto":
         return config.workers
     if device.torch_device.type != "cuda":
         return 0
-    return cores(8)
+    return cores(_MOST_WORKERS)

@@ -6,6 +6,7 @@ no draw of its own, and an epoch can begin at any step.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from collections.abc import Generator, Iterator
@@ -83,13 +84,24 @@ class Loader:
 def _with_advice(batches: Iterator[Batch]) -> Generator[Batch, None, None]:
     """The same batches; the death of a worker is a WorkerError."""
     try:
-        yield from batches
+        with worker_deaths():
+            yield from batches
+    except WorkerError:
+        raise
     except CompError as problem:
         kind = type(problem)
         _, found, message = str(problem).rpartition(f"{kind.__module__}.{kind.__qualname__}: ")
         if not found:
             raise
         raise kind(message.strip()) from problem  # the text of a worker's error is its traceback
+
+
+@contextlib.contextmanager
+def worker_deaths() -> Iterator[None]:
+    """WorkerError where the block is told that a worker has died: while it waits for a batch, or
+    at any other place of the main thread, by torch's handler of SIGCHLD."""
+    try:
+        yield
     except RuntimeError as problem:
         if "DataLoader worker" not in str(problem) or "Caught" in str(problem):
             raise
