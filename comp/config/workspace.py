@@ -21,6 +21,7 @@ FREE = (
     "name",
     "train.workers",
     "train.device",
+    "train.compile",
     "train.checkpoint_minutes",
     "train.max_hours",
     "train.track",

@@ -82,12 +82,15 @@ def predict_pieces(
         return view_probs(net, task, part, views)
 
     def made(start: int) -> Array:
-        batches = eval_batches(images, rows[start : start + step], batch_size)
-        probs = (
-            output.keep(forward(seen, net.to_device(batch)).cpu().numpy(), some)
-            for some, batch in batches
-        )
-        return np.concatenate(list(probs))
+        out, before = [], None
+        for some, batch in eval_batches(images, rows[start : start + step], batch_size):
+            coming = net.device.fetch(forward(seen, net.to_device(batch))), some
+            if before:  # is saved while the device works on this one
+                out.append(output.keep(before[0](), before[1]))
+            before = coming
+        if before:
+            out.append(output.keep(before[0](), before[1]))
+        return np.concatenate(out)
 
     for start in track(starts, len(starts), name):
         piece = pieces.read(start) if pieces else None

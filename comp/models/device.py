@@ -7,15 +7,19 @@ import ctypes
 import os
 import re
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from comp.core.errors import ConfigError, reason
 from comp.core.progress import say
+
+Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,22 @@ class Device:
     def send(self, tensor: Tensor) -> Tensor:
         """A tensor of the CPU on the device, see `send`."""
         return send(tensor, self.torch_device)
+
+    def fetch(self, tensor: Tensor) -> Callable[[], Array]:
+        """A tensor of the device on its way to the CPU; what is returned waits for it. Other work
+        may be given to a CUDA device in between."""
+        if not self.cuda:
+            return lambda: np.asarray(tensor.cpu().numpy())
+        host = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
+        host.copy_(tensor, non_blocking=True)
+        event = torch.cuda.Event()
+        event.record()
+
+        def arrived() -> Array:
+            event.synchronize()
+            return np.asarray(host.numpy())
+
+        return arrived
 
     def describe(self) -> str:
         """For a log: the device, its name and the precision."""
@@ -156,7 +176,7 @@ def _why_no_cuda() -> str:
     if torch.version.cuda is None:
         return "it is built without CUDA"
     try:
-        torch.cuda.init()
+        torch.cuda.init()  # type: ignore[no-untyped-call]
     except (RuntimeError, AssertionError) as problem:
         return reason(problem)
     return f"it is built for CUDA {torch.version.cuda}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ class Net:
 
     `mean`, `std`: three numbers each, in units of [0, 1]. `tiles`: None, or side and overlap of
     the tiles that larger images are cut into; logits are averaged where tiles overlap.
+    `fast`: what is called for `module`, see `comp.models.compiled`; None: the module itself.
     """
 
     module: nn.Module
@@ -41,6 +42,7 @@ class Net:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     tiles: tuple[int, float] | None = None
+    fast: Callable[[Tensor], Tensor] | None = None
 
     def logits(self, images: Tensor) -> Tensor:
         """(B, C), or (B, C, H, W), from uint8 RGB images (B, 3, H, W) on the device."""
@@ -50,7 +52,7 @@ class Net:
 
     def _logits(self, images: Tensor) -> Tensor:
         with self.device.autocast():
-            logits: Tensor = self.module(self.normalize(images))
+            logits: Tensor = (self.fast or self.module)(self.normalize(images))
         return logits
 
     def normalize(self, images: Tensor) -> Tensor:

@@ -23,6 +23,7 @@ from comp.data.folds.subset import Subset, choose_subset
 from comp.data.images.resize import OWN_SIZE
 from comp.data.index.index import Index
 from comp.data.loader.recipes import flips_writing
+from comp.models.compiled import wants_compile
 from comp.models.device import Device, choose_device
 from comp.report.fold_pictures import show_validation
 from comp.stages.experiment import (
@@ -183,7 +184,7 @@ class _Trainer:
         config, index = self.experiment.config, self.index
         if self.device is None:
             self.device = device_of(config)
-            say(f"training on {self.device.details()}")
+            say(f"training on {_settings(config.train, self.device)}")
         if self.pack is None:
             sweep_cache(self.experiment.workspace.cache)
             self.pack = self._open()
@@ -281,6 +282,18 @@ def refuse_other_images(
             "added, removed or replaced since. Bring the old ones back, or train under another "
             "`name`, or start the fold over with `comp train --restart`."
         )
+
+
+def _settings(train: TrainConfig, device: Device) -> str:
+    """In a line: the device, and how the work is given to it."""
+    workers = count_workers(train, device)
+    images = train.micro_batch or train.batch_size
+    why = "train.batch_size" if train.micro_batch is None else "train.micro_batch"
+    compiled = wants_compile(train.compile, device, deterministic=train.deterministic)
+    return (
+        f"{device.details()}; {workers or 'no'} worker{'s' * (workers != 1)}, {images} images at a "
+        f"time ({why}){', compiled' * compiled}"
+    )
 
 
 def device_of(config: Config) -> Device:

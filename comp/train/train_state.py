@@ -16,6 +16,7 @@ from comp.core.errors import pick
 from comp.core.rng import seed_torch
 from comp.data.cache.channel_stats import channel_statistics
 from comp.data.loader.sampler import SAMPLERS
+from comp.models.compiled import Compiled, wants_compile
 from comp.models.heads import head_of, set_class_prior
 from comp.models.networks import Net, build_net, with_tiles
 from comp.tasks.class_weights import count_cells, link_weights
@@ -93,10 +94,8 @@ class TrainState:
     @property
     def eval_net(self) -> Net:
         """The network that is validated and saved as the best: the moving average (`train.ema`)
-        where there is one."""
-        if self.ema is None:
-            return self.net
-        return replace(self.net, module=self.ema.module)
+        where there is one; not compiled, as predictions are not."""
+        return replace(self.net, module=self.ema.module if self.ema else self.net.module, fast=None)
 
     def current_lr(self) -> float:
         """The learning rate of the next update, of parameters that have no rate of their own
@@ -167,6 +166,8 @@ def new_state(job: Job, steps: int, micro_batch: int, *, empty: bool = False) ->
         set_class_prior(net.module, config.model, _prior_logits(job).tolist())
     if not empty:
         net.mean, net.std = _channel_norms(job, net)
+    if wants_compile(train.compile, job.device, deterministic=train.deterministic):
+        net.fast = Compiled(net.module)
     apart = train.head_lr is not None or train.freeze_epochs > 0
     optimizer = make_optimizer(net.module, train, head_of(net.module) if apart else None)
     return TrainState(

@@ -10,7 +10,7 @@ from toys import toy_tree
 from comp.config.loading import make_config
 from comp.core.errors import ConfigError
 from comp.models import device as device_module
-from comp.models.device import choose_device, is_oom, send
+from comp.models.device import Device, choose_device, is_oom, send
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="about machines without CUDA")
@@ -201,3 +201,27 @@ def test_a_deterministic_device_allows_no_other_algorithms() -> None:
     assert not torch.are_deterministic_algorithms_enabled()
     assert torch.get_float32_matmul_precision() == "high"
     assert torch.backends.cudnn.allow_tf32
+
+
+def test_what_is_fetched_from_cuda_is_waited_for_when_it_is_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Dry, with an event that notes what it is told."""
+    told: list[str] = []
+
+    class Event:
+        def record(self) -> None:
+            told.append("record")
+
+        def synchronize(self) -> None:
+            told.append("wait")
+
+    real = torch.empty
+    monkeypatch.setattr(torch.cuda, "Event", Event)
+    monkeypatch.setattr(torch, "empty", lambda shape, dtype, pin_memory: real(shape, dtype=dtype))
+    for kind in ("cpu", "cuda"):
+        device = Device(torch.device(kind), "fp32", None, scaled=False)
+        coming = device.fetch(torch.arange(3))
+        told.append("work")
+        assert coming().tolist() == [0, 1, 2]
+    assert told == ["work", "record", "work", "wait"]

@@ -17,7 +17,6 @@ import torch
 
 from comp.train.checkpoints.checkpoint import Saved
 
-
 _MOST = 4  # snapshots in memory: what the end of an epoch saves
 
 

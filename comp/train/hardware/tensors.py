@@ -39,7 +39,7 @@ class Average:
         self.ema = ema
         average = ema.module.state_dict(keep_vars=True)
         saved = module.state_dict(keep_vars=True).keys()
-        self._weights = [*module.parameters()]
+        self._weights: list[Tensor] = [*module.parameters()]
         self._averages = [average[name] for name, _ in module.named_parameters()]
         buffers = [name for name, _ in module.named_buffers()]
         self._places = [place for place, name in enumerate(buffers) if name in saved]
