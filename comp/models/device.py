@@ -176,7 +176,7 @@ def _why_no_cuda() -> str:
     if torch.version.cuda is None:
         return "it is built without CUDA"
     try:
-        torch.cuda.init()  # type: ignore[no-untyped-call]
+        torch.cuda.init()
     except (RuntimeError, AssertionError) as problem:
         return reason(problem)
     return f"it is built for CUDA {torch.version.cuda}"
@@ -185,11 +185,12 @@ def _why_no_cuda() -> str:
 def _checked(where: str) -> str:
     """`train.device` as torch takes it; ConfigError where it is not there."""
     kind, _, number = where.partition(":")
-    count = {
+    counts: dict[str, Callable[[], int]] = {
         "cpu": lambda: 1,
         "mps": lambda: int(torch.backends.mps.is_available()),
         "cuda": lambda: torch.cuda.device_count() if torch.cuda.is_available() else 0,
-    }[kind]()
+    }
+    count = counts[kind]()
     if int(number or 0) >= count:
         raise ConfigError(
             f"train.device: {where} is not there; torch {torch.__version__} sees {count} {kind} "
