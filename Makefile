@@ -4,7 +4,7 @@ STAMP := .venv/.installed
 # Without bytecode each process would compile torch anew, which takes longer than most of its work.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test coverage faults lint docs lock clean
+.PHONY: demo test coverage faults gpu lint docs lock clean
 
 # The three commands on the embedded sample: a fold plan, five folds, a hard vote, a checked submission.
 demo: $(STAMP)
@@ -23,6 +23,11 @@ coverage: $(STAMP)
 # ONLY="kills at random moments" runs the cases of this name.
 faults: $(STAMP)
 	$(BIN)/python tests/faults/fault_run.py $(if $(MINUTES),--minutes $(MINUTES)) $(if $(ONLY),--only "$(ONLY)")
+
+# What needs a card: its tests, then its figures. Ten minutes at most; each part has a limit and writes as it goes.
+gpu: $(STAMP)
+	timeout 120 $(BIN)/python -m pytest -m cuda -rs || true
+	timeout 580 $(BIN)/python benchmarks/gpu.py
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -29,6 +29,7 @@ CROSS_CUTTING = {
     "test_drift.py",
     "test_errors.py",
     "test_faults_page.py",
+    "test_gpu_benchmark.py",
     "test_laws.py",
     "test_layout.py",
     "test_names_survive.py",

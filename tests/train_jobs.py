@@ -18,7 +18,7 @@ from comp.config.workspace import RunDir
 from comp.data.cache.mask_store import PackedMasks
 from comp.data.images.resize import OWN_SIZE
 from comp.models.device import choose_device
-from comp.tasks.kinds import TASKS
+from comp.tasks.kinds import TASKS, number_link
 from comp.tasks.metrics import METRICS
 from comp.train import loop
 from comp.train.checkpoints import checkpoint
@@ -48,13 +48,15 @@ def make_job(path: Path, kind: str = "multiclass", fold: int = 0, **over: Any) -
     images = (noise + 70 * number[:, None, None, None]).astype(np.uint8)
     multilabel = np.stack([number > 0, number > 1], axis=1).astype(np.int64)
     names = ("x", "y", "z") if kind == "multiclass" else ("x", "y")
+    targets = {"multilabel": multilabel, "regression": np.stack([number, -2.5 * number], axis=1)}
+    task = TASKS[kind]
     return Job(
         config=make_config(tree),
-        task=TASKS[kind],
-        metric=METRICS["macro_f1"],
+        task=replace(task, link=number_link(2, "none", None)) if task.link.measures else task,
+        metric=METRICS[tree["metric"]],
         fold=fold,
         images=images,
-        target=multilabel if kind == "multilabel" else number,
+        target=targets.get(kind, number),
         classes=names,
         train_rows=np.arange(0, ROWS, 2),
         valid_rows=np.arange(1, ROWS, 2),

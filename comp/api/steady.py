@@ -104,7 +104,7 @@ def _libraries() -> Iterator[None]:
     threads, many = cv2.getNumThreads(), torch.get_num_threads()
     draws = random.getstate()
     cudnn = torch.backends.cudnn
-    flags = cudnn.deterministic, cudnn.benchmark
+    flags = cudnn.deterministic, cudnn.benchmark, cudnn.allow_tf32
     strict = torch.are_deterministic_algorithms_enabled()
     precision = torch.get_float32_matmul_precision()
     try:
@@ -114,6 +114,6 @@ def _libraries() -> Iterator[None]:
         cv2.setNumThreads(threads)
         torch.set_num_threads(many)
         random.setstate(draws)
-        cudnn.deterministic, cudnn.benchmark = flags
+        cudnn.deterministic, cudnn.benchmark, cudnn.allow_tf32 = flags
         torch.use_deterministic_algorithms(strict)
         torch.set_float32_matmul_precision(precision)

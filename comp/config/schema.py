@@ -287,8 +287,12 @@ class TrainConfig(Section):
     ema: Annotated[float, Field(gt=0, lt=1)] | None = None
     # Processes that prepare batches; auto: some for a GPU, none on a CPU
     workers: Literal["auto"] | Annotated[int, Field(ge=0)] = "auto"
+    # auto (CUDA, else MPS, else the CPU), cuda, cuda:1, mps or cpu
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = "auto"
     # Number format of the network; auto: bf16 or fp16 on a GPU, fp32 on a CPU
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    # torch.compile of the network; auto: off until it is measured where it pays
+    compile: Literal["auto", "on", "off"] = "auto"
     deterministic: bool = False  # the same bits on CUDA too, slower
     track: Literal["none", "tensorboard", "wandb"] = "none"  # where metrics are logged too
     # Segmentation: epochs between pictures of the worst, median and best validation images

@@ -20,6 +20,8 @@ from comp.core.errors import ConfigError, RunError
 FREE = (
     "name",
     "train.workers",
+    "train.device",
+    "train.compile",
     "train.checkpoint_minutes",
     "train.max_hours",
     "train.track",

@@ -6,6 +6,7 @@ give the same draw on any machine, in any worker, before or after a crash.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 
 import numpy as np
@@ -23,7 +24,22 @@ def generator(*parts: int | str) -> np.random.Generator:
 
 
 def seed_torch(*parts: int | str) -> None:
-    """Set torch's generators (every device) for this one purpose: dropout, initial weights."""
+    """Set torch's generators (every device) for this one purpose: dropout, initial weights.
+
+    Without another device, only that of the CPU: `torch.manual_seed` notes for a CUDA that may come
+    where it was called from, which takes as long as a small step.
+    """
     import torch
 
-    torch.manual_seed(derive(*parts))
+    if _has_devices():
+        torch.manual_seed(derive(*parts))
+    else:
+        torch.default_generator.manual_seed(derive(*parts))
+
+
+@functools.cache
+def _has_devices() -> bool:
+    """Whether torch has a device beside the CPU."""
+    import torch
+
+    return torch.accelerator.is_available()

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from torch import Tensor
 
 from comp.config.schema import Config
 from comp.core.errors import RunError, reason
@@ -16,6 +17,7 @@ from comp.inference.outputs import Output
 from comp.inference.pieces import Pieces
 from comp.inference.views import view_probs, views_of
 from comp.models.device import Device
+from comp.models.halving import Halving
 from comp.models.networks import Net, build_net, with_tiles
 from comp.tasks.kinds import Task
 from comp.tasks.number_losses import outputs_per_number
@@ -72,18 +74,25 @@ def predict_pieces(
     are there already are not made again.
     """
     views, step = views_of(tta), output.piece_rows(batch_size)
+    forward = Halving(batch_size, name)
     starts = range(0, len(rows), step)
     done = sum(pieces.there(start) for start in starts) if pieces else 0
     if done:
         say(f"{name}: {done} of {len(starts)} parts were there already")
 
+    def seen(part: Tensor) -> Tensor:
+        return view_probs(net, task, part, views)
+
     def made(start: int) -> Array:
-        batches = eval_batches(images, rows[start : start + step], batch_size)
-        probs = (
-            output.keep(view_probs(net, task, net.to_device(batch), views).cpu().numpy(), some)
-            for some, batch in batches
-        )
-        return np.concatenate(list(probs))
+        out, before = [], None
+        for some, batch in eval_batches(images, rows[start : start + step], batch_size):
+            coming = net.device.fetch(forward(seen, net.to_device(batch))), some
+            if before:  # is saved while the device works on this one
+                out.append(output.keep(before[0](), before[1]))
+            before = coming
+        if before:
+            out.append(output.keep(before[0](), before[1]))
+        return np.concatenate(out)
 
     for start in track(starts, len(starts), name):
         piece = pieces.read(start) if pieces else None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ class Net:
 
     `mean`, `std`: three numbers each, in units of [0, 1]. `tiles`: None, or side and overlap of
     the tiles that larger images are cut into; logits are averaged where tiles overlap.
+    `fast`: what is called for `module`, see `comp.models.compiled`; None: the module itself.
     """
 
     module: nn.Module
@@ -40,6 +42,7 @@ class Net:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     tiles: tuple[int, float] | None = None
+    fast: Callable[[Tensor], Tensor] | None = None
 
     def logits(self, images: Tensor) -> Tensor:
         """(B, C), or (B, C, H, W), from uint8 RGB images (B, 3, H, W) on the device."""
@@ -49,21 +52,29 @@ class Net:
 
     def _logits(self, images: Tensor) -> Tensor:
         with self.device.autocast():
-            logits: Tensor = self.module(self.normalize(images))
+            logits: Tensor = (self.fast or self.module)(self.normalize(images))
         return logits
 
     def normalize(self, images: Tensor) -> Tensor:
         """Float images, normalised by the network's mean and standard deviation, channels last."""
-        shape = (1, -1, 1, 1)
-        scale = [1 / (255 * value) for value in self.std]
-        shift = [-mean / value for mean, value in zip(self.mean, self.std, strict=True)]
-        out = images.float().mul_(torch.tensor(scale, device=images.device).view(shape))
-        out = out.add_(torch.tensor(shift, device=images.device).view(shape))
+        scale, shift = _scale_shift(self.mean, self.std, images.device)
+        out = images.float().mul_(scale).add_(shift)
         return out.contiguous(memory_format=torch.channels_last)
 
     def to_device(self, images: Tensor) -> Tensor:
         """uint8 (B, H, W, 3) from a loader -> uint8 (B, 3, H, W), channels last, on the device."""
-        return images.to(self.device.torch_device, non_blocking=True).permute(0, 3, 1, 2)
+        return self.device.send(images).permute(0, 3, 1, 2)
+
+
+@functools.lru_cache(maxsize=16)
+def _scale_shift(
+    mean: tuple[float, ...], std: tuple[float, ...], device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """Factor and summand (1, C, 1, 1) that normalise pixels of [0, 255], on the device once."""
+    with torch.inference_mode(False):
+        scale = torch.tensor([1 / (255 * value) for value in std])
+        shift = torch.tensor([-m / value for m, value in zip(mean, std, strict=True)])
+        return tuple(value.view(1, -1, 1, 1).to(device) for value in (scale, shift))  # type: ignore[return-value]
 
 
 def build_net(

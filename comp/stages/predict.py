@@ -26,7 +26,7 @@ from comp.inference.pieces import Pieces, remove_pieces
 from comp.inference.predict import net_of, predict_pieces
 from comp.inference.predictions import Predictions, save_pieces
 from comp.inference.views import AUTO, VIEWS, check_tta
-from comp.models.device import Device, choose_device
+from comp.models.device import Device
 from comp.models.networks import Net
 from comp.stages.experiment import (
     Experiment,
@@ -36,7 +36,7 @@ from comp.stages.experiment import (
     read_train,
     sweep_cache,
 )
-from comp.stages.train import finished, refuse_other_images
+from comp.stages.train import device_of, finished, refuse_other_images
 from comp.train.checkpoints import checkpoint
 
 Array = np.ndarray[Any, Any]
@@ -183,7 +183,7 @@ class Predictor:
                 f"wanted fold {fold} of plan {self.plan.fingerprint[:8]}"
             )
         refuse_other_range(path, state.get("range"), span_of(self._image))
-        self.device = self.device or choose_device(self.experiment.config.train.precision)
+        self.device = self.device or device_of(self.experiment.config)
         return net_of(state, self.experiment.config, self.experiment.task, self.device)
 
     def choose_views(self) -> ViewChoice:

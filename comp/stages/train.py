@@ -20,8 +20,10 @@ from comp.data.cache.image_range import span_of, with_range
 from comp.data.cache.pack import Pack, open_pack
 from comp.data.folds.plan import FoldPlan
 from comp.data.folds.subset import Subset, choose_subset
+from comp.data.images.resize import OWN_SIZE
 from comp.data.index.index import Index
 from comp.data.loader.recipes import flips_writing
+from comp.models.compiled import wants_compile
 from comp.models.device import Device, choose_device
 from comp.report.fold_pictures import show_validation
 from comp.stages.experiment import (
@@ -37,6 +39,8 @@ from comp.train.checkpoints import checkpoint
 from comp.train.job import Job
 from comp.train.loop import train_fold
 from comp.train.stop import Stop
+
+_MOST_WORKERS = 32  # that prepare images: a card takes what they give, geometry is their work
 
 
 @dataclass(frozen=True)
@@ -179,9 +183,8 @@ class _Trainer:
         """All that the fold is trained from."""
         config, index = self.experiment.config, self.index
         if self.device is None:
-            precise = {"deterministic": config.train.deterministic}
-            self.device = choose_device(config.train.precision, **precise)
-            say(f"training on {self.device.describe()}")
+            self.device = device_of(config)
+            say(f"training on {_settings(config.train, self.device)}")
         if self.pack is None:
             sweep_cache(self.experiment.workspace.cache)
             self.pack = self._open()
@@ -281,10 +284,32 @@ def refuse_other_images(
         )
 
 
+def _settings(train: TrainConfig, device: Device) -> str:
+    """In a line: the device, and how the work is given to it."""
+    workers = count_workers(train, device)
+    images = train.micro_batch or train.batch_size
+    why = "train.batch_size" if train.micro_batch is None else "train.micro_batch"
+    compiled = wants_compile(train.compile, device, deterministic=train.deterministic)
+    return (
+        f"{device.details()}; {workers or 'no'} worker{'s' * (workers != 1)}, {images} images at a "
+        f"time ({why}){', compiled' * compiled}"
+    )
+
+
+def device_of(config: Config) -> Device:
+    """The device that the config trains and predicts on."""
+    return choose_device(
+        config.train.precision,
+        deterministic=config.train.deterministic,
+        where=config.train.device,
+        one_shape=config.image.resize not in OWN_SIZE,
+    )
+
+
 def count_workers(config: TrainConfig, device: Device) -> int:
     """`train.workers`; `auto`: a few processes for a GPU, none where the CPU does the training."""
     if config.workers != "auto":
         return config.workers
     if device.torch_device.type != "cuda":
         return 0
-    return cores(8)
+    return cores(_MOST_WORKERS)

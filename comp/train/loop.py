@@ -8,33 +8,42 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
-
-import torch
 
 from comp.core import checksums, files
 from comp.core.errors import TrainError, WorkerError, first
 from comp.core.progress import say, track
 from comp.core.provenance import versions
-from comp.core.rng import seed_torch
-from comp.data.loader.loader import Loader
+from comp.data.loader.loader import Loader, worker_deaths
+from comp.models.device import is_oom
 from comp.models.freezing import set_training_mode
+from comp.models.halving import free_memory
 from comp.train.batches import make_loader
 from comp.train.checkpoints.average import average_best
-from comp.train.checkpoints.best import is_best, keep_top, ties, top_epochs
+from comp.train.checkpoints.best import is_best, ties
 from comp.train.checkpoints.resume import open_state
-from comp.train.checkpoints.saving import check_best, save_best, save_last, weights_only
+from comp.train.checkpoints.saving import check_best, save_best, save_history, save_last, save_top
+from comp.train.hardware.copies import on_device
 from comp.train.job import Job
 from comp.train.logging import estimate_end, history_csv, report
 from comp.train.sessions import note_session
 from comp.train.tracking import Tracker, open_tracker
 from comp.train.train_state import TrainState, place_text
 from comp.train.trial import try_out
-from comp.train.update import update
+from comp.train.update import settle, update
 from comp.train.validate import validate
 
-MAX_RETRIES = 5
+_NEEDS_TWO = "more than 1 value per channel"  # BatchNorm, of torch
+
+
+@dataclass
+class _Effort:
+    """How a fold is tried: images on the device at once, and processes that prepare them."""
+
+    micro_batch: int
+    workers: int
 
 
 def train_fold(job: Job) -> dict[str, Any]:
@@ -43,42 +52,59 @@ def train_fold(job: Job) -> dict[str, Any]:
     Out of device memory, the micro-batch is halved and the fold resumes from its last checkpoint;
     gradients are accumulated, so the effective batch stays what the config says. When a worker
     dies, the fold resumes with half of them.
-    Raises TrainError when the loss is not finite too often or no micro-batch fits, RunError when
-    the folder holds another fold's or plan's checkpoint or none that is whole, Interrupted and
+    Raises TrainError when the loss is not finite too often or not even one image fits, RunError
+    when the folder holds another fold's or plan's checkpoint or none that is whole, Interrupted and
     OutOfTime after a checkpoint was written for them.
     """
-    micro_batch = job.config.train.micro_batch or job.config.train.batch_size
-    workers = job.workers
-    for _ in range(MAX_RETRIES):
+    train = job.config.train
+    effort = _Effort(train.micro_batch or train.batch_size, job.workers)
+    while True:
         try:
-            return _run(job, micro_batch, workers)
-        except torch.OutOfMemoryError:
-            if micro_batch == 1:
-                break
-            micro_batch = math.ceil(micro_batch / 2)
-            say(
-                f"fold {job.fold}: out of device memory; continuing with {micro_batch} images at a "
-                f"time, still {job.config.train.batch_size} per update (batch norm sees "
-                f"{micro_batch})"
-            )
+            with worker_deaths():
+                return _run(job, effort)
         except WorkerError as problem:
-            if workers == 0:
+            _halve_workers(job, effort, problem)
+        except RuntimeError as problem:
+            if not is_oom(problem):
                 raise
-            workers //= 2
-            say(f"fold {job.fold}: {problem}; continuing with {workers} workers")
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-    raise TrainError(
-        f"fold {job.fold}: given up after {MAX_RETRIES} tries; the last was with {micro_batch} "
-        f"images at a time and {workers} workers. Use a smaller image.size or model.name, or free "
-        "memory on the device."
+            _halve_images(job, effort)
+        except ValueError as problem:
+            if effort.micro_batch > 1 or _NEEDS_TWO not in str(problem):
+                raise
+            raise TrainError(
+                f"fold {job.fold}: {job.config.model.name} needs more than one image at a time, "
+                "and the memory of the device is too small for two. Use a smaller image.size or "
+                "model.name, or free memory on the device."
+            ) from problem
+        free_memory()
+
+
+def _halve_workers(job: Job, effort: _Effort, problem: WorkerError) -> None:
+    if effort.workers == 0:
+        raise problem
+    effort.workers //= 2
+    say(f"fold {job.fold}: {problem}; continuing with {effort.workers} workers")
+
+
+def _halve_images(job: Job, effort: _Effort) -> None:
+    if effort.micro_batch == 1:
+        raise TrainError(
+            f"fold {job.fold}: out of device memory with one image at a time. Use a smaller "
+            "image.size or model.name, or free memory on the device."
+        )
+    effort.micro_batch = math.ceil(effort.micro_batch / 2)
+    say(
+        f"fold {job.fold}: out of device memory; continuing with {effort.micro_batch} images at a "
+        f"time, still {job.config.train.batch_size} per update (batch norm sees "
+        f"{effort.micro_batch})"
     )
 
 
-def _run(job: Job, micro_batch: int, workers: int) -> dict[str, Any]:
+def _run(job: Job, effort: _Effort) -> dict[str, Any]:
     job.run.path.mkdir(parents=True, exist_ok=True)
-    loader = make_loader(job, workers)
-    state = open_state(job, len(loader), micro_batch)
+    loader = make_loader(job, effort.workers)
+    state = open_state(job, len(loader), effort.micro_batch)
+    effort.micro_batch = state.micro_batch  # that of the checkpoint may be smaller
     if state.history:  # a crash may have left the file behind the checkpoint
         files.write_text(job.run.history, history_csv(state.history))
     note_session(
@@ -86,9 +112,15 @@ def _run(job: Job, micro_batch: int, workers: int) -> dict[str, Any]:
         command=job.command,
         workspace=job.workspace,
     )
+    with state.writer:
+        return _train(job, state, loader)
+
+
+def _train(job: Job, state: TrainState, loader: Loader) -> dict[str, Any]:
     try_out(job, state, loader)
     with job.stop.at_a_step(), open_tracker(job.config, job.run, state.history) as tracker:
         _train_on(job, state, loader, tracker)
+    state.writer.wait()
     leave = partial(_leave_if_asked, job, state)
     return _finish(job, state, average_best(job, state, loader, leave))
 
@@ -122,10 +154,9 @@ def _end_epoch(
     if improved:
         save_best(job, state)
     if job.config.train.top_k > 1:
-        top = top_epochs(state.history, job.config.train.top_k, job.metric)
-        keep_top(job.run, top, state.epoch - 1, partial(weights_only, job, state))
+        save_top(job, state, state.epoch - 1)
     save_last(job, state)
-    files.write_text(job.run.history, history_csv(state.history))
+    save_history(job, state)
 
 
 def _out_of_patience(job: Job, state: TrainState) -> bool:
@@ -141,15 +172,17 @@ def _train_epoch(job: Job, state: TrainState, loader: Loader) -> None:
     head_only = state.epoch < job.config.train.freeze_epochs
     set_training_mode(state.net.module, head_only=head_only)
     title = f"fold {job.fold} epoch {state.epoch + 1}/{job.config.train.epochs}"
-    batches = loader.epoch(state.epoch, state.step)
+    batches = on_device(loader.epoch(state.epoch, state.step), job.device)
     try:
         for images, target in track(batches, len(loader) - state.step, title):
-            seed_torch(job.config.seed, "step", job.fold, state.epoch, state.step)
             update(job, state, images, target)
             state.step += 1
             _pause(job, state)
+        settle(job, state)
     except WorkerError:
+        settle(job, state)
         save_last(job, state)
+        state.writer.wait()
         raise
 
 
@@ -158,8 +191,11 @@ def _pause(job: Job, state: TrainState) -> None:
     minutes = job.config.train.checkpoint_minutes
     due = minutes is not None and time.monotonic() - state.saved_at >= 60 * minutes
     if job.stop.requested or due:
+        settle(job, state)
         save_last(job, state)
+    state.writer.check()
     if job.stop.requested:
+        state.writer.wait()
         job.stop.leave(f"fold {job.fold} at {place_text(state.epoch, state.step)}")
 
 
@@ -183,6 +219,7 @@ def _validate(job: Job, state: TrainState) -> dict[str, float]:
 def _leave_if_asked(job: Job, state: TrainState) -> None:
     if job.stop.requested:
         save_last(job, state)
+        state.writer.wait()
         job.stop.leave(f"fold {job.fold} in the validation of epoch {state.epoch + 1}")
 
 
@@ -191,6 +228,7 @@ def _finish(job: Job, state: TrainState, average: dict[str, Any] | None) -> dict
     if state.best is None:
         say(f"fold {job.fold}: {job.metric.name} was NaN in every epoch; the last one is kept")
         save_best(job, state)
+    state.writer.wait()
     check_best(job, state)
     equal = ties(state.history, state.best, job.metric)
     if equal:

@@ -19,6 +19,7 @@ from torch import Tensor
 from comp.config.schema import AugmentConfig
 from comp.core.errors import ConfigError
 from comp.core.rng import generator
+from comp.models.device import send
 from comp.tasks.counts import UNKNOWN
 from comp.tasks.kinds import Task
 
@@ -105,14 +106,14 @@ def mix(
     boxes = _boxes(area, np.ones(count), height, width, draw.random((2, count)), clipped=True)
     kept = share - (boxes[1] - boxes[0]) * (boxes[3] - boxes[2]) / (height * width)
     device = images.device
-    own = torch.from_numpy(kept).float().to(device).view(-1, *[1] * (target.ndim - 1 or 1))
-    chosen = torch.from_numpy(partner).to(device)
+    own = send(torch.from_numpy(kept).float(), device).view(-1, *[1] * (target.ndim - 1 or 1))
+    chosen = send(torch.from_numpy(partner), device)
     return Mixed(
         images,
         _mix_targets(task.link.soft_target(target, columns), own, chosen, task.link.measures),
         chosen,
-        torch.from_numpy(share).float().to(device).view(-1, 1, 1, 1),
-        torch.from_numpy(boxes).to(device),
+        send(torch.from_numpy(share).float(), device).view(-1, 1, 1, 1),
+        send(torch.from_numpy(boxes), device),
     )
 
 
@@ -135,8 +136,8 @@ def _erase(
     aspect = np.exp(draw.uniform(-ERASED_ASPECT, ERASED_ASPECT, count))
     boxes = _boxes(area, aspect, height, width, draw.random((2, count)), clipped=False)
     colour = [round(255 * value) for value in mean]
-    fill = torch.tensor(colour, dtype=images.dtype, device=images.device).view(1, -1, 1, 1)
-    return torch.where(inside(torch.from_numpy(boxes).to(images.device), images), fill, images)
+    fill = send(torch.tensor(colour, dtype=images.dtype), images.device).view(1, -1, 1, 1)
+    return torch.where(inside(send(torch.from_numpy(boxes), images.device), images), fill, images)
 
 
 def _boxes(

@@ -20,6 +20,7 @@ from torch.optim.lr_scheduler import OneCycleLR, ReduceLROnPlateau
 from comp.config.schema import TrainConfig
 from comp.core.errors import ConfigError, did_you_mean, pick
 
+_KERNELS = ("fused", "foreach", "capturable")  # options that say how, not what
 _FUSED = ("adam", "adamw", "sgd", "momentum", "nesterov")
 
 
@@ -45,7 +46,33 @@ def make_optimizer(
     optimizer: torch.optim.Optimizer = timm.optim.create_optimizer_v2(
         module, opt=config.opt, lr=config.lr, weight_decay=config.weight_decay, **extra
     )
+    _fill_momentum(optimizer)
     return optimizer
+
+
+def load_optimizer(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> None:
+    """Continue from a `state_dict()`, of another device too: which kernels do the work (`fused`)
+    is up to the device here."""
+    kept = [
+        {name: group[name] for name in _KERNELS if name in group}
+        for group in optimizer.param_groups
+    ]
+    groups = [{**old, **own} for old, own in zip(saved["param_groups"], kept, strict=True)]
+    optimizer.load_state_dict({**saved, "param_groups": groups})
+    _fill_momentum(optimizer)
+
+
+def _fill_momentum(optimizer: torch.optim.Optimizer) -> None:
+    """Begin fused SGD with a momentum of zero, which is what it does by itself. By itself it makes
+    one for all parameters or none, without zeros in a step that is left out, and fails where some
+    parameters begin to learn later than others."""
+    if not isinstance(optimizer, torch.optim.SGD):
+        return
+    for group in optimizer.param_groups:
+        if group["momentum"] and group["fused"]:
+            for value in group["params"]:
+                if optimizer.state[value].get("momentum_buffer") is None:
+                    optimizer.state[value]["momentum_buffer"] = torch.zeros_like(value)
 
 
 def _head_apart(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,21 +16,32 @@ from comp.core.errors import pick
 from comp.core.rng import seed_torch
 from comp.data.cache.channel_stats import channel_statistics
 from comp.data.loader.sampler import SAMPLERS
+from comp.models.compiled import Compiled, wants_compile
 from comp.models.heads import head_of, set_class_prior, set_units
 from comp.models.networks import Net, build_net, with_tiles
 from comp.tasks.class_weights import count_cells, link_weights
 from comp.tasks.counts import UNKNOWN
 from comp.tasks.losses import LossFunction, Terms, make_loss
 from comp.train.checkpoints.checkpoint import Saved
+from comp.train.checkpoints.writer import Writer
+from comp.train.hardware.tensors import Average, Buffers
+from comp.train.hardware.verdict import Verdict
 from comp.train.job import Job
-from comp.train.optim import Schedule, make_optimizer, make_schedule, resume_schedule
+from comp.train.optim import (
+    Schedule,
+    load_optimizer,
+    make_optimizer,
+    make_schedule,
+    resume_schedule,
+)
 
 
 @dataclass
 class TrainState:
     """Everything that changes while a fold is trained.
 
-    `loss_sum`     (2,) on the device: the sum of the losses of the epoch so far, and their number
+    `loss_sum`     (2,) float64 on the CPU: the sum of the losses of the epoch so far, and their
+                   number
     `micro_batch`  how many images are on the device at once
     `epoch`, `step`  all updates before that step of that epoch are made; both count from 0
     `updates`      how many updates are made
@@ -37,6 +49,10 @@ class TrainState:
     `skipped`      how many updates were left out because loss or gradient were not finite
     `best`         the row of the history of the best epoch; None before there is one
     `saved_at`     when the last checkpoint was written; not saved itself
+    `verdict`      what became of the last update, not yet read (`comp.train.update.settle`)
+    `overflows`    how many updates in a row were left out because a gradient overflowed in fp16
+    `writer`       writes the checkpoints
+    `host`         pinned memory for a verdict; None where the device is no other one
     """
 
     net: Net
@@ -55,14 +71,31 @@ class TrainState:
     best: dict[str, float] | None = None
     history: list[dict[str, float]] = field(default_factory=list)
     saved_at: float = field(default_factory=time.monotonic)
+    verdict: Verdict | None = None
+    overflows: int = 0
+    host: torch.Tensor | None = None
+    writer: Writer = field(default_factory=lambda: Writer(beside=False))
+
+    @cached_property
+    def buffers(self) -> Buffers:
+        """The buffers of the network, which can be put back."""
+        return Buffers(self.net.module)
+
+    @cached_property
+    def average(self) -> Average | None:
+        """What moves the moving average."""
+        return Average(self.ema, self.net.module) if self.ema else None
+
+    @cached_property
+    def leaves_out(self) -> bool:
+        """Whether the optimizer leaves out by itself, on the device, what is not finite."""
+        return all(group.get("fused") for group in self.optimizer.param_groups)
 
     @property
     def eval_net(self) -> Net:
         """The network that is validated and saved as the best: the moving average (`train.ema`)
-        where there is one."""
-        if self.ema is None:
-            return self.net
-        return replace(self.net, module=self.ema.module)
+        where there is one; not compiled, as predictions are not."""
+        return replace(self.net, module=self.ema.module if self.ema else self.net.module, fast=None)
 
     def current_lr(self) -> float:
         """The learning rate of the next update, of parameters that have no rate of their own
@@ -72,6 +105,7 @@ class TrainState:
 
     def saved(self) -> Saved:
         """Everything that `restore` needs. The names are those of the file."""
+        assert self.verdict is None, "an update is not settled"
         return {
             "model": self.net.module.state_dict(),
             "ema": self.ema.module.state_dict() if self.ema else None,
@@ -85,6 +119,8 @@ class TrainState:
             "updates": self.updates,
             "rate": self.lr,
             "skipped": self.skipped,
+            "overflows": self.overflows,
+            "precision": self.net.device.precision,
             "best": self.best,
             "history": self.history,
         }
@@ -95,13 +131,14 @@ class TrainState:
         self.net.module.load_state_dict(saved["model"])
         if self.ema:
             self.ema.module.load_state_dict(saved["ema"])
-        self.optimizer.load_state_dict(saved["optimizer"])
-        self.scaler.load_state_dict(saved["scaler"])
+        load_optimizer(self.optimizer, saved["optimizer"])
+        if saved["scaler"] and self.scaler.is_enabled():  # both were and are fp16
+            self.scaler.load_state_dict(saved["scaler"])
         self.loss_sum.copy_(saved["loss_sum"])
         self.micro_batch = min(self.micro_batch, saved["micro"])
         self.epoch, self.step = saved["epoch"], saved["step"]
         self.updates, self.lr = saved["updates"], saved["rate"]
-        self.skipped = saved["skipped"]
+        self.skipped, self.overflows = saved["skipped"], saved.get("overflows", 0)
         self.best, self.history = saved["best"], list(saved["history"])
         place = (self.epoch, self.updates)
         resume_schedule(self.schedule, saved["schedule"], place, same_epochs=same_epochs)
@@ -133,6 +170,8 @@ def new_state(job: Job, steps: int, micro_batch: int, *, empty: bool = False) ->
         set_class_prior(net.module, config.model, _prior_logits(job).tolist())
     if not empty:
         net.mean, net.std = _channel_norms(job, net)
+    if wants_compile(train.compile, job.device, deterministic=train.deterministic):
+        net.fast = Compiled(net.module)
     apart = train.head_lr is not None or train.freeze_epochs > 0
     optimizer = make_optimizer(net.module, train, head_of(net.module) if apart else None)
     return TrainState(
@@ -142,8 +181,10 @@ def new_state(job: Job, steps: int, micro_batch: int, *, empty: bool = False) ->
         schedule=make_schedule(optimizer, train, steps, rising=job.metric.greater_is_better),
         scaler=torch.amp.GradScaler(job.device.torch_device.type, enabled=job.device.scaled),
         loss=_make_loss(job),
-        loss_sum=torch.zeros(2, dtype=torch.float64, device=job.device.torch_device),
+        loss_sum=torch.zeros(2, dtype=torch.float64),
         micro_batch=micro_batch,
+        writer=Writer(beside=job.device.cuda),
+        host=torch.zeros(2, pin_memory=True) if job.device.cuda else None,
     )
 
 

@@ -16,7 +16,7 @@ from comp.core.errors import CompError, ConfigError, ModelError, TrainError, rea
 from comp.core.progress import say
 from comp.core.rng import seed_torch
 from comp.data.loader.loader import Loader
-from comp.models.device import Device
+from comp.models.device import Device, is_oom
 from comp.models.freezing import set_training_mode
 from comp.models.networks import build_net
 from comp.models.sizes import advice, takes
@@ -42,9 +42,11 @@ def try_out(job: Job, state: TrainState, loader: Loader) -> None:
         try:
             for part, truth in mixed(job, state, images, target).parts(1):
                 backward(job, state, part, truth, 1.0)
-        except (CompError, torch.OutOfMemoryError):
+        except CompError:
             raise
         except Exception as problem:  # whatever a network raises
+            if is_oom(problem):
+                raise
             raise _in_words(job, images, problem) from problem
 
 

@@ -12,6 +12,7 @@ import torch
 from comp.data.cache.mask_store import MaskStore
 from comp.data.loader.batches import eval_batches
 from comp.data.loader.targets import MaskTarget
+from comp.models.halving import Halving
 from comp.models.networks import Net
 from comp.tasks.counts import RATIOS, class_scores, count_pixels
 from comp.train.job import Job
@@ -102,7 +103,8 @@ def validate(job: Job, state: TrainState, net: Net, pause: Callable[[], None]) -
     tally: _Tally = (
         _Labels(job, state.loss) if job.masks is None else _Pixels(job, state.loss, job.masks)
     )
+    forward = Halving(size, f"fold {job.fold}: validation")
     for rows, images in eval_batches(job.images, job.valid_rows, size):
-        tally.add(rows, net.logits(net.to_device(images)).float())
+        tally.add(rows, forward(lambda part: net.logits(part).float(), net.to_device(images)))
         pause()
     return tally.result()

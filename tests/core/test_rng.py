@@ -1,5 +1,7 @@
+import pytest
 import torch
 
+from comp.core import rng
 from comp.core.rng import derive, generator, seed_torch
 
 
@@ -31,3 +33,13 @@ def test_torch_draws_follow_too() -> None:
     torch.rand(5)
     seed_torch(1, "step", 2)
     assert torch.equal(torch.rand(3), once)
+
+
+def test_every_device_is_seeded_where_there_are_some(monkeypatch: pytest.MonkeyPatch) -> None:
+    seeds: list[int] = []
+    for found in (False, True):
+        monkeypatch.setattr(rng, "_has_devices", lambda found=found: found)
+        with monkeypatch.context() as patch:
+            patch.setattr(torch, "manual_seed", seeds.append)
+            seed_torch(1, "step", 2)
+    assert seeds == [derive(1, "step", 2)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +12,14 @@ import pytest
 import torch
 from train_jobs import Killed, kill_at, make_job, weights
 
-from comp.core.errors import TrainError
+from comp.core.errors import Interrupted, TrainError
 from comp.models.networks import Net, build_net
 from comp.tasks.kinds import TASKS
+from comp.train import loop
 from comp.train.checkpoints import checkpoint
+from comp.train.job import Job
 from comp.train.loop import train_fold
+from comp.train.stop import Stop
 
 
 @pytest.mark.parametrize("kind", TASKS)
@@ -31,7 +36,8 @@ def test_every_kind_learns_and_leaves_a_whole_run(tmp_path: Path, kind: str) -> 
     each = "".join(f"{name}[{column}]," for column in columns) if job.task.spatial else ""
     assert history[0] == f"epoch,lr,train_loss,valid_loss,{name},{each}best"
     assert len(history) == 7
-    best = max(row[name] for row in state["history"])
+    top = max if job.metric.greater_is_better else min
+    best = top(row[name] for row in state["history"])
     assert manifest["best"][name] == state["best"][name] == best
 
 
@@ -113,8 +119,130 @@ def test_memory_that_is_never_enough_ends_with_a_clear_error(
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(Net, "logits", never)
-    with pytest.raises(TrainError, match=r"given up after 5 tries; the last was with 1 images"):
+    with pytest.raises(TrainError, match=r"out of device memory with one image at a time"):
         train_fold(make_job(tmp_path))
+
+
+def test_the_micro_batch_is_halved_as_often_as_it_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Net.logits
+
+    def small(self: Net, images: torch.Tensor) -> torch.Tensor:
+        if self.module.training and len(images) > 3:
+            raise RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED")
+        return real(self, images)
+
+    monkeypatch.setattr(Net, "logits", small)
+    job = make_job(tmp_path, train__batch_size=64, train__epochs=1)
+    train_fold(job)
+    assert checkpoint.load(job.run.last)["micro"] == 2  # after 64, 32, 16, 8, 4
+
+
+def test_memory_for_one_image_only_is_not_enough_for_batch_norm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train_fold(make_job(tmp_path, train__epochs=1))  # a fold that is resumed is not tried
+    real = Net.logits
+
+    def small(self: Net, images: torch.Tensor) -> torch.Tensor:
+        if self.module.training and len(images) > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return real(self, images)
+
+    monkeypatch.setattr(Net, "logits", small)
+    with pytest.raises(TrainError, match="needs more than one image at a time, and the memory"):
+        train_fold(make_job(tmp_path, train__epochs=2))
+
+
+def test_out_of_memory_after_a_resume_goes_on_from_the_micro_batch_of_the_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = make_job(tmp_path, train__micro_batch=4, train__epochs=1)
+    train_fold(job)
+    real = Net.logits
+
+    def smaller(self: Net, images: torch.Tensor) -> torch.Tensor:
+        if self.module.training and len(images) > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return real(self, images)
+
+    monkeypatch.setattr(Net, "logits", smaller)
+    job = make_job(tmp_path, train__epochs=2, train__micro_batch=4)
+    capsys.readouterr()
+    train_fold(job)
+    told = [line for line in capsys.readouterr().err.splitlines() if "out of device memory" in line]
+    assert len(told) == 1
+    assert "continuing with 2 images at a time" in told[0]
+
+
+def test_a_worker_whose_death_is_told_in_the_middle_of_a_step_is_answered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """torch's handler of SIGCHLD raises wherever the main thread is."""
+    real, calls = loop.update, iter(range(10**6))
+
+    def update(*given: Any) -> None:
+        if next(calls) == 3:
+            raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. ")
+        real(*given)
+
+    job = make_job(tmp_path / "a", workers=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "update", update)
+        train_fold(job)
+    assert "a process that prepares images died" in capsys.readouterr().err
+    whole = make_job(tmp_path / "b")
+    train_fold(whole)
+    assert weights(job.run) == weights(whole.run)
+
+
+def test_a_run_with_bad_steps_that_is_killed_after_one_ends_with_the_same_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The verdict on a step is read when the next is begun, or before a checkpoint is written."""
+    real = Net.logits
+    place: list[Any] = []
+
+    def logits(self: Net, images: torch.Tensor) -> torch.Tensor:
+        out = real(self, images)
+        bad = self.module.training and (place[0].epoch, place[0].step) in {(0, 1), (1, 0)}
+        return out * float("nan") if bad else out
+
+    made = []
+    for stops in ((), (1, 3)):
+        opened = loop.open_state
+        job = make_job(tmp_path / str(len(made)), train__ema=0.9, train__batch_size=4)
+
+        def remember(*given: Any, opened: Any = opened) -> Any:
+            place[:] = [opened(*given)]
+            return place[0]
+
+        with monkeypatch.context() as patch:
+            patch.setattr(loop, "open_state", remember)
+            patch.setattr(Net, "logits", logits)
+            patch.setattr(loop, "try_out", lambda *_: None)
+            for stop in stops:
+                with patch.context() as inner, pytest.raises(Interrupted):
+                    stop_after(inner, job, stop)
+                    train_fold(job)
+                job = replace(job, stop=Stop())
+            train_fold(job)
+        assert checkpoint.load(job.run.last)["skipped"] == 2
+        made.append(weights(job.run))
+    assert len(set(made)) == 1
+
+
+def stop_after(patch: pytest.MonkeyPatch, job: Job, steps: int) -> None:
+    """Ask the loop to leave after so many steps."""
+    real, calls = loop.update, iter(range(1, 10**6))
+
+    def update(*given: Any) -> None:
+        real(*given)
+        if next(calls) == steps:
+            job.stop.signal = signal.SIGTERM
+
+    patch.setattr(loop, "update", update)
 
 
 def spoil(monkeypatch: pytest.MonkeyPatch, bad: set[int]) -> None:

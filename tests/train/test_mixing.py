@@ -18,13 +18,18 @@ CLASSES = torch.arange(COUNT) % 3
 WHERE = (42, 0, 1, 2)
 
 
+COLUMNS = {"binary": 1, "multilabel": 2, "regression": 2, "multiclass": 3}
+
+
 def mixed(where: tuple[int, ...] = WHERE, kind: str = "multiclass", **augment: Any) -> Mixed:
     target = CLASSES
     if kind == "multilabel":
         target = torch.stack([CLASSES > 0, CLASSES > 1], dim=1).long()
+    if kind == "regression":
+        target = torch.stack([CLASSES * -1.0, CLASSES * 7.5], dim=1).double()
     if kind == "binary":
         target = (CLASSES > 0).long()
-    config, columns = AugmentConfig(**augment), {"binary": 1, "multilabel": 2, "multiclass": 3}
+    config, columns = AugmentConfig(**augment), COLUMNS
     task = TASKS[kind]
     return mix(IMAGES.contiguous(), target, config, task, columns[kind], (0.5, 0.5, 0.5), where)
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 from train_jobs import make_job
 
+from comp.models.device import Device
 from comp.train.checkpoints.resume import open_state
 from comp.train.checkpoints.saving import save_last
 from comp.train.train_state import new_state, place_text
@@ -80,3 +81,61 @@ def test_channel_statistics_come_from_the_training_rows_where_the_config_says_au
     expected = job.images[job.train_rows].reshape(-1, 3).mean(axis=0) / 255
     np.testing.assert_allclose(net.mean, expected, atol=1e-6)
     assert net.std == (0.5, 0.25, 0.125)
+
+
+@pytest.mark.parametrize("before", [False, True], ids=["from fp32", "from fp16"])
+@pytest.mark.parametrize("after", [False, True], ids=["to fp32", "to fp16"])
+def test_a_resume_may_change_the_precision(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], before: bool, after: bool
+) -> None:
+    """The scaler of fp16 begins anew where the checkpoint has none."""
+    devices = [
+        Device(torch.device("cpu"), "fp16" if scaled else "fp32", None, scaled=scaled)
+        for scaled in (before, after)
+    ]
+    tmp_path.mkdir(exist_ok=True)
+    job = make_job(tmp_path, device=devices[0])
+    save_last(job, new_state(job, 2, 8))
+    state = open_state(make_job(tmp_path, device=devices[1]), 2, 8)
+    assert state.scaler.is_enabled() is after
+    said = f"precision was {devices[0].precision} and is {devices[1].precision}"
+    assert (said in capsys.readouterr().err) is (before != after)
+
+
+@pytest.mark.parametrize("opt", ["adamw", "sgd"])
+@pytest.mark.parametrize("saved", [True, False, None])
+@pytest.mark.parametrize("here", [True, False])
+def test_the_kernels_of_an_optimizer_are_those_of_the_device_here(
+    tmp_path: Path, opt: str, saved: bool | None, here: bool
+) -> None:
+    job = make_job(tmp_path, train__opt=opt)
+    state = new_state(job, 2, 8)
+    for value in state.net.module.parameters():
+        value.grad = torch.ones_like(value)
+    state.optimizer.step()
+    kept = state.saved()
+    for group in kept["optimizer"]["param_groups"]:
+        group["fused"] = saved
+    again = new_state(job, 2, 8)
+    for group in again.optimizer.param_groups:
+        group["fused"] = here
+    again.restore(kept, same_epochs=True)
+    assert all(group["fused"] is here for group in again.optimizer.param_groups)
+    for value in again.net.module.parameters():
+        value.grad = torch.ones_like(value)
+        assert again.optimizer.state[value]
+    again.optimizer.step()
+
+
+def test_sgd_goes_on_where_some_parameters_begin_later(tmp_path: Path) -> None:
+    """Fused SGD by itself fails there."""
+    job = make_job(tmp_path, train__opt="sgd", train__freeze_epochs=1)
+    state = new_state(job, 2, 8)
+    values = [*state.net.module.parameters()]
+    for some in (values[:2], values):
+        for value in some:
+            value.grad = torch.ones_like(value)
+        state.optimizer.step()
+    first = state.optimizer.state[values[0]]["momentum_buffer"]
+    later = state.optimizer.state[values[-1]]["momentum_buffer"]
+    assert float(first.mean()) > float(later.mean()) > 0.9

@@ -18,7 +18,8 @@ from comp.models.networks import Net
 from comp.train.job import Job
 from comp.train.optim import make_optimizer
 from comp.train.train_state import TrainState, new_state
-from comp.train.update import MAX_SKIPPED, update
+from comp.train.update import MAX_SKIPPED, settle
+from comp.train.update import update as begin
 
 TARGET = torch.tensor([0, 1, 2, 0, 1, 2, 0, 1])
 IMAGES = torch.randint(
@@ -48,6 +49,12 @@ class Steep(Mean):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         out = super().forward(images)
         return out + torch.sqrt(out * 0)
+
+
+def update(job: Job, state: TrainState, images: torch.Tensor, target: torch.Tensor) -> None:
+    """One update, whose verdict is read at once."""
+    begin(job, state, images, target)
+    settle(job, state)
 
 
 @pytest.fixture
@@ -171,7 +178,8 @@ def test_the_scaler_leaves_out_gradients_that_overflow_and_no_step_counts_as_ski
     before = weights(state)
     update(job, state, IMAGES, TARGET)
     assert torch.equal(weights(state), before)
-    assert (state.scaler.get_scale(), state.skipped) == (512.0, 0)
+    assert (state.scaler.get_scale(), state.skipped, state.overflows) == (512.0, 0, 1)
+    assert (state.updates, state.loss_sum.tolist()) == (0, [0.0, 0.0])
 
 
 def test_too_many_skipped_steps_are_an_error_with_the_ways_out(make: Make) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from comp.core import rng
+from comp.core.parallel import read_ahead
 from comp.data.cache.store import Images, from_state, gather, plain, to_state
 from comp.data.loader.recipes import Recipe
 from comp.data.loader.targets import Batch, Target
@@ -66,7 +67,8 @@ class Batches:
 def eval_batches(
     images: Images, rows: Array, batch_size: int
 ) -> Iterator[tuple[Array, torch.Tensor]]:
-    """Rows (B,) and their images (B, H, W, 3) uint8, in the order of `rows`; no randomness.
+    """Rows (B,) and their images (B, H, W, 3) uint8, in the order of `rows`; no randomness. A
+    thread makes each batch while the one before is used.
 
     Images that keep their own size come one by one.
     """
@@ -74,7 +76,18 @@ def eval_batches(
     rows = np.asarray(rows, dtype=np.int64)
     own_size = getattr(store, "own_size", False)
     step = 1 if own_size else batch_size
-    for start in range(0, len(rows), step):
-        some = rows[start : start + step]
-        pixels = np.asarray(store[int(some[0])])[None] if own_size else gather(store, some)
-        yield some, torch.from_numpy(pixels)
+
+    def make(work: tuple[Array, Array | None]) -> tuple[Array, torch.Tensor]:
+        some, buffer = work
+        pixels = (
+            np.asarray(store[int(some[0])])[None] if buffer is None else gather(store, some, buffer)
+        )
+        return some, torch.from_numpy(pixels)
+
+    # Memory that a thread allocates is returned to the system each time, so it is allocated here
+    parts = (rows[start : start + step] for start in range(0, len(rows), step))
+    work = (
+        (some, None if own_size else np.empty((len(some), *store.shape[1:]), np.uint8))
+        for some in parts
+    )
+    return read_ahead(make, work, threads=1, waiting=1)

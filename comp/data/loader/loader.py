@@ -6,6 +6,7 @@ no draw of its own, and an epoch can begin at any step.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from collections.abc import Generator, Iterator
@@ -83,13 +84,24 @@ class Loader:
 def _with_advice(batches: Iterator[Batch]) -> Generator[Batch, None, None]:
     """The same batches; the death of a worker is a WorkerError."""
     try:
-        yield from batches
+        with worker_deaths():
+            yield from batches
+    except WorkerError:
+        raise
     except CompError as problem:
         kind = type(problem)
         _, found, message = str(problem).rpartition(f"{kind.__module__}.{kind.__qualname__}: ")
         if not found:
             raise
         raise kind(message.strip()) from problem  # the text of a worker's error is its traceback
+
+
+@contextlib.contextmanager
+def worker_deaths() -> Iterator[None]:
+    """WorkerError where the block is told that a worker has died: while it waits for a batch, or
+    at any other place of the main thread, by torch's handler of SIGCHLD."""
+    try:
+        yield
     except RuntimeError as problem:
         if "DataLoader worker" not in str(problem) or "Caught" in str(problem):
             raise
@@ -146,7 +158,7 @@ def train_loader(
 
     images: (N, H, W, 3) uint8, or an object used like it (`comp.data.cache.store`). rows: (n,) the
     training rows among the N. target: all N, (N,) class numbers or (N, C) zeros and ones, or
-    numbers (N, C) float64; samplers
+    numbers (N, C); samplers
     go by it. The order of an epoch and every augmentation depend on (seed, fold, epoch, position)
     only: any number of workers gives the same batches.
     masks: those of all N; a batch then holds masks (B, L, H, W) uint8 in the place of the target.
@@ -155,9 +167,8 @@ def train_loader(
     Raises TrainError for fewer than two rows, ConfigError for an unknown sampler.
     """
     rows = np.asarray(rows, dtype=np.int64)
-    target = np.ascontiguousarray(
-        target, dtype=np.float64 if target.dtype.kind == "f" else np.int64
-    )
+    kind = np.float32 if target.dtype.kind == "f" else np.int64
+    target = np.ascontiguousarray(target, dtype=kind)
     if len(rows) < 2:
         raise TrainError(f"fold {fold}: {len(rows)} training images; at least 2 are needed")
     made: Target = LabelTarget(target, paste) if masks is None else MaskTarget(masks, side)

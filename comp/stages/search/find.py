@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
 import itertools
@@ -11,22 +10,29 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from comp.core import files
 from comp.core.errors import TrainError
-from comp.core.progress import track
-from comp.core.rng import seed_torch
+from comp.core.progress import say, track
+from comp.data.loader.loader import Loader, worker_deaths
+from comp.data.loader.targets import Batch
+from comp.models.device import is_oom
+from comp.models.halving import free_memory
 from comp.report.curves import plot_batches, plot_rates
 from comp.stages.experiment import Experiment
 from comp.stages.train import open_job
 from comp.train.batches import make_loader
+from comp.train.hardware.copies import on_device
 from comp.train.job import Job
 from comp.train.train_state import TrainState, new_state
 from comp.train.trial import try_out
-from comp.train.update import update
+from comp.train.update import settle, update
+
+Array = np.ndarray[Any, Any]
 
 LOWEST, HIGHEST = 1e-6, 1.0
 _SMOOTH, _DIVERGED, _LEAST_FALL = 0.9, 4.0, 1e-6
@@ -72,19 +78,35 @@ def find_rate(experiment: Experiment, fold: int, steps: int) -> Rates:
     """
     job = open_job(experiment, fold)
     rates = np.geomspace(LOWEST, HIGHEST, steps)
-    state = new_state(job, steps, job.config.train.micro_batch or job.config.train.batch_size)
-    try_out(job, state, make_loader(job, 0))
+    micro_batch = job.config.train.micro_batch or job.config.train.batch_size
+    while True:
+        try:
+            with worker_deaths():
+                smooth = _losses(job, rates, micro_batch)
+            return _suggest(experiment, rates[: len(smooth)].tolist(), smooth)
+        except RuntimeError as problem:
+            if not is_oom(problem) or micro_batch == 1:
+                raise
+        micro_batch = math.ceil(micro_batch / 2)
+        say(f"find lr: out of device memory; again with {micro_batch} images at a time")
+        free_memory()
+
+
+def _losses(job: Job, rates: Array, micro_batch: int) -> list[float]:
+    """The smoothed loss of an update at each rate, until it is four times the lowest."""
+    state, loader = new_state(job, len(rates), micro_batch), make_loader(job, job.workers)
+    try_out(job, state, loader)
     state.net.module.train()
     smooth: list[float] = []
     mean = 0.0
-    batches = track(zip(rates, _endless(job), strict=False), steps, "find lr")
+    batches = track(zip(rates, _endless(job, loader), strict=False), len(rates), "find lr")
     for step, (rate, (images, target)) in enumerate(batches):
         loss = _step(job, state, images, target, float(rate), step)
         mean = _SMOOTH * mean + (1 - _SMOOTH) * loss
         smooth.append(mean / (1 - _SMOOTH ** (step + 1)))
         if not math.isfinite(loss) or smooth[-1] > _DIVERGED * min(smooth):
             break
-    return _suggest(experiment, rates[: len(smooth)].tolist(), smooth)
+    return smooth
 
 
 def _step(
@@ -98,16 +120,17 @@ def _step(
     """One update at `rate`; its loss, infinite when the update had to be left out."""
     for group in state.optimizer.param_groups:
         group["lr"] = rate * group.get("lr_scale", 1.0)
-    before, skipped = state.loss_sum[0].item(), state.skipped
-    seed_torch(job.config.seed, "find", job.fold, step)
+    before, skipped = state.loss_sum[0].item(), state.skipped + state.overflows
+    state.step = step
     update(job, state, images, target)
-    return math.inf if state.skipped > skipped else state.loss_sum[0].item() - before
+    settle(job, state)
+    skipped = state.skipped + state.overflows - skipped
+    return math.inf if skipped else state.loss_sum[0].item() - before
 
 
-def _endless(job: Job) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    loader = make_loader(job, 0)
+def _endless(job: Job, loader: Loader) -> Iterator[Batch]:
     for epoch in itertools.count():
-        yield from loader.epoch(epoch)
+        yield from on_device(loader.epoch(epoch), job.device)
 
 
 def _suggest(experiment: Experiment, rates: list[float], losses: list[float]) -> Rates:
@@ -139,8 +162,11 @@ def find_batch(experiment: Experiment, fold: int, limit: int) -> BatchSizes:
     Nothing of the fold's run is touched.
     """
     job = open_job(experiment, fold)
-    with contextlib.suppress(torch.OutOfMemoryError):  # then the first size says so
+    try:
         try_out(job, new_state(job, 1, 2), make_loader(job, 0))
+    except RuntimeError as problem:
+        if not is_oom(problem):  # else the first size says so
+            raise
     trials: dict[int, BatchTrial] = {}
     size, failed = 2, None
     while size <= limit and failed is None:
@@ -179,7 +205,7 @@ def _truth(job: Job, size: int) -> torch.Tensor:
 
 def _try(job: Job, size: int) -> BatchTrial | None:
     """Speed and memory of one batch size; None when it does not fit."""
-    cuda = job.device.torch_device.type == "cuda"
+    cuda = job.device.cuda
     try:
         if cuda:
             torch.cuda.empty_cache()
@@ -189,13 +215,15 @@ def _try(job: Job, size: int) -> BatchTrial | None:
         pixels = torch.randint(0, 256, (size, *job.images.shape[1:]), dtype=torch.uint8)
         target = _truth(job, size)
         update(job, state, pixels, target)
-        state.loss_sum.sum().item()  # waits for the device
+        settle(job, state)  # waits for the device
         started = time.perf_counter()
         for _ in range(3):
             update(job, state, pixels, target)
-        state.loss_sum.sum().item()
+        settle(job, state)
         speed = 3 * size / (time.perf_counter() - started)
-    except torch.OutOfMemoryError:
-        return None
+    except RuntimeError as problem:
+        if is_oom(problem):
+            return None
+        raise
     memory = torch.cuda.max_memory_allocated() >> 20 if cuda else None
     return BatchTrial(size, speed, memory)

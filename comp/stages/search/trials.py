@@ -18,7 +18,7 @@ from comp.stages.train import open_job, train
 from comp.train.batches import make_loader
 from comp.train.stop import Stop
 from comp.train.train_state import new_state
-from comp.train.update import update
+from comp.train.update import settle, update
 from comp.train.validate import validate
 
 _WARM, _LEAST, _MOST = 2, 4, 30  # batches: not timed, timed at least, timed at most
@@ -117,7 +117,7 @@ def measure_speed(experiment: Experiment, seconds: float = 5.0) -> Speed:
         if number == _WARM:
             started = time.monotonic()
         update(job, state, pixels, target)
-        state.loss_sum.sum().item()  # waits for the device
+        settle(job, state)  # waits for the device
         if number >= _WARM:
             timed, images = timed + 1, images + len(pixels)
             spent = time.monotonic() - started

@@ -45,6 +45,9 @@ def _resume(job: Job, state: TrainState, saved: Saved, damaged: list[str]) -> No
     _say_resumed(job, state)
     if before != epochs:
         say(f"fold {job.fold}: {before} -> {epochs} epochs; the schedule is that of {epochs}")
+    then, now = saved.get("precision"), job.device.precision
+    if then not in (None, now):
+        say(f"fold {job.fold}: precision was {then} and is {now}")
     old, new = saved["versions"], versions()
     for name in new:
         if old.get(name, new[name]) != new[name]:

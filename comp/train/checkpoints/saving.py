@@ -5,11 +5,14 @@ from __future__ import annotations
 import time
 
 from comp.config.loading import plain
+from comp.core import files
 from comp.core.errors import RunError
 from comp.core.provenance import versions
 from comp.train.checkpoints import checkpoint
+from comp.train.checkpoints.best import keep_top, top_epochs
 from comp.train.checkpoints.checkpoint import Saved
 from comp.train.job import Job
+from comp.train.logging import history_csv
 from comp.train.train_state import TrainState
 
 
@@ -36,15 +39,32 @@ def weights_only(job: Job, state: TrainState) -> Saved:
 
 def save_best(job: Job, state: TrainState) -> None:
     """Write the weights that were validated as `best.pt`."""
-    checkpoint.save(weights_only(job, state), job.run.best)
+    state.writer.put(lambda saved: checkpoint.save(saved, job.run.best), weights_only(job, state))
+
+
+def save_top(job: Job, state: TrainState, epoch: int) -> None:
+    """Keep the weights of `epoch` where it is among the `train.top_k` best, and remove others."""
+    top = top_epochs(state.history, job.config.train.top_k, job.metric)
+    saved = weights_only(job, state) if epoch in top else {}
+    state.writer.put(lambda saved: keep_top(job.run, top, epoch, lambda: saved), saved)
 
 
 def save_last(job: Job, state: TrainState) -> None:
     """Write the whole state as `last.pt`; raises what `checkpoint.save` raises."""
-    started = time.monotonic()
-    checkpoint.save_last({**state.saved(), **_origin(job, state)}, job.run)
+
+    def write(saved: Saved) -> None:
+        started = time.monotonic()
+        checkpoint.save_last(saved, job.run)
+        job.stop.longest_save = max(job.stop.longest_save, time.monotonic() - started)
+
+    state.writer.put(write, {**state.saved(), **_origin(job, state)})
     state.saved_at = time.monotonic()
-    job.stop.longest_save = max(job.stop.longest_save, state.saved_at - started)
+
+
+def save_history(job: Job, state: TrainState) -> None:
+    """Write `history.csv`."""
+    text = history_csv(state.history)
+    state.writer.put(lambda _: files.write_text(job.run.history, text), {})
 
 
 def check_best(job: Job, state: TrainState) -> None:

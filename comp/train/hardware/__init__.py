@@ -1,0 +1,1 @@
+"""What keeps a device busy: copies beside the work, buffers, averages, verdicts read late."""

@@ -1,0 +1,242 @@
+"""A step waits for nothing: the verdict on it is found on the device and read one step late."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from train_jobs import make_job
+
+from comp.core.errors import TrainError
+from comp.models import device as device_module
+from comp.models.device import Device
+from comp.models.networks import Net
+from comp.train import mixing
+from comp.train.hardware.verdict import Verdict, is_finite, not_finite, to_cpu
+from comp.train.train_state import TrainState, new_state
+from comp.train.update import MAX_OVERFLOWS, settle, update
+
+IMAGES = torch.randint(
+    0, 256, (8, 24, 24, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
+)
+TARGET = torch.arange(8) % 3
+_WAITING = ("_local_scalar_dense", "nonzero", "is_nonzero", "equal", "masked_select", "unique")
+
+
+class Waits(TorchDispatchMode):
+    """Counts the calls for which a device would have to be waited for, and the copies from one
+    device to another."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits: list[str] = []
+        self.copies: list[str] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        name = str(func).split(".")[1]
+        tensors = torch.utils._pytree.tree_leaves((args, kwargs, out))
+        kinds = {value.device.type for value in tensors if isinstance(value, torch.Tensor)}
+        by_mask = [value for value in tensors[1:] if getattr(value, "dtype", None) == torch.bool]
+        if name in _WAITING or (name.startswith("index") and by_mask):
+            self.waits.append(name)
+        if len(kinds) > 1:
+            self.copies.append(name)
+        return out
+
+
+@pytest.mark.parametrize(
+    ("kind", "over"),
+    [
+        ("multiclass", {"train__ema": 0.9, "train__clip_grad": 1.0, "augment__mixup": 0.5}),
+        ("multiclass", {"augment__cutmix": 1.0, "augment__erasing": 0.5, "train__loss": "focal"}),
+        ("multilabel", {"train__micro_batch": 4, "train__opt": "sgd", "train__loss": "focal"}),
+        ("binary", {"train__pos_weight": "auto"}),
+        ("multiclass", {"train__loss": {"soft_f1": 1.0, "asymmetric": 1.0}}),
+        # without Dice, whose one_hot looks at the numbers, on a CPU only
+        ("segmentation", {"train__class_weights": "inverse", "train__loss": "ce"}),
+        ("multilabel_segmentation", {"train__loss": {"bce": 1.0, "dice": 1.0}}),
+    ],
+)
+def test_a_step_waits_for_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, over: dict[str, Any]
+) -> None:
+    job = make_job(tmp_path, kind, **over)
+    state = new_state(job, 10, over.get("train__micro_batch", 8))
+    images, target = next(batches(job))
+    update(job, state, images, target)
+    read: list[Verdict] = []
+    real = Verdict.read
+    monkeypatch.setattr(Verdict, "read", lambda self: (read.append(self), real(self))[1])
+    with Waits() as seen:
+        for step in (1, 2):
+            state.step = step
+            update(job, state, images, target)
+    assert seen.waits == []
+    assert [verdict.step for verdict in read] == [0, 1]  # one step late
+    assert state.updates == 2
+    assert settle(job, state)
+    assert state.updates == 3
+
+
+def batches(job: Any) -> Any:
+    from comp.train.batches import make_loader
+
+    return make_loader(job, 0).epoch(0)
+
+
+@pytest.mark.parametrize(
+    "over",
+    [
+        {"augment__mixup": 0.5, "augment__cutmix": 0.5, "augment__erasing": 0.5},
+        {"train__micro_batch": 4, "train__clip_grad": 1.0},
+    ],
+)
+def test_all_that_a_step_sends_to_another_device_goes_through_pinned_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, over: dict[str, Any]
+) -> None:
+    """On `meta`, a device without numbers: whoever asks for one there fails."""
+    job = make_job(
+        tmp_path, device=Device(torch.device("meta"), "fp32", None, scaled=False), **over
+    )
+    state = new_state(job, 10, 8)
+    state.__dict__["leaves_out"] = True  # as fused optimizers do, which `meta` has not
+    monkeypatch.setattr(state.optimizer, "step", lambda: None)
+    sent: list[torch.Tensor] = []
+    real = device_module.send
+
+    def send(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+        if tensor.device != device:
+            sent.append(tensor)
+        return real(tensor, device)
+
+    monkeypatch.setattr(device_module, "send", send)
+    monkeypatch.setattr(mixing, "send", send)
+    update(job, state, IMAGES, TARGET)  # constants are sent once
+    state.verdict = None
+    sent.clear()
+    with Waits() as seen:
+        update(job, state, IMAGES, TARGET)
+    assert seen.waits == []
+    assert len(seen.copies) == len(sent) <= 8
+
+
+def spoilt(monkeypatch: pytest.MonkeyPatch, bad: set[tuple[int, int]], at: Any) -> None:
+    """Make the logits NaN at some places (epoch, step); `at` says where a job stands."""
+    real = Net.logits
+
+    def logits(self: Net, images: torch.Tensor) -> torch.Tensor:
+        out = real(self, images)
+        return out * float("nan") if self.module.training and at() in bad else out
+
+    monkeypatch.setattr(Net, "logits", logits)
+
+
+@pytest.mark.parametrize("opt", ["adamw", "sgd", "lion"])
+@pytest.mark.parametrize("ema", [None, 0.9])
+def test_a_verdict_that_is_read_late_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opt: str, ema: float | None
+) -> None:
+    """With the verdict at once, and one step late; the first, a middle and the last are bad."""
+    ends = []
+    for late in (False, True):
+        job = make_job(tmp_path, train__opt=opt, train__ema=ema, train__lr=0.01)
+        state = new_state(job, 7, 8)
+        with monkeypatch.context() as patch:
+            spoilt(patch, {(0, 0), (0, 3), (0, 6)}, lambda s=state: (s.epoch, s.step))
+            state.net.module.train()
+            for step in range(7):
+                state.step = step
+                update(job, state, IMAGES, TARGET)
+                if not late:
+                    settle(job, state)
+            settle(job, state)
+        assert (state.updates, state.skipped) == (4, 3)
+        saved = state.saved()
+        ends.append([saved["model"], saved["ema"], saved["loss_sum"], saved["rate"]])
+        assert all(torch.isfinite(value).all() for value in saved["model"].values())
+    for ours, theirs in itertools.islice(zip(*ends, strict=True), 2):
+        for name in ours or {}:
+            assert torch.equal(ours[name], theirs[name]), name
+    assert torch.equal(ends[0][2], ends[1][2])
+    assert ends[0][3] == ends[1][3]
+
+
+def fp16(job: Any) -> TrainState:
+    """A state whose losses are scaled."""
+    state = new_state(job, 100, 8)
+    state.scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+    return state
+
+
+def test_an_overflow_in_fp16_is_told_and_nothing_advances(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = make_job(tmp_path, train__ema=0.9)
+    state = fp16(job)
+    before = {name: value.clone() for name, value in state.net.module.state_dict().items()}
+    state.net.module.get_parameter("fc.weight").register_hook(lambda grad: grad * float("inf"))
+    update(job, state, IMAGES, TARGET)
+    assert not settle(job, state)
+    assert (state.updates, state.skipped, state.overflows) == (0, 0, 1)
+    assert state.scaler.get_scale() == 512
+    for name, value in state.net.module.state_dict().items():
+        assert torch.equal(value, before[name]), name
+    said = "fp16: the gradient overflowed in epoch 1 step 1; the scale is now 512"
+    assert said in capsys.readouterr().err
+    state.overflows = MAX_OVERFLOWS
+    update(job, state, IMAGES, TARGET)
+    with pytest.raises(TrainError, match=r"overflowed 61 times in a row.*precision=fp32"):
+        settle(job, state)
+
+
+def test_verdicts() -> None:
+    good, bad = torch.tensor([1.0, 2.0]), torch.tensor([1.0, float("nan")])
+    assert (not_finite(good).item(), not_finite(bad).item()) == (0.0, 1.0)
+    assert to_cpu(good, None) == (good, None)
+    verdict = Verdict(0, 3, 0.1, bad, [])
+    assert not is_finite(verdict.read())
+    assert verdict.read()[0] == 1.0
+
+
+def test_a_verdict_waits_for_its_numbers_to_arrive(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Event:
+        order: list[str] = []  # noqa: RUF012
+
+        def record(self) -> None:
+            self.order.append("record")
+
+        def synchronize(self) -> None:
+            self.order.append("synchronize")
+
+    monkeypatch.setattr(torch.cuda, "Event", Event)
+    host, event = to_cpu(torch.tensor([1.0, 2.0]), torch.zeros(2))
+    assert Verdict(0, 0, 0.1, host, [], event).read() == (1.0, 2.0)
+    assert Event.order == ["record", "synchronize"]
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_torch_sees_no_wait_in_a_step(tmp_path: Path) -> None:
+    from comp.models.device import choose_device
+    from comp.train.hardware.copies import on_device
+
+    job = make_job(
+        tmp_path, device=choose_device(), train__ema=0.9, augment__mixup=0.5, train__clip_grad=1.0
+    )
+    state = new_state(job, 10, 8)
+    pinned = [(IMAGES.pin_memory(), TARGET.pin_memory())] * 6
+    try:
+        for step, (images, target) in enumerate(on_device(pinned, job.device)):
+            if step == 2:
+                torch.cuda.set_sync_debug_mode("error")
+            state.step = step
+            update(job, state, images, target)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert settle(job, state)
+    assert state.updates == 6
