@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from comp import errors
-    from comp.api.data import check, init, load_config, make_folds, pack, read_plan
+    from comp.api.data import check, embed, init, load_config, make_folds, pack, read_plan
     from comp.api.register import (
         register_layout,
         register_loss,
@@ -42,6 +42,7 @@ __all__ = [
     "CompError",
     "board",
     "check",
+    "embed",
     "ensemble",
     "errors",
     "init",
@@ -64,7 +65,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "comp.api.data": ("check", "init", "load_config", "make_folds", "pack", "read_plan"),
+    "comp.api.data": ("check", "embed", "init", "load_config", "make_folds", "pack", "read_plan"),
     "comp.api.register": tuple(name for name in __all__ if name.startswith("register_")),
     "comp.api.submitting": ("board", "ensemble", "submit"),
     "comp.api.timed": ("run", "tune"),

@@ -228,6 +228,9 @@ class ModelConfig(Section):
     init: str = "auto"
     # attributes: one head for each column of data.target
     heads: Literal["one", "attributes"] = "one"
+    # null: the network is trained; logistic, knn or mlp: it stays as it is, and this is fitted on
+    # its features (see `comp embed`)
+    probe: str | None = None
 
     def at(self, workspace: Path) -> ModelConfig:
         """The same network with the file of its weights below a workspace folder."""
@@ -392,6 +395,11 @@ class Config(Section):
     ensemble: EnsembleConfig = EnsembleConfig()
     submission: SubmissionConfig = SubmissionConfig()
 
+    @property
+    def passes(self) -> int:
+        """The epochs that a finished fold has: `train.epochs`, or 1 of a probe."""
+        return self.train.epochs if self.model.probe is None else 1
+
     @model_validator(mode="after")
     def _rate_of_the_start(self) -> Config:
         """Without `train.lr`, the learning rate is that of how the network starts."""
@@ -405,6 +413,13 @@ class Config(Section):
     def _together(self) -> Config:
         if self.predict.checkpoint == "average" and self.train.top_k < 2:
             raise ValueError("predict.checkpoint: average needs train.top_k of 2 or more")
+        if self.predict.checkpoint == "average" and self.model.probe is not None:
+            raise ValueError("predict.checkpoint: a probe has one checkpoint; use best")
+        if "auto" in (self.image.mean, self.image.std) and self.model.probe is not None:
+            raise ValueError(
+                "image.mean, image.std: auto is measured in each fold, the features of a probe are "
+                "made once for all; give numbers, or null for those of the network"
+            )
         return self
 
     @model_validator(mode="after")

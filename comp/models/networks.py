@@ -96,6 +96,21 @@ def build_net(
     return as_net(module, device, config)
 
 
+def build_backbone(config: ModelConfig, image: ImageConfig, device: Device) -> Net:
+    """A network without its last layer, ready to give features: (B, D) from images.
+
+    Its mean and standard deviation are its own, or the numbers of `image`. Raises as `build_net`.
+    """
+    pretrained = config.pretrained and config.weights is None
+    module = _create(config, 0, image.size, pretrained=pretrained)
+    if config.weights:
+        _say_taken(config.weights, *load_weights(module, Path(config.weights)))
+    net = as_net(module.eval(), device, config)
+    mean = image.mean if isinstance(image.mean, tuple) else net.mean
+    std = image.std if isinstance(image.std, tuple) else net.std
+    return replace(net, mean=mean, std=std)
+
+
 def with_tiles(net: Net, image: ImageConfig) -> Net:
     """The same network, which sees large images through tiles where `image.resize` is `tiles`."""
     return replace(net, tiles=(image.size, image.overlap) if image.resize == "tiles" else None)

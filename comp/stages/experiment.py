@@ -108,6 +108,7 @@ def check_names(experiment: Experiment) -> None:
     check_mix(config.augment, task)
     loss = task.loss if train.loss == "auto" else train.loss
     check_loss(loss, task.link.name, train.class_weights, train.pos_weight, spatial=task.spatial)
+    _check_probe(config, task)
     _check_spatial(config, task)
     _check_measures(config, task)
 
@@ -127,6 +128,18 @@ def _check_measures(config: Config, task: Task) -> None:
     if found:
         raise ConfigError(
             f"{', '.join(found)}: for classes only; task {task.name} predicts numbers. Leave it out"
+        )
+
+
+def _check_probe(config: Config, task: Task) -> None:
+    from comp.train.probes.kinds import PROBES
+
+    if config.model.probe is None:
+        return
+    pick(PROBES, config.model.probe, "model.probe")
+    if task.spatial or config.model.heads != "one":
+        raise ConfigError(
+            "model.probe: for classification with model.heads: one; a probe answers per image"
         )
 
 
