@@ -70,6 +70,11 @@ class Workspace:
         return self.root / "checks" / f"{self.plan or self.name}.html"
 
     @property
+    def weights_csv(self) -> Path:
+        """Weights with which the training images look like the test images, by `comp check`."""
+        return self.root / "checks" / f"{self.plan or self.name}.weights.csv"
+
+    @property
     def run(self) -> Path:
         return self.root / "runs" / self.name
 

@@ -33,6 +33,9 @@ def print_ensemble(result: Ensembled, *, as_json: bool) -> None:
         rows.append(["out of fold, tuned", f"{scores.tuned:.4f}", "tuned on itself: optimistic"])
     interval = f"95 % interval {scores.low:.4f} to {scores.high:.4f}{_coverage(result)}"
     rows.append(["out of fold, honest", bold(f"{scores.honest:.4f}"), interval])
+    if result.as_test is not None:
+        text = "weighted like the test images (comp check)"
+        rows.append(["out of fold, as the test looks", f"{result.as_test:.4f}", text])
     if result.true_score is not None:
         rows.append(["test, true", bold(f"{result.true_score:.4f}"), "from test_answers"])
     print_table(("score", "value", "what it is"), rows, notes=1)
@@ -44,6 +47,7 @@ def _plain(result: Ensembled) -> dict[str, Any]:
     return {
         "submission": str(result.path),
         "true_score": result.true_score,
+        "honest_as_test": result.as_test,
         **result.blend.record(),
         "covered": result.covered,
         "of": result.of,

@@ -29,6 +29,7 @@ from comp.train.train_state import loss_of
 
 Array = np.ndarray[Any, Any]
 
+_WORSE = 2  # strengths in a row that are worse than the best, after which the search is over
 _PARTS = 5  # of the training rows, where the plan has no two other folds
 
 
@@ -103,21 +104,29 @@ def _choose(
     job: Job, probe: Probe, features: Array, parts: Array
 ) -> tuple[int, list[float | None]]:
     """The place of the strength whose mean loss on the held-out parts is the lowest, and the loss
-    of each."""
-    total = np.zeros(len(probe.strengths))
-    numbers = [int(n) for n in np.unique(parts) if n >= 0]
-    for number in numbers:
+    of each. It is over when two in a row were worse than the best: the others were stronger still.
+    """
+    held, paths = [], []
+    for number in (int(n) for n in np.unique(parts) if n >= 0):
+        inner = job.train_rows[parts != number]
+        held.append(_rows(job, features, job.train_rows[parts == number]))
+        paths.append(probe.path(_rows(job, features, inner, number), probe.strengths))
+    costs: list[float] = []
+    for modules in zip(*paths, strict=True):
         if job.stop.requested:
             job.stop.leave(f"fold {job.fold} while its probe is cross-fitted")
-        inner = job.train_rows[parts != number]
-        held = _rows(job, features, job.train_rows[parts == number])
-        path = probe.path(_rows(job, features, inner, number), probe.strengths)
-        for place, module in enumerate(path):
-            with torch.inference_mode():
-                cost = float(held.cost(module(held.features), held.target))
-            total[place] += (cost if math.isfinite(cost) else np.inf) * len(held.features)
-    mean = total / max(1, int((parts >= 0).sum()))
-    return int(mean.argmin()), [value if math.isfinite(value) else None for value in mean.tolist()]
+        sums = [_cost(*pair) * len(pair[1].features) for pair in zip(modules, held, strict=True)]
+        costs.append(sum(sums) / sum(len(rows.features) for rows in held))
+        if len(costs) - 1 - int(np.argmin(costs)) >= _WORSE:
+            break
+    return int(np.argmin(costs)), [cost if math.isfinite(cost) else None for cost in costs]
+
+
+@torch.inference_mode()
+def _cost(module: nn.Module, rows: Rows) -> float:
+    """The loss of a probe on some rows; infinity where it is not finite."""
+    found = float(rows.cost(module(rows.features), rows.target))
+    return found if math.isfinite(found) else math.inf
 
 
 def _fitted(probe: Probe, rows: Rows, place: int) -> nn.Module:
