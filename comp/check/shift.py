@@ -164,7 +164,7 @@ def read_weights(path: Path, ids: Sequence[str]) -> Array | None:
 
 
 def _spread(rows: Array) -> Array:
-    return rows[np.linspace(0, len(rows) - 1, min(_MOST, len(rows))).astype(int)]
+    return np.asarray(rows[np.linspace(0, len(rows) - 1, min(_MOST, len(rows))).astype(int)])
 
 
 def _traits(parts: Sequence[ImageStats]) -> tuple[list[str], Array]:

@@ -101,6 +101,9 @@ class DataConfig(Section):
     ignore: Annotated[int, Field(ge=0, le=255)] | None = None
     # The table that a submission is written like; null: answer for every test image
     sample_submission: str | None = "sample_submission.csv"
+    # Further columns of the tables that the second level of `comp stack` sees, such as [age, sex]
+    tabular: Names = ()
+    test_csv: str | None = None  # the table of data.tabular for the test images; null: the sample
     test_answers: str | None = None  # a table like train_csv, where the true answers are known
 
     _cache: Path = PrivateAttr(Path("cache"))
@@ -339,8 +342,10 @@ class PredictConfig(Section):
 class EnsembleConfig(Section):
     """How the predictions of folds and runs are merged."""
 
-    vote: str = "soft"  # soft, geometric, logit, rank, median, trimmed, hard, or a registered one
-    weights: str = "equal"  # equal, greedy, optimize, or a YAML or JSON file: member -> weight
+    # soft, geometric, logit, power2, power4, rank, median, trimmed, hard, or a registered one
+    vote: str = "soft"
+    # equal, greedy, optimize, climb, or a YAML or JSON file: member -> weight
+    weights: str = "equal"
     tune: bool = True  # tune thresholds or offsets out of fold
     # Class prior of the test set: class -> share; auto: estimated; null: that of training
     prior: Literal["auto"] | dict[str, Share] | None = None

@@ -32,6 +32,8 @@ FREE = (
     "data.test_images",
     "data.sample_submission",
     "data.test_answers",
+    "data.tabular",
+    "data.test_csv",
 )
 
 

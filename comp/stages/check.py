@@ -82,7 +82,7 @@ def check(
     findings += copy_findings(train, grouped, test.ids, links, copies)
     findings += background_findings(backgrounds, ids)
     units, copies_only = _units(left, train, ids, links)
-    shift = find_shift(*(part.images for part in parts), units, copies_only)
+    shift = find_shift(parts[0].images, parts[1].images, units, copies_only)
     findings += shift_findings(shift, train.ids, test.ids, paths.weights_csv)
     write_weights(paths.weights_csv, train.ids, shift)
     about = {

@@ -19,7 +19,7 @@ from comp.ensemble.evidence import Evidence, Fit, Fitting
 from comp.ensemble.prior import Shift
 from comp.ensemble.table_evidence import TableEvidence
 from comp.ensemble.votes import VOTES, check_vote
-from comp.ensemble.weights import WEIGHERS, read_weights
+from comp.ensemble.weights import SIGNED, WEIGHERS, read_weights
 from comp.stages.ensembling.kinds import find_shift, kind_of
 from comp.stages.ensembling.members import Ground, Model
 from comp.stages.ensembling.outside import gather
@@ -94,7 +94,13 @@ def _refuse(experiment: Experiment) -> None:
             f"train.subset: an experiment on {config.train.subset} images has no out-of-fold row "
             "for the others, so there is nothing to ensemble; train without it"
         )
-    check_vote(pick(VOTES, config.ensemble.vote, "ensemble.vote"), experiment.metric)
+    vote = pick(VOTES, config.ensemble.vote, "ensemble.vote")
+    check_vote(vote, experiment.metric)
+    if config.ensemble.weights in SIGNED and not vote.signed:
+        raise ConfigError(
+            f"ensemble.weights: {config.ensemble.weights} may weigh a member negatively, and a "
+            f"{vote.name} vote has no negative ballots; use another vote, or greedy"
+        )
 
 
 def _ground(experiment: Experiment, request: Request) -> Ground:

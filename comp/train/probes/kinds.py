@@ -183,7 +183,7 @@ def _logistic(rows: Rows, strengths: Sequence[float]) -> Iterator[nn.Module]:
             search.zero_grad()  # noqa: B023 - it is called before the next strength
             found = rows.cost(inputs @ weight.T + bias, rows.target)
             found = found + penalty * weight.square().sum()
-            found.backward()  # type: ignore[no-untyped-call]
+            found.backward()
             return found
 
         search.step(cost)
