@@ -20,6 +20,7 @@ from comp.core.progress import say
 from comp.data.images.tiles import stitched
 from comp.models.device import Device
 from comp.models.heads import dress_head, outputs_of
+from comp.models.pools import set_pool
 from comp.models.segmenters import Segmenter, build_segmenter, channel_norms
 from comp.models.sizes import advice, takes
 from comp.models.weight_files import best_fit, read_tensors
@@ -103,6 +104,7 @@ def build_backbone(config: ModelConfig, image: ImageConfig, device: Device) -> N
     """
     pretrained = config.pretrained and config.weights is None
     module = _create(config, 0, image.size, pretrained=pretrained)
+    set_pool(module, config.pool, config.name)
     if config.weights:
         _say_taken(config.weights, *load_weights(module, Path(config.weights)))
     net = as_net(module.eval(), device, config)
@@ -134,6 +136,7 @@ def _build_classifier(
     numbers = outputs if per_number else 0
     outputs = outputs * per_number or outputs_of(config, outputs, classes)
     module = _create(config, outputs, image_size, pretrained=pretrained)
+    set_pool(module, config.pool, config.name)
     dress_head(module, config, classes, numbers)
     return module
 

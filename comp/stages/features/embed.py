@@ -145,6 +145,7 @@ class FeatureSource:
         about = {
             "model": self.experiment.config.model.name,
             "weights": self._weights,
+            "pool": self.experiment.config.model.pool,
             "size": image.size,
             "resize": image.resize,
             "range": span_of(image),
