@@ -44,7 +44,8 @@ class Attention(nn.Module):
     def forward(self, maps: Tensor) -> Tensor:
         """(N, D, 1, 1)."""
         weights = self.score(maps).flatten(2).softmax(dim=2)
-        return (maps.flatten(2) * weights).sum(dim=2)[..., None, None]
+        mean: Tensor = (maps.flatten(2) * weights).sum(dim=2)
+        return mean[..., None, None]
 
 
 def _timm(kind: str) -> Callable[[int], nn.Module]:
