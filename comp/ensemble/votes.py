@@ -250,7 +250,7 @@ def _as_they_are(probs: Array) -> Array:
 
 def _inside(probs: Array, link: Link) -> Array:
     """Means of probabilities; what negative weights took out of [0, 1] is brought back."""
-    if link.measures or probs.min(initial=0) >= 0 and probs.max(initial=0) <= 1:
+    if link.measures or (probs.min(initial=0) >= 0 and probs.max(initial=0) <= 1):
         return probs
     clipped = np.clip(probs, _CLIP if link.normalized else 0, 1)
     return _normalized(clipped, link)

@@ -141,7 +141,7 @@ def _check_probe(config: Config, task: Task) -> None:
     pick(PROBES, config.model.probe, "model.probe")
     if config.model.pool == "attention":
         raise ConfigError("model.pool: attention is learned, which the features of a probe are not")
-    if task.spatial or config.model.heads != "one":
+    if task.link.measures or task.spatial or config.model.heads != "one":
         raise ConfigError(
             "model.probe: for classification with model.heads: one; a probe answers per image"
         )

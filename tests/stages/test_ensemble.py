@@ -54,7 +54,7 @@ def test_runs_of_one_plan_are_compared_and_blended_by_id(toy: Toy) -> None:
     first = trained(tree)
     trained({**tree, "name": "other", "train": {**tree["train"], "lr": 1e-3}})
     result = ensemble(first, Request(runs=("toy_multiclass", "other")))
-    assert len(result.table) == 15
+    assert len(result.table) == 29
     assert [model.name for model in result.models] == ["toy_multiclass", "other"]
     assert result.blend.weights == (0.25,) * 4
     assert result.path == Path("submissions/toy_multiclass+other.csv")
