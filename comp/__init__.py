@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from comp import errors
-    from comp.api.data import check, init, load_config, make_folds, pack, read_plan
+    from comp.api.data import check, embed, init, load_config, make_folds, pack, read_plan
     from comp.api.register import (
         register_layout,
         register_loss,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
         register_sampler,
         register_vote,
     )
-    from comp.api.submitting import board, ensemble, submit
+    from comp.api.submitting import board, ensemble, stack, submit
     from comp.api.timed import run, tune
     from comp.api.training import predict, read_predictions, train
     from comp.core.errors import CompError
@@ -42,6 +42,7 @@ __all__ = [
     "CompError",
     "board",
     "check",
+    "embed",
     "ensemble",
     "errors",
     "init",
@@ -58,15 +59,16 @@ __all__ = [
     "register_sampler",
     "register_vote",
     "run",
+    "stack",
     "submit",
     "train",
     "tune",
 ]
 
 _HOMES = {
-    "comp.api.data": ("check", "init", "load_config", "make_folds", "pack", "read_plan"),
+    "comp.api.data": ("check", "embed", "init", "load_config", "make_folds", "pack", "read_plan"),
     "comp.api.register": tuple(name for name in __all__ if name.startswith("register_")),
-    "comp.api.submitting": ("board", "ensemble", "submit"),
+    "comp.api.submitting": ("board", "ensemble", "stack", "submit"),
     "comp.api.timed": ("run", "tune"),
     "comp.api.training": ("predict", "read_predictions", "train"),
     "comp.core.errors": ("CompError",),

@@ -1,4 +1,4 @@
-"""`init`, `check`, `make_folds`, `read_plan`, `pack`: before any training."""
+"""`init`, `check`, `make_folds`, `read_plan`, `pack`, `embed`: before any training."""
 
 from __future__ import annotations
 
@@ -266,3 +266,31 @@ def pack(
 
         made = make(open_experiment(config, workspace), verify=verify)
         return PackResult(pd.DataFrame([vars(part) for part in made]).set_index("part"))
+
+
+@dataclass(frozen=True)
+class EmbedResult:
+    """What `embed` keeps.
+
+    `table`  one row per part (train, test) and view: images, columns (features per image), file (a
+             `.npy` of float32, rows in the order of the sorted ids), bytes, seconds
+    """
+
+    table: pd.DataFrame
+
+
+def embed(
+    config: ConfigLike, workspace: str | Path, *, tta: str | None = None, quiet: bool = False
+) -> EmbedResult:
+    """Make the features of `model.name` for all images once; probes are fitted on them.
+
+    tta: the views that are made too; None: those of `predict.tta`. Raises ModelError for a network
+    that is unknown, has no weights here, or gives no vector per image.
+    """
+    with steady(quiet, network=True):
+        import pandas as pd
+
+        from comp.stages.features.embed import embed as make
+
+        made = make(open_experiment(config, workspace), tta=tta)
+        return EmbedResult(pd.DataFrame([vars(part) for part in made]).set_index(["part", "view"]))

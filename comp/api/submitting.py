@@ -101,6 +101,53 @@ def as_result(made: Ensembled) -> EnsembleResult:
 
 
 @dataclass(frozen=True)
+class StackResult:
+    """A second level that was fitted.
+
+    `path`   the table for `add` of `ensemble`: id, part (valid, test), probabilities
+    `kind`   which kind is in it
+    `table`  one row per kind, and the best blend of the same runs: name, raw, tuned, honest, low,
+             high
+    `gains`  whether it is better than the blend beyond its interval
+    """
+
+    path: Path
+    kind: str
+    table: pd.DataFrame
+    gains: bool
+
+
+def stack(
+    config: ConfigLike,
+    workspace: str | Path,
+    *,
+    runs: Sequence[str] = (),
+    kind: str = "best",
+    facts: bool = False,
+    add: Sequence[str | Path] = (),
+    out: str | None = None,
+    quiet: bool = False,
+) -> StackResult:
+    """Fit a model over the out-of-fold answers of runs, nested by fold; write its own answers.
+
+    runs, add: as of `ensemble`; kind: logistic, ridge, mlp, lightgbm, or best, which compares the
+    first three; facts: let it see width, height and bytes of the images; `data.tabular` names
+    columns that it sees. Raises what `ensemble` raises for its members, ConfigError for masks.
+    """
+    with steady(quiet, network=True):
+        import pandas as pd
+
+        from comp.stages.ensembling.stack import stack_runs
+
+        experiment = open_experiment(config, workspace)
+        added = [experiment.path(path) for path in add]
+        made = stack_runs(experiment, runs, kind=kind, facts=facts, out=out, added=added)
+        rows = {**made.rows, "blend": made.blend}
+        table = pd.DataFrame([{"name": name, **vars(row.scores)} for name, row in rows.items()])
+        return StackResult(made.path, made.kind, table, made.gains)
+
+
+@dataclass(frozen=True)
 class SubmitResult:
     """A submission that passed the check.
 

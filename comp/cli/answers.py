@@ -31,10 +31,11 @@ def ensemble_command(
     config: ConfigOption = None,
     sets: SetOption = None,
     vote: Annotated[
-        str | None, typer.Option(help="soft, geometric, logit, rank or hard; see ensemble.vote.")
+        str | None, typer.Option(help="soft, geometric, logit, power2, power4, rank or hard.")
     ] = None,
     weights: Annotated[
-        str | None, typer.Option(help="equal, greedy, optimize, or a file of names and numbers.")
+        str | None,
+        typer.Option(help="equal, greedy, optimize, climb, or a file of weights."),
     ] = None,
     tune: Annotated[
         bool | None,
@@ -64,6 +65,35 @@ def ensemble_command(
     result = ensemble(experiment, request)
     print_ensemble(result, as_json=as_json)
     say(f"wrote {result.path} and {result.manifest}")
+
+
+def stack_command(
+    more: MoreRuns = None,
+    runs: RunsOption = None,
+    config: ConfigOption = None,
+    sets: SetOption = None,
+    kind: Annotated[
+        str, typer.Option(help="logistic, ridge, mlp, lightgbm; best compares the first three.")
+    ] = "best",
+    facts: Annotated[
+        bool, typer.Option("--facts", help="Let it see width, height and bytes of the images too.")
+    ] = False,
+    add: AddOption = None,
+    out: Annotated[str | None, typer.Option(help="The name of the table in stacks/.")] = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Fit a second level over the answers of runs; a table for `comp ensemble --add`."""
+    from comp.report.console.ensemble_tables import print_stack
+    from comp.stages.ensembling.stack import stack_runs
+
+    names = [*(runs or []), *(more or [])]
+    experiment = open_config(_config_of(config, names), sets, quiet)
+    made = stack_runs(experiment, names, kind=kind, facts=facts, out=out, added=add or [])
+    print_stack(made, as_json=as_json)
+    say(f"wrote {made.path}")
+    named = "".join(f" --runs {name}" for name in names)
+    say(f"next: comp ensemble{named} --add {made.path}")
 
 
 def _config_of(config: Path | None, runs: list[str]) -> Path | None:
@@ -208,6 +238,7 @@ def labels_command(
 def add_answers(app: typer.Typer) -> None:
     """Put these commands on the program."""
     app.command("ensemble")(ensemble_command)
+    app.command("stack")(stack_command)
     app.add_typer(submission_app, name="submission", no_args_is_help=True)
     app.command("explain")(explain_command)
     app.add_typer(board_app, name="board")

@@ -1,4 +1,4 @@
-"""The commands about training: train, sweep, find, status, predict."""
+"""The commands about training: train, embed, sweep, find, status, predict."""
 
 from __future__ import annotations
 
@@ -73,6 +73,31 @@ def _say_left(config: Path | None, sets: list[str] | None) -> None:
     from comp.stages.status import read_status
 
     say(describe_left(read_status(load_config(config, sets or [])), again(config, sets)))
+
+
+def embed_command(
+    config: ConfigOption = None,
+    sets: SetOption = None,
+    model: Annotated[
+        str | None, typer.Option(help="A timm model in the place of model.name.")
+    ] = None,
+    weights: Annotated[
+        str | None, typer.Option(help="A local file of its weights (model.weights).")
+    ] = None,
+    tta: Annotated[
+        str | None, typer.Option(help="Views that are made too, as in predict.tta.")
+    ] = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Make the features of a network for all images, once; probes are fitted on them."""
+    from comp.report.console.tables import print_embedded
+    from comp.stages.features.embed import embed
+
+    sets = [*(sets or []), *([f"model.name={model}"] if model else [])]
+    sets += [f"model.weights={weights}"] if weights else []
+    print_embedded(embed(open_config(config, sets, quiet), tta=tta), as_json=as_json)
+    say(f"next: comp train{again(config, sets)} --set model.probe=logistic --set name=...")
 
 
 def sweep_command(
@@ -168,6 +193,7 @@ def predict_command(
 def add_training(app: typer.Typer) -> None:
     """Put these commands on the program."""
     app.command("train")(train_command)
+    app.command("embed")(embed_command)
     app.command("sweep")(sweep_command)
     app.add_typer(find_app, name="find", no_args_is_help=True)
     app.command("status")(status_command)

@@ -101,6 +101,9 @@ class DataConfig(Section):
     ignore: Annotated[int, Field(ge=0, le=255)] | None = None
     # The table that a submission is written like; null: answer for every test image
     sample_submission: str | None = "sample_submission.csv"
+    # Further columns of the tables that the second level of `comp stack` sees, such as [age, sex]
+    tabular: Names = ()
+    test_csv: str | None = None  # the table of data.tabular for the test images; null: the sample
     test_answers: str | None = None  # a table like train_csv, where the true answers are known
 
     _cache: Path = PrivateAttr(Path("cache"))
@@ -228,6 +231,11 @@ class ModelConfig(Section):
     init: str = "auto"
     # attributes: one head for each column of data.target
     heads: Literal["one", "attributes"] = "one"
+    # How the last maps become a vector: own (of the network), avg, max, avgmax, gem or attention
+    pool: str = "own"
+    # null: the network is trained; logistic, knn or mlp: it stays as it is, and this is fitted on
+    # its features (see `comp embed`)
+    probe: str | None = None
 
     def at(self, workspace: Path) -> ModelConfig:
         """The same network with the file of its weights below a workspace folder."""
@@ -340,8 +348,10 @@ class PredictConfig(Section):
 class EnsembleConfig(Section):
     """How the predictions of folds and runs are merged."""
 
-    vote: str = "soft"  # soft, geometric, logit, rank, median, trimmed, hard, or a registered one
-    weights: str = "equal"  # equal, greedy, optimize, or a YAML or JSON file: member -> weight
+    # soft, geometric, logit, power2, power4, rank, median, trimmed, hard, or a registered one
+    vote: str = "soft"
+    # equal, greedy, optimize, climb, or a YAML or JSON file: member -> weight
+    weights: str = "equal"
     tune: bool = True  # tune thresholds or offsets out of fold
     # Class prior of the test set: class -> share; auto: estimated; null: that of training
     prior: Literal["auto"] | dict[str, Share] | None = None
@@ -396,6 +406,11 @@ class Config(Section):
     ensemble: EnsembleConfig = EnsembleConfig()
     submission: SubmissionConfig = SubmissionConfig()
 
+    @property
+    def passes(self) -> int:
+        """The epochs that a finished fold has: `train.epochs`, or 1 of a probe."""
+        return self.train.epochs if self.model.probe is None else 1
+
     @model_validator(mode="after")
     def _rate_of_the_start(self) -> Config:
         """Without `train.lr`, the learning rate is that of how the network starts."""
@@ -409,6 +424,13 @@ class Config(Section):
     def _together(self) -> Config:
         if self.predict.checkpoint == "average" and self.train.top_k < 2:
             raise ValueError("predict.checkpoint: average needs train.top_k of 2 or more")
+        if self.predict.checkpoint == "average" and self.model.probe is not None:
+            raise ValueError("predict.checkpoint: a probe has one checkpoint; use best")
+        if "auto" in (self.image.mean, self.image.std) and self.model.probe is not None:
+            raise ValueError(
+                "image.mean, image.std: auto is measured in each fold, the features of a probe are "
+                "made once for all; give numbers, or null for those of the network"
+            )
         return self
 
     @model_validator(mode="after")

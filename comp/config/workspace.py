@@ -34,6 +34,8 @@ FREE = (
     "data.test_images",
     "data.sample_submission",
     "data.test_answers",
+    "data.tabular",
+    "data.test_csv",
 )
 
 
@@ -70,6 +72,11 @@ class Workspace:
     @property
     def check_html(self) -> Path:
         return self.root / "checks" / f"{self.plan or self.name}.html"
+
+    @property
+    def weights_csv(self) -> Path:
+        """Weights with which the training images look like the test images, by `comp check`."""
+        return self.root / "checks" / f"{self.plan or self.name}.weights.csv"
 
     @property
     def run(self) -> Path:

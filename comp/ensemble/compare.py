@@ -11,7 +11,7 @@ import numpy as np
 from comp.core.errors import ConfigError
 from comp.ensemble.evidence import CrossFit, Evidence, Fit, Fitting
 from comp.ensemble.votes import VOTES, Vote
-from comp.ensemble.weights import WEIGHERS
+from comp.ensemble.weights import SIGNED, WEIGHERS
 from comp.tasks.metrics import Metric
 
 
@@ -99,7 +99,7 @@ def all_pairs(
     if members == 1:
         return [chosen]
     weighers = list(WEIGHERS) + ([chosen[1]] if chosen[1] not in WEIGHERS else [])
-    pairs = [(vote, weigher) for vote in votes for weigher in weighers]
+    pairs = [(v, w) for v in votes for w in weighers if v.signed or w not in SIGNED]
     return [(vote.name, w) for vote, w in pairs if not (vote.middle and WEIGHERS.get(w))]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -78,8 +78,8 @@ class MaskEvidence:
         return len(self.maps)
 
     def votes(self) -> tuple[Vote, ...]:
-        """See Evidence: ranks need all images at once."""
-        return tuple(vote for vote in VOTES.values() if not vote.ranks)
+        """See Evidence: ranks need all images at once; powers and negative weights are left out."""
+        return tuple(replace(v, signed=False) for v in VOTES.values() if v.maps and not v.ranks)
 
     def read(self, vote: Vote, weights: Array, row: int) -> tuple[Array, Array]:
         """Merged probabilities (C, H, W) and truth (L, H, W) of an image, at its own size."""

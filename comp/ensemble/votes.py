@@ -53,6 +53,8 @@ class Vote:
     `middle`       None, or what is taken in place of the mean: members (M, n, C), weights (M,) ->
                    (n, C). Weights are then not searched, for members cannot be summed up
     `measures`     whether it can merge numbers, which may have any value
+    `maps`         whether masks can be merged so
+    `signed`       whether weights may be negative; what leaves [0, 1] then is clipped
     """
 
     name: str
@@ -63,6 +65,8 @@ class Vote:
     rising: bool = True
     middle: Callable[[Array, Array], Array] | None = None
     measures: bool = False
+    maps: bool = True
+    signed: bool = True
 
     def merge(
         self,
@@ -82,13 +86,13 @@ class Vote:
         Raises PredictionsError without members or where their shapes differ, ConfigError for
         weights that are not one number >= 0 per member with a sum above zero.
         """
-        shares = checked_weights(members, weights)
+        shares = checked_weights(members, weights, signed=self.signed)
         if not self.gives_probs:
             return _majority(members, shares, task, rule)
         if self.ranks:
             return _decide(merged_ranks(members, shares, parts), self, task, rule, keep_probs)
         used = [member for member, share in zip(members, shares, strict=True) if share]
-        own = shares[shares > 0]
+        own = shares[shares != 0]
         out = _Answers(members[0].shape, task, keep_probs)
         for rows in chunks(members[0].shape):
             values = (self.transform(np.asarray(m[rows], dtype=np.float64)) for m in used)
@@ -127,8 +131,9 @@ def chunks(shape: tuple[int, ...]) -> list[slice]:
     return [slice(begin, begin + step) for begin in range(0, max(1, shape[0]), step)]
 
 
-def checked_weights(members: Sequence[Array], weights: Array) -> Array:
-    """The weights as shares that sum to 1; raises as `Vote.merge` does."""
+def checked_weights(members: Sequence[Array], weights: Array, *, signed: bool = False) -> Array:
+    """The weights as shares that sum to 1; raises as `Vote.merge` does. signed: whether some may be
+    negative."""
     if not len(members):
         raise PredictionsError("nothing to vote: no members. Train a fold, then predict.")
     shapes = sorted({tuple(member.shape) for member in members})
@@ -136,7 +141,7 @@ def checked_weights(members: Sequence[Array], weights: Array) -> Array:
         raise PredictionsError(f"members have probabilities of different shapes: {shapes}")
     weights = np.asarray(weights, dtype=np.float64)
     usable = weights.shape == (len(members),) and np.isfinite(weights).all()
-    if not usable or (weights < 0).any() or weights.sum() <= 0:
+    if not usable or (not signed and (weights < 0).any()) or weights.sum() <= 0:
         raise ConfigError(
             f"ensemble.weights: {weights.tolist()} for {len(members)} members; "
             "one number >= 0 each, not all zero"
@@ -239,8 +244,32 @@ def _normalized(probs: Array, link: Link) -> Array:
     return np.asarray(probs / probs.sum(axis=1, keepdims=True))
 
 
-def _as_they_are(probs: Array, _: Link | None = None) -> Array:
+def _as_they_are(probs: Array) -> Array:
     return probs
+
+
+def _inside(probs: Array, link: Link) -> Array:
+    """Means of probabilities; what negative weights took out of [0, 1] is brought back."""
+    if link.measures or (probs.min(initial=0) >= 0 and probs.max(initial=0) <= 1):
+        return probs
+    clipped = np.clip(probs, _CLIP if link.normalized else 0, 1)
+    return _normalized(clipped, link)
+
+
+def _ranked(probs: Array, link: Link) -> Array:
+    return _normalized(_inside(probs, link), link)
+
+
+def _power(exponent: float) -> tuple[Callable[[Array], Array], Callable[[Array, Link], Array]]:
+    """Power means: the larger the exponent, the more a member counts that is sure of a class."""
+
+    def forward(probs: Array) -> Array:
+        return np.asarray(probs**exponent)
+
+    def back(means: Array, link: Link) -> Array:
+        return _normalized(np.clip(means, 0, 1) ** (1 / exponent), link)
+
+    return forward, back
 
 
 def _logs(probs: Array) -> Array:
@@ -248,7 +277,7 @@ def _logs(probs: Array) -> Array:
 
 
 def _from_logs(means: Array, link: Link) -> Array:
-    return _normalized(np.exp(means), link)
+    return _normalized(np.minimum(np.exp(means), 1), link)
 
 
 def _log_odds(probs: Array) -> Array:
@@ -289,13 +318,15 @@ def _middle(means: Array, link: Link) -> Array:
 VOTES = {
     vote.name: vote
     for vote in (
-        Vote("soft", True, _as_they_are, _as_they_are, measures=True),
+        Vote("soft", True, _as_they_are, _inside, measures=True),
         Vote("geometric", True, _logs, _from_logs),
         Vote("logit", True, _log_odds, _from_log_odds),
-        Vote("rank", True, _as_they_are, _normalized, ranks=True),
-        Vote("median", True, _as_they_are, _middle, middle=_median, measures=True),
-        Vote("trimmed", True, _as_they_are, _middle, middle=_trimmed, measures=True),
-        Vote("hard", False, _as_they_are, _as_they_are),
+        Vote("power2", True, *_power(2), maps=False),
+        Vote("power4", True, *_power(4), maps=False),
+        Vote("rank", True, _as_they_are, _ranked, ranks=True, maps=False),
+        Vote("median", True, _as_they_are, _middle, middle=_median, measures=True, signed=False),
+        Vote("trimmed", True, _as_they_are, _middle, middle=_trimmed, measures=True, signed=False),
+        Vote("hard", False, _as_they_are, _inside, signed=False),
     )
 }
 

@@ -19,6 +19,7 @@ Array = np.ndarray[Any, Any]
 _ROUNDS = 60
 _PATIENCE = 15  # rounds without a better prefix, after which a selection is over
 _BAGS, _BAGGED_FROM = 8, 6  # bags of half the members, where there are this many
+_MIXES, _CLIMBS = (-0.3, -0.1, 0.05, 0.1, 0.2, 0.5), 20  # of hill climbing
 _FIRST_STEP, _LAST_STEP = 0.5, 0.01  # shares of the whole weight
 
 
@@ -56,6 +57,33 @@ def _greedy(judge: Judge, seed: int) -> Array:
         picks = greedy_picks(judge, bag)
         total += np.bincount(picks, minlength=members) / len(picks)
     return np.asarray(total / total.sum())
+
+
+def _climb(judge: Judge, _: int) -> Array:
+    """Hill climbing from the best single member, with weights that may be negative.
+
+    Each round mixes the blend with one member, (1 - w) blend + w member, with the best w of _MIXES,
+    until nothing gains: a member that errs as another one does can be taken off it. After Caruana
+    et al. 2004, with the negative weights that competitors add to it.
+    """
+    members = len(judge.values)
+    nothing = np.zeros_like(judge.values[0])
+    singles = np.nan_to_num(judge.step(nothing, 0, np.arange(members)), nan=-np.inf)
+    weights = np.eye(members)[int(singles.argmax())]
+    best = float(singles.max())
+    for _round in range(_CLIMBS):
+        mean, found = _mean(judge, weights), (best, 0, 0.0)
+        for m in range(members):
+            for mix in _MIXES:
+                there = np.float32(1 - mix) * mean + np.float32(mix) * judge.values[m]
+                score = judge.score(there)
+                if score > found[0] + TIE:
+                    found = score, m, mix
+        if not found[2]:
+            break
+        best, m, mix = found
+        weights = (1 - mix) * weights + mix * np.eye(members)[m]
+    return np.asarray(weights)
 
 
 def _optimize(judge: Judge, _: int) -> Array:
@@ -105,7 +133,9 @@ WEIGHERS: dict[str, Callable[[Judge, int], Array] | None] = {
     "equal": None,
     "greedy": _greedy,
     "optimize": _optimize,
+    "climb": _climb,
 }
+SIGNED = ("climb",)  # may find negative weights
 
 
 def read_weights(path: Path, names: list[str]) -> Array:

@@ -132,7 +132,7 @@ class Predictions:
         manifest = files.read_json(folder / _MANIFEST, PredictionsError)
         again = f"Remove {folder} and run the command again."
         try:
-            if _digest(folder / _PROBS) != manifest["probs_sha256"]:
+            if file_digest(folder / _PROBS) != manifest["probs_sha256"]:
                 raise PredictionsError(f"{folder / _PROBS}: damaged. {again}")
             ids = _shared(tuple((folder / _IDS).read_text(encoding="utf-8").split("\n")[:-1]))
             if checksums.digest_lines(ids) != manifest["ids_sha256"]:
@@ -239,7 +239,7 @@ class Stacked:
         return np.stack([self[int(place)] for place in places])
 
 
-def _digest(path: Path) -> str:
+def file_digest(path: Path) -> str:
     """The digest of a file, computed once per process while the file does not change: maps are
     gigabytes, and a command opens them more than once. (A file that has just been written may
     change again without a change of its time.)"""

@@ -21,6 +21,7 @@ from comp.core.progress import say
 from comp.data.images.tiles import stitched
 from comp.models.device import Device
 from comp.models.heads import dress_head, outputs_of
+from comp.models.pools import set_pool
 from comp.models.segmenters import Segmenter, build_segmenter, channel_norms
 from comp.models.sizes import advice, takes
 from comp.models.weight_files import best_fit, read_tensors
@@ -107,6 +108,22 @@ def build_net(
     return as_net(module, device, config)
 
 
+def build_backbone(config: ModelConfig, image: ImageConfig, device: Device) -> Net:
+    """A network without its last layer, ready to give features: (B, D) from images.
+
+    Its mean and standard deviation are its own, or the numbers of `image`. Raises as `build_net`.
+    """
+    pretrained = config.pretrained and config.weights is None
+    module = _create(config, 0, image.size, pretrained=pretrained)
+    set_pool(module, config.pool, config.name)
+    if config.weights:
+        _say_taken(config.weights, *load_weights(module, Path(config.weights)))
+    net = as_net(module.eval(), device, config)
+    mean = image.mean if isinstance(image.mean, tuple) else net.mean
+    std = image.std if isinstance(image.std, tuple) else net.std
+    return replace(net, mean=mean, std=std)
+
+
 def with_tiles(net: Net, image: ImageConfig) -> Net:
     """The same network, which sees large images through tiles where `image.resize` is `tiles`."""
     return replace(net, tiles=(image.size, image.overlap) if image.resize == "tiles" else None)
@@ -130,6 +147,7 @@ def _build_classifier(
     numbers = outputs if per_number else 0
     outputs = outputs * per_number or outputs_of(config, outputs, classes)
     module = _create(config, outputs, image_size, pretrained=pretrained)
+    set_pool(module, config.pool, config.name)
     dress_head(module, config, classes, numbers)
     return module
 

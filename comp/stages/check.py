@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import comp
 from comp.check.audit import audit, measured, summary, unreadable
 from comp.check.copy_findings import background_findings, copy_findings, propose
 from comp.check.depth_findings import depth_findings
-from comp.check.duplicates.clusters import find_links
+from comp.check.duplicates.clusters import LIKELY, CopyLink, find_links, join
 from comp.check.file_findings import extra_test_images, images_without_row, table_findings
 from comp.check.findings import Finding, by_level
 from comp.check.image_stats import measure_images
+from comp.check.shift import find_shift, shift_findings, write_weights
 from comp.config.workspace import Workspace
 from comp.core import files, progress
 from comp.core.errors import DataError
@@ -77,7 +81,12 @@ def check(
     grouped = _grouped(left, paths.groups_csv)
     findings += copy_findings(train, grouped, test.ids, links, copies)
     findings += background_findings(backgrounds, ids)
+    units, copies_only = _units(left, train, ids, links)
+    shift = find_shift(parts[0].images, parts[1].images, units, copies_only)
+    findings += shift_findings(shift, train.ids, test.ids, paths.weights_csv)
+    write_weights(paths.weights_csv, train.ids, shift)
     about = {
+        "shift": None if shift is None else [shift.auc, shift.low, shift.high],
         "ids": ids_fingerprint(left),
         "images": left.contents(paths.cache),
         "name": experiment.name,
@@ -142,6 +151,32 @@ def _set_aside(findings: list[Finding], path: Path, skipped: Skipped) -> list[Fi
         else f
         for f in findings
     ]
+
+
+def _units(
+    left: Index, train: Index, ids: Sequence[str], links: Sequence[CopyLink]
+) -> tuple[list[int], list[int] | None]:
+    """A number for each training and test image, the same for those that show the same and for
+    those of one group; and the same without groups, None where there are none."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    together = [cluster.rows for cluster in join(links, len(ids), LIKELY)[0]]
+    group = dict(zip(left.ids, left.groups, strict=True)) if left.groups else {}
+    members: dict[str, list[int]] = {}
+    for row, name in enumerate(train.ids):
+        if name in group:
+            members.setdefault(group[name], []).append(row)
+
+    def numbers(parts: Sequence[Sequence[int]]) -> list[int]:
+        pairs = [(rows[0], row) for rows in parts for row in rows]
+        ends = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+        joined = coo_matrix((np.ones(len(pairs)), ends), shape=(len(ids), len(ids)))
+        found: list[int] = connected_components(joined, directed=False)[1].tolist()
+        return found
+
+    known = [*members.values()]
+    return numbers([*together, *known]), numbers(together) if known else None
 
 
 def _grouped(train: Index, groups_csv: Path) -> Index:

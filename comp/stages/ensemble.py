@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from comp.check.shift import read_weights as read_shift_weights
 from comp.config.values import file_name
 from comp.config.workspace import Workspace
 from comp.core.errors import ConfigError, UsageError, pick
@@ -16,8 +17,9 @@ from comp.ensemble.blend import Blend, make_blend
 from comp.ensemble.compare import BlendRow, best_row, chosen_row, compare
 from comp.ensemble.evidence import Evidence, Fit, Fitting
 from comp.ensemble.prior import Shift
+from comp.ensemble.table_evidence import TableEvidence
 from comp.ensemble.votes import VOTES, check_vote
-from comp.ensemble.weights import WEIGHERS, read_weights
+from comp.ensemble.weights import SIGNED, WEIGHERS, read_weights
 from comp.stages.ensembling.kinds import find_shift, kind_of
 from comp.stages.ensembling.members import Ground, Model
 from comp.stages.ensembling.outside import gather
@@ -60,6 +62,7 @@ def ensemble(experiment: Experiment, request: Request | None = None) -> Ensemble
         **_extras(evidence, row, shift, index),
         "table": [plain_row(r) for r in table],
         "expected_shares": expected,
+        "honest_as_test": _as_test(ground, evidence, row),
     }
     path, rows = write_submission(
         paths.submission_json, file_format, kind.pieces(answers), manifest
@@ -77,6 +80,7 @@ def ensemble(experiment: Experiment, request: Request | None = None) -> Ensemble
         of=len(index),
         rows=rows,
         shares=_shares(index, answers.shares()),
+        as_test=manifest["honest_as_test"],
         prior=shift,
         true_score=answers.true_score(experiment.metric),
         warnings=tuple(submission_warnings(path, file_format, expected, covered)),
@@ -90,7 +94,13 @@ def _refuse(experiment: Experiment) -> None:
             f"train.subset: an experiment on {config.train.subset} images has no out-of-fold row "
             "for the others, so there is nothing to ensemble; train without it"
         )
-    check_vote(pick(VOTES, config.ensemble.vote, "ensemble.vote"), experiment.metric)
+    vote = pick(VOTES, config.ensemble.vote, "ensemble.vote")
+    check_vote(vote, experiment.metric)
+    if config.ensemble.weights in SIGNED and not vote.signed:
+        raise ConfigError(
+            f"ensemble.weights: {config.ensemble.weights} may weigh a member negatively, and a "
+            f"{vote.name} vote has no negative ballots; use another vote, or greedy"
+        )
 
 
 def _ground(experiment: Experiment, request: Request) -> Ground:
@@ -177,6 +187,21 @@ def _extras(evidence: Evidence, row: BlendRow, shift: Shift | None, index: Index
     assert row.found is not None, "the row of the config keeps its answers"
     by_class = evidence.class_scores(row.found.honest)
     return {"prior": after} if by_class is None else {"by_class": by_class}
+
+
+def _as_test(ground: Ground, evidence: Evidence, row: BlendRow) -> float | None:
+    """The honest score with the weights of `comp check`, under which the training images look like
+    the test images; None where there are none, or for masks."""
+    path = ground.experiment.workspace.weights_csv
+    if not isinstance(evidence, TableEvidence) or not path.is_file():
+        return None
+    weights = read_shift_weights(path, evidence.ids)
+    assert row.found is not None, "the row of the config keeps its answers"
+    if weights is None:
+        return None
+    honest, classes = row.found.honest, evidence.classes
+    found = float(evidence.metric.weighted(evidence.target, honest, classes, weights[None])[0])
+    return found - row.found.mixed if np.isfinite(found) else None
 
 
 def _shares(index: Index, answered: Array) -> dict[str, tuple[float, float]]:

@@ -91,6 +91,7 @@ def check_names(experiment: Experiment) -> None:
     from comp.ensemble.votes import VOTES
     from comp.inference.views import check_tta
     from comp.models.heads import HEADS, INITS
+    from comp.models.pools import OWN, POOLS
     from comp.tasks.losses import check_loss
     from comp.train.mixing import check_mix
     from comp.train.optim import SCHEDULES
@@ -100,6 +101,7 @@ def check_names(experiment: Experiment) -> None:
     pick(RECIPES, config.augment.recipe, "augment.recipe")
     pick(HEADS, config.model.head, "model.head")
     pick(INITS, config.model.init, "model.init")
+    pick({OWN: None, **POOLS}, config.model.pool, "model.pool")
     pick(SAMPLERS, config.train.sampler, "train.sampler")
     pick(SCHEDULES, config.train.sched, "train.sched")
     check_tta(config.predict.tta)
@@ -108,6 +110,7 @@ def check_names(experiment: Experiment) -> None:
     check_mix(config.augment, task)
     loss = task.loss if train.loss == "auto" else train.loss
     check_loss(loss, task.link.name, train.class_weights, train.pos_weight, spatial=task.spatial)
+    _check_probe(config, task)
     _check_spatial(config, task)
     _check_measures(config, task)
 
@@ -130,6 +133,20 @@ def _check_measures(config: Config, task: Task) -> None:
         )
 
 
+def _check_probe(config: Config, task: Task) -> None:
+    from comp.train.probes.kinds import PROBES
+
+    if config.model.probe is None:
+        return
+    pick(PROBES, config.model.probe, "model.probe")
+    if config.model.pool == "attention":
+        raise ConfigError("model.pool: attention is learned, which the features of a probe are not")
+    if task.link.measures or task.spatial or config.model.heads != "one":
+        raise ConfigError(
+            "model.probe: for classification with model.heads: one; a probe answers per image"
+        )
+
+
 def _check_spatial(config: Config, task: Task) -> None:
     """ConfigError for values that are only for segmentation, or only for classification."""
     image, model = config.image, config.model
@@ -142,6 +159,8 @@ def _check_spatial(config: Config, task: Task) -> None:
         return
     if model.head != "linear" or model.heads != "one" or model.init not in ("auto", "default"):
         raise ConfigError("model.head, model.init, model.heads: for classification only")
+    if model.pool != "own":
+        raise ConfigError("model.pool: for classification only; a segmenter keeps its maps")
 
 
 def read_train(experiment: Experiment) -> Index:

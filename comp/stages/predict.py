@@ -36,6 +36,8 @@ from comp.stages.experiment import (
     read_train,
     sweep_cache,
 )
+from comp.stages.features.embed import FeatureSource
+from comp.stages.features.probe_net import ProbeNet
 from comp.stages.train import device_of, finished, refuse_other_images
 from comp.train.checkpoints import checkpoint
 
@@ -88,7 +90,7 @@ class Predictor:
     def _refuse_unfinished(self, fold: int, run: RunDir) -> None:
         run.refuse_drift(self.experiment.config)
         try:
-            if self._finished(run, self.experiment.config.train.epochs):
+            if self._finished(run, self.experiment.config.passes):
                 return
             problem = f"fold {fold} is not trained to its end. Run `comp train --fold {fold}` first"
         except DamagedError as damage:  # so it looks while it is trained further, too
@@ -175,7 +177,7 @@ class Predictor:
                 self.packs[part] = self._open(part, verify=True)
                 self._write(net, part, fold, folder, source)
 
-    def _net(self, path: Path, fold: int) -> Net:
+    def _net(self, path: Path, fold: int) -> Net | ProbeNet:
         state = checkpoint.load(path)
         if state.get("plan") != self.plan.fingerprint or state.get("fold") != fold:
             raise RunError(
@@ -184,6 +186,8 @@ class Predictor:
             )
         refuse_other_range(path, state.get("range"), span_of(self._image))
         self.device = self.device or device_of(self.experiment.config)
+        if self.experiment.config.model.probe is not None:
+            return ProbeNet(path, state, self.experiment, self._features, self.device)
         return net_of(state, self.experiment.config, self.experiment.task, self.device)
 
     def choose_views(self) -> ViewChoice:
@@ -267,7 +271,9 @@ class Predictor:
     def _index(self, part: str) -> Index:
         return self.index if part == "valid" else self.test
 
-    def _write(self, net: Net, part: str, fold: int, folder: Path, source: dict[str, Any]) -> None:
+    def _write(
+        self, net: Net | ProbeNet, part: str, fold: int, folder: Path, source: dict[str, Any]
+    ) -> None:
         task, ids = self.experiment.task, self._ids(part, fold)
         about = [f"{name} {value}" for name, value in source.items()] + [self._content(part)]
         kept = Pieces(folder, checksums.digest_lines([str(self._batch_size()), *about]))
@@ -278,9 +284,13 @@ class Predictor:
         save_pieces(folder, ids, pieces, names, task.link.name, source, self._content(part))
         say(f"fold {fold}: {len(ids)} {part} images predicted -> {folder}")
 
+    @cached_property
+    def _features(self) -> FeatureSource:
+        return FeatureSource(self.experiment, self.index, self.test)
+
     def _pieces(
         self,
-        net: Net,
+        net: Net | ProbeNet,
         part: str,
         ids: Sequence[str],
         output: Output,
@@ -288,6 +298,9 @@ class Predictor:
         name: str,
         kept: Pieces | None = None,
     ) -> Iterator[Array]:
+        if isinstance(net, ProbeNet):
+            rows = np.asarray(self._index(part).rows(ids))
+            return net.pieces("train" if part == "valid" else part, rows, output, tta)
         return predict_pieces(
             net,
             self.experiment.task,

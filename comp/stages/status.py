@@ -133,13 +133,13 @@ def _fold_or_note(number: int, run: RunDir, config: Config, plan: str | None) ->
         return _fold(number, run, config, plan)
     except Exception as problem:  # whatever a damaged file makes its reader raise
         note = f"its files cannot be read ({reason(problem)})"
-        wanted = config.train.epochs
+        wanted = config.passes
         return FoldStatus(number, "damaged", 0, 0, wanted, None, None, None, None, (), (), note)
 
 
 def _fold(number: int, run: RunDir, config: Config, plan: str | None) -> FoldStatus:
     epochs, step, note = _place(run)
-    state, wrong = _state(run, epochs, config.train.epochs, plan)
+    state, wrong = _state(run, epochs, config.passes, plan)
     rows = _history(run)
     best = next((row for row in reversed(rows) if row.get("best") == "1"), {})
     score, at = _number(best.get(config.metric)), _number(best.get("epoch"))
@@ -149,7 +149,7 @@ def _fold(number: int, run: RunDir, config: Config, plan: str | None) -> FoldSta
         state="damaged" if note and state == "missing" else state,
         epochs=epochs,
         step=step,
-        of=max(config.train.epochs, epochs),
+        of=max(config.passes, epochs),
         best=score,
         best_epoch=None if at is None else int(at) + 1,
         seconds=_seconds(run),

@@ -12,13 +12,13 @@ import numpy as np
 from comp.config.schema import Config, ImageConfig, TrainConfig
 from comp.config.workspace import RunDir
 from comp.core import checksums, files, locks
-from comp.core.errors import CompError, DamagedError, PackError, RunError
+from comp.core.errors import CompError, ConfigError, DamagedError, PackError, RunError
 from comp.core.footer import read_place
 from comp.core.parallel import cores
 from comp.core.progress import note, say
 from comp.data.cache.image_range import span_of, with_range
 from comp.data.cache.pack import Pack, open_pack
-from comp.data.folds.plan import FoldPlan
+from comp.data.folds.plan import ALWAYS, FoldPlan
 from comp.data.folds.subset import Subset, choose_subset
 from comp.data.images.resize import OWN_SIZE
 from comp.data.index.index import Index
@@ -34,6 +34,7 @@ from comp.stages.experiment import (
     read_train,
     sweep_cache,
 )
+from comp.stages.features.embed import FeatureSource
 from comp.stages.submission import check_form
 from comp.train.checkpoints import checkpoint
 from comp.train.job import Job
@@ -101,7 +102,7 @@ def _epochs_left(runs: list[RunDir], config: Config) -> int:
     """How many epochs these folds still need; none for a fold that patience ended."""
     left = [run for run in runs if not _ended_early(run)]
     places = [read_place(run.last) or read_place(run.before_last) or (0, 0) for run in left]
-    return sum(max(0, config.train.epochs - epoch) for epoch, _ in places)
+    return sum(max(0, config.passes - epoch) for epoch, _ in places)
 
 
 def _ended_early(run: RunDir) -> bool:
@@ -153,12 +154,33 @@ class _Trainer:
 
     def _train(self, fold: int, run: RunDir) -> dict[str, Any]:
         """The manifest of a fold that is trained now; a damaged pack is made again on the way."""
+        if self.experiment.config.model.probe is not None:
+            return self._probe(fold, run)
         try:
             return train_fold(self.job(fold, run))
         except PackError as problem:
             say(f"fold {fold}: {problem}. That is done now; then the fold is resumed")
             self.pack = self._open(verify=True)
             return train_fold(self.job(fold, run))
+
+    def _probe(self, fold: int, run: RunDir) -> dict[str, Any]:
+        """The manifest of a fold whose probe is fitted now on the features of its network."""
+        from comp.train.probes.fold import inner_parts, train_probe
+
+        job = self.job(fold, run)
+        found = self._features.read("train", "id")
+        numbers = dict(zip(self.plan.ids, self.plan.fold.tolist(), strict=True))
+        ids = [self.index.ids[row] for row in job.train_rows]
+        groups = None
+        if self.index.groups is not None:
+            groups = [self.index.groups[row] for row in job.train_rows]
+        own = np.array([numbers.get(name, ALWAYS) for name in ids])
+        parts = inner_parts(own, groups, self.experiment.config.seed, fold)
+        return train_probe(job, found.values, parts, found.weights)
+
+    @cached_property
+    def _features(self) -> FeatureSource:
+        return FeatureSource(self.experiment, self.index, Index((), (), self.index.classes))
 
     def _open(self, *, verify: bool = False) -> Pack:
         return open_pack(self.index, self._image, self.experiment.workspace.cache, verify=verify)
@@ -172,9 +194,7 @@ class _Trainer:
         """The manifest of a fold that is whole; a damaged one is made again from the checkpoint."""
         try:
             config = self.experiment.config
-            return finished(
-                run, self.plan.fingerprint, config.train.epochs, config.predict.checkpoint
-            )
+            return finished(run, self.plan.fingerprint, config.passes, config.predict.checkpoint)
         except DamagedError as problem:
             say(f"fold {fold}: {problem}; looking at its checkpoints")
             return None
@@ -223,6 +243,11 @@ def open_job(experiment: Experiment, fold: int) -> Job:
     Raises what `train` raises before it trains, and UsageError for a fold out of range.
     """
     check_names(experiment)
+    if experiment.config.model.probe is not None:
+        raise ConfigError(
+            "model.probe: the strength of a probe is cross-fitted; there is nothing to measure or "
+            "to search before it. Train it: `comp train`"
+        )
     index = read_train(experiment)
     plan = read_plan(experiment, index)
     (number,) = parse_folds(str(fold), plan.count)

@@ -180,7 +180,7 @@ def new_state(job: Job, steps: int, micro_batch: int, *, empty: bool = False) ->
         optimizer=optimizer,
         schedule=make_schedule(optimizer, train, steps, rising=job.metric.greater_is_better),
         scaler=torch.amp.GradScaler(job.device.torch_device.type, enabled=job.device.scaled),
-        loss=_make_loss(job),
+        loss=loss_of(job),
         loss_sum=torch.zeros(2, dtype=torch.float64),
         micro_batch=micro_batch,
         writer=Writer(beside=job.device.cuda),
@@ -232,7 +232,7 @@ def _count_cells(job: Job) -> np.ndarray[Any, Any]:
     return np.asarray(sum(count_cells(part, link, job.columns) for part in parts))
 
 
-def _make_loss(job: Job) -> LossFunction:
+def loss_of(job: Job) -> LossFunction:
     """The loss of the config, with the class weights of the training part of this fold."""
     train, link = job.config.train, job.task.link.name
     weights = None

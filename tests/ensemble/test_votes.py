@@ -165,3 +165,23 @@ def test_a_vote_of_probabilities_is_refused_for_numbers() -> None:
     check_vote(VOTES["median"], METRICS["rmse"])
     with pytest.raises(ConfigError, match=r"'logit' is for probabilities.*soft, median, trimmed"):
         check_vote(VOTES["logit"], METRICS["rmse"])
+
+
+def test_a_power_mean_lies_between_the_mean_and_the_surest_member() -> None:
+    members = [np.array([[0.9]]), np.array([[0.1]])]
+    found = [
+        VOTES[name].merge(members, np.array([0.5, 0.5]), BINARY, np.array([0.5])).probs
+        for name in ("soft", "power2", "power4")
+    ]
+    assert [float(p[0, 0]) for p in found if p is not None] == pytest.approx(
+        [0.5, (0.82 / 2) ** 0.5, ((0.9**4 + 0.1**4) / 2) ** 0.25]
+    )
+
+
+def test_hard_votes_have_no_negative_ballots() -> None:
+    members = [np.array([[0.9]]), np.array([[0.1]])]
+    with pytest.raises(ConfigError, match="one number >= 0 each"):
+        VOTES["hard"].merge(members, np.array([1.5, -0.5]), BINARY, np.array([0.5]))
+    merged = VOTES["soft"].merge(members, np.array([1.5, -0.5]), BINARY, np.array([0.5]))
+    assert merged.probs is not None
+    assert float(merged.probs[0, 0]) == 1.0  # 1.3, clipped

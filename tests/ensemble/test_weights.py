@@ -120,3 +120,25 @@ def test_weights_that_cannot_be_are_refused(tmp_path: Path, text: str, message: 
 def test_weights_that_are_no_file_are_told_with_the_names() -> None:
     with pytest.raises(ConfigError, match=r"'greedi' is neither one of equal, greedy, optimize"):
         read_weights(Path("greedi"), ["a"])
+
+
+def test_climbing_takes_off_a_member_that_errs_as_another_does() -> None:
+    """One member sees truth and noise, the other the noise alone: the difference is the truth."""
+    draw = np.random.default_rng(0)
+    target = np.arange(400) % 2
+    noise = draw.normal(0, 0.3, 400)
+    sees = np.clip(0.5 + 0.1 * (2 * target - 1) + 0.5 * noise, 0, 1)[:, None].astype(np.float32)
+    noisy = np.clip(0.5 + noise, 0, 1)[:, None].astype(np.float32)
+    evidence = TableEvidence(
+        TASKS["binary"], METRICS["roc_auc"], target, np.arange(400) % 2, (sees, noisy), 2
+    )
+    found = evidence.fit(SOFT, "climb", Fitting(False, 0))
+    assert found.weights.sum() == pytest.approx(1)
+    assert found.weights[1] < 0
+    merged = SOFT.merge(evidence.probs, found.weights, evidence.task, np.array([0.5]))
+    assert merged.probs is not None
+    assert merged.probs.min() >= 0
+    assert merged.probs.max() <= 1
+    scores = [evidence.score(SOFT.merge(evidence.probs, w, evidence.task, np.array([0.5])).probs)
+              for w in (found.weights, np.array([1.0, 0.0]))]  # fmt: skip
+    assert scores[0] > scores[1] + 0.1

@@ -54,7 +54,7 @@ def test_runs_of_one_plan_are_compared_and_blended_by_id(toy: Toy) -> None:
     first = trained(tree)
     trained({**tree, "name": "other", "train": {**tree["train"], "lr": 1e-3}})
     result = ensemble(first, Request(runs=("toy_multiclass", "other")))
-    assert len(result.table) == 15
+    assert len(result.table) == 29
     assert [model.name for model in result.models] == ["toy_multiclass", "other"]
     assert result.blend.weights == (0.25,) * 4
     assert result.path == Path("submissions/toy_multiclass+other.csv")
@@ -272,3 +272,17 @@ def test_a_sample_of_another_number_of_images_is_refused_unless_chosen(
     (workspace / "input/test/t000.png").unlink()
     with pytest.raises(DataError, match=r"asks for 6 images, input.test holds 5"):
         ensemble(chosen)
+
+
+def test_the_weights_of_comp_check_give_a_score_as_the_test_looks(finished: Toy) -> None:
+    experiment = open_experiment(make_config(finished()))
+    assert ensemble(experiment).as_test is None
+    parts = [Predictions.load(experiment.workspace.fold(fold).valid) for fold in (0, 1)]
+    labels = dict.fromkeys((name for part in parts for name in part.ids), 0)
+    wrong = [n for part in parts for n, p in zip(part.ids, part.probs[:, 0], strict=True)
+             if (p >= 0.5) != int(n) % 2]  # fmt: skip
+    rows = [[name, 0 if name in wrong else 1] for name in labels]
+    write_csv(experiment.workspace.weights_csv, [["id", "weight"], *rows])
+    assert ensemble(experiment).as_test == 1.0
+    write_csv(experiment.workspace.weights_csv, [["id", "weight"], ["x", 1]])
+    assert ensemble(experiment).as_test is None

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from comp.ensemble.compare import BlendRow
     from comp.ensemble.tta_choice import ViewChoice
     from comp.stages.ensembling.result import Ensembled
+    from comp.stages.ensembling.stack import Stack
     from comp.stages.labels import LabelIssues
 
 _SHOWN = 20
@@ -33,6 +34,9 @@ def print_ensemble(result: Ensembled, *, as_json: bool) -> None:
         rows.append(["out of fold, tuned", f"{scores.tuned:.4f}", "tuned on itself: optimistic"])
     interval = f"95 % interval {scores.low:.4f} to {scores.high:.4f}{_coverage(result)}"
     rows.append(["out of fold, honest", bold(f"{scores.honest:.4f}"), interval])
+    if result.as_test is not None:
+        text = "weighted like the test images (comp check)"
+        rows.append(["out of fold, as the test looks", f"{result.as_test:.4f}", text])
     if result.true_score is not None:
         rows.append(["test, true", bold(f"{result.true_score:.4f}"), "from test_answers"])
     print_table(("score", "value", "what it is"), rows, notes=1)
@@ -44,6 +48,7 @@ def _plain(result: Ensembled) -> dict[str, Any]:
     return {
         "submission": str(result.path),
         "true_score": result.true_score,
+        "honest_as_test": result.as_test,
         **result.blend.record(),
         "covered": result.covered,
         "of": result.of,
@@ -130,6 +135,36 @@ def _print_shares(result: Ensembled) -> None:
     tell(f"classes in the {result.rows} answers")
     rows = [[name, f"{train:.1%}", f"{test:.1%}"] for name, (train, test) in result.shares.items()]
     print_table(("class", "in training", "in the answers"), rows)
+
+
+def print_stack(made: Stack, *, as_json: bool) -> None:
+    """The honest score of each kind of second level, and of the best blend of the same runs."""
+    if as_json:
+        rows = {name: vars(row.scores) for name, row in made.rows.items()}
+        blend = {"vote": made.blend.vote.name, "weights": made.blend.weigher}
+        print_json(
+            {
+                "table": str(made.path),
+                "kind": made.kind,
+                "kinds": rows,
+                "strengths": made.strengths,
+                "blend": {**blend, **vars(made.blend.scores)},
+                "gains": made.gains,
+            }
+        )
+        return
+    named = {f"stack, {name}": row for name, row in made.rows.items()}
+    named[f"best blend: {made.blend.vote.name}, {made.blend.weigher}"] = made.blend
+    cells: list[list[Cell]] = []
+    for name, row in named.items():
+        s = row.scores
+        scores = (f"{s.raw:.4f}", f"{s.tuned:.4f}", f"{s.honest:.4f}", f"{s.low:.3f}-{s.high:.3f}")
+        cells.append([name, *scores])
+    print_table((made.metric, "raw", "tuned", "honest", "95 %"), cells)
+    if made.gains:
+        tell("the second level gains beyond the interval: add it")
+    else:
+        tell("the second level gains no more than chance may: the blend alone is the safer answer")
 
 
 def print_issues(found: LabelIssues, *, as_json: bool) -> None:

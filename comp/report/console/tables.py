@@ -1,4 +1,4 @@
-"""What `comp folds`, `pack`, `train` and `sweep` print."""
+"""What `comp folds`, `pack`, `train`, `embed` and `sweep` print."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from comp.report.console.printing import MANY_CLASSES, print_json, print_table
 if TYPE_CHECKING:
     from comp.data.folds.balance import Balance
     from comp.data.folds.plan import FoldPlan
+    from comp.stages.features.embed import Embedded
     from comp.stages.pack import Packed
     from comp.stages.search.sweep import Sweep
     from comp.stages.train import Trained
@@ -63,6 +64,21 @@ def _evenness(plan: FoldPlan, balance: Balance) -> str:
     if plan.count == 1:
         return f"{balance.rows[0]} images are validated on, {rest} are only trained on"
     return text + (f"; {rest} images are only trained on" if rest else "")
+
+
+def print_embedded(made: list[Embedded], *, as_json: bool) -> None:
+    """Part, view, images, features, size and time of each file of features."""
+    if as_json:
+        print_json({"features": [{**vars(one), "file": str(one.file)} for one in made]})
+        return
+    rows = [
+        [
+            *(one.part, one.view, str(one.images), str(one.columns)),
+            *(f"{one.bytes / 1e6:.1f}", f"{one.seconds:.1f}", str(one.file)),
+        ]
+        for one in made
+    ]
+    print_table(("part", "view", "images", "features", "MB", "s", "file"), rows)
 
 
 def print_packed(packs: list[Packed], *, as_json: bool) -> None:

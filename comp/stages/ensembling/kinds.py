@@ -24,6 +24,7 @@ from comp.ensemble.mask_evidence import MaskEvidence
 from comp.ensemble.prior import Shift, make_shift
 from comp.ensemble.table_evidence import TableEvidence
 from comp.ensemble.votes import VOTES
+from comp.ensemble.weights import SIGNED
 from comp.report.validation_page import write_validation_page
 from comp.stages.ensembling.members import Ground, Model, covered_ids
 from comp.stages.ensembling.result import Request
@@ -169,6 +170,11 @@ def _refuse_for_masks(ground: Ground, request: Request) -> None:
     if VOTES[config.ensemble.vote].ranks:
         raise ConfigError(
             "ensemble.vote: rank needs all images at once, which masks cannot be; use another vote"
+        )
+    if not VOTES[config.ensemble.vote].maps or config.ensemble.weights in SIGNED:
+        raise ConfigError(
+            "ensemble.vote, ensemble.weights: powers and climb are for classification; for masks "
+            "use soft, geometric, logit or hard with equal, greedy or optimize"
         )
     if request.added:
         raise ConfigError("--add: a table cannot hold masks; train the member with comp")

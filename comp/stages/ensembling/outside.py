@@ -8,8 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from comp.core import checksums
-from comp.core.errors import ConfigError, DataError, complain, did_you_mean, first, pick, repeated
+from comp.core import checksums, files
+from comp.core.errors import (
+    ConfigError,
+    DataError,
+    PlanError,
+    complain,
+    did_you_mean,
+    first,
+    pick,
+    repeated,
+)
 from comp.data.index.data_tables import read_data_table, tell
 from comp.data.index.file_match import Listing
 from comp.data.index.image_files import stem_of
@@ -46,6 +55,7 @@ def added_model(ground: Ground, path: Path, kind: str = "auto") -> Model:
     data, task, classes = ground.experiment.data, ground.experiment.task, ground.index.classes
     table = read_data_table(path, data.model_copy(update={"columns": ()}))
     tell(table)
+    _refuse_other_plan(path, ground)
     key = data.id if data.id in table.columns else table.columns[0]
     answers = [name for name in table.columns if name not in (key, _PART)]
     kind = _kind_of(table, answers, classes) if kind == "auto" else kind
@@ -73,6 +83,22 @@ def added_model(ground: Ground, path: Path, kind: str = "auto") -> Model:
     test = aligned(made[_TEST], ground.test.ids)
     oof = aligned(made[_VALID], ground.index.ids) if rows[_VALID] else None
     return Model(path.name, oof, (test,), root=ground.experiment.workspace.root)
+
+
+def _refuse_other_plan(path: Path, ground: Ground) -> None:
+    """PlanError for a table of `comp stack` of another plan: its rows were not out of these folds.
+
+    Nothing is known of a table without a manifest, or that was changed since."""
+    manifest = path.with_suffix(".json")
+    if not manifest.is_file():
+        return
+    about = files.read_json(manifest)
+    same = about.get("sha256") == checksums.digest_file(path)
+    if same and about.get("plan") not in (None, ground.plan.fingerprint):
+        raise PlanError(
+            f"{path}: made with another fold plan ({str(about['plan'])[:8]}, now "
+            f"{ground.plan.fingerprint[:8]}). Make it again with `comp stack`"
+        )
 
 
 def _kind_of(table: Table, answers: Sequence[str], classes: Sequence[str]) -> str:

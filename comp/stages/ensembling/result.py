@@ -40,6 +40,8 @@ class Ensembled:
     `rows`        the table of votes and weights; `best` its row with the best honest score
     `covered`     training images that the scores are measured on, `of` all
     `true_score`  the score on the test answers where the config knows them, else None
+    `as_test`     the honest score with the weights of `comp check`, under which the training images
+                  look like the test images; None where they do so without
     `warnings`    what to look at before the file is sent
     """
 
@@ -54,6 +56,7 @@ class Ensembled:
     of: int
     rows: int
     shares: dict[str, tuple[float, float]]
+    as_test: float | None
     prior: Shift | None
     true_score: float | None
     warnings: tuple[str, ...]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from comp.config.loading import plain
 from comp.core import files
@@ -16,7 +17,8 @@ from comp.train.logging import history_csv
 from comp.train.train_state import TrainState
 
 
-def _origin(job: Job, state: TrainState) -> Saved:
+def origin(job: Job, mean: Sequence[float], std: Sequence[float]) -> Saved:
+    """What a checkpoint says of where it is from. mean, std: the normalisation of the network."""
     return {
         "fold": job.fold,
         "plan": job.plan,
@@ -25,10 +27,14 @@ def _origin(job: Job, state: TrainState) -> Saved:
         "content": job.content,
         "files": job.files,
         "range": None if job.span is None else list(job.span),
-        "mean": list(state.net.mean),
-        "std": list(state.net.std),
+        "mean": list(mean),
+        "std": list(std),
         "versions": versions(),
     }
+
+
+def _origin(job: Job, state: TrainState) -> Saved:
+    return origin(job, state.net.mean, state.net.std)
 
 
 def weights_only(job: Job, state: TrainState) -> Saved:

@@ -52,6 +52,7 @@ def result(*rows: BlendRow, models: tuple[Model, ...] = (), **over: Any) -> Ense
         of=9,
         rows=6,
         shares={"no": (0.5, 0.25), "yes": (0.5, 0.75)},
+        as_test=None,
         prior=None,
         true_score=None,
         warnings=(),

@@ -1,0 +1,1 @@
+"""The second level: models over the out-of-fold answers of runs, and over further columns."""

@@ -1,0 +1,1 @@
+"""Probes: small models on the features of a network that stays as it is."""
