@@ -18,6 +18,7 @@ from typing import Any, Literal
 import numpy as np
 
 from comp.core.errors import CompError, ConfigError
+from comp.tasks.class_metrics import CLASS_METRICS
 from comp.tasks.counts import (
     RATIOS,
     Ratio,
@@ -304,6 +305,10 @@ METRICS = {
         Metric("log_loss", _log_loss, "probs", False, _IMAGES),
         Metric("roc_auc", _roc_auc, "probs", True, _IMAGES),
         Metric("pixel_accuracy", _pixel_accuracy, "counts", True, _PIXELS),
+        *(
+            Metric(name, **{"greater_is_better": True, **entry})
+            for name, entry in CLASS_METRICS.items()
+        ),
         *(
             Metric(name, function, "probs", up, ("numbers",))
             for name, (function, up) in NUMBER_METRICS.items()

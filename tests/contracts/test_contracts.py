@@ -65,6 +65,8 @@ def test_a_metric_prefers_what_is_right_and_weighs_rows(name: str, kind: str) ->
     metric = METRICS[name]
     if kind not in metric.of:
         pytest.skip(f"{name} is not defined for {kind}")
+    if name == "top5_accuracy":
+        pytest.skip("always 1 with four classes")
     for seed in range(4):
         target, probs, right = answers(kind, seed)
         if metric.wants == "labels":
