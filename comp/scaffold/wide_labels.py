@@ -10,7 +10,7 @@ import numpy as np
 from comp.config.schema import DataConfig
 from comp.core.errors import first
 from comp.data.index.tables import Table
-from comp.data.labels.columns import is_blank, number_of, one_of_columns, zero_or_one
+from comp.data.labels.columns import is_blank, number_of, one_of_columns, share_in, zero_or_one
 from comp.scaffold.label_columns import LabelColumns
 from comp.tasks.starters import kind_of
 
@@ -29,7 +29,7 @@ def wide_labels(table: Table, names: Sequence[str]) -> LabelColumns | None:
     columns = {name: table.values[name] for name in names}
     if all(map(is_zero_one, columns.values())):
         return _zeros_and_ones(columns)
-    numbers = [number_of(cell) for cells in columns.values() for cell in set(cells)]
+    numbers = [share_in(cell) for cells in columns.values() for cell in set(cells)]
     if None in numbers:
         return None
     found = one_of_columns(columns, _ANY)
@@ -80,11 +80,11 @@ def shares_of_classes(table: Table, names: Sequence[str]) -> tuple[str, ...]:
     numeric = tuple(
         name
         for name in names
-        if all((number := number_of(cell)) is not None and number >= 0
+        if all((number := share_in(cell)) is not None and number >= 0
                for cell in set(table.values[name]))
     )  # fmt: skip
     if len(numeric) < 2:
         return ()
-    sums = np.array([[number_of(c) for c in table.values[name]] for name in numeric], dtype=float)
+    sums = np.array([[share_in(c) for c in table.values[name]] for name in numeric], dtype=float)
     shares = (np.abs(sums.sum(axis=0) - 1) <= 0.02).all() and (sums % 1 > 0).any()
     return numeric if shares else ()

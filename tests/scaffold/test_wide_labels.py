@@ -58,8 +58,10 @@ def test_one_hot_columns_may_be_blank_beside_the_one() -> None:
 
 def test_shares_are_the_largest_class_or_rounded_labels() -> None:
     soft = "id,x,y,z\na,0.2,0.7,0.1\nb,1,0,0"
-    for sample in (None, "id,x,y,z\nt,0.3,0.3,0.4"):
-        assert guess(soft, sample) == ("multiclass", ("x", "y", "z"), {"soft": "argmax"})
+    percent = "id,x,y,z\na,20%,70%,10%\nb,100%,0%,0%"
+    sample = "id,x,y,z\nt,0.3,0.3,0.4"
+    for table, given in ((soft, None), (soft, sample), (percent, sample)):
+        assert guess(table, given) == ("multiclass", ("x", "y", "z"), {"soft": "argmax"})
     single = "id,x,y\na,0.2,0.7\nb,1,0.5"
     assert guess(single, "id,x,y\nt,0,0") == ("multilabel", ("x", "y"), {"soft": "round"})
 

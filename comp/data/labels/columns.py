@@ -40,6 +40,15 @@ def number_of(cell: str) -> float | None:
     return number if math.isfinite(number) else None
 
 
+def share_in(cell: str) -> float | None:
+    """The number in a cell, where `70%` is 0.7; None where it is none."""
+    text = cell.strip()
+    if not text.endswith("%"):
+        return number_of(text)
+    number = number_of(text[:-1])
+    return None if number is None else number / 100
+
+
 def zero_or_one(cell: str) -> int | None:
     """0 or 1 where a cell says so, else None."""
     text = cell.strip().lower()
@@ -109,7 +118,7 @@ def _value(cell: str, data: DataConfig) -> int | None:
         return said
     if is_blank(cell):
         return {"zero": 0, "unknown": UNKNOWN, "refuse": None}[data.blank]
-    share = number_of(cell)
+    share = share_in(cell)
     if data.soft == "round" and share is not None and 0 <= share <= 1:
         return int(share >= 0.5)
     return None
@@ -117,7 +126,7 @@ def _value(cell: str, data: DataConfig) -> int | None:
 
 def _ways_out(cells: Sequence[str]) -> list[str]:
     """What can be done about cells that are neither zero nor one."""
-    numbers = [number_of(cell) for cell in cells]
+    numbers = [share_in(cell) for cell in cells]
     out = []
     if any(map(is_blank, cells)):
         out.append(
@@ -177,7 +186,7 @@ def one_of_columns(columns: Mapping[str, Sequence[str]], data: DataConfig) -> On
     if None not in known.values():
         table = np.array([[known[cell] for cell in cells] for cells in columns.values()])
         return _one_hot(table.T, columns, bool(blank))
-    numbers = {cell: number_of(cell) for cell in known}
+    numbers = {cell: share_in(cell) for cell in known}
     if any(number is None or number < 0 for number in numbers.values()):
         if data.soft == "argmax":
             odd = sorted(c for c, n in numbers.items() if n is None or n < 0)

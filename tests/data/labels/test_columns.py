@@ -122,6 +122,10 @@ def test_shares_of_the_classes_are_refused_until_the_config_says_argmax(tmp_path
     index = read(tmp_path, SOFT, "multiclass", soft="argmax")
     assert (index.classes, index.labels.tolist()) == (("x", "y", "z"), [1, 0, 0])
     assert "of equal ones the first, in 1 rows" in capsys.readouterr().err
+    percent = "id,x,y,z\na,20%,70 %,10%\nb,50%,50%,0%\nc,100%,0,0\n"
+    assert "are shares of the classes" in refusal(read(tmp_path, percent, ""))
+    index = read(tmp_path, percent, "multiclass", soft="argmax")
+    assert (index.classes, index.labels.tolist()) == (("x", "y", "z"), [1, 0, 0])
     votes = "id,x,y\na,3,7\nb,9,1\n"
     assert "they sum to 10 in each row" in refusal(read(tmp_path, votes, ""))
     assert "not numbers of 0 and more: 'u'" in refusal(
@@ -136,6 +140,8 @@ def test_shares_of_single_labels_are_refused_until_the_config_says_round(tmp_pat
     )
     index = read(tmp_path, text, "multilabel", soft="round")
     assert index.labels.tolist() == [[0, 1], [1, 1]]
+    percent = read(tmp_path, "id,x,y\na,20%,70%\nb,50%,100%\n", "multilabel", soft="round")
+    assert percent.labels.tolist() == [[0, 1], [1, 1]]
     data = read(tmp_path, text, "", soft="argmax")
     assert "data.soft: argmax is not for task: multilabel; use round" in refusal(data, "multilabel")
 
