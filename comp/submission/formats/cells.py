@@ -138,7 +138,8 @@ def make_cells(
 ) -> Cells:
     """How the answers of a task fill the columns of a sample.
 
-    Columns named like the classes are matched by name, in any order. A single other column takes
+    Columns named like the classes are matched by name, in any order, also where all have the same
+    words before or after the class (`prob_cat`). A single other column takes
     the label, or the probability of the last of two classes; for several labels per image, their
     names with `separator` (a space) between. write: `auto` (probabilities where the metric wants
     them, or where a task with one label per image has a column per class), `label` or
@@ -146,7 +147,8 @@ def make_cells(
     Raises SubmissionError for columns that do not fit, ConfigError where `write` cannot be done.
     """
     classes, answers = tuple(classes), sample.answers
-    by_name = set(answers) == set(classes)
+    class_of = _classes_of(answers, classes)
+    by_name = class_of is not None
     if task.link.measures:
         return _measured(sample, task, classes)
     single = len(answers) == 1 and (task.one_answer or answers[0] not in classes)
@@ -154,9 +156,9 @@ def make_cells(
         _refuse_columns(sample, task, classes)
     wants_probs = metric.wants == "probs" or (by_name and task.one_answer)
     probability = write == "probability" or (write == "auto" and wants_probs)
-    if by_name:
+    if class_of is not None:
         found = frozenset[str]().union(*(sample.texts[name] for name in answers))
-        return _column_per_class(answers, classes, probability, _zero_one(found))
+        return _column_per_class(answers, class_of, classes, probability, _zero_one(found))
     if not task.one_answer:
         between = " " if separator is None else separator
         return _list_of_labels(answers[0], classes, between, probability)
@@ -164,6 +166,19 @@ def make_cells(
         return _one_probability(answers[0], classes)
     texts = _label_texts(classes, sample.texts[answers[0]])
     return Cells(answers, lambda labels, _: [_named(texts, labels)], frozenset(texts))
+
+
+def _classes_of(answers: Sequence[str], classes: Sequence[str]) -> list[str] | None:
+    """The class of each column: the columns are called like the classes, or like them with the
+    same words before and after each (`prob_cat`, `prob_dog`). None where they are not."""
+    if {*answers} == {*classes}:
+        return [*answers]
+    for answer in answers:
+        before, found, after = answer.partition(classes[0])
+        named = {f"{before}{name}{after}": name for name in classes}
+        if found and {*answers} == {*named}:
+            return [named[name] for name in answers]
+    return None
 
 
 def _measured(sample: Sample, task: Task, classes: tuple[str, ...]) -> Cells:
@@ -197,12 +212,13 @@ def _refuse_columns(sample: Sample, task: Task, classes: tuple[str, ...]) -> Non
 
 def _column_per_class(
     answers: tuple[str, ...],
+    class_of: Sequence[str],
     classes: tuple[str, ...],
     probability: bool,
     zero_one: tuple[str, str],
 ) -> Cells:
-    """Probabilities, or 0 and 1 in the words of the sample."""
-    places = [classes.index(name) for name in answers]
+    """Probabilities, or 0 and 1 in the words of the sample. class_of: the class of each column."""
+    places = [classes.index(name) for name in class_of]
 
     def probabilities(_: Array, probs: Array | None) -> list[list[str]]:
         found = _needed(probs)

@@ -34,6 +34,8 @@ CASES = [  # sample, task, classes, metric, write -> the first row of answers
     ("id,y\nx,?\n", MULTICLASS, ("a", "b", "c, d"), F1, "auto", '"c, d"'),
     ("id,c,a,b\nx,0,0,0\n", MULTICLASS, ("a", "b", "c"), F1, "auto", "0.625,0.125,0.25"),
     ("id,c,a,b\nx,0,0,0\n", MULTICLASS, ("a", "b", "c"), F1, "label", "1,0,0"),
+    ("id,p_c,p_a,p_b\nx,0,0,0\n", MULTICLASS, ("a", "b", "c"), F1, "auto", "0.625,0.125,0.25"),
+    ("id,b_is,c_is,a_is\nx,0,0,0\n", MULTILABEL, ("a", "b", "c"), F1, "auto", "0,1,1"),
     ("id,c,a,b\nx,0,0,0\n", MULTILABEL, ("a", "b", "c"), F1, "auto", "1,1,0"),
     ("id,c,a,b\nx,0,0,0\n", MULTILABEL, ("a", "b", "c"), AUC, "auto", "0.625,0.125,0.25"),
     ("id,tags\nx,a\n", MULTILABEL, ("a", "b", "c"), F1, "auto", "a c"),
