@@ -169,7 +169,7 @@ def test_several_runs_are_compared_by_votes_and_weights(trained: Experiment) -> 
     from comp.stages.ensembling.result import Request
 
     result = ensemble(trained, Request(("toy_segmentation", "other")))
-    assert len(result.table) == 12
+    assert len(result.table) == 14
     assert result.path.name == "toy_segmentation+other.csv"
     for row in result.table:
         assert row.scores.low <= row.scores.honest <= row.scores.high
