@@ -1,6 +1,6 @@
 """Speed, memory and honesty of the ensembler, beside the unavoidable work and its peers.
 
-    python benchmarks/ensembler.py thresholds greedy submission memory-soft truth noise tta
+    python benchmarks/ensembler.py thresholds greedy submission memory-soft truth truth-kappa tta
 
 Each part is measured interleaved, A-B-A-B, after one round that does not count; ratios are taken
 within a round. Results go to ensembler.json and ensembler.md beside this file; parts that are not
@@ -37,8 +37,8 @@ from comp.ensemble.table_evidence import TableEvidence
 from comp.ensemble.votes import VOTES
 from comp.ensemble.weights import greedy_picks
 from comp.inference.predictions import Predictions
-from comp.tasks.kinds import TASKS
-from comp.tasks.metrics import METRICS
+from comp.tasks.kinds import TASKS, Task
+from comp.tasks.metrics import METRICS, Metric
 
 HERE = Path(__file__).parent
 ROWS, COLUMNS, MEMBERS, ROUNDS = 50_000, 26, 20, 5
@@ -336,17 +336,33 @@ def _save_members(folders: list[Path], ids: tuple[str, ...], names: tuple[str, .
             os.link(path, folder / path.name)
 
 
-def truth(worlds: int = 200, rows: int = 250) -> dict[str, Any]:
+World = Callable[[int, int], tuple[Array, tuple[Array, ...]]]
+
+
+def truth() -> dict[str, Any]:
+    """Labels, by macro F1."""
+    return _truth("6 labels, macro F1", MULTILABEL, F1, world, 6, 200, 250)
+
+
+def truth_kappa() -> dict[str, Any]:
+    """Grades, by the quadratic weighted kappa."""
+    about = "5 grades, quadratic weighted kappa"
+    return _truth(about, TASKS["ordinal"], METRICS["qwk"], graded_world, 5, 200, 120)
+
+
+def _truth(
+    what: str, task: Task, metric: Metric, world: World, classes: int, worlds: int, rows: int
+) -> dict[str, Any]:
     """Synthetic members with known labels: honest and tuned scores against the true one."""
-    out: dict[str, Any] = {"what": f"simulated truth, {worlds} worlds of {rows} rows, 6 labels"}
+    out: dict[str, Any] = {"what": f"simulated truth, {worlds} worlds of {rows} rows, {what}"}
     for weigher in ("equal", "greedy", "optimize"):
         honest, tuned = [], []
         for seed in range(worlds):
             target, probs = world(seed, rows)
-            near = TableEvidence(MULTILABEL, F1, target, np.arange(rows) % 5, probs, 6)
+            near = TableEvidence(task, metric, target, np.arange(rows) % 5, probs, classes)
             row = judge_row(near, VOTES["soft"], weigher, Fitting(True, 0))
             target, probs = world(10_000 + seed, 20_000)
-            far = TableEvidence(MULTILABEL, F1, target, np.zeros(20_000, int), probs, 6)
+            far = TableEvidence(task, metric, target, np.zeros(20_000, int), probs, classes)
             true = far.score(far.decide(VOTES["soft"], row.fit))
             honest.append(row.scores.honest - true)
             tuned.append(row.scores.tuned - true)
@@ -371,6 +387,23 @@ def world(seed: int, rows: int, members: int = 4) -> tuple[Array, tuple[Array, .
         own = draw.normal(0, 1, target.shape)
         score = 2.2 * target + 0.7 * shared + (0.5 + 0.3 * member) * own - 2.5
         probs.append((1 / (1 + np.exp(-score))).astype(np.float32))
+    return target, tuple(probs)
+
+
+def graded_world(seed: int, rows: int, members: int = 4) -> tuple[Array, tuple[Array, ...]]:
+    """Grades 0 to 4, half of them 0, and members that see them squeezed towards the middle, as
+    networks that learn the mean do, through noise of their own."""
+    import torch
+
+    draw = np.random.default_rng(seed)
+    target = draw.choice(5, rows, p=[0.49, 0.1, 0.27, 0.06, 0.08])
+    shared = draw.normal(0, 0.5, rows)
+    probs = []
+    for member in range(members):
+        own = draw.normal(0, 0.4 + 0.2 * member, rows)
+        seen = torch.from_numpy(0.45 + 0.6 * (target + shared + own)).float()
+        steps = seen[:, None] - torch.arange(4)
+        probs.append(TASKS["ordinal"].link.probs(steps).numpy())
     return target, tuple(probs)
 
 
@@ -440,6 +473,7 @@ PARTS = {
     "memory-soft": lambda: memory("soft"),
     "memory-hard": lambda: memory("hard"),
     "truth": truth,
+    "truth-kappa": truth_kappa,
     "tta": tta,
 }
 

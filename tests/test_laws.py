@@ -54,6 +54,7 @@ SHAPES = {  # of one image
     "multiclass": (3,),
     "multilabel": (2,),
     "regression": (1,),
+    "ordinal": (3,),
     "segmentation": (3, 32, 32),
     "multilabel_segmentation": (2, 32, 32),
 }

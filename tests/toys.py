@@ -33,6 +33,9 @@ def paint(path: Path, brightness: float, seed: int, size: int = 24) -> None:
     path.write_bytes(cv2.imencode(".png", pixels)[1].tobytes())
 
 
+TOY_METRICS = {"regression": "rmse", "ordinal": "qwk"}
+
+
 def toy_tree(kind: str, **over: Any) -> dict[str, Any]:
     """A config, as plain values, that trains in a second on a CPU."""
     metric = "macro_f1"
@@ -49,8 +52,8 @@ def toy_tree(kind: str, **over: Any) -> dict[str, Any]:
     }
     if kind == "multilabel":
         tree["data"]["target"] = ["bright", "odd"]
-    if kind == "regression":
-        tree["metric"] = "rmse"
+    if kind in TOY_METRICS:
+        tree["metric"] = TOY_METRICS[kind]
     if kind.endswith("segmentation"):
         tree["metric"] = "dice"
         tree["data"] = {"root": "input", "layout": "masks", "id": "id"}

@@ -47,7 +47,7 @@ def make_job(path: Path, kind: str = "multiclass", fold: int = 0, **over: Any) -
     noise = np.random.default_rng(0).integers(0, 40, (ROWS, SIZE, SIZE, 3))
     images = (noise + 70 * number[:, None, None, None]).astype(np.uint8)
     multilabel = np.stack([number > 0, number > 1], axis=1).astype(np.int64)
-    names = ("x", "y", "z") if kind == "multiclass" else ("x", "y")
+    names = ("x", "y", "z") if kind in ("multiclass", "ordinal") else ("x", "y")
     targets = {"multilabel": multilabel, "regression": np.stack([number, -2.5 * number], axis=1)}
     task = TASKS[kind]
     return Job(

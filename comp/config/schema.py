@@ -231,6 +231,8 @@ class ModelConfig(Section):
     init: str = "auto"
     # attributes: one head for each column of data.target
     heads: Literal["one", "attributes"] = "one"
+    # Grades (task: ordinal) are learned as one number, by cumulative logits (coral), or as classes
+    ordinal: Literal["regression", "coral", "classes"] = "regression"
     # How the last maps become a vector: own (of the network), avg, max, avgmax, gem or attention
     pool: str = "own"
     # null: the network is trained; logistic, knn or mlp: it stays as it is, and this is fitted on

@@ -56,12 +56,15 @@ def make_judge(
     if counted and not task.link.normalized and (columns or metric.by_total):
         cut = vote.transform(rule) if vote.gives_probs else np.full(values.shape[1], 0.5)
         return CountJudge(values, target, cut, metric, task, class_weights)
-    if counted and task.link.normalized and metric.by_class is not None:
+    largest = task.link.tuner == "offsets" or not vote.gives_probs  # decides
+    if counted and task.link.normalized and largest and metric.by_class is not None:
         return ClassJudge(values, target, metric, weights)
 
     def answer(mean: Array) -> Array:
         if not vote.gives_probs:
-            return task.decide(mean.T, np.full(len(mean), 0.0 if task.link.normalized else 0.5))
+            if task.link.normalized:
+                return np.asarray(mean.argmax(axis=0))
+            return task.decide(mean.T, np.full(len(mean), 0.5))
         merged = vote.inverse(mean.T.astype(np.float64), task.link)
         return merged if metric.wants == "probs" else task.decide(merged, rule)
 

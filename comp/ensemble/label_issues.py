@@ -19,6 +19,16 @@ Array = np.ndarray[Any, Any]
 
 SURE_ERROR, DOUBTED_ERROR = 4.0, 2.5  # standard deviations
 SURE_DICE = 0.05  # below it truth and prediction hardly touch
+_LEAST_STEP = 0.25  # of a grade: the smallest usual error
+
+
+# what the models are sure of: of classes, of numbers and grades, of masks
+SURE_TEXTS = {
+    "class": "confident: the likely class has at least its mean probability over the rows "
+    "labelled so",
+    "far": f"confident: the error is more than {SURE_ERROR:g} of the usual ones",
+    "mask": f"confident: the Dice of mask and prediction is below {SURE_DICE:g}",
+}
 
 
 @dataclass(frozen=True)
@@ -110,17 +120,34 @@ def column_issues(
     return sorted(out, key=lambda issue: (not issue.sure, issue.margin))
 
 
+def grade_issues(
+    ids: Sequence[str], classes: Sequence[str], target: Array, expected: Array
+) -> list[LabelIssue]:
+    """The grades that are furthest from the expected ones, as `number_issues` finds them. target:
+    (N,) grades; expected: (N,) from 0 to K - 1."""
+    found = number_issues(ids, ("",), target[:, None], expected[:, None], _LEAST_STEP)
+    likely = np.rint(expected).astype(np.int64)
+    return [
+        replace(one, given=classes[target[one.row]], likely=classes[likely[one.row]])
+        for one in found
+    ]
+
+
 def number_issues(
-    ids: Sequence[str], names: Sequence[str], target: Array, answer: Array
+    ids: Sequence[str],
+    names: Sequence[str],
+    target: Array,
+    answer: Array,
+    least: float = np.finfo(np.float64).tiny,
 ) -> list[LabelIssue]:
     """The numbers that are furthest from what models say, largest error first. target, answer:
     (N, C) float64.
 
     Errors are in robust standard deviations of the errors of their column (1.4826 times the median
-    of their sizes); beyond `SURE_ERROR` of them the models are sure.
+    of their sizes, `least` at the least); beyond `SURE_ERROR` of them the models are sure.
     """
     errors = np.abs(answer - target)
-    scale = np.maximum(1.4826 * np.median(errors, axis=0), np.finfo(np.float64).tiny)
+    scale = np.maximum(1.4826 * np.median(errors, axis=0), least)
     sizes = errors / scale
     order = np.argsort(-sizes, axis=None, kind="stable")
     places = [divmod(int(place), len(names)) for place in order]

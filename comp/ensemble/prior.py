@@ -69,13 +69,18 @@ def make_shift(
 
     prior: class -> share, or "auto" to estimate it; target: (N,) of the training set; test: (T, C)
     probabilities of the test images; seen: out-of-fold probabilities (M, C) and their targets (M,),
-    on which those of the test images are calibrated. Raises ConfigError for tasks
-    with several labels per image, and for names that are not the classes.
+    on which those of the test images are calibrated. Raises ConfigError for tasks with several
+    labels per image, for grades that are predicted as numbers, and for names that are no classes.
     """
     if task.target_ndim != 1:
         raise ConfigError(
             f"ensemble.prior: an image of task {task.name!r} can have several classes or none, so "
             "there are no shares of classes to sum to 1; set it to null"
+        )
+    if task.link.steps == "fixed":
+        raise ConfigError(
+            "ensemble.prior: shares of classes need probabilities, and model.ordinal: regression "
+            "predicts a number between grades; set it to null, or use model.ordinal: classes"
         )
     before = np.bincount(target, minlength=len(classes)) / len(target)
     if isinstance(prior, str):

@@ -17,11 +17,18 @@ from comp.ensemble.cross_fit import (
     score_of,
 )
 from comp.ensemble.evidence import CrossFit, Fit, Fitting
-from comp.ensemble.label_issues import LabelIssue, class_issues, column_issues, number_issues
+from comp.ensemble.label_issues import (
+    LabelIssue,
+    class_issues,
+    column_issues,
+    grade_issues,
+    number_issues,
+)
 from comp.ensemble.prior import both_columns
 from comp.ensemble.rules.thresholds import tune
 from comp.ensemble.votes import VOTES, Vote
 from comp.ensemble.weights import WEIGHERS
+from comp.tasks.grades import expected_grade
 from comp.tasks.kinds import Task
 from comp.tasks.metrics import Metric
 
@@ -143,7 +150,7 @@ class TableEvidence:
             return self.neutral()
         if not vote.gives_probs:
             return np.stack([self._tuned(member) for member in self.probs])
-        if self.task.link.normalized:
+        if self.task.link.tuner == "offsets":
             return self.neutral()
         return self._tuned(self._merged(vote, weights))
 
@@ -255,6 +262,8 @@ class TableEvidence:
         probs = np.mean([np.asarray(member, dtype=np.float64) for member in self.probs], axis=0)
         if self.task.link.measures:
             return number_issues(self.ids, self.names, self.target, probs)
+        if self.task.ordered:
+            return grade_issues(self.ids, self.names, self.target, expected_grade(probs))
         if self.target.ndim == 2:
             return column_issues(self.ids, self.names, self.target, probs)
         return class_issues(self.ids, self.names, self.target, both_columns(probs))

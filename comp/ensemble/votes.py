@@ -15,6 +15,7 @@ import numpy as np
 
 from comp.core.errors import CompError, ConfigError, PredictionsError
 from comp.core.registry import guarded
+from comp.tasks.grades import expected_grade, neighbours
 from comp.tasks.kinds import Link, Task, one_hot
 from comp.tasks.metrics import Metric
 
@@ -51,7 +52,8 @@ class Vote:
     `rising`       whether `transform` rises and `inverse` undoes it: then thresholds can be
                    transformed too and compared with the means
     `middle`       None, or what is taken in place of the mean: members (M, n, C), weights (M,) ->
-                   (n, C). Weights are then not searched, for members cannot be summed up
+                   (n, C). Weights are then not searched, for members cannot be summed up. Of
+                   grades the middle of the expected ones is taken
     `measures`     whether it can merge numbers, which may have any value
     `maps`         whether masks can be merged so
     `signed`       whether weights may be negative; what leaves [0, 1] then is clipped
@@ -95,9 +97,15 @@ class Vote:
         own = shares[shares != 0]
         out = _Answers(members[0].shape, task, keep_probs)
         for rows in chunks(members[0].shape):
-            values = (self.transform(np.asarray(m[rows], dtype=np.float64)) for m in used)
-            out.take(rows, self.inverse(self.average(values, own), task.link), rule)
+            values = (np.asarray(member[rows], dtype=np.float64) for member in used)
+            out.take(rows, self._merged(values, own, task, members[0].shape[1]), rule)
         return out.result()
+
+    def _merged(self, members: Iterable[Array], own: Array, task: Task, columns: int) -> Array:
+        if self.middle is not None and task.ordered:
+            line = self.average((expected_grade(probs)[:, None] for probs in members), own)
+            return neighbours(line[:, 0], columns)
+        return self.inverse(self.average(map(self.transform, members), own), task.link)
 
     def average(self, values: Iterable[Array], shares: Array) -> Array:
         """The mean of what the members were transformed to, or their middle. shares: of the
@@ -188,7 +196,8 @@ def _majority(members: Sequence[Array], shares: Array, task: Task, rule: Array) 
 
     Sigmoid: yes with more than half of the weight, no with less; at exactly half, yes when the mean
     probability reaches the mean threshold. Softmax: the class with the most weight; of classes that
-    tie, the one with the largest mean probability plus mean offset.
+    tie, the one with the largest mean probability plus mean offset. Grades: the one with the most
+    weight; of those that tie, the nearest to the mean grade under the mean cut points.
     """
     rules = np.broadcast_to(rule, (len(members), *np.shape(rule)[-1:]))
     centre = rules[0] if (rules == rules[0]).all() else shares @ rules
@@ -199,7 +208,7 @@ def _majority(members: Sequence[Array], shares: Array, task: Task, rule: Array) 
             part = np.asarray(member[rows], dtype=np.float64)
             votes += weight * _ballot(task.link, part, own)
             mean += weight * part
-        found = _MAJORITIES[task.link.name](task.link, votes, mean, centre)
+        found = _MAJORITIES[task.link.tuner](task.link, votes, mean, centre)
         labels.append(found[:, 0] if found.ndim > task.target_ndim else found)
     return VoteResult(np.concatenate(labels))
 
@@ -218,8 +227,15 @@ def ballots(task: Task, probs: Array, rule: Array) -> Array:
     For searches over weights: means of these decide as the majority does, ties included, as long
     as shares of the weight differ by more than the trace.
     """
-    sure = probs + rule if task.link.normalized else probs - rule
+    sure = _SURE[task.link.tuner](probs, rule)
     return np.asarray(_ballot(task.link, probs, rule) + _TRACE * sure)
+
+
+_SURE: dict[str, Callable[[Array, Array], Array]] = {
+    "thresholds": lambda probs, rule: probs - rule,
+    "offsets": lambda probs, rule: probs + rule,
+    "cuts": lambda probs, _: probs,
+}
 
 
 def _more_than_half(link: Link, share: Array, mean: Array, rule: Array) -> Array:
@@ -232,9 +248,17 @@ def _most_votes(link: Link, share: Array, mean: Array, rule: Array) -> Array:
     return link.decide(np.where(tied, mean, -np.inf), rule)
 
 
+def _nearest_votes(link: Link, share: Array, mean: Array, rule: Array) -> Array:
+    """Of grades that tie, the nearest to what the mean says."""
+    tied = share >= share.max(axis=1, keepdims=True) - _TIE
+    away = np.abs(np.arange(share.shape[1]) - link.decide(mean, rule)[:, None])
+    return np.asarray(np.where(tied, away, share.shape[1]).argmin(axis=1))
+
+
 _MAJORITIES: dict[str, Callable[[Link, Array, Array, Array], Array]] = {
-    "sigmoid": _more_than_half,
-    "softmax": _most_votes,
+    "thresholds": _more_than_half,
+    "offsets": _most_votes,
+    "cuts": _nearest_votes,
 }
 
 

@@ -42,6 +42,7 @@ def net_of(saved: Saved, config: Config, task: Task, device: Device) -> Net:
         spatial=task.spatial,
         empty=True,
         per_number=outputs_per_number(config.train.loss) if task.link.measures else 0,
+        steps=task.link.steps,
     )
     try:
         net.module.load_state_dict(saved.get("ema") or saved["model"])

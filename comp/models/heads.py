@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from comp.config.schema import JOINT, ModelConfig
 from comp.core.errors import ConfigError, ModelError, first, pick
+from comp.tasks.grades import Steps
 
 _SMALL = 0.01  # standard deviation of the weights of `auto`
 
@@ -61,6 +63,47 @@ class Units(nn.Module):
         return torch.cat([own, wide[:, len(scale) :]], dim=1) if wide.shape[1] > len(scale) else own
 
 
+class GradeSteps(nn.Module):
+    """(N, 1) numbers -> (N, K - 1) steps of grades: the number minus the step, 0..K-2, or, where
+    they are learned, plus a bias for each (`coral`)."""
+
+    def __init__(self, grades: int, *, learned: bool) -> None:
+        super().__init__()
+        self.biases: nn.Parameter | None = None
+        if learned:
+            self.biases = nn.Parameter(torch.zeros(grades - 1))
+        self.register_buffer("places", torch.arange(grades - 1.0), persistent=False)
+
+    def forward(self, outputs: Tensor) -> Tensor:
+        """In float32, as in `Units`."""
+        places: Tensor = self.places  # type: ignore[assignment]
+        return outputs.float() + (-places if self.biases is None else self.biases)
+
+
+@dataclass(frozen=True)
+class Tail:
+    """What comes after the last layer: how many outputs that has, and what follows it."""
+
+    outputs: int
+    layers: tuple[nn.Module, ...] = ()
+
+
+def tail_of(
+    config: ModelConfig, columns: int, classes: Sequence[str], per_number: int, steps: Steps
+) -> Tail:
+    """The tail of a network with C columns; see `comp.models.networks.build_net`."""
+    if steps != "none":
+        units = [Units(1)] if steps == "fixed" else []
+        return Tail(1, (*units, GradeSteps(columns, learned=steps == "learned")))
+    if per_number:
+        return Tail(columns * per_number, (Units(columns),))
+    if config.heads == "attributes":
+        levels = attribute_levels(classes)
+        outputs = sum(max(column) + 1 for column in zip(*levels, strict=True))
+        return Tail(outputs, (Attributes(levels),))
+    return Tail(columns)
+
+
 def set_units(module: nn.Module, shift: Tensor, scale: Tensor) -> None:
     """Let outputs of 0 be `shift` and of 1 be `shift + scale`, each (C,)."""
     for part in module.modules():
@@ -83,13 +126,6 @@ def attribute_levels(classes: Sequence[str]) -> list[list[int]]:
         )
     known = [list(dict.fromkeys(column)) for column in zip(*rows, strict=True)]
     return [[names.index(cell) for names, cell in zip(known, row, strict=True)] for row in rows]
-
-
-def outputs_of(config: ModelConfig, outputs: int, classes: Sequence[str]) -> int:
-    """How many outputs the last layer has: one per class, or one per level of each attribute."""
-    if config.heads == "one":
-        return outputs
-    return sum(max(column) + 1 for column in zip(*attribute_levels(classes), strict=True))
 
 
 def _default(_: nn.Module) -> None:
@@ -125,11 +161,16 @@ INITS: dict[str, Callable[[nn.Module], None]] = {
 def set_class_prior(module: nn.Module, config: ModelConfig, logits: Sequence[float]) -> None:
     """With `model.init: auto`, let the network begin with the class prior of its training rows.
 
-    logits: (C,), the biases of the last layer. Networks without a last layer of their own, or with
-    one head per attribute, are left as they are.
+    logits: (C,), the biases of the last layer, or (C - 1,) of the steps of grades. Networks without
+    a last layer of their own, or with one head per attribute, are left as they are.
     """
     if config.init != "auto" or config.heads != "one":
         return
+    for part in module.modules():
+        if isinstance(part, GradeSteps) and part.biases is not None:
+            with torch.no_grad():
+                part.biases.copy_(torch.as_tensor(logits, dtype=part.biases.dtype))
+            return
     with contextlib.suppress(ModelError):
         layers = [m for m in head_of(module).modules() if isinstance(m, (nn.Linear, nn.Conv2d))]
         bias = layers[-1].bias if layers else None
@@ -160,28 +201,24 @@ def _mlp(last: nn.Module, config: ModelConfig) -> nn.Module:
 HEADS: dict[str, Callable[[nn.Module, ModelConfig], nn.Module]] = {"linear": _linear, "mlp": _mlp}
 
 
-def dress_head(
-    module: nn.Module, config: ModelConfig, classes: Sequence[str], numbers: int = 0
-) -> None:
+def dress_head(module: nn.Module, config: ModelConfig, layers: Sequence[nn.Module] = ()) -> None:
     """Replace the last layer of a timm network by the head of the config.
 
-    numbers: how many columns of numbers it predicts; 0: it predicts classes.
+    layers: what follows it, see `tail_of`.
     Raises ModelError for a network without one, or whose last layer does not take that head.
     """
-    if (config.head, config.init, config.heads) == ("linear", "default", "one") and not numbers:
+    if (config.head, config.init) == ("linear", "default") and not layers:
         return
     try:
         last = head_of(module)
     except ModelError:
-        if (config.head, config.init, config.heads) == ("linear", "auto", "one") and not numbers:
+        if (config.head, config.init) == ("linear", "auto") and not layers:
             return
         raise
     head = pick(HEADS, config.head, "model.head")(last, config)
     pick(INITS, config.init, "model.init")(head)
-    if numbers:
-        head = nn.Sequential(head, Units(numbers))
-    elif config.heads == "attributes":
-        head = nn.Sequential(head, Attributes(attribute_levels(classes)))
+    if layers:
+        head = nn.Sequential(head, *layers)
     if head is not last:
         name = next(name for name, part in module.named_modules() if part is last)
         module.set_submodule(name, head)

@@ -20,11 +20,12 @@ from comp.core.errors import ModelError, did_you_mean, first, reason
 from comp.core.progress import say
 from comp.data.images.tiles import stitched
 from comp.models.device import Device
-from comp.models.heads import dress_head, outputs_of
+from comp.models.heads import dress_head, tail_of
 from comp.models.pools import set_pool
 from comp.models.segmenters import Segmenter, build_segmenter, channel_norms
 from comp.models.sizes import advice, takes
 from comp.models.weight_files import best_fit, read_tensors
+from comp.tasks.grades import Steps
 
 _PLACES = ("", "inner.", "inner.encoder.", "inner.encoder.model.")  # in a Segmenter
 
@@ -88,13 +89,14 @@ def build_net(
     spatial: bool = False,
     empty: bool = False,
     per_number: int = 0,
+    steps: Steps = "none",
 ) -> Net:
     """A network for training: new, pretrained, or from a local file, as the config says.
 
     outputs: C. classes: their names; `model.heads: attributes` reads them. spatial: whether it is a
     segmenter, with (B, C, H, W) logits. empty: no weights are loaded, because a checkpoint is about
     to fill them; that needs no network access. per_number: for C columns of numbers, how many
-    outputs each has; 0 for classes.
+    outputs each has; 0 for classes. steps: see `comp.tasks.kinds.Link`.
     Raises ModelError for an unknown name (with the nearest one), for weights that cannot be had or
     do not fit, and for an image size that the architecture cannot take.
     """
@@ -102,7 +104,9 @@ def build_net(
     if spatial:
         module: nn.Module = build_segmenter(config, outputs, pretrained=pretrained)
     else:
-        module = _build_classifier(config, outputs, image_size, classes, pretrained, per_number)
+        module = _build_classifier(
+            config, outputs, image_size, classes, pretrained, per_number, steps
+        )
     if config.weights and not empty:
         _say_taken(config.weights, *load_weights(module, Path(config.weights)))
     return as_net(module, device, config)
@@ -136,6 +140,7 @@ def _build_classifier(
     classes: Sequence[str],
     pretrained: bool,
     per_number: int,
+    steps: Steps,
 ) -> nn.Module:
     if config.encoder is not None:
         raise ModelError(
@@ -144,11 +149,10 @@ def _build_classifier(
         )
     if per_number and config.heads != "one":
         raise ModelError("model.heads: attributes is for classes; with numbers use one")
-    numbers = outputs if per_number else 0
-    outputs = outputs * per_number or outputs_of(config, outputs, classes)
-    module = _create(config, outputs, image_size, pretrained=pretrained)
+    tail = tail_of(config, outputs, classes, per_number, steps)
+    module = _create(config, tail.outputs, image_size, pretrained=pretrained)
     set_pool(module, config.pool, config.name)
-    dress_head(module, config, classes, numbers)
+    dress_head(module, config, tail.layers)
     return module
 
 

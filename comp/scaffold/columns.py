@@ -17,6 +17,7 @@ from comp.tasks.starters import kind_of
 
 _LABELS = ("label", "target", "class", "category", "y", "answer", "digit", "diagnosis", "tags")
 _GROUPS = ("group", "patient", "student", "subject", "person", "user", "site", "video", "session")
+_GRADES = ("grade", "level", "severity", "stage", "diagnosis", "rating", "star", "score", "degree")
 _SEPARATORS = ("|", ";", ",", " ")
 _FEW = 0.5  # a label column has at most this share of different values among its rows
 
@@ -125,7 +126,18 @@ def _one(table: Table, key: str, name: str, doubts: tuple[str, ...]) -> LabelCol
         return LabelColumns((name,), kind_of("numbers"), None, (*doubts, text))
     if count > _FEW * max(2, len(cells)):
         doubts = (*doubts, f"{name!r} has {count} different values: are they classes?")
+    elif count > 2 and _is_called(name, _GRADES) and _in_steps(cells):
+        doubts = (*doubts, f"if {name!r} is a grade: task: ordinal, metric: qwk")
     return LabelColumns((name,), kind_of("class", count), None, doubts)
+
+
+def _in_steps(cells: Sequence[str]) -> bool:
+    """Whether the cells are whole numbers, each from the lowest to the highest."""
+    found = {cell.strip() for cell in cells if cell.strip()}
+    if not all(cell.isdecimal() for cell in found):
+        return False
+    numbers = sorted(map(int, found))
+    return numbers == list(range(numbers[0], numbers[0] + len(found)))
 
 
 def separator_of(cells: Sequence[str]) -> str | None:

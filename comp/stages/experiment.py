@@ -9,7 +9,7 @@ from pathlib import Path
 from comp.config.earlier import with_begun_defaults
 from comp.config.loading import plain
 from comp.config.plugins import load_plugins
-from comp.config.schema import Config, DataConfig
+from comp.config.schema import Config, DataConfig, ModelConfig
 from comp.config.workspace import Workspace, workspace_of
 from comp.core import files
 from comp.core.errors import ConfigError, UsageError, first, pick
@@ -25,7 +25,7 @@ from comp.data.index.index import Index
 from comp.data.layouts.embedded_sample import ensure_sample
 from comp.data.layouts.layouts import LAYOUTS, in_both, read_index, read_test
 from comp.data.layouts.train_test_overlap import same_bytes
-from comp.tasks.kinds import TASKS, Task, number_link
+from comp.tasks.kinds import ORDINAL, TASKS, Task, number_link
 from comp.tasks.metrics import METRICS, Metric, check_metric
 
 
@@ -71,8 +71,8 @@ def open_experiment(config: Config, root: Path = Path()) -> Experiment:
 
 
 def task_of(config: Config) -> Task:
-    """The kind of task of a config; of numbers with their transform and bounds. ConfigError for an
-    unknown one, and for keys of numbers where there are none."""
+    """The kind of task of a config; of numbers with their transform and bounds, of grades as they
+    are learned. ConfigError for an unknown one, and for keys of numbers where there are none."""
     task, data = pick(TASKS, config.task, "task"), config.data
     if task.link.measures:
         link = number_link(len(data.target), data.transform, data.bounds)
@@ -81,7 +81,12 @@ def task_of(config: Config) -> Task:
         raise ConfigError(
             f"data.transform, data.bounds: are for task: regression, not for {task.name}"
         )
-    return task
+    if not task.ordered:
+        if config.model.ordinal != ModelConfig().ordinal:
+            raise ConfigError(f"model.ordinal: is for task: ordinal, not for {task.name}")
+        return task
+    link, loss = pick(ORDINAL, config.model.ordinal, "model.ordinal")
+    return replace(task, link=link, loss=loss)
 
 
 def check_names(experiment: Experiment) -> None:
@@ -109,10 +114,28 @@ def check_names(experiment: Experiment) -> None:
     train = config.train
     check_mix(config.augment, task)
     loss = task.loss if train.loss == "auto" else train.loss
-    check_loss(loss, task.link.name, train.class_weights, train.pos_weight, spatial=task.spatial)
+    check_loss(loss, task.link.family, train.class_weights, train.pos_weight, spatial=task.spatial)
     _check_probe(config, task)
     _check_spatial(config, task)
     _check_measures(config, task)
+    _check_grades(config, task)
+
+
+def _check_grades(config: Config, task: Task) -> None:
+    """ConfigError for values that do not go with grades that are learned as one number."""
+    if task.link.steps == "none":
+        return
+    only = {
+        "train.label_smoothing": config.train.label_smoothing > 0 and task.link.steps == "fixed",
+        "model.heads: attributes": config.model.heads != "one",
+        "model.probe": config.model.probe is not None,
+    }
+    found = [name for name, used in only.items() if used]
+    if found:
+        raise ConfigError(
+            f"{', '.join(found)}: not with model.ordinal: {config.model.ordinal}, which learns one "
+            "number per image. Leave it out, or use model.ordinal: classes"
+        )
 
 
 def _check_measures(config: Config, task: Task) -> None:

@@ -18,7 +18,7 @@ from comp.data.images.decode import read_image
 from comp.data.images.resize import fit
 from comp.data.index.index import Index
 from comp.ensemble.evidence import Evidence
-from comp.ensemble.label_issues import LabelIssue
+from comp.ensemble.label_issues import SURE_TEXTS, LabelIssue
 from comp.report.contact_sheet import contact_sheet
 from comp.report.overlay import overlay
 from comp.stages.ensembling.kinds import make_evidence
@@ -31,11 +31,13 @@ _COLUMNS, _PAIRED_COLUMNS, _SIZE = 8, 4, 128
 
 @dataclass(frozen=True)
 class LabelIssues:
-    """The doubted labels, the most doubted first; how many rows there are; what was written."""
+    """The doubted labels, the most doubted first; how many rows there are; what was written; what
+    the models are sure of."""
 
     issues: tuple[LabelIssue, ...]
     rows: int
     written: tuple[Path, ...]
+    sure: str = SURE_TEXTS["class"]
 
 
 def find_issues(
@@ -62,7 +64,9 @@ def find_issues(
         image = with_range(experiment.config.image, index, experiment.workspace.cache)
         _draw(issues, sheet, evidence, part, image, picture)
         written.append(picture)
-    return LabelIssues(tuple(issues), len(evidence.fold), tuple(written))
+    task = experiment.task
+    how = "mask" if task.spatial else "far" if task.link.measures or task.ordered else "class"
+    return LabelIssues(tuple(issues), len(evidence.fold), tuple(written), SURE_TEXTS[how])
 
 
 def _write(issues: Sequence[LabelIssue], path: Path) -> None:

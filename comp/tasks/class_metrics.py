@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from comp.tasks.counts import divide, known_cells, mean_of_defined, without_unknown
+from comp.tasks.grades import grade_mae
 from comp.tasks.kinds import one_hot
 
 Array = np.ndarray[Any, Any]
@@ -71,13 +72,22 @@ def mcc(target: Array, labels: Array, classes: int, weights: Array) -> Array:
     return np.where(total > 0, found, np.nan)
 
 
+def distances(power: int) -> Callable[[int], Array]:
+    """classes -> (K, K): how far two classes are apart, to this power; 0: whether they differ."""
+
+    def cost(classes: int) -> Array:
+        apart = np.abs(np.subtract.outer(np.arange(classes), np.arange(classes)))
+        return apart.astype(np.float64) ** power * (apart > 0)
+
+    return cost
+
+
 def _kappa(power: int) -> Callable[[Array, Array, int, Array], Array]:
     """Cohen's kappa; power 2: mistakes cost the square of how many classes they are off."""
 
     def score(target: Array, labels: Array, classes: int, weights: Array) -> Array:
         table = confusion(target, labels, classes, weights)
-        apart = np.abs(np.subtract.outer(np.arange(classes), np.arange(classes)))
-        cost = apart.astype(np.float64) ** power * (apart > 0)
+        cost = distances(power)(classes)
         total = table.sum(axis=(1, 2), keepdims=True)
         by_chance = table.sum(axis=2, keepdims=True) * table.sum(axis=1, keepdims=True)
         expected = divide(by_chance, total)
@@ -155,8 +165,18 @@ CLASS_METRICS: dict[str, dict[str, Any]] = {
         "by_column": _FHALF,
     },
     "mcc": {"weighted": mcc, "wants": "labels", "of": _CLASS},
-    "kappa": {"weighted": _kappa(0), "wants": "labels", "of": _CLASS},
-    "qwk": {"weighted": _kappa(2), "wants": "labels", "of": _CLASS},
+    "kappa": {
+        "weighted": _kappa(0), "wants": "labels", "of": _CLASS, "cost": distances(0),
+        "by_chance": True,
+    },
+    "qwk": {
+        "weighted": _kappa(2), "wants": "labels", "of": _CLASS, "cost": distances(2),
+        "by_chance": True,
+    },
+    "grade_mae": {
+        "weighted": grade_mae, "wants": "labels", "of": _CLASS, "greater_is_better": False,
+        "cost": distances(1),
+    },
     "average_precision": {"weighted": average_precision, "wants": "probs", "of": _BOTH},
     "brier_score": {"weighted": brier, "wants": "probs", "of": _BOTH, "greater_is_better": False},
     "top3_accuracy": {"weighted": top_k(3), "wants": "probs", "of": _CLASS},

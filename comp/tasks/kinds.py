@@ -2,7 +2,8 @@
 
 `segmentation` gives each pixel one class or the background; in `multilabel_segmentation` masks of
 different classes may overlap. `regression` predicts numbers, (N, C) in the units of the table: they
-stand where the other kinds have probabilities.
+stand where the other kinds have probabilities. `ordinal` has classes in an order, see
+`comp.tasks.grades`.
 
 Probabilities are (N, C), or (N, C, H, W) where the task is spatial: image, class, space. Everything
 that differs between kinds is a field here, so that nothing downstream asks for a task's name.
@@ -17,6 +18,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from comp.core.errors import TuneError
+from comp.tasks import grades
+from comp.tasks.grades import Steps
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -45,7 +48,11 @@ class Link:
     `measures`     whether the columns are numbers, not probabilities; a decision is the number
     `prior_logits`  shares of the classes (C,) -> logits (C,) with these probabilities
     `normalized`   whether the probabilities of an image (or a pixel) sum to 1 over the classes
-    `tuner`        the name of the procedure in `comp.ensemble.rules.thresholds` that finds a rule
+    `tuner`        the name of the procedure in `comp.ensemble.rules.thresholds` that finds a rule:
+                   `thresholds` of columns, `offsets` of the class with the largest probability, or
+                   `cuts` of the expected grade
+    `family`       which losses it takes, see `comp.tasks.losses.Loss.make`
+    `steps`        whether the network gives one number per image in K - 1 steps, for grades
     """
 
     name: str
@@ -57,7 +64,14 @@ class Link:
     decide: Callable[[Array, Array], Array]
     neutral: Callable[[int], Array]
     prior_logits: Callable[[Array], Array]
+    family: str
     measures: bool = False
+    steps: Steps = "none"
+
+    @property
+    def has_units(self) -> bool:
+        """Whether the network predicts in standard deviations of the training part."""
+        return self.measures or self.steps == "fixed"
 
 
 def one_hot(numbers: Array, columns: int) -> Array:
@@ -144,6 +158,7 @@ SIGMOID = Link(
     decide=_above_threshold,
     neutral=_halves,
     prior_logits=_log_odds,
+    family="sigmoid",
 )
 SOFTMAX = Link(
     name="softmax",
@@ -155,6 +170,7 @@ SOFTMAX = Link(
     decide=_largest_with_offset,
     neutral=np.zeros,
     prior_logits=_log_shares,
+    family="softmax",
 )
 IDENTITY = Link(
     name="identity",
@@ -166,9 +182,37 @@ IDENTITY = Link(
     decide=_plus_offset,
     neutral=np.zeros,
     prior_logits=np.zeros_like,
+    family="identity",
     measures=True,
 )
 LINKS = {link.name: link for link in (SIGMOID, SOFTMAX, IDENTITY)}
+# `model.ordinal` -> the link of grades: how they are learned, and the loss that `auto` means. All
+# give the probabilities of a softmax
+_CLASSES = replace(SOFTMAX, tuner="cuts", decide=grades.between_cuts, neutral=grades.halfway)
+ORDINAL: dict[str, tuple[Link, str]] = {
+    "classes": (_CLASSES, "ce"),
+    "regression": (
+        replace(
+            _CLASSES,
+            probs=grades.fixed_probs,
+            loss_target=grades.as_number,
+            family="grade",
+            steps="fixed",
+        ),
+        "mse",
+    ),
+    "coral": (
+        replace(
+            _CLASSES,
+            probs=grades.learned_probs,
+            loss_target=grades.as_steps,
+            prior_logits=lambda shares: grades.step_log_odds(shares, _LEAST_SHARE),
+            family="steps",
+            steps="learned",
+        ),
+        "coral",
+    ),
+}
 CLASS_LINKS = [name for name, link in LINKS.items() if not link.measures]
 
 
@@ -205,6 +249,7 @@ class Task:
                    background) or one per class (zeros and ones)
     `class_limit`  the largest number of classes
     `one_answer`   whether a submission of labels has one answer per image
+    `ordered`      whether the classes are grades, in an order
     """
 
     name: str
@@ -215,6 +260,7 @@ class Task:
     columns: Callable[[int], int]
     class_limit: int | None = None
     one_answer: bool = True
+    ordered: bool = False
     layers: Callable[[int], int] = lambda classes: 1
 
     @property
@@ -264,6 +310,7 @@ TASKS = {
     for task in (
         Task("binary", SIGMOID, False, "bce", 1, _one, class_limit=2),
         Task("multiclass", SOFTMAX, False, "ce", 1, _all),
+        Task("ordinal", ORDINAL["regression"][0], False, "mse", 1, _all, ordered=True),
         Task("multilabel", SIGMOID, False, "bce", 2, _all, one_answer=False),
         Task("regression", IDENTITY, False, "mse", 2, _all, one_answer=False),
         Task("segmentation", SOFTMAX, True, {"ce": 1.0, "dice": 1.0}, 2, _and_background),

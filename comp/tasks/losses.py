@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 from comp.core.errors import ConfigError, pick
 from comp.tasks.counts import IGNORED, UNKNOWN
+from comp.tasks.grades import coral
 from comp.tasks.kinds import fill_one_hot
-from comp.tasks.number_losses import NUMBER_LOSSES
+from comp.tasks.number_losses import GRADE_LOSSES, NUMBER_LOSSES
 from comp.tasks.overlap_losses import OVERLAPS, make_overlap
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ _LEAST_MISSED = 1e-6  # 1 - p in a focal loss with gamma below 1
 class Loss:
     """A loss.
 
-    `make`      how to make it, for each link that it is defined for
+    `make`      how to make it, for each family of links that it is defined for (`Link.family`)
     `weighted`  whether it uses class weights
     `regions`   whether it is for segmentation only
     `pixels`    whether it is defined for segmentation
@@ -287,17 +288,22 @@ LOSSES = {
     "asymmetric": Loss({"sigmoid": _sigmoid_asymmetric, "softmax": _softmax_asymmetric}),
     "soft_f1": Loss({"sigmoid": _sigmoid_f1, "softmax": _softmax_f1}, weighted=False),
     **{
-        name: Loss({"identity": make}, weighted=False, pixels=False)
+        name: Loss(
+            {"identity": make, **({"grade": make} if name in GRADE_LOSSES else {})},
+            weighted=False,
+            pixels=False,
+        )
         for name, make in NUMBER_LOSSES.items()
     },
+    "coral": Loss({"steps": lambda terms: coral(terms.smoothing)}, weighted=False, pixels=False),
     **{name: _overlap(name) for name in OVERLAPS},
 }
 
 
 def make_loss(spec: Spec, link: str, terms: Terms | None = None) -> LossFunction:
-    """The loss that `train.loss` means for a task of `link`: a name, or names with their weights.
+    """The loss that `train.loss` means for a link of this family: a name, or names with weights.
 
-    Raises ConfigError for a loss that is unknown or of the other link.
+    Raises ConfigError for a loss that is unknown or of another family.
     """
     terms = terms or Terms()
     made = [(_make(name, link)(terms), share) for name, share in _parts(spec).items()]

@@ -18,7 +18,7 @@ from typing import Any, Literal
 import numpy as np
 
 from comp.core.errors import CompError, ConfigError
-from comp.tasks.class_metrics import CLASS_METRICS
+from comp.tasks.class_metrics import CLASS_METRICS, distances
 from comp.tasks.counts import (
     RATIOS,
     Ratio,
@@ -36,6 +36,7 @@ from comp.tasks.number_metrics import NUMBER_METRICS
 Array = np.ndarray[Any, Any]
 Weighted = Callable[[Array, Array, int, Array], Array]
 Counts = Callable[[Array, Array, Array, Array], Array]
+Costs = Callable[[int], Array]
 
 _CLIP = 1e-15  # a certain and wrong probability costs 34.5 in log loss, not infinity
 
@@ -56,6 +57,9 @@ class Metric:
     `by_column`          "columns": the same of one column
     `by_total`           "columns": the same of the counts of all columns together
     `by_row`             "columns": the same of the counts of one image; the metric is their mean
+    `cost`               "class": K -> (K, K) what each answer (second) costs a class; the metric
+                         falls with the mean cost, or (`by_chance`) with its ratio to what answers
+                         with the same shares cost by chance
     All are None where the metric is no function of such counts; a rule is then not tuned exactly.
     `ratio`              "pixels": what is computed from the counts of a column,
     `by_image`           ... for each image, and then averaged, instead of over the whole set,
@@ -72,6 +76,8 @@ class Metric:
     by_column: Counts | None = None
     by_total: Counts | None = None
     by_row: Counts | None = None
+    cost: Costs | None = None
+    by_chance: bool = False
     ratio: Ratio | None = None
     by_image: bool = False
     background: bool = False
@@ -291,7 +297,9 @@ METRICS = {
     metric.name: metric
     for metric in (
         Metric("macro_f1", _macro_f1, "labels", True, _IMAGES, by_class=_f1, by_column=_f1),
-        Metric("accuracy", _accuracy, "labels", True, _IMAGES, by_class=_share_hit),
+        Metric(
+            "accuracy", _accuracy, "labels", True, _IMAGES, by_class=_share_hit, cost=distances(0)
+        ),
         Metric(
             "label_accuracy",
             _label_accuracy,
@@ -300,7 +308,16 @@ METRICS = {
             _COLUMNS,
             by_column=_share_right,
         ),
-        Metric("micro_f1", _micro_f1, "labels", True, _IMAGES, by_class=_share_hit, by_total=_f1),
+        Metric(
+            "micro_f1",
+            _micro_f1,
+            "labels",
+            True,
+            _IMAGES,
+            by_class=_share_hit,
+            by_total=_f1,
+            cost=distances(0),
+        ),
         Metric("sample_f1", _sample_f1, "labels", True, _COLUMNS, by_row=_f1_of_a_row),
         Metric("log_loss", _log_loss, "probs", False, _IMAGES),
         Metric("roc_auc", _roc_auc, "probs", True, _IMAGES),

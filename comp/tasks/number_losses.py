@@ -74,6 +74,8 @@ NUMBER_LOSSES: dict[str, Callable[[Spread], NumberLoss]] = {
     "gaussian_nll": _gaussian_nll,
 }
 _WITH_VARIANCE = "gaussian_nll"
+# that a network with one number per image takes for grades, see `comp.tasks.grades`
+GRADE_LOSSES = [name for name in NUMBER_LOSSES if name != _WITH_VARIANCE]
 
 
 def outputs_per_number(loss: str | dict[str, float]) -> int:

@@ -161,9 +161,10 @@ def new_state(job: Job, steps: int, micro_batch: int, *, empty: bool = False) ->
         spatial=job.task.spatial,
         empty=empty,
         per_number=job.per_number,
+        steps=job.task.link.steps,
     )
     net = with_tiles(net, config.image)
-    if job.task.link.measures:
+    if job.task.link.has_units:
         if not empty:
             set_units(net.module, *_units(job))
     elif not empty and config.model.init == "auto":
@@ -225,7 +226,7 @@ def _channel_norms(job: Job, net: Net) -> tuple[tuple[float, ...], tuple[float, 
 
 def _count_cells(job: Job) -> np.ndarray[Any, Any]:
     """How often each class occurs in the training part: among images, or among pixels."""
-    link, target = job.task.link.name, job.target[job.train_rows]
+    link, target = job.task.link.family, job.target[job.train_rows]
     if job.masks is None:
         return count_cells(target, link, job.columns)
     parts = (job.masks[row].transpose(2, 0, 1)[None] for row in job.train_rows)
@@ -234,7 +235,7 @@ def _count_cells(job: Job) -> np.ndarray[Any, Any]:
 
 def loss_of(job: Job) -> LossFunction:
     """The loss of the config, with the class weights of the training part of this fold."""
-    train, link = job.config.train, job.task.link.name
+    train, link = job.config.train, job.task.link.family
     weights = None
     if train.class_weights != "none" or train.pos_weight is not None:
         found = link_weights(_count_cells(job), link, train.class_weights, train.pos_weight)
@@ -242,7 +243,7 @@ def loss_of(job: Job) -> LossFunction:
     if weights is not None:
         weights = weights.to(job.device.torch_device)
     spec = job.task.loss if train.loss == "auto" else train.loss
-    spread = _units(job)[1].to(job.device.torch_device) if job.task.link.measures else None
+    spread = _units(job)[1].to(job.device.torch_device) if job.task.link.has_units else None
     terms = Terms(
         train.label_smoothing, weights, train.focal_gamma, train.focal_alpha, train.tversky, spread
     )

@@ -134,4 +134,5 @@ def _on_meta(job: Job, size: int) -> nn.Module:
         spatial=spatial,
         empty=True,
         per_number=job.per_number,
+        steps=job.task.link.steps,
     ).module

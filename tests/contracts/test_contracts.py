@@ -183,7 +183,7 @@ def test_a_sampler_gives_places_that_depend_on_the_generator_alone(name: str) ->
 
 
 @pytest.mark.parametrize("name", [*VOTES, "my_squares"])
-@pytest.mark.parametrize("kind", ["binary", "multiclass", "multilabel", "regression"])
+@pytest.mark.parametrize("kind", ["binary", "multiclass", "ordinal", "multilabel", "regression"])
 def test_a_vote_gives_probabilities_and_minds_no_order(name: str, kind: str) -> None:
     task, vote = TASKS[kind], VOTES[name]
     if task.link.measures and not vote.measures:

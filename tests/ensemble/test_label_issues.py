@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from comp.ensemble.label_issues import column_issues, find_doubted
+from comp.ensemble.label_issues import column_issues, find_doubted, grade_issues
 
 
 def test_rows_that_are_confidently_another_class_are_ranked_by_margin() -> None:
@@ -48,3 +48,14 @@ def test_an_unknown_cell_is_no_label_issue() -> None:
     probs = np.array([[0.9], [0.95], [0.1], [0.97], [0.8]])
     (issue,) = column_issues(list("abcde"), ["x"], target, probs)
     assert (issue.row, issue.id, issue.label, issue.given) == (3, "d", "x", "0")
+
+
+def test_grades_far_from_the_expected_ones_are_issues() -> None:
+    target = np.array([0, 1, 2, 3, 0, 1, 2, 3])
+    expected = target + 0.1 * np.array([1, -1, 1, -1, 1, -1, 1, -1])
+    expected[4], expected[7] = 2.9, 1.9
+    found = grade_issues([*"abcdefgh"], ("1", "2", "3", "4"), target, expected)
+    assert [(one.id, one.given, one.likely, one.sure) for one in found] == [
+        ("e", "1", "4", True),
+        ("h", "4", "3", True),
+    ]

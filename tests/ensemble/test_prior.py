@@ -92,3 +92,9 @@ def test_a_rule_for_weighted_classes_is_that_of_repeated_rows(task) -> None:  # 
     labels = task.decide(probs, found)
     whole = metric.score(target[repeated], labels[repeated], classes)
     assert score_of(metric, target, labels, classes, weights) == pytest.approx(whole)
+
+
+def test_grades_that_are_numbers_have_no_shares_to_estimate() -> None:
+    target, test = np.arange(6) % 3, np.full((2, 3), 1 / 3)
+    with pytest.raises(ConfigError, match="model.ordinal: regression predicts a number"):
+        make_shift("auto", TASKS["ordinal"], ("0", "1", "2"), target, test)

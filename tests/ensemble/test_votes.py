@@ -7,6 +7,7 @@ import pytest
 
 from comp.core.errors import ConfigError, PredictionsError
 from comp.ensemble.votes import VOTES, check_vote
+from comp.tasks.grades import expected_grade, neighbours
 from comp.tasks.kinds import TASKS
 from comp.tasks.metrics import METRICS
 
@@ -185,3 +186,12 @@ def test_hard_votes_have_no_negative_ballots() -> None:
     merged = VOTES["soft"].merge(members, np.array([1.5, -0.5]), BINARY, np.array([0.5]))
     assert merged.probs is not None
     assert float(merged.probs[0, 0]) == 1.0  # 1.3, clipped
+
+
+def test_the_median_of_grades_is_that_of_the_expected_ones() -> None:
+    numbers = np.array([[0.2, 2.0], [1.4, 0.5], [2.0, 1.0]])  # of three members, two images
+    members = [neighbours(row, 3) for row in numbers]
+    found = VOTES["median"].merge(members, np.ones(3), TASKS["ordinal"], np.arange(3) - 0.5)
+    assert found.probs is not None
+    assert expected_grade(found.probs) == pytest.approx([1.4, 1.0])
+    assert found.labels.tolist() == [1, 1]

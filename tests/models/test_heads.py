@@ -13,10 +13,11 @@ from comp.models.heads import (
     attribute_levels,
     dress_head,
     head_of,
-    outputs_of,
     set_class_prior,
+    tail_of,
 )
 from comp.models.networks import build_net
+from comp.tasks.grades import Steps
 
 CLASSES = tuple(f"{a}|{b}" for a in "xyz" for b in ("<30", "30-59"))
 
@@ -47,7 +48,7 @@ def test_classes_that_do_not_exist_get_nothing() -> None:
 @pytest.mark.parametrize("classes", [("cat", "dog"), ("a|b", "c")])
 def test_classes_that_are_not_joined_are_refused(classes: tuple[str, ...]) -> None:
     with pytest.raises(ConfigError, match=r"model\.heads: attributes needs classes.*joined"):
-        outputs_of(ModelConfig(heads="attributes"), 2, classes)
+        tail_of(ModelConfig(heads="attributes"), 2, classes, 0, "none")
 
 
 @pytest.mark.parametrize("name", ["test_resnet", "test_efficientnet", "test_vit", "test_convnext"])
@@ -67,7 +68,7 @@ def test_every_sort_of_network_takes_a_head(name: str, heads: str) -> None:
 def test_a_network_without_a_head_is_refused() -> None:
     module = timm.create_model("test_resnet", num_classes=0)
     with pytest.raises(ModelError, match="has no last layer of its own"):
-        dress_head(module, ModelConfig(head="mlp"), ())
+        dress_head(module, ModelConfig(head="mlp"))
 
 
 @pytest.mark.parametrize("outputs", [1, 10])
@@ -96,3 +97,17 @@ def test_other_initial_weights_keep_their_bias() -> None:
     bias = head_of(net.module).bias
     assert isinstance(bias, torch.Tensor)
     assert bias.tolist() == [0.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("steps", ["fixed", "learned"])
+def test_a_network_of_grades_gives_one_number_in_steps(steps: Steps) -> None:
+    config = ModelConfig(name="test_resnet", pretrained=False, init="auto")
+    net = build_net(config, 4, 32, choose_device("fp32"), steps=steps)
+    if steps == "learned":
+        set_class_prior(net.module, config, [2.0, 0.5, -1.0])
+    net.module.eval()
+    with torch.no_grad():
+        images = torch.randint(0, 256, (2, 32, 32, 3), dtype=torch.uint8)
+        found = net.logits(net.to_device(images)).diff(dim=1)
+    want = [-1.0, -1.0] if steps == "fixed" else [-1.5, -1.5]
+    torch.testing.assert_close(found, torch.tensor([want, want]))

@@ -80,3 +80,15 @@ def test_groups_are_recognised_by_their_name_or_are_a_doubt() -> None:
         "'thing' with 10 different values may be one",
     )
     assert group_column(table(id=rows, thing=many), ["id", "thing"]) == (None, "")
+
+
+def test_a_column_called_a_grade_may_be_one() -> None:
+    grades = ["0", "1", "2", "2", "1", "0", "0", "0"]
+    for name, cells, hint in (
+        ("diagnosis", grades, True),
+        ("digit", grades, False),
+        ("diagnosis", ["a", "b", "c", "c", "b", "a", "a", "a"], False),
+    ):
+        found = label_columns(table(id=[*"stuvwxyz"], **{name: cells}), "id", None)
+        assert found.task.name == "multiclass"
+        assert any("task: ordinal" in doubt for doubt in found.doubts) == hint

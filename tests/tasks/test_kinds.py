@@ -1,11 +1,19 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from comp.core.errors import TuneError
-from comp.tasks.kinds import TASKS, Task, number_link
+from comp.tasks.kinds import ORDINAL, TASKS, Task, number_link
 
-TASK_LIST = list(TASKS.values())
+TASK_LIST = [
+    *TASKS.values(),
+    *(
+        replace(TASKS["ordinal"], name=f"ordinal, {way}", link=link)
+        for way, (link, _) in ORDINAL.items()
+    ),
+]
 
 
 @pytest.fixture(params=TASK_LIST, ids=[task.name for task in TASK_LIST])
@@ -15,9 +23,10 @@ def task(request: pytest.FixtureRequest) -> Task:
 
 
 def test_probabilities_have_the_shape_of_the_logits_and_lie_in_range(task: Task) -> None:
-    logits = torch.linspace(-30, 30, 6 * task.columns(3)).reshape(6, task.columns(3))
+    outputs = task.columns(3) - (task.link.steps != "none")
+    logits = torch.linspace(-30, 30, 6 * outputs).reshape(6, outputs)
     probs = task.link.probs(logits.bfloat16())
-    assert probs.shape == logits.shape
+    assert probs.shape == (6, task.columns(3))
     assert probs.dtype == torch.float32
     assert task.link.measures or ((probs >= 0) & (probs <= 1)).all()
     if task.link.normalized:

@@ -18,7 +18,7 @@ CLASSES = torch.arange(COUNT) % 3
 WHERE = (42, 0, 1, 2)
 
 
-COLUMNS = {"binary": 1, "multilabel": 2, "regression": 2, "multiclass": 3}
+COLUMNS = {"binary": 1, "multilabel": 2, "regression": 2, "multiclass": 3, "ordinal": 3}
 
 
 def mixed(where: tuple[int, ...] = WHERE, kind: str = "multiclass", **augment: Any) -> Mixed:

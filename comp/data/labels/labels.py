@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -263,11 +264,30 @@ def number(
     complaints += _uncovered(texts, lines, present, classes)
     if known is None:
         complaints += _class_counts(task, present, classes)
+        complaints += [] if given or not task.ordered else _in_order(classes)
     if complaints:
         return Labels(classes, None, tuple(complaints), tuple(texts))
     place = {name: column for column, name in enumerate(classes)}
     target = np.fromiter((place[text] for text in texts), dtype=np.int64, count=len(texts))
     return Labels(classes, target, (), tuple(texts))
+
+
+def _in_order(classes: Sequence[str]) -> list[str]:
+    """Complaints about grades whose order nobody said."""
+    words = [name for name in classes if not _NUMBER.fullmatch(name)]
+    if words:
+        return [
+            f"task: ordinal needs grades in an order, and {first(words)} are no numbers: write all "
+            "of them in data.classes, the lowest first"
+        ]
+    values = [float(name) for name in classes]
+    steps = {round(high - low, 9) for low, high in itertools.pairwise(values)}
+    if len(steps) > 1:
+        note(
+            f"the grades {first(classes, 12)} are not evenly apart: distances between them count "
+            "as steps from one to the next"
+        )
+    return []
 
 
 def _uncovered(

@@ -1,7 +1,8 @@
 """The rule that turns probabilities into decisions, tuned exactly against the metric.
 
 Each sigmoid column gets a threshold (`probs >= threshold` is positive), each class of a softmax an
-offset (`comp.ensemble.rules.offsets`). The searches try every cut that can change a decision; among
+offset (`comp.ensemble.rules.offsets`), each grade a cut point
+(`comp.ensemble.rules.grade_cuts`). The searches try every cut that can change a decision; among
 equals they prefer the rule nearest to the neutral one.
 """
 
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from comp.ensemble.rules.cuts import SWEEPS, TIE, Cuts, cuts_of
+from comp.ensemble.rules.grade_cuts import tune_cuts
 from comp.ensemble.rules.offsets import tune_offsets
 from comp.tasks.counts import UNKNOWN, known_cells
 from comp.tasks.kinds import Task
@@ -183,4 +185,8 @@ def shrunk(rule: Array, neutral: Array, positives: Array, strength: float) -> Ar
     return np.asarray(neutral + (rule - neutral) * keep)
 
 
-TUNERS: dict[str, Tuner] = {"thresholds": _thresholds, "offsets": tune_offsets}
+TUNERS: dict[str, Tuner] = {
+    "thresholds": _thresholds,
+    "offsets": tune_offsets,
+    "cuts": tune_cuts,
+}

@@ -176,7 +176,7 @@ def print_issues(found: LabelIssues, *, as_json: bool) -> None:
     sure = sum(one.sure for one in found.issues)
     count = f"{len(found.issues)} labels of {found.rows} rows may be wrong"
     tell(f"{count}, {sure} of them with confidence:")
-    tell("confident: the likely class has at least its mean probability over the rows labelled so")
+    tell(found.sure)
     rows = [
         [one.id, one.label, one.given, one.likely, "yes" if one.sure else "", f"{one.margin:+.3f}"]
         for one in found.issues[:_SHOWN]

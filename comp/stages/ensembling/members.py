@@ -206,7 +206,7 @@ def _run_model(ground: Ground, experiment: Experiment) -> Model:
                 raise
             say(f"left out: {problem}")
             continue
-        _refuse_pair(run, *pair)
+        _refuse_pair(run, *pair, same_views=experiment.config.predict.tta != AUTO)
         parts.append(pair[0])
         tests.append(pair[1])
     if not parts:
@@ -220,11 +220,14 @@ def _run_model(ground: Ground, experiment: Experiment) -> Model:
     return Model(experiment.name, oof, tuple(tests), missing, root)
 
 
-def _refuse_pair(run: RunDir, valid: Predictions, test: Predictions) -> None:
-    """RunError when the predictions of a fold are not of one checkpoint."""
-    made = [
-        (part.source.get("checkpoint_sha256"), part.source.get("tta")) for part in (valid, test)
-    ]
+def _refuse_pair(run: RunDir, valid: Predictions, test: Predictions, *, same_views: bool) -> None:
+    """RunError when the predictions of a fold are not of one checkpoint.
+
+    same_views: whether they have the same views; with `predict.tta: auto` those of the validation
+    images are chosen by the other folds.
+    """
+    keys = ("checkpoint_sha256", "tta") if same_views else ("checkpoint_sha256",)
+    made = [[part.source.get(key) for key in keys] for part in (valid, test)]
     if made[0] != made[1]:
         raise RunError(
             f"{run.path}: predicted anew by another process while it was read. Run the same "

@@ -33,7 +33,7 @@ from comp.stages.ensembling.members import (
     run_experiment,
     run_model,
 )
-from comp.tasks.kinds import Task, one_hot
+from comp.tasks.kinds import LINKS, Task, one_hot
 
 Array = np.ndarray[Any, Any]
 
@@ -199,7 +199,8 @@ def _read_logits(table: Table, answers: list[str], task: Task, classes: Sequence
     import torch
 
     logits = torch.from_numpy(_read_probs(table, answers, task, classes))
-    return np.asarray(task.link.probs(logits).numpy())
+    link = LINKS["softmax"] if task.ordered else task.link  # a column for each grade
+    return np.asarray(link.probs(logits).numpy())
 
 
 def _read_labels(table: Table, answers: list[str], task: Task, classes: Sequence[str]) -> Array:

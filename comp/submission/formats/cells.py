@@ -276,6 +276,8 @@ def _label_texts(classes: tuple[str, ...], found: frozenset[str]) -> tuple[str, 
     numbers = tuple(str(number) for number in range(len(classes)))
     if not found or found & set(classes):
         return classes
+    if len(found) == 1 and all(name.isdecimal() for name in (*found, *classes)):
+        return classes  # a sample of zeros for grades 1 to 5: the zero stands for no grade
     if found <= set(numbers):
         return numbers
     words = _zero_one(found)

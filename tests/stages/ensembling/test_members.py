@@ -14,7 +14,9 @@ from drawn import drawn, ground_of, model_of
 from toys import write_csv
 
 from comp.config.loading import make_config
+from comp.config.workspace import RunDir
 from comp.core.errors import ConfigError, PredictionsError, RunError, UsageError
+from comp.inference.predictions import Predictions
 from comp.stages.ensembling import members as stage
 from comp.stages.ensembling.members import (
     Ground,
@@ -190,3 +192,18 @@ def test_a_part_covers_what_all_attributes_have(
     assert model.missing == (1,)
     kind = ground_of({**json.loads(json.dumps(parts[1].config.model_dump(mode="json")))})
     assert model.oof.ids == kind.plan.valid(0)
+
+
+def test_views_may_differ_between_the_parts_of_a_fold_only_where_they_are_chosen() -> None:
+    """With `predict.tta: auto` the other folds choose the views of the validation images."""
+
+    def part(**source: str) -> Predictions:
+        return Predictions(("a",), np.ones((1, 1)), ("n", "y"), "sigmoid", source)
+
+    run = RunDir(Path("run"))
+    valid, test = part(checkpoint_sha256="x", tta="id"), part(checkpoint_sha256="x", tta="id+flip")
+    stage._refuse_pair(run, valid, test, same_views=False)
+    with pytest.raises(RunError, match="predicted anew"):
+        stage._refuse_pair(run, valid, test, same_views=True)
+    with pytest.raises(RunError, match="predicted anew"):
+        stage._refuse_pair(run, valid, part(checkpoint_sha256="y", tta="id"), same_views=False)

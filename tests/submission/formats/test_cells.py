@@ -21,6 +21,8 @@ from submission_toys import (
 from comp.core.errors import ConfigError, SubmissionError
 from comp.submission.formats.cells import make_cells
 from comp.submission.sample import make_sample
+from comp.tasks.kinds import TASKS
+from comp.tasks.metrics import METRICS
 
 CASES = [  # sample, task, classes, metric, write -> the first row of answers
     ("id,y\nx,0\n", BINARY, ("0", "1"), F1, "auto", "1"),
@@ -118,3 +120,18 @@ def test_zeros_and_ones_are_written_in_the_words_of_the_sample(
     single = sample_of(tmp_path, f"id,y\n1,{cell}\n2,{cell}\n")
     made = make_cells(single, BINARY, ("0", "1"), F1)
     assert made.columns(np.array([1, 0]), None) == {"y": (one, zero)}
+
+
+@pytest.mark.parametrize(
+    ("cells", "want"),
+    [
+        (["0", "0"], ("1", "3")),  # a placeholder, which is no grade
+        (["1", "2"], ("1", "3")),
+    ],
+)
+def test_a_sample_of_zeros_does_not_move_grades_from_one_on(
+    cells: list[str], want: tuple[str, ...], tmp_path: Path
+) -> None:
+    sample = sample_of(tmp_path, "id,y\n" + "".join(f"{n},{c}\n" for n, c in enumerate(cells)))
+    made = make_cells(sample, TASKS["ordinal"], ("1", "2", "3"), METRICS["qwk"])
+    assert made.columns(np.array([0, 2]), None) == {"y": want}
