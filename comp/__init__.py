@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         register_sampler,
         register_vote,
     )
+    from comp.api.shipping import answer, bundle
     from comp.api.submitting import board, ensemble, stack, submit
     from comp.api.timed import run, tune
     from comp.api.training import predict, read_predictions, train
@@ -40,7 +41,9 @@ __version__ = "0.2.0"
 
 __all__ = [
     "CompError",
+    "answer",
     "board",
+    "bundle",
     "check",
     "embed",
     "ensemble",
@@ -68,6 +71,7 @@ __all__ = [
 _HOMES = {
     "comp.api.data": ("check", "embed", "init", "load_config", "make_folds", "pack", "read_plan"),
     "comp.api.register": tuple(name for name in __all__ if name.startswith("register_")),
+    "comp.api.shipping": ("answer", "bundle"),
     "comp.api.submitting": ("board", "ensemble", "stack", "submit"),
     "comp.api.timed": ("run", "tune"),
     "comp.api.training": ("predict", "read_predictions", "train"),

@@ -109,6 +109,24 @@ def finished(_finished: Path, workspace: Path) -> Callable[..., dict[str, Any]]:
     return lambda **over: toy_tree("binary", **{**OVER, **over})
 
 
+@pytest.fixture(scope="session")
+def shipped(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """`shipped("binary")`: the workspace of a finished toy with its bundle; it is not to be changed
+    (see `bundle_toys.taken_out`)."""
+    from bundle_toys import finish, lay_toy
+
+    known: dict[str, Path] = {}
+
+    def of(kind: str) -> Path:
+        if kind not in known:
+            known[kind] = tmp_path_factory.mktemp(kind)
+            lay_toy(kind, known[kind])
+            finish(kind, known[kind])
+        return known[kind]
+
+    return of
+
+
 @pytest.fixture
 def planned(finished: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
     """The same before any training."""

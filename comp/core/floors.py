@@ -14,6 +14,7 @@ ROOMS = {
     "check": "what is wrong with data: statistics, findings, leakage, duplicates/",
     "scaffold": "`comp init`: what a folder of data seems to be",
     "report": "pages and pictures",
+    "bundles": "an ensemble as one folder that answers new images on any machine",
     "submission": "formats/ (csv, rle, png, coco), gate, diff, sending",
     "ensemble": "votes, weights, rules/, cross-fitting",
     "inference": "predict, predictions, views (TTA)",

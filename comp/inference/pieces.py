@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import shutil
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,10 +24,14 @@ _PREFIX, _DIGEST = ".parts-", 32
 
 @dataclass(frozen=True)
 class Pieces:
-    """The pieces of the array with this key, below `folder`."""
+    """The pieces of the array with this key, below `folder`.
+
+    `packed`  whether they are compressed, which maps of masks are worth: a twentieth of the bytes
+    """
 
     folder: Path
     key: str
+    packed: bool = False
 
     @property
     def path(self) -> Path:
@@ -40,9 +45,11 @@ class Pieces:
             body, digest = content[:-_DIGEST], content[-_DIGEST:]
             if hashlib.sha256(body).digest() != digest:
                 return None
+            if self.packed:
+                body = zlib.decompress(body)
             piece: Array = np.load(io.BytesIO(body), allow_pickle=False)
             return piece
-        except (OSError, ValueError):
+        except (OSError, ValueError, zlib.error):
             return None
 
     def there(self, start: int) -> bool:
@@ -54,6 +61,8 @@ class Pieces:
         buffer = io.BytesIO()
         np.save(buffer, piece, allow_pickle=False)
         body = buffer.getvalue()
+        if self.packed:
+            body = zlib.compress(body, level=1)
         files.write_bytes(self._file(start), body + hashlib.sha256(body).digest())
 
     def _file(self, start: int) -> Path:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -56,6 +57,43 @@ def net_of(saved: Saved, config: Config, task: Task, device: Device) -> Net:
     return with_tiles(net, config.image)
 
 
+@dataclass(frozen=True)
+class PieceMaker:
+    """From the rows of one piece to what is kept of their probabilities, batch by batch.
+
+    `views`       see `views_of`
+    `forward`     how many images go through the network at once
+    `batch_size`  images that are brought to the device at once
+    """
+
+    net: Net
+    task: Task
+    output: Output
+    views: Sequence[Any]
+    forward: Halving
+    batch_size: int
+
+    def make(self, images: Images, rows: Array, kept_as: Array | None = None) -> Array:
+        """(n, ...) what `output` keeps of the `rows` of `images`, in their order.
+
+        kept_as: (n,) the rows of the index that they are, where `images` holds a part of it.
+        """
+        out, before = list[Array](), None
+        names = dict(zip(rows.tolist(), rows if kept_as is None else kept_as, strict=True))
+        for some, batch in eval_batches(images, rows, self.batch_size):
+            coming = self.net.device.fetch(self.forward(self._seen, self.net.to_device(batch)))
+            some = np.asarray([names[row] for row in some.tolist()])
+            if before:  # is saved while the device works on this one
+                out.append(self.output.keep(before[0](), before[1]))
+            before = coming, some
+        if before:
+            out.append(self.output.keep(before[0](), before[1]))
+        return np.concatenate(out)
+
+    def _seen(self, part: Tensor) -> Tensor:
+        return view_probs(self.net, self.task, part, self.views)
+
+
 def predict_pieces(
     net: Net,
     task: Task,
@@ -74,31 +112,16 @@ def predict_pieces(
     tta: see `views_of`. pieces: where each piece is kept as soon as it is there; whole ones that
     are there already are not made again.
     """
-    views, step = views_of(tta), output.piece_rows(batch_size)
-    forward = Halving(batch_size, name)
+    step = output.piece_rows(batch_size)
+    maker = PieceMaker(net, task, output, views_of(tta), Halving(batch_size, name), batch_size)
     starts = range(0, len(rows), step)
     done = sum(pieces.there(start) for start in starts) if pieces else 0
     if done:
         say(f"{name}: {done} of {len(starts)} parts were there already")
-
-    def seen(part: Tensor) -> Tensor:
-        return view_probs(net, task, part, views)
-
-    def made(start: int) -> Array:
-        out, before = [], None
-        for some, batch in eval_batches(images, rows[start : start + step], batch_size):
-            coming = net.device.fetch(forward(seen, net.to_device(batch))), some
-            if before:  # is saved while the device works on this one
-                out.append(output.keep(before[0](), before[1]))
-            before = coming
-        if before:
-            out.append(output.keep(before[0](), before[1]))
-        return np.concatenate(out)
-
     for start in track(starts, len(starts), name):
         piece = pieces.read(start) if pieces else None
         if piece is None:
-            piece = made(start)
+            piece = maker.make(images, rows[start : start + step])
             if pieces:
                 pieces.write(start, piece)
         yield piece

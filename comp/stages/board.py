@@ -32,12 +32,12 @@ from comp.ensemble.table_evidence import TableEvidence
 from comp.ensemble.votes import VOTES
 from comp.inference.predictions import Predictions, join
 from comp.stages.ensembling.members import run_config
-from comp.stages.experiment import task_of
 from comp.stages.submission import FOLDER, find
 from comp.submission.names import base_name, manifest_path, written_in
 from comp.submission.write import one_writer
 from comp.tasks.counts import UNKNOWN
 from comp.tasks.metrics import METRICS
+from comp.tasks.of_config import task_of
 
 # In a folder of its own: no name of a submission can be this path
 _SCORES = Path("leaderboard", "scores.json")

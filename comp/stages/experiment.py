@@ -9,7 +9,7 @@ from pathlib import Path
 from comp.config.earlier import with_begun_defaults
 from comp.config.loading import plain
 from comp.config.plugins import load_plugins
-from comp.config.schema import Config, DataConfig, ModelConfig
+from comp.config.schema import Config, DataConfig
 from comp.config.workspace import Workspace, workspace_of
 from comp.core import files
 from comp.core.errors import ConfigError, UsageError, first, pick
@@ -25,8 +25,9 @@ from comp.data.index.index import Index
 from comp.data.layouts.embedded_sample import ensure_sample
 from comp.data.layouts.layouts import LAYOUTS, in_both, read_index, read_test
 from comp.data.layouts.train_test_overlap import same_bytes
-from comp.tasks.kinds import ORDINAL, TASKS, Task, number_link
+from comp.tasks.kinds import Task
 from comp.tasks.metrics import METRICS, Metric, check_metric
+from comp.tasks.of_config import task_of
 
 
 @dataclass(frozen=True)
@@ -68,25 +69,6 @@ def open_experiment(config: Config, root: Path = Path()) -> Experiment:
     pick(dict.fromkeys(["auto", *SCHEMES]), config.folds.scheme, "folds.scheme")
     workspace = workspace_of(config, root)
     return Experiment(with_begun_defaults(config, workspace), task, metric, workspace)
-
-
-def task_of(config: Config) -> Task:
-    """The kind of task of a config; of numbers with their transform and bounds, of grades as they
-    are learned. ConfigError for an unknown one, and for keys of numbers where there are none."""
-    task, data = pick(TASKS, config.task, "task"), config.data
-    if task.link.measures:
-        link = number_link(len(data.target), data.transform, data.bounds)
-        return replace(task, link=link)
-    if data.transform != "none" or data.bounds is not None:
-        raise ConfigError(
-            f"data.transform, data.bounds: are for task: regression, not for {task.name}"
-        )
-    if not task.ordered:
-        if config.model.ordinal != ModelConfig().ordinal:
-            raise ConfigError(f"model.ordinal: is for task: ordinal, not for {task.name}")
-        return task
-    link, loss = pick(ORDINAL, config.model.ordinal, "model.ordinal")
-    return replace(task, link=link, loss=loss)
 
 
 def check_names(experiment: Experiment) -> None:

@@ -54,13 +54,13 @@ def format_of(
         classes=index.classes,
         codes=index.codes or index.classes,
         write=config.submission.write,
-        coco_numbers=_coco_numbers(experiment.data),
+        coco_numbers=coco_numbers(experiment.data),
         empty=config.submission.empty,
     )
     return open_format(competition, file)
 
 
-def _coco_numbers(data: DataConfig) -> dict[str, Id]:
+def coco_numbers(data: DataConfig) -> dict[str, Id]:
     """COCO's id of each test image, where a json of the test set is known."""
     path = Path(data.root) / data.test_answers if data.test_answers else None
     return image_ids(path) if path is not None and path.suffix == ".json" else {}

@@ -1,4 +1,4 @@
-"""What `comp submission diff` and `comp explain` print."""
+"""What `comp submission diff`, `comp explain` and `comp answer` print."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from comp.core.terminal import tell
 from comp.report.console.printing import MANY_CLASSES, print_json, print_table, shortened
 
 if TYPE_CHECKING:
+    from comp.stages.shipping.answer import Answered
     from comp.submission.diff import Diff
 
 
@@ -103,3 +104,19 @@ def _rule(rule: list[Any], classes: Sequence[str]) -> str:
         return f"one for each of {len(rule)} members"
     text = " ".join(f"{value:.3g}" for value in rule[:10])
     return text + (f" ... ({len(rule)})" if len(rule) > 10 else "")
+
+
+def print_answered(made: Answered, *, as_json: bool) -> None:
+    """What a bundle answered, what it left out, and what to look at."""
+    if as_json:
+        print_json({**asdict(made), "path": str(made.path)})
+        return
+    rate = made.images / max(made.seconds, 1e-9)
+    tell(
+        f"{made.path}: {made.rows} rows for {made.images} images by {made.members} networks in "
+        f"{made.seconds:.0f} s ({rate:.1f} images/s)"
+    )
+    for what in made.dropped:
+        tell(f"dropped: {what}")
+    for warning in made.warnings:
+        say(f"warning: {warning}")

@@ -1,0 +1,87 @@
+"""The commands that leave the workspace: bundle, answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from comp.cli.options import JsonOption, QuietOption
+from comp.core.errors import UsageError
+from comp.core.progress import be_quiet, say
+from comp.core.terminal import tell
+
+
+def bundle_command(
+    name: Annotated[str, typer.Argument(help="A submission of comp ensemble, by name or path.")],
+    out: Annotated[
+        Path | None, typer.Option(help="The folder to write.", show_default="bundles/<name>")
+    ] = None,
+    half: Annotated[
+        bool, typer.Option("--half", help="fp16 weights, if the out-of-fold score stays.")
+    ] = False,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Leave out runs that the honest score does not miss.")
+    ] = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Write the ensemble behind a submission as one folder that answers new images anywhere."""
+    from comp.stages.shipping.bundle import make_bundle
+
+    be_quiet(quiet)
+    made = make_bundle(name, out=out, half=half, prune=prune)
+    tell(f"{made.path}: {len(made.bundle.members)} networks, {made.bytes / 1e6:.1f} MB")
+    say(f"next: comp answer {made.path} --images FOLDER --out submission.csv")
+
+
+def answer_command(
+    bundle: Annotated[Path, typer.Argument(help="A folder that comp bundle wrote.")],
+    images: Annotated[Path, typer.Option(help="The folder of the images.")],
+    out: Annotated[Path, typer.Option(help="The submission to write.")] = Path("submission.csv"),
+    sample: Annotated[
+        Path | None, typer.Option(help="The sample submission; its ids are answered.")
+    ] = None,
+    ids: Annotated[
+        Path | None, typer.Option(help="A table with the ids, or a .txt with one per line.")
+    ] = None,
+    max_minutes: Annotated[
+        float | None, typer.Option(min=0.05, help="Ask less of the ensemble to be done in time.")
+    ] = None,
+    batch: Annotated[
+        str, typer.Option(help="Images at once; auto: as in comp predict, less if memory is full.")
+    ] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Answer new images with a bundle and write a checked submission; no plan, no training data."""
+    from comp.report.console.submission_tables import print_answered
+    from comp.stages.shipping.answer import answer
+
+    be_quiet(quiet)
+    made = answer(
+        bundle,
+        images,
+        out,
+        sample=sample,
+        ids=ids,
+        max_minutes=max_minutes,
+        batch=_batch(batch),
+        device=device,
+    )
+    print_answered(made, as_json=as_json)
+
+
+def _batch(text: str) -> int | None:
+    if text == "auto":
+        return None
+    if not text.isdigit() or int(text) < 1:
+        raise UsageError(f"--batch {text}: give auto, or how many images at once")
+    return int(text)
+
+
+def add_shipping(app: typer.Typer) -> None:
+    """Put these commands on the program."""
+    app.command("bundle")(bundle_command)
+    app.command("answer")(answer_command)

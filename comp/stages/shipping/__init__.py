@@ -1,0 +1,1 @@
+"""`comp bundle`, `comp answer` and the other ways out of a workspace."""

@@ -1,0 +1,21 @@
+"""`comp.bundle` and `comp.answer` give what was written."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import comp
+
+
+def test_a_bundle_answers_from_anywhere(shipped: Callable[[str], Path], tmp_path: Path) -> None:
+    work = Path(shutil.copytree(shipped("binary"), tmp_path / "work"))
+    made = comp.bundle("toy_binary", work, quiet=True)
+    assert (made.path, made.metric, made.half) == (work / "bundles/toy_binary", "macro_f1", False)
+    assert made.members["weight"].tolist() == [0.5, 0.5]
+    (work / "input/test/t003.png").write_bytes(b"no image")
+    out = tmp_path / "a.csv"
+    found = comp.answer(made.path, work / "input/test", out, quiet=True)
+    assert (found.path, found.rows, found.images, found.members) == (out, 8, 8, 2)
+    assert found.unreadable["id"].tolist() == ["t003"]

@@ -1,0 +1,45 @@
+"""The commands that leave the workspace."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from bundle_toys import taken_out
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+def test_a_bundle_is_made_and_answers(
+    comp: Run,
+    shipped: Callable[[str], Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    work = Path(shutil.copytree(shipped("binary"), tmp_path / "work"))
+    monkeypatch.chdir(work)
+    code, out, err = comp("bundle", "toy_binary", "--out", "box")
+    assert (code, out.startswith("box: 2 networks, ")) == (0, True)
+    assert "next: comp answer box" in err
+    code, out, _ = comp("answer", "box", "--images", "input/test", "--out", "a.csv")
+    assert code == 0
+    assert out.startswith("a.csv: 8 rows for 8 images by 2 networks in ")
+    code, out, _ = comp("answer", "box", "--images", "input/test", "--json")
+    assert (code, json.loads(out)["rows"]) == (0, 8)
+
+
+def test_mistakes_have_their_exit_codes(
+    comp: Run,
+    shipped: Callable[[str], Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(taken_out(shipped("binary"), "binary", tmp_path / "out"))
+    code, _, err = comp("answer", "bundle", "--images", "images", "--batch", "many")
+    assert (code, "--batch many: give auto" in err) == (2, True)
+    code, _, err = comp("answer", "images", "--images", "images")
+    assert (code, "no bundle" in err) == (3, True)
+    assert comp("bundle", "nothing")[0] == 2
