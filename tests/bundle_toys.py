@@ -9,6 +9,8 @@ from typing import Any
 
 from toys import lay_masks, paint, toy_rows, toy_tree, write_csv
 
+from comp.tasks.kinds import TASKS
+
 OVER: dict[str, Any] = {
     "train__epochs": 1,
     "train__batch_size": 6,
@@ -16,13 +18,13 @@ OVER: dict[str, Any] = {
     "augment__recipe": "none",
     "predict__tta": "hflip",
 }
-KINDS = ("binary", "multiclass", "multilabel", "regression", "segmentation")
+KINDS = tuple(TASKS)
 
 
 def lay_toy(kind: str, root: Path, count: int = 20) -> None:
     """The images and tables of a toy competition, in `root`/input."""
-    if kind == "segmentation":
-        lay_masks(root / "input", count)
+    if kind.endswith("segmentation"):
+        lay_masks(root / "input", count, layers=kind.startswith("multilabel"))
         return
     header, rows = toy_rows(kind, count)
     tests = [[f"t{number:03d}", *[0] * (len(header) - 1)] for number in range(8)]

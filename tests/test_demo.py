@@ -60,10 +60,11 @@ def out_of_fold(folder: Path) -> tuple[dict[str, str], dict[str, str]]:
 
 @pytest.mark.slow
 def test_the_demo_ends_with_both_scores_at_least_0_97(tmp_path: Path) -> None:
+    """Its commands, with fewer epochs than it has."""
     environment = {**os.environ, "COLUMNS": "100", "OMP_NUM_THREADS": "1"}
     for words in demo_commands():
         done = subprocess.run(
-            [sys.executable, "-m", "comp", *words],
+            [sys.executable, "-m", "comp", *words, "--set", "train.epochs=2"],
             cwd=tmp_path,
             env=environment,
             capture_output=True,

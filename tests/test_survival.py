@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from test_train_options import THRICE
 from train_jobs import Killed, kill_at, make_job, weights
 from train_options import OPTIONS
 
@@ -42,7 +43,7 @@ def assert_same_end(one: Job, other: Job) -> None:
     assert one.run.history.read_bytes() == other.run.history.read_bytes()
 
 
-SEVERAL = [name for name in OPTIONS if name.startswith(("sched", "sampler", "both", "top_k"))]
+SEVERAL = [name for name in OPTIONS if name.startswith(THRICE)]
 
 
 @pytest.mark.parametrize("name", SEVERAL)

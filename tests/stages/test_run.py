@@ -97,7 +97,7 @@ def test_without_weights_at_hand_it_trains_from_scratch(
 ) -> None:
     sets = [text for text in SMALL if "pretrained" not in text]
     sets[0] = "model.name=resnet10t"
-    done = run(data, 0.02, sets=sets)
+    done = run(data, 0.006, sets=sets)
     assert load_config(done.config, sets).model.pretrained is False
     assert "Training from scratch" in done.decisions.read_text()
 

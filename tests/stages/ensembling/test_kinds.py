@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -32,12 +33,22 @@ from comp.submission.formats.png import PngFormat
 Toy = Callable[..., dict[str, Any]]
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty folder for the workspace that `trained` makes."""
+    return tmp_path_factory.mktemp("trained")
+
+
 @pytest.fixture
-def trained(toy: Toy) -> Experiment:
-    """A toy of discs and boxes whose two folds are trained."""
+def trained(toy: Toy, kept: Path) -> Experiment:
+    """A toy of discs and boxes whose two folds are trained, once for all tests."""
     experiment = open_experiment(make_config(toy("segmentation", train__epochs=12)))
+    if any(kept.iterdir()):
+        shutil.copytree(kept, Path(), dirs_exist_ok=True)
+        return experiment
     make_folds(experiment, replace=False)
     train(experiment, "all")
+    shutil.copytree(Path(), kept, dirs_exist_ok=True)
     return experiment
 
 
