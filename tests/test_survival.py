@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 import torch
-from test_train_options import THRICE
 from train_jobs import Killed, kill_at, make_job, weights
-from train_options import OPTIONS
+from train_options import OPTIONS, THRICE
 
 from comp.core.errors import CompError, OutOfTime, RunError, TrainError
 from comp.data.loader import batches

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from train_jobs import Killed, kill_at, make_job, weights
-from train_options import OPTIONS
+from train_options import OPTIONS, THRICE
 
 from comp.tasks.kinds import TASKS
 from comp.tasks.losses import LOSSES
@@ -100,8 +100,6 @@ def test_the_loss_is_finite_and_falls_on_one_batch(tmp_path: Path, kind: str, na
     assert min(losses[-3:]) < losses[0], losses
 
 
-# tests/test_survival.py kills these three times
-THRICE = ("sched", "sampler", "both", "top_k")
 ONCE = [name for name in OPTIONS if not name.startswith(THRICE)]
 REGIONS = ["tiles", "own size", "norms", "inverse", "ema", "sampler balanced", "loss lovasz"]
 

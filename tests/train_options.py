@@ -58,3 +58,5 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "decoder": {"model__name": "unetplusplus"},
     "vanilla": {"model__name": "unet_vanilla", "model__encoder": None},
 }
+# Killed three times by tests/test_survival.py, the others once by tests/test_train_options.py
+THRICE = ("sched", "sampler", "both", "top_k")

@@ -44,6 +44,7 @@ class Asked:
             write=bundle.config.submission.write,
             coco_numbers=dict(bundle.manifest["coco_numbers"]),
             empty=bundle.config.submission.empty,
+            likely=bundle.config.submission.likely,
         )
 
 

@@ -383,6 +383,8 @@ class SubmissionConfig(Section):
     extra_images: Literal["refuse", "ignore"] = "refuse"
     # Run lengths of an empty mask: '' for nothing, '-1', '1 1', ...; auto: as the sample says
     empty: Cell = "auto"
+    # How many classes a cell holds, the likeliest first; auto: as many as the sample's cells
+    likely: Count | Literal["auto"] = "auto"
     site: Literal["kaggle", "dacon"] | None = None  # where `comp submission send` sends it
     competition: str | None = None  # Kaggle: the name in its address; Dacon: the number
     team: str = ""  # Dacon: the name of the team

@@ -56,6 +56,7 @@ def format_of(
         write=config.submission.write,
         coco_numbers=coco_numbers(experiment.data),
         empty=config.submission.empty,
+        likely=config.submission.likely,
     )
     return open_format(competition, file)
 

@@ -139,14 +139,34 @@ def top_k(count: int) -> Callable[[Array, Array, int, Array], Array]:
     the places that are left."""
 
     def score(target: Array, probs: Array, _: int, weights: Array) -> Array:
-        if probs.shape[1] == 1:
-            probs = np.concatenate([1 - probs, probs], axis=1)
-        own = np.take_along_axis(probs, target[:, None], axis=1)
-        above, equal = (probs > own).sum(axis=1), (probs == own).sum(axis=1)
+        above, equal = _above_and_equal(target, probs)
         found = np.clip((count - above) / equal, 0, 1)  # of equal ones as many as have a place
         return divide(weights @ found, weights.sum(axis=1))
 
     return score
+
+
+def map_at(count: int) -> Callable[[Array, Array, int, Array], Array]:
+    """Mean average precision at `count` where a row has one right class: the mean of 1 / rank of
+    that class, 0 beyond the first `count`; classes that tie share the mean of their ranks' parts.
+    """
+    parts = np.concatenate([[0.0], np.cumsum(1 / np.arange(1, count + 1))])
+
+    def score(target: Array, probs: Array, _: int, weights: Array) -> Array:
+        above, equal = _above_and_equal(target, probs)
+        first, last = np.minimum(above, count), np.minimum(above + equal, count)
+        return divide(weights @ ((parts[last] - parts[first]) / equal), weights.sum(axis=1))
+
+    return score
+
+
+def _above_and_equal(target: Array, probs: Array) -> tuple[Array, Array]:
+    """(N,) each: how many classes are more probable than the right one, how many are as probable,
+    itself among them."""
+    if probs.shape[1] == 1:
+        probs = np.concatenate([1 - probs, probs], axis=1)
+    own = np.take_along_axis(probs, target[:, None], axis=1)
+    return (probs > own).sum(axis=1), (probs == own).sum(axis=1)
 
 
 _CLASS, _BOTH = ("class",), ("class", "columns")
@@ -181,4 +201,6 @@ CLASS_METRICS: dict[str, dict[str, Any]] = {
     "brier_score": {"weighted": brier, "wants": "probs", "of": _BOTH, "greater_is_better": False},
     "top3_accuracy": {"weighted": top_k(3), "wants": "probs", "of": _CLASS},
     "top5_accuracy": {"weighted": top_k(5), "wants": "probs", "of": _CLASS},
+    "map_at_3": {"weighted": map_at(3), "wants": "probs", "of": _CLASS},
+    "map_at_5": {"weighted": map_at(5), "wants": "probs", "of": _CLASS},
 }  # fmt: skip

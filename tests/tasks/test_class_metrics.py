@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as judges
 
-from comp.tasks.class_metrics import CLASS_METRICS
+from comp.tasks.class_metrics import CLASS_METRICS, map_at
 from comp.tasks.metrics import METRICS
 
 CLASSES = 6
@@ -55,12 +55,22 @@ def test_metrics_of_probabilities_are_those_of_scikit_learn() -> None:
         apart = probs + 1e-6 * np.arange(CLASSES)  # without ties
         top = judges.top_k_accuracy_score(target, apart, k=3)
         assert METRICS["top3_accuracy"].score(target, apart, CLASSES) == pytest.approx(top)
+        ranking = judges.label_ranking_average_precision_score(hot, apart)  # without an end
+        assert map_at(CLASSES)(target, apart, CLASSES, np.ones((1, 80)))[0] == pytest.approx(
+            ranking
+        )
 
 
 def test_classes_that_tie_share_the_places() -> None:
     probs = np.full((1, 4), 0.25)
     assert METRICS["top3_accuracy"].score(np.array([2]), probs, 4) == 0.75
     assert METRICS["top5_accuracy"].score(np.array([2]), probs, 4) == 1.0
+    thirds = (1 + 1 / 2 + 1 / 3) / 4
+    assert METRICS["map_at_3"].score(np.array([2]), probs, 4) == pytest.approx(thirds)
+    ranked = np.array([[0.1, 0.2, 0.3, 0.4]])
+    for target, score in [(3, 1.0), (2, 1 / 2), (1, 1 / 3), (0, 0.0)]:
+        assert METRICS["map_at_3"].score(np.array([target]), ranked, 4) == pytest.approx(score)
+    assert METRICS["map_at_5"].score(np.array([0]), ranked, 4) == pytest.approx(1 / 4)
 
 
 @pytest.mark.parametrize("name", CLASS_METRICS)

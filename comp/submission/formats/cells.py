@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from comp.core.errors import ConfigError, SubmissionError, complain, did_you_mean, first
 from comp.data.labels.columns import zero_or_one
+from comp.submission.formats.likely import SEPARATOR, most_likely, places_of
 from comp.submission.sample import Sample
 from comp.tasks.kinds import Task
 from comp.tasks.metrics import Metric
@@ -35,6 +36,7 @@ class Cells:
                  probability, a number from 0 to 1
     `measured`   whether a cell may be any finite number
     `separator`  between the labels in one cell; None: one label per cell
+    `most`       how many classes a cell may hold, the likeliest first; None: the labels of an image
     `one`        how a one is written where each class has a column or a row
     `long`       the rows of a sample with a row for each image and class, or None
     `wide`       then what the cells would hold if each class had a column
@@ -48,6 +50,7 @@ class Cells:
     long: LongRows | None = None
     wide: Cells | None = None
     measured: bool = False
+    most: int | None = None
 
     def complaints(self, columns: Mapping[str, Sequence[str]], sample: Sample) -> list[str]:
         """What is wrong with the answer cells: one complaint per kind of problem."""
@@ -67,9 +70,11 @@ class Cells:
     def _problem(self, cell: str) -> str | None:
         if self.allowed is None:
             return _number_problem(cell, inside=not self.measured)
-        if self.separator and not cell:
+        if self.separator and not cell and self.most is None:
             return None  # an image without labels
         parts = cell.split(self.separator) if self.separator else [cell]
+        if self.most is not None and len(parts) > self.most:
+            return f"have more than {self.most} classes"
         if all(part in self.allowed for part in parts) and len(set(parts)) == len(parts):
             return None
         if cell.strip().lower() in ("", "nan"):
@@ -93,7 +98,8 @@ class Cells:
     ) -> dict[str, float]:
         """How much of the answers each label has: label -> share of the rows.
 
-        The share of a column of probabilities, or of 0 and 1, is its mean.
+        The share of a column of probabilities, or of 0 and 1, is its mean; of the most likely
+        classes the first counts.
         """
         if self.measured:
             return {}
@@ -108,9 +114,13 @@ class Cells:
             return {name: float(mean) for name, mean in means.items()}
         found: defaultdict[str, float] = defaultdict(float)
         for cell, weight in zip(next(iter(columns.values())), share, strict=True):
-            for label in cell.split(self.separator) if self.separator else [cell]:
+            for label in self._counted(cell):
                 found[label] += float(weight)
         return dict(sorted(found.items()))
+
+    def _counted(self, cell: str) -> list[str]:
+        parts = cell.split(self.separator) if self.separator else [cell]
+        return parts if self.most is None else parts[:1]
 
     def _numbers(self, cells: Sequence[str]) -> Array:
         """Probabilities, or zeros and ones, as numbers."""
@@ -135,6 +145,7 @@ def make_cells(
     metric: Metric,
     write: str = "auto",
     separator: str | None = None,
+    likely: int | Literal["auto"] = "auto",
 ) -> Cells:
     """How the answers of a task fill the columns of a sample.
 
@@ -143,7 +154,8 @@ def make_cells(
     the label, or the probability of the last of two classes; for several labels per image, their
     names with `separator` (a space) between. write: `auto` (probabilities where the metric wants
     them, or where a task with one label per image has a column per class), `label` or
-    `probability`.
+    `probability`. likely: how many classes a cell holds, the likeliest first; `auto`: as many as
+    those of the sample.
     Raises SubmissionError for columns that do not fit, ConfigError where `write` cannot be done.
     """
     classes, answers = tuple(classes), sample.answers
@@ -162,10 +174,34 @@ def make_cells(
     if not task.one_answer:
         between = " " if separator is None else separator
         return _list_of_labels(answers[0], classes, between, probability)
+    found = sample.texts[answers[0]]
+    places = places_of(found, classes) if likely == "auto" else likely
+    if places > 1 and write != "probability":
+        return _likely_labels(answers[0], classes, found, places)
     if probability:
         return _one_probability(answers[0], classes)
-    texts = _label_texts(classes, sample.texts[answers[0]])
+    texts = _label_texts(classes, found)
     return Cells(answers, lambda labels, _: [_named(texts, labels)], frozenset(texts))
+
+
+def _likely_labels(
+    answer: str, classes: tuple[str, ...], found: frozenset[str], places: int
+) -> Cells:
+    """One column with the most likely classes of an image."""
+    split = [name for name in classes if SEPARATOR in name]
+    if split or places > len(classes):
+        why = f"the classes {first(split)} contain spaces, which part the classes of a cell"
+        if places > len(classes):
+            why = f"submission.likely: {places} of {len(classes)} classes cannot be written"
+        raise ConfigError(f"{why}. With submission.likely: 1 a cell holds one class.")
+    texts = _label_texts(classes, frozenset(part for cell in found for part in cell.split()))
+    return Cells(
+        (answer,),
+        lambda labels, probs: [most_likely(texts, labels, _needed(probs, "likely: 1"), places)],
+        frozenset(texts),
+        SEPARATOR,
+        most=places,
+    )
 
 
 def _classes_of(answers: Sequence[str], classes: Sequence[str]) -> list[str] | None:
@@ -266,7 +302,8 @@ def _one_probability(answer: str, classes: tuple[str, ...]) -> Cells:
     if len(classes) != 2:
         raise ConfigError(
             f"submission.write: the one column {answer!r} cannot hold the probabilities of "
-            f"{len(classes)} classes; write labels, or use a sample with one column per class"
+            f"{len(classes)} classes; write labels (submission.write: label), the most likely ones "
+            "(submission.likely: 5), or use a sample with one column per class"
         )
     return Cells((answer,), lambda _, probs: [_numbers(_needed(probs)[:, -1])], None)
 
@@ -285,11 +322,12 @@ def _label_texts(classes: tuple[str, ...], found: frozenset[str]) -> tuple[str, 
     return words if truths else classes
 
 
-def _needed(probs: Array | None) -> Array:
+def _needed(probs: Array | None, instead: str = "write: label") -> Array:
+    """The probabilities; ConfigError where there are none. instead: what needs none."""
     if probs is None:
         raise ConfigError(
             "the submission needs probabilities, but a hard vote gives none: use `--vote soft`, "
-            "or set `submission.write: label`"
+            f"or set `submission.{instead}`"
         )
     return probs
 

@@ -37,7 +37,7 @@ class CsvFormat:
 
     @property
     def needs_probs(self) -> bool:
-        return self.content.allowed is None
+        return self.content.allowed is None or self.content.most is not None
 
     @classmethod
     def read_sample(cls, competition: Competition) -> Self:
@@ -56,6 +56,7 @@ class CsvFormat:
             competition.metric,
             competition.write,
             data.separator,
+            competition.likely,
         )
         return cls(sample, cells)
 

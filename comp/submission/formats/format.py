@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self
 
 import numpy as np
 
@@ -38,6 +38,7 @@ class Competition:
     `write`         auto, label or probability: what the cells of a table hold
     `coco_numbers`  id -> COCO's id of the image, where it is known
     `empty`         auto, or the run lengths of an empty mask
+    `likely`        how many of the likeliest classes a cell holds; auto: as the sample says
     """
 
     sample: Path | None
@@ -50,6 +51,7 @@ class Competition:
     write: str
     coco_numbers: dict[str, int | str]
     empty: str = "auto"
+    likely: int | Literal["auto"] = "auto"
 
     def called(self, said: Iterable[str | None]) -> Competition:
         """The same where the sample calls the classes by their names, as `said` in its rows."""
@@ -79,7 +81,7 @@ class Format(Protocol):
     `suffix`       how the names of its files end
     `sample`       the columns and ids that a submission must have
     `content`      what its answer columns hold
-    `needs_probs`  whether the file holds probabilities
+    `needs_probs`  whether what it holds is made from probabilities
     """
 
     suffix: ClassVar[str]
