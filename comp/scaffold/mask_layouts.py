@@ -12,6 +12,7 @@ from comp.core.errors import first
 from comp.data.index import file_match
 from comp.data.index.affixes import find_affixes, split_masks
 from comp.data.index.image_files import stem_of
+from comp.data.masks import rle
 from comp.scaffold.folder import (
     Folder,
     Guess,
@@ -167,7 +168,7 @@ def run_lengths(place: Folder) -> Guess | None:
 
 def _run_lengths(cells: Sequence[str]) -> bool:
     """Whether most cells that are not empty are pairs of numbers."""
-    some = [cell for cell in cells if cell.strip() not in ("", "-1", "nan")][:_SOME]
+    some = [cell for cell in cells if not rle.is_empty(cell)][:_SOME]
     pairs = [bool(re.fullmatch(r"\s*\d+ +\d+( +\d+ +\d+)*\s*", cell)) for cell in some]
     return bool(some) and sum(pairs) > _LIKE * len(some)
 

@@ -70,11 +70,12 @@ def test_mask_files_are_recognised(workspace: Path, layers: bool) -> None:
     assert made.problems == ()
 
 
-@pytest.mark.parametrize("joined", [False, True])
-def test_run_lengths_are_recognised(workspace: Path, joined: bool) -> None:
+@pytest.mark.parametrize(("joined", "empty"), [(False, "-"), (True, ""), (True, "[]")])
+def test_run_lengths_are_recognised(workspace: Path, joined: bool, empty: str) -> None:
     images("input/toy/train", ["a.png", "b.png"])
     images("input/toy/test", ["t.png"])
-    rows = [["a.png_1", "1 2 5 1"], ["b.png_1", ""]] if joined else [["a.png", "1 2"]]
+    mark = "_1" if joined else ""
+    rows = [[f"a.png{mark}", "1 2 5 1"], [f"b.png{mark}", empty]]
     write_csv(Path("input/toy/train.csv"), [["ImageId", "EncodedPixels"], *rows])
     asked = "t.png_1" if joined else "t.png"
     write_csv(

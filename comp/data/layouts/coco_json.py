@@ -17,6 +17,7 @@ from comp.core.progress import say
 from comp.data.index import file_match
 from comp.data.index.path_ends import path_id
 from comp.data.masks.coco_shapes import shape_fault
+from comp.data.masks.form import is_background
 
 Id = int | str  # "7" is 7; "007" and "img-7" are texts
 Key = tuple[str, Id]  # the json of an image and its id there
@@ -123,9 +124,23 @@ def read_coco(
     names = [i.name if i.path is None else "/".join(path_id(i.name).parts) for i in images]
     complaints += file_match.bad_ids(names, [i.key[0] for i in images])
     headed = categories.get(0) in above
+    if not complaints:
+        _drop_background(categories, marked)
     return CocoFiles(
         tuple(images), marked, categories, tuple(complaints), headed, boxes=tuple(boxes)
     )
+
+
+def _drop_background(categories: dict[Id, str], marked: dict[Key, list[dict[str, Any]]]) -> None:
+    """Take out a category that is the background, and what is annotated as it."""
+    away = {number: name for number, name in categories.items() if is_background(name)}
+    if not away or len(away) == len(categories):
+        return
+    say(f"the category {first([*away.values()])} is no class: it is what no class has")
+    for number in away:
+        del categories[number]
+    for key, shapes in marked.items():
+        marked[key] = [shape for shape in shapes if id_of(shape["category_id"]) not in away]
 
 
 def _is_box(item: dict[str, Any]) -> bool:

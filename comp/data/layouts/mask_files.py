@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from comp.config.schema import AUTO_GROUP, BACKGROUND, DataConfig
+from comp.config.schema import AUTO_GROUP, DataConfig
 from comp.core.errors import DataError, complain, first
 from comp.core.progress import say
 from comp.data.index import file_match
@@ -28,7 +28,7 @@ from comp.data.index.masks import Masks
 from comp.data.layouts.mask_notes import looked_at
 from comp.data.layouts.mask_numbers import numbered
 from comp.data.masks.file_source import FileSource
-from comp.data.masks.form import MaskForm
+from comp.data.masks.form import MaskForm, is_background
 from comp.tasks.kinds import Task
 
 Array = np.ndarray[Any, Any]
@@ -67,10 +67,10 @@ def train(data: DataConfig, task: Task) -> Index:
 
 def _without_background(data: DataConfig, complaints: list[str]) -> DataConfig:
     """The data without a class for the background: that is what no class has."""
-    names = [name.casefold() for name in data.classes]
-    if BACKGROUND not in names:
+    places = [place for place, name in enumerate(data.classes) if is_background(name)]
+    if not places:
         return data
-    if names.index(BACKGROUND):
+    if places != [0]:
         complaints.append(
             f"data.classes: {first(data.classes, 12)}: the background has the number 0 and is no "
             "class; take it out, so that the others have the numbers of their pixels, from 1 on"
@@ -124,7 +124,7 @@ def _layers(
 ) -> tuple[tuple[str, ...], tuple[str, ...], list[FileSource]]:
     """One folder per class, with one file per image."""
     names = sorted({name.partition("/")[0] for name, _ in masks.images})
-    away = [name for name in names if name.casefold() == BACKGROUND]
+    away = [name for name in names if is_background(name)]
     if away:
         say(f"{masks.folder}: the folder {away[0]!r} is no class: it is what no class has")
         names.remove(away[0])

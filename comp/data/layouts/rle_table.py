@@ -32,7 +32,6 @@ from comp.tasks.kinds import Task
 Array = np.ndarray[Any, Any]
 Cells = dict[str, list[tuple[str, str, int]]]  # image -> (code, text, line)
 
-_EMPTY = ("", "nan", "-1")  # -1: how some competitions write an empty mask
 _ONE = "object"  # the class of a table that names none
 
 
@@ -173,7 +172,7 @@ def _cells(
     for column in columns:
         for row, text in enumerate(table.values[column]):
             code = sample.codes[row] if len(columns) == 1 else column
-            text = "" if text.strip().lower() in _EMPTY else text
+            text = "" if rle.is_empty(text) else text
             out[sample.images[row]].append((code or _ONE, text, table.lines[row]))
     return out
 

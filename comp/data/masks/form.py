@@ -14,6 +14,16 @@ from comp.core.checksums import digest_text
 Array = np.ndarray[Any, Any]
 
 
+# What people call that which no class has
+_BACKGROUND = frozenset(("background", "bg", "배경", "背景", "hintergrund", "fondo", "arrièreplan"))
+
+
+def is_background(name: str) -> bool:
+    """Whether the name of a class says that it is the background: `Background`, `_background_`,
+    `BG`."""
+    return "".join(letter for letter in name.casefold() if letter.isalnum()) in _BACKGROUND
+
+
 @dataclass(frozen=True)
 class MaskForm:
     """What every mask of a data set is like.

@@ -17,6 +17,7 @@ Array = np.ndarray[Any, Any]
 Colour = tuple[int, int, int]
 
 _OPAQUE = 128  # in a file of one class: from this value on a pixel is marked
+_WHITE = 65535  # of 16 bits
 BLACK = 0  # a colour as one number: 65536 red + 256 green + blue
 
 
@@ -24,7 +25,8 @@ def read_mask_file(path: Path, *, palette: bool = False) -> Array:
     """(H, W) uint8 where a mask file holds numbers, (H, W, 3) where it holds colours.
 
     Of a palette the indices, or with `palette` its colours; of colours that are all grey the one
-    channel. Raises DataError where it cannot be read, and for numbers above 255.
+    channel. Transparent pixels are 0, and white of 16 bits is 255. Raises DataError where it cannot
+    be read, and for other numbers above 255.
     """
     try:
         image = open_image(mended_png(read_content(path)))
@@ -36,6 +38,8 @@ def read_mask_file(path: Path, *, palette: bool = False) -> Array:
     if pixels.ndim == 3 and (pixels.shape[2] < 3 or not _coloured(pixels)):
         pixels = pixels[..., 0]
     if pixels.dtype != np.uint8:
+        if pixels.max() == _WHITE and not (pixels % 257).any():  # 8 bits, written as 16
+            pixels = pixels // 257
         if pixels.min() < 0 or pixels.max() > 255:
             raise DataError(f"{path}: holds {pixels.max()}; the numbers of a mask are 0 to 255")
         pixels = pixels.astype(np.uint8)
@@ -53,9 +57,11 @@ def _pixels_of(image: Image.Image, palette: bool) -> Array:
         "HSV": "RGB",
     }
     pixels = np.asarray(image.convert(plain[image.mode]) if image.mode in plain else image)
-    if pixels.ndim == 3 and pixels.shape[2] == 4:
-        pixels = np.where(pixels[..., 3:] == 0, 0, pixels) if _coloured(pixels) else pixels
-        return pixels[..., :3]
+    if pixels.ndim == 3 and pixels.shape[2] in (2, 4):
+        alpha, pixels = pixels[..., -1:], pixels[..., :-1]
+        several = pixels.shape[2] == 3 and _coloured(pixels)
+        if several or alpha.any():  # grey that is transparent everywhere is what it shows
+            pixels = np.where(alpha == 0, 0, pixels)
     return pixels
 
 

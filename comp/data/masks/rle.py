@@ -14,7 +14,14 @@ from comp.core.errors import DataError
 
 Array = np.ndarray[Any, Any]
 
+# How tables of masks write that there is none, in lower case
+_EMPTY = frozenset(("", "-1", "-", "nan", "none", "null", "[]", "empty", "0", "1 0", "0 0"))
 _LETTERS = {"columns": "F", "rows": "C"}
+
+
+def is_empty(cell: str) -> bool:
+    """Whether a cell of a table of masks says that there is none: nothing, -1, NaN, none, ..."""
+    return cell.strip().lower() in _EMPTY
 
 
 def encode(mask: Array, order: str = "columns") -> str:

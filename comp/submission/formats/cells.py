@@ -166,15 +166,15 @@ def make_cells(
     single = len(answers) == 1 and (task.one_answer or answers[0] not in classes)
     if not by_name and not single:
         _refuse_columns(sample, task, classes)
-    wants_probs = metric.wants == "probs" or (by_name and task.one_answer)
+    found = frozenset[str]().union(*(sample.texts[name] for name in answers))
+    in_words = _zero_one(found) != _ZERO_ONE  # no site takes probabilities for yes and no
+    wants_probs = metric.wants == "probs" or (by_name and task.one_answer and not in_words)
     probability = write == "probability" or (write == "auto" and wants_probs)
     if class_of is not None:
-        found = frozenset[str]().union(*(sample.texts[name] for name in answers))
         return _column_per_class(answers, class_of, classes, probability, _zero_one(found))
     if not task.one_answer:
         between = " " if separator is None else separator
         return _list_of_labels(answers[0], classes, between, probability)
-    found = sample.texts[answers[0]]
     places = places_of(found, classes) if likely == "auto" else likely
     if places > 1 and write != "probability":
         return _likely_labels(answers[0], classes, found, places)

@@ -303,3 +303,17 @@ def test_the_numbers_of_images_are_found_by_their_names(workspace: Path) -> None
     assert image_ids(path) == {"a.jpg": 0, "b.jpg": 1}
     path.write_text('{"a.jpg": 3}')
     assert image_ids(path) == {}
+
+
+def test_a_category_of_the_background_is_no_class(
+    workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = lay("train", {"a.jpg": [(1, LEFT)], "b.jpg": [(2, TOP)]})
+    tree = json.loads(path.read_text())
+    names = {category["id"]: category for category in tree["categories"]}
+    names[2]["name"] = "background"
+    path.write_text(json.dumps(tree))
+    index = read()
+    assert index.classes == (names[1]["name"],)
+    assert not index.masks.read(1).any()
+    assert "the category 'background' is no class" in capsys.readouterr().err

@@ -115,14 +115,17 @@ def test_what_is_no_colour_is_refused(colour: Any) -> None:
         make_config({**tree, "data": {"root": "in", "colours": {"disc": colour}}})
 
 
-def test_the_background_is_no_class(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("name", ["Background", "bg", "_background_"])
+def test_the_background_is_no_class(
+    workspace: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
     lay({"a": [(1, 1, 1), (2, 2, 2)]})
-    index = read(classes=["Background", "disc", "cup"])
+    index = read(classes=[name, "disc", "cup"])
     assert index.classes == ("disc", "cup")
     assert index.masks.read(0)[:, 0, 0].tolist() == [1, 2, 0, 0]
     assert "the background (0) is what no class has" in capsys.readouterr().err
     with pytest.raises(DataError, match="the background has the number 0 and is no class"):
-        read(classes=["disc", "background"])
+        read(classes=["disc", name])
 
 
 def test_a_folder_of_the_background_is_no_class(workspace: Path) -> None:

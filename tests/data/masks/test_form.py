@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from comp.data.masks.form import MaskForm, digest_parts
+from comp.data.masks.form import MaskForm, digest_parts, is_background
 
 LEFT, TOP = np.zeros((2, 3), bool), np.zeros((2, 3), bool)
 LEFT[:, :2] = TOP[0] = True
@@ -36,3 +36,9 @@ def test_a_digest_says_which_values_it_is_of_and_in_which_order() -> None:
     assert len(set(digests)) == len(values)
     assert [len(digest) for digest in digests] == [32] * len(values)
     assert digest_parts("a", 1, [2.5, None]) == digest_parts("a", 1, [2.5, None])
+
+
+@pytest.mark.parametrize("name", ["background", "Background", "_background_", "BG", "배경"])
+def test_the_background_has_several_names(name: str) -> None:
+    assert is_background(name)
+    assert not is_background(f"{name} wall")

@@ -80,6 +80,24 @@ def test_transparent_pixels_of_a_colour_mask_are_black(workspace: Path) -> None:
     assert found.tolist() == [[[*RED], [0, 0, 0]]]
 
 
+@pytest.mark.parametrize("mode", ["LA", "RGBA"])
+def test_transparent_pixels_of_a_grey_mask_are_black(workspace: Path, mode: str) -> None:
+    image = Image.new(mode, (2, 1), 255 if mode == "LA" else "white")
+    image.putalpha(Image.fromarray(np.array([[0, 255]], np.uint8)))
+    image.save("m.png")
+    assert read_grey(Path("m.png")).tolist() == [[0, 255]]
+    Image.fromarray(np.array([[(3, 0), (0, 0)]], np.uint8), "LA").save("m.png")
+    assert read_grey(Path("m.png")).tolist() == [[3, 0]]  # transparent everywhere
+
+
+def test_black_and_white_of_16_bits_is_that_of_8(workspace: Path) -> None:
+    Image.fromarray(np.array([[0, 65535]], np.uint16)).save("m.png")
+    assert read_grey(Path("m.png")).tolist() == [[0, 255]]
+    Image.fromarray(np.array([[0, 65535, 300]], np.uint16)).save("m.png")
+    with pytest.raises(DataError, match="holds 65535; the numbers of a mask are 0 to 255"):
+        read_grey(Path("m.png"))
+
+
 def test_the_nearest_colour_in_reach_is_taken() -> None:
     pixels = np.array([[(250, 0, 0), (120, 120, 0), (0, 0, 0), (9, 0, 0)]], np.uint8)
     colours = ((RED, 1), (GREEN, 2), ((0, 0, 0), 0))

@@ -60,3 +60,9 @@ def test_a_long_text_is_shown_by_its_beginning() -> None:
     with pytest.raises(DataError) as caught:
         rle.decode("7 " * 101, 2, 3)
     assert "101 numbers: '7 7 7 7 7 7 7 7 7 7 7 7 7 7 7 7 7 7 7..." in str(caught.value)
+
+
+@pytest.mark.parametrize("cell", ["", " ", "-1", "-", "NaN", "None", "[]", "EMPTY", "0", "1 0"])
+def test_a_cell_may_say_that_there_is_no_mask(cell: str) -> None:
+    assert rle.is_empty(cell)
+    assert not rle.is_empty(f"{cell} 7 3")

@@ -135,3 +135,9 @@ def test_a_sample_of_zeros_does_not_move_grades_from_one_on(
     sample = sample_of(tmp_path, "id,y\n" + "".join(f"{n},{c}\n" for n, c in enumerate(cells)))
     made = make_cells(sample, TASKS["ordinal"], ("1", "2", "3"), METRICS["qwk"])
     assert made.columns(np.array([0, 2]), None) == {"y": want}
+
+
+def test_where_the_sample_has_words_no_probabilities_are_written(tmp_path: Path) -> None:
+    sample = sample_of(tmp_path, "id,a,b,c\nx,no,no,yes\n")
+    made = make_cells(sample, MULTICLASS, ("a", "b", "c"), F1)
+    assert made.columns(np.array([1]), None) == {"a": ("no",), "b": ("yes",), "c": ("no",)}
