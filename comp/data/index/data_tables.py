@@ -49,7 +49,7 @@ def read_data_table(path: Path, data: DataConfig, *, headless: bool = False) -> 
     """
     named = [data.id, *data.target, data.group, data.fold, data.rle_class, data.class_column]
     named += data.columns
-    table = read_raw(path, data.encoding, skip=True)
+    table = read_raw(path, data.encoding, skip=True, beside=_beside(path, data))
     line = [bare(str(cell)) for cell in table.frame.columns]
     if data.columns and not {*line} & {*data.columns}:
         if headless:
@@ -58,6 +58,17 @@ def read_data_table(path: Path, data: DataConfig, *, headless: bool = False) -> 
             table = with_names(table, data.columns[: len(line)])
     joined = [name for name in (data.id, data.group, data.fold) if name]
     return tidy(table, [name for name in named if name], joined)
+
+
+def _beside(path: Path, data: DataConfig) -> list[Path]:
+    """The other tables of labels and answers that are there, as far as they are plain text."""
+    names = (data.train_csv, data.sample_submission)
+    found = [Path(data.root) / name for name in names if name]
+    return [other for other in found if other != path and _is_text(other)]
+
+
+def _is_text(path: Path) -> bool:
+    return path.suffix.lower() in (".csv", ".tsv", ".txt") and path.is_file()
 
 
 def read_any(path: Path) -> Table:

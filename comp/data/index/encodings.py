@@ -11,7 +11,7 @@ from __future__ import annotations
 import codecs
 import itertools
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,12 +53,18 @@ class Decoded:
     note: str = ""
 
 
-def decode(path: Path, content: bytes, encoding: str | None = None) -> Decoded:
+def decode(
+    path: Path,
+    content: bytes,
+    encoding: str | None = None,
+    beside: Callable[[], Sequence[bytes]] = tuple,
+) -> Decoded:
     """The text in some bytes.
 
     encoding: what the user says they are in (`data.encoding`); a byte order mark and letters that
-    are valid UTF-8 are believed before it. Raises DataError where they are not in it, and without
-    it where no encoding gives text.
+    are valid UTF-8 are believed before it. beside: the other tables of the data set; an older
+    encoding is one for all of them, if there is one. Raises DataError where the bytes are not in
+    `encoding`, and without it where no encoding gives text.
     """
     for mark, name in MARKS:
         if content.startswith(mark):
@@ -70,7 +76,7 @@ def decode(path: Path, content: bytes, encoding: str | None = None) -> Decoded:
         return _wide(path, content)
     if _is_utf8(content):
         return Decoded(content.decode("utf-8"))
-    return _older(path, content)
+    return _older(path, content, [other for other in beside() if not _is_utf8(other)])
 
 
 def _is_utf8(content: bytes) -> bool:
@@ -118,16 +124,9 @@ def _strange(letter: str) -> bool:
     return unicodedata.category(letter) in ("Cc", "Cn", "Co", "Cs") and letter not in "\r\n\t"
 
 
-def _older(path: Path, content: bytes) -> Decoded:
+def _older(path: Path, content: bytes, others: Sequence[bytes]) -> Decoded:
     """The encoding whose text looks most like a language, of equals the first."""
-    found: dict[str, str] = {}
-    for name, looks in _OLDER.items():
-        try:
-            text = content.decode(name)
-        except UnicodeDecodeError:
-            continue
-        if text not in found.values() and looks(_odd_lines(text)) >= _PLAUSIBLE:
-            found[name] = text
+    found = _readings(content, others) or _readings(content, ())
     if not found:
         raise DataError(
             f"{path}: neither UTF-8 nor text in an encoding that is recognised "
@@ -144,6 +143,20 @@ def _older(path: Path, content: bytes) -> Decoded:
         )
     note = f"read as {' or else '.join(readings)}; if the letters are wrong, set data.encoding"
     return Decoded(text, name, note=note)
+
+
+def _readings(content: bytes, others: Sequence[bytes]) -> dict[str, str]:
+    """encoding -> text, of those whose text, that of the others with it, looks like a language."""
+    found: dict[str, str] = {}
+    for name, looks in _OLDER.items():
+        try:
+            text, *more = (part.decode(name) for part in (content, *others))
+        except UnicodeDecodeError:
+            continue
+        odd = "\n".join(_odd_lines(part) for part in (text, *more))
+        if text not in found.values() and looks(odd) >= _PLAUSIBLE:
+            found[name] = text
+    return found
 
 
 def _odd_lines(text: str) -> str:

@@ -96,18 +96,24 @@ def read_table(path: Path) -> Table:
     return table
 
 
-def read_raw(path: Path, encoding: str | None = None, *, skip: bool = False) -> Table:
+def read_raw(
+    path: Path,
+    encoding: str | None = None,
+    *,
+    skip: bool = False,
+    beside: Sequence[Path] = (),
+) -> Table:
     """The table in a file with the column names that it has, which may be empty or repeated.
 
-    encoding: see `comp.data.index.encodings.decode`; skip: see `parse`. Raises as `read_table`
-    does, but for names.
+    encoding, beside: see `comp.data.index.encodings.decode`; skip: see `parse`. Raises as
+    `read_table` does, but for names.
     """
     path = Path(path)
     content = unpack(path, _read_bytes(path))
     frame = read_frame(path, content)
     if frame is not None:
         return Table(frame, path, tuple(range(2, len(frame) + 2)))
-    found = decode(path, content, encoding)
+    found = decode(path, content, encoding, lambda: [unpack(p, _read_bytes(p)) for p in beside])
     delimiter = delimiter_of(found.text)
     rows = parse(path, found.text, delimiter, skip=skip)
     complain(DataError, f"{path}: not a table (cut at {delimiter!r}):", rows.ragged)

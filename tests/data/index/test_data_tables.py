@@ -110,3 +110,16 @@ def test_long_cells_are_read(tmp_path):
     table = table_of(tmp_path, f'id,rle\n1,"{runs}"\n2,{runs}\n')
     assert [*map(len, table.values["rle"])] == [len(runs) - 1] * 2
     assert read_any(table.path).values == table.values
+
+
+def test_the_tables_of_a_data_set_have_one_encoding(tmp_path):
+    """Alone the sample would be read as Chinese: the Polish table beside it decides."""
+    sample, data = tmp_path / "sample_submission.csv", DataConfig(root=str(tmp_path))
+    sample.write_bytes("id,label\n3,żółw\n".encode("cp1250"))
+    assert read_data_table(sample, data).values["label"] != ["żółw"]
+    table_of(tmp_path, "id,label\n1,kot\n")  # ASCII alone says nothing
+    assert read_data_table(sample, data).values["label"] != ["żółw"]
+    table_of(tmp_path, "id,label\n1,żółw\n2,książka\n3,mąka\n", "cp1250")
+    assert read_data_table(sample, data).values["label"] == ["żółw"]
+    sample.write_bytes("id,label\n3,Łódź\n".encode("cp1250"))
+    assert read_data_table(sample, data).values["label"] == ["Łódź"]
