@@ -77,8 +77,14 @@ def _of_numbers(
         )
     names = data.classes or (("object",) if single else tuple(str(value) for value in here))
     numbers = [1] if single else list(range(1, len(names) + 1)) if data.classes else here
-    if not here and not data.classes:
+    if not here and not data.classes and not complaints:
         complaints.append(f"{folder}: the masks are empty: there is nothing to learn")
+    if data.classes and here and not single and here[-1] == len(names) - 1:
+        say(
+            f"warning: {folder}: the masks hold numbers up to {here[-1]}, and data.classes has "
+            f"{len(names)} names: 1 is {names[0]!r}, and no mask has {names[-1]!r}. If "
+            f"{names[0]!r} is the background (0), take it out"
+        )
     if not single:
         _refuse_values(values, {0, data.ignore, *numbers}, data, complaints)
     table = tuple((value, number) for number, value in enumerate(numbers, 1))

@@ -128,6 +128,16 @@ def test_the_background_is_no_class(
         read(classes=["disc", name])
 
 
+def test_one_name_more_than_there_are_numbers_is_told(
+    workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lay({"a": [(1, 1, 1), (2, 2, 2)]})
+    assert read(classes=["nothing", "disc", "cup"]).classes == ("nothing", "disc", "cup")
+    assert "no mask has 'cup'. If 'nothing' is the background (0)" in capsys.readouterr().err
+    read(classes=["disc", "cup"])
+    assert "take it out" not in capsys.readouterr().err
+
+
 def test_a_folder_of_the_background_is_no_class(workspace: Path) -> None:
     white = (255, 255, 255)
     lay({"disc/a": [white], "background/a": [BLACK, white, white, white]})
