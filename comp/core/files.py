@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from comp.core.errors import CheckError, CompError, unreadable
+from comp.core.errors import CheckError, CompError, UsageError, unreadable
 from comp.core.scratch import discard, held, scratch_path
 
 FileState = tuple[int, int, int, int]
@@ -152,6 +152,18 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
     except OSError as problem:
         raise CompError(f"{path}: cannot be removed ({problem.strerror or problem})") from problem
+
+
+def refuse_twin(path: Path) -> None:
+    """Raise UsageError for a new name that is there in other letters, `X` beside `x`: on Windows
+    and macOS they are one file."""
+    names = {other.name for other in path.parent.iterdir()} if path.parent.is_dir() else set()
+    twins = sorted(name for name in names if name.casefold() == path.name.casefold())
+    if twins and path.name not in names:
+        raise UsageError(
+            f"{path}: {path.parent / twins[0]} is there, and on Windows and macOS the two are one "
+            "file; write the name as there, or choose another"
+        )
 
 
 def append_line(path: Path, line: str) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from comp.check.shift import read_weights as read_shift_weights
 from comp.config.values import file_name
 from comp.config.workspace import Workspace
+from comp.core import files
 from comp.core.errors import ConfigError, UsageError, pick
 from comp.data.index.index import Index
 from comp.ensemble.blend import Blend, make_blend
@@ -116,12 +117,14 @@ def _out_name(experiment: Experiment, request: Request, runs: Sequence[str]) -> 
     """The name of the submission: other members than those of the config get another name."""
     if request.out is not None:
         try:
-            return str(file_name(request.out.removesuffix(".csv")))
+            name = str(file_name(request.out.removesuffix(".csv")))
         except ValueError as problem:
             raise UsageError(
                 f"--out {request.out}: {problem}. Write a name without folders; the file goes to "
                 "submissions/"
             ) from problem
+        files.refuse_twin(experiment.workspace.submission_json.with_name(f"{name}.json"))
+        return name
     names = [*runs, *(path.stem for path in request.added)]
     return experiment.name if names == [experiment.name] else "+".join(names)[:100]
 

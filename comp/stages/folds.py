@@ -126,6 +126,7 @@ def _write(
     plan = refuse_leaks(plan, found.copies, in_test(experiment, index), allow=allow_leak)
     plan = warn_of_proposals(plan, found.proposals)
     files.sweep(paths.plan_csv.parent)
+    files.refuse_twin(paths.plan_csv)
     written = save_plan(plan, index, paths.plan_csv, paths.plan_json, replace=replace)
     return plan, balance(plan, index), written
 

@@ -75,6 +75,7 @@ def train(
     index = read_train(experiment)
     plan = read_plan(experiment, index)
     runs = {k: experiment.workspace.fold(k) for k in parse_folds(folds, plan.count)}
+    files.refuse_twin(experiment.workspace.run)
     if not restart:
         for run in runs.values():
             run.refuse_drift(config)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from comp.core import files
-from comp.core.errors import CheckError, CompError
+from comp.core.errors import CheckError, CompError, UsageError
 from comp.core.scratch import held, scratch_path
 
 
@@ -132,3 +132,14 @@ def test_the_state_of_a_file_that_has_just_changed_is_not_noted(tmp_path: Path) 
     then = time.time_ns() - 3_000_000_000
     assert files.settled((1, then, then, 7)) == (1, then, then, 7)
     assert files.settled((1, 0, time.time_ns() + 10**12, 7)) == files.UNKNOWN  # a clock that jumps
+
+
+def test_a_name_in_other_letters_is_refused_where_it_is_new(tmp_path: Path) -> None:
+    files.refuse_twin(tmp_path / "none" / "X")
+    (tmp_path / "x").mkdir()
+    files.refuse_twin(tmp_path / "x")
+    files.refuse_twin(tmp_path / "xy")
+    with pytest.raises(UsageError, match="one file; write the name as there"):
+        files.refuse_twin(tmp_path / "X")
+    (tmp_path / "X").mkdir()  # both were there before
+    files.refuse_twin(tmp_path / "X")

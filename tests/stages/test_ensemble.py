@@ -68,6 +68,8 @@ def test_runs_of_one_plan_are_compared_and_blended_by_id(toy: Toy) -> None:
     Path("w.yaml").write_text("other: 3\ntoy_multiclass: 1\n")
     weighted = open_experiment(make_config({**tree, "ensemble": {"weights": "w.yaml"}}))
     result = ensemble(weighted, Request(runs=("toy_multiclass", "other"), out="heavy"))
+    with pytest.raises(UsageError, match=r"submissions/heavy\.(csv|json) is there"):
+        ensemble(weighted, Request(runs=("toy_multiclass", "other"), out="Heavy"))
     assert result.blend.weights == (0.125, 0.125, 0.375, 0.375)
     assert result.path == Path("submissions/heavy.csv")
     with pytest.raises(UsageError, match=r"no run 'othr'.*Did you mean 'other'"):
