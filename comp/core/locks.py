@@ -21,6 +21,7 @@ from comp.core.scratch import place_of
 HEARTBEAT_SECONDS = 20.0
 STALE_SECONDS = 120.0
 _POLL_SECONDS = 0.2
+_READS = 20  # of a lock file that does not yet say whose it is
 _one_at_a_time = threading.RLock()
 _owned: dict[tuple[int, int, int], dict[str, Any]] = {}  # the locks of this process, by their files
 
@@ -196,7 +197,7 @@ def _rival(handle: IO[str], path: Path, *, keep: bool = False) -> dict[str, Any]
     locked = _lock(handle)
     written = _read(handle)
     if locked is False:
-        return written or {}
+        return written or _soon_written(handle)
     if not keep:
         _unlock(handle)
     unsure = written is not None and (locked is None or _elsewhere(written, path))
@@ -219,6 +220,16 @@ def _read(handle: IO[str]) -> dict[str, Any] | None:
     except ValueError:
         return None
     return written if isinstance(written, dict) else None
+
+
+def _soon_written(handle: IO[str]) -> dict[str, Any]:
+    """What a holder writes right after it locked the file; nothing if that takes too long."""
+    for _ in range(_READS):
+        time.sleep(_POLL_SECONDS / 4)
+        written = _read(handle)
+        if written:
+            return written
+    return {}
 
 
 def _lock(handle: IO[str]) -> bool | None:

@@ -217,3 +217,41 @@ def test_who_slept_for_too_long_finds_its_lock_taken_over(tmp_path: Path) -> Non
         with pytest.raises(HeldError, match=r"taken over by another process.*same command again"):
             hold.check()
     assert json.loads((tmp_path / "lock").read_text())["pid"] == 7
+
+
+LATE = """
+import fcntl, sys
+handle = open(sys.argv[1], "w")
+fcntl.lockf(handle, fcntl.LOCK_EX)
+print("locked", flush=True)
+for text in sys.stdin:
+    handle.write(text)
+    handle.flush()
+    print("written", flush=True)
+"""
+
+
+@pytest.mark.parametrize("writes", [True, False])
+def test_a_holder_that_has_not_written_its_name_yet_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writes: bool
+) -> None:
+    pytest.importorskip("fcntl")
+    words = [sys.executable, "-c", LATE, str(tmp_path / "lock")]
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(words, **pipes) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        assert child.stdout.readline() == "locked\n"
+        slept = []
+
+        def sleep(seconds: float) -> None:
+            slept.append(seconds)
+            if writes and len(slept) == 2:
+                child.stdin.write('{"pid": 7, "host": "one"}\n')  # type: ignore[union-attr]
+                child.stdin.flush()  # type: ignore[union-attr]
+                assert child.stdout.readline() == "written\n"  # type: ignore[union-attr]
+
+        monkeypatch.setattr(locks.time, "sleep", sleep)
+        assert locks.holder(tmp_path) == ({"pid": 7, "host": "one"} if writes else {})
+        assert len(slept) == (2 if writes else 20)
+        child.stdin.close()
