@@ -1,4 +1,4 @@
-"""`train`, `predict`, `read_predictions`: from a plan to probabilities."""
+"""`train`, `pseudo`, `predict`, `read_predictions`: from a plan to probabilities."""
 
 from __future__ import annotations
 
@@ -67,6 +67,67 @@ def train(
         called = f"comp.train(config, workspace, {numbers!r}{', restart=True' * restart})"
         done = run(experiment, numbers, restart=restart, stop=stop, command=called)
         return _finished(experiment, done)
+
+
+@dataclass(frozen=True)
+class PseudoResult:
+    """Pseudo-labels that were written.
+
+    `path`   the folder; its name is what `train.pseudo.name` takes
+    `folds`  one row per fold: images, kept, confidence (mean of those kept; NaN for numbers),
+             copies (of validation images, which stay out), and a column per class with its images
+    """
+
+    path: Path
+    folds: pd.DataFrame
+
+
+def pseudo(
+    config: ConfigLike,
+    workspace: str | Path,
+    runs: str | Iterable[str] = (),
+    *,
+    name: str | None = None,
+    images: str | Path | None = None,
+    labels: Literal["soft", "hard"] = "soft",
+    above: float | None = None,
+    keep: float | None = None,
+    replace: bool = False,
+    quiet: bool = False,
+) -> PseudoResult:
+    """Answer images without labels by the finished folds of `runs`, for `train.pseudo`.
+
+    runs: names; by default the run of the config. images: a folder; None: the test images. labels:
+    probabilities, or the class that they mean; above: the least confidence, in [0, 1); keep: the
+    share of images that is kept. Fold k gets the answers of fold k only, without copies of its
+    validation images.
+    Raises RunError for runs that are not finished or have another plan, UsageError where the name
+    is taken, ConfigError for tasks with masks.
+    """
+    with steady(quiet, network=True):
+        import pandas as pd
+
+        from comp.stages.extras.pseudo import make_pseudo
+        from comp.stages.extras.pseudo_files import make_choice
+
+        choice, experiment = make_choice(labels, above, keep), open_experiment(config, workspace)
+        teachers = [runs] if isinstance(runs, str) else [*runs] or [experiment.name]
+        folder = None if images is None else Path(images)
+        made = make_pseudo(
+            experiment,
+            teachers,
+            name or teachers[0],
+            images=folder,
+            choice=choice,
+            replace=replace,
+        )
+        columns = ("fold", "images", "kept", "confidence", "copies")
+        rows = [
+            {n: getattr(fold, n) for n in columns}
+            | dict(zip(made.classes, fold.classes, strict=True))
+            for fold in made.folds
+        ]
+        return PseudoResult(made.path, pd.DataFrame(rows).set_index("fold"))
 
 
 def _finished(experiment: Experiment, done: Sequence[Trained]) -> TrainResult:

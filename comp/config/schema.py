@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PrivateAttr, field_validator, model_validator
 
+from comp.config.sources import Extras, PseudoConfig, TeacherConfig
 from comp.config.values import (
     Bounds,
     Cell,
@@ -105,6 +106,8 @@ class DataConfig(Section):
     tabular: Names = ()
     test_csv: str | None = None  # the table of data.tabular for the test images; null: the sample
     test_answers: str | None = None  # a table like train_csv, where the true answers are known
+    # Labelled images of other data sets that are only trained on, each with root, layout, map, ...
+    extra: Extras = ()
 
     _cache: Path = PrivateAttr(Path("cache"))
 
@@ -293,6 +296,8 @@ class TrainConfig(Section):
     sampler: str = "shuffle"  # shuffle, balanced, undersample, or a registered one
     # How far balanced and undersample go: 1 shows all classes equally often
     sampler_strength: Annotated[float, Field(gt=0, le=1)] = 1.0
+    teacher: TeacherConfig | None = None  # a run whose probabilities are learned beside the labels
+    pseudo: PseudoConfig | None = None  # images without labels, answered by `comp pseudo`
     # Decay of the exponential moving average of the weights; null: none
     ema: Annotated[float, Field(gt=0, lt=1)] | None = None
     # Processes that prepare batches; auto: some for a GPU, none on a CPU

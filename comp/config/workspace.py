@@ -86,6 +86,10 @@ class Workspace:
     def cache(self) -> Path:
         return self.root / "cache"
 
+    def pseudo(self, name: str) -> Path:
+        """The pseudo-labels that `comp pseudo` wrote under a name."""
+        return self.root / "pseudo" / name
+
     @property
     def submission_json(self) -> Path:
         return self.root / "submissions" / f"{self.name}.json"
@@ -147,6 +151,11 @@ class RunDir:
         return self.path / "test"
 
     @property
+    def teacher(self) -> Path:
+        """What the teacher says of the training part (`train.teacher`)."""
+        return self.path / "teacher"
+
+    @property
     def average(self) -> Path:
         """The mean of the best checkpoints, written when a fold is finished."""
         return self.path / "average.pt"
@@ -206,7 +215,7 @@ class RunDir:
             *self.path.glob("top_*.pt"),
         ):
             files.remove(path)
-        for folder in (self.valid, self.test, self.tensorboard):
+        for folder in (self.valid, self.test, self.teacher, self.tensorboard):
             shutil.rmtree(folder, ignore_errors=True)
 
 

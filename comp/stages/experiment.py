@@ -101,6 +101,7 @@ def check_names(experiment: Experiment) -> None:
     _check_spatial(config, task)
     _check_measures(config, task)
     _check_grades(config, task)
+    _check_sources(config, task)
 
 
 def _check_grades(config: Config, task: Task) -> None:
@@ -135,6 +136,28 @@ def _check_measures(config: Config, task: Task) -> None:
     if found:
         raise ConfigError(
             f"{', '.join(found)}: for classes only; task {task.name} predicts numbers. Leave it out"
+        )
+
+
+def _check_sources(config: Config, task: Task) -> None:
+    """ConfigError for sources that do not go with the task or with other options."""
+    train = config.train
+    given = {
+        "data.extra": bool(config.data.extra),
+        "train.pseudo": train.pseudo is not None,
+        "train.teacher": train.teacher is not None,
+    }
+    found = [name for name, used in given.items() if used]
+    if not found:
+        return
+    if task.spatial:
+        raise ConfigError(f"{', '.join(found)}: for answers per image; task is {task.name}")
+    if config.model.probe is not None:
+        raise ConfigError(f"{', '.join(found)}: not with model.probe, which learns its features")
+    if config.augment.cutpaste and found != ["data.extra"]:
+        raise ConfigError(
+            f"augment.cutpaste: not with {', '.join(found)}: what it pastes has a label, and these "
+            "targets are probabilities. Leave one of them out"
         )
 
 

@@ -38,8 +38,9 @@ from comp.stages.experiment import (
 )
 from comp.stages.features.embed import FeatureSource
 from comp.stages.features.probe_net import ProbeNet
-from comp.stages.train import device_of, finished, refuse_other_images
 from comp.train.checkpoints import checkpoint
+from comp.train.checkpoints.finished import finished, refuse_other_images
+from comp.train.hardware.choice import device_of
 
 Array = np.ndarray[Any, Any]
 
@@ -87,6 +88,24 @@ class Predictor:
             self.valid_tta = {fold: choice.views_for(fold) for fold in folds}
         return [path for fold, run in runs.items() for path in self._fold(fold, run)]
 
+    def answers(self, fold: int, part: str, ids: Sequence[str], tta: str | None = None) -> Array:
+        """(n, C) float32: the probabilities that one fold gives to images of a part (`valid`: any
+        of the training images), kept nowhere.
+
+        tta: None for `predict.tta`; of `auto` the views that the other folds choose. Raises
+        RunError where the fold is not finished, or is of another plan.
+        """
+        run = self.experiment.workspace.fold(fold)
+        self._refuse_unfinished(fold, run)
+        tta = self.tta if tta is None else tta
+        if tta == AUTO:
+            tta = self.choose_views().views_for(fold)
+        net = self._net(run.checkpoint(self.experiment.config.predict.checkpoint), fold)
+        output = make_output(self.experiment.task, self.experiment.config, self._index(part))
+        return np.concatenate(
+            list(self._pieces(net, part, ids, output, tta, f"fold {fold} {len(ids)} images"))
+        )
+
     def _refuse_unfinished(self, fold: int, run: RunDir) -> None:
         run.refuse_drift(self.experiment.config)
         try:
@@ -108,7 +127,7 @@ class Predictor:
         """Whether a fold is finished; RunError for one that was trained on other images."""
         which = self.experiment.config.predict.checkpoint
         manifest = finished(run, self.plan.fingerprint, epochs, which)
-        refuse_other_images(self.experiment, run, manifest, self.index)
+        refuse_other_images(run, manifest, self.index, self.experiment.workspace.cache)
         return manifest is not None
 
     def _fold(self, fold: int, run: RunDir) -> list[Path]:

@@ -239,6 +239,7 @@ def _finish(job: Job, state: TrainState, average: dict[str, Any] | None) -> dict
         "fold": job.fold,
         "plan": job.plan,
         "images": job.files,
+        **({"sources": job.sources} if job.sources else {}),
         "epochs": state.epoch,
         "early": state.epoch < job.config.train.epochs,
         "metric": job.metric.name,

@@ -19,7 +19,9 @@ from comp.models.device import Device, choose_device
 from comp.stages import train as stage
 from comp.stages.experiment import Experiment, open_experiment
 from comp.stages.folds import make_folds
-from comp.stages.train import count_workers, finished, open_job, train
+from comp.stages.train import open_job, train
+from comp.train.checkpoints.finished import finished
+from comp.train.hardware.choice import count_workers
 from comp.train.job import Job
 from comp.train.stop import Stop
 

@@ -41,7 +41,7 @@ from comp.stages.experiment import (
     read_train,
 )
 from comp.stages.predict import Predictor, saved_source
-from comp.stages.train import finished
+from comp.train.checkpoints.finished import finished
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ from comp.inference.predictions import Predictions, join, save_pieces
 from comp.stages.ensembling.kinds import find_shift, make_evidence
 from comp.stages.ensembling.members import Ground, Model, run_experiment
 from comp.stages.ensembling.outside import gather
-from comp.stages.train import device_of
 from comp.train.checkpoints import checkpoint
+from comp.train.hardware.choice import device_of
 
 Array = np.ndarray[Any, Any]
 

@@ -101,3 +101,9 @@ def _refuse_foreign(job: Job, saved: Saved) -> None:
                 "were added, removed or replaced since. Bring the old ones back, or start the fold "
                 "over with `comp train --restart`."
             )
+    if saved.get("sources", "") != job.sources:
+        raise RunError(
+            f"{job.run.last}: trained on other extra images, pseudo-labels or another teacher: "
+            "their files have changed since. Bring the old ones back, or start the fold over with "
+            "`comp train --restart`."
+        )
