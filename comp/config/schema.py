@@ -70,8 +70,9 @@ class DataConfig(Section):
     blank: Literal["refuse", "zero", "unknown"] = "refuse"
     unknown: Cells = ()  # multilabel: cells that say that nobody knows, such as [-1]
     # Numbers that are shares of the classes: refuse; argmax: the largest is the class (one class
-    # per image); round: 0.5 and more is a 1 (multilabel)
-    soft: Literal["refuse", "argmax", "round"] = "refuse"
+    # per image); round: 0.5 and more is a 1 (multilabel); learn: as one of these where a label is
+    # needed, and the loss learns the shares
+    soft: Literal["refuse", "argmax", "round", "learn"] = "refuse"
     # Many different numbers as labels: auto refuses what looks measured; classes: they are names
     numbers: Literal["auto", "classes"] = "auto"
     # Regression: log1p predicts log(1 + number), for numbers of very different size

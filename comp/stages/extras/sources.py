@@ -21,7 +21,7 @@ from comp.data.loader.beside import Beside
 from comp.stages.experiment import Experiment, read_test_images
 from comp.stages.extras.external import External, read_external
 from comp.stages.extras.pseudo_files import Learned, read_pseudo
-from comp.stages.extras.teacher import soft_targets, teacher_digest, teacher_probs
+from comp.stages.extras.teacher import own_targets, soft_targets, teacher_digest, teacher_probs
 
 Array = np.ndarray[Any, Any]
 
@@ -84,12 +84,16 @@ class Sources:
         return tuple(out)
 
     def soft(self, fold: int, columns: int) -> Array | None:
-        """(N, C) what is learned of the images of the index, where a teacher says something."""
+        """(N, C) what is learned of the images of the index: the shares of its table, and what a
+        teacher says; None where the labels are."""
         teacher = self.experiment.config.train.teacher
-        if teacher is None:
+        if teacher is None and self.index.shares is None:
             return None
+        own = own_targets(self.index, columns)
+        if teacher is None:
+            return own
         taught = teacher_probs(self.experiment, self.index, self.plan, fold)
-        return soft_targets(self.index, taught, teacher, self.experiment.task, columns)
+        return soft_targets(own, self.index, taught, teacher, self.experiment.task)
 
     @cached_property
     def external(self) -> list[External]:

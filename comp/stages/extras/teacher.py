@@ -66,12 +66,18 @@ def teacher_probs(experiment: Experiment, index: Index, plan: FoldPlan, fold: in
     return made
 
 
+def own_targets(index: Index, columns: int) -> Array:
+    """(N, C) float32: the labels of an index as probabilities, or the shares of its table."""
+    if index.shares is None:
+        return as_soft(index.labels, columns)
+    return index.shares[:, -columns:].copy()  # of the two shares of binary the positive one
+
+
 def soft_targets(
-    index: Index, taught: Predictions, teacher: TeacherConfig, task: Task, columns: int
+    own: Array, index: Index, taught: Predictions, teacher: TeacherConfig, task: Task
 ) -> Array:
-    """(N, C) float32: the labels, mixed with what the teacher says of the images that it was asked
-    about. Unknown cells stay unknown."""
-    own = as_soft(index.labels, columns)
+    """(N, C) float32: the targets `own`, mixed with what the teacher says of the images that it was
+    asked about. Unknown cells stay unknown."""
     rows = index.rows(taught.ids)
     probs = softened(np.asarray(taught.probs, dtype=np.float64), teacher.temperature, task)
     mixed = (1 - teacher.weight) * own[rows] + teacher.weight * probs
