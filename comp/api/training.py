@@ -46,12 +46,14 @@ def train(
     *,
     restart: bool = False,
     max_hours: float | None = None,
+    refit: int = 0,
     quiet: bool = False,
 ) -> TrainResult:
     """Train folds; finished ones are skipped, unfinished ones go on from their checkpoint.
 
     folds: a number, several, or text such as "0..2"; restart: remove what these folds have;
-    max_hours: stop on a checkpoint after so long.
+    max_hours: stop on a checkpoint after so long. refit: instead of folds, train so many networks
+    on all images, for the mean of the folds' best epochs; they have no score.
     An interrupt writes a checkpoint and raises KeyboardInterrupt. Raises PlanError without a plan,
     RunError when a fold was begun with another config, plan or data, HeldError when another process
     trains it, OutOfTime after `max_hours`, TrainError and ModelError.
@@ -65,7 +67,13 @@ def train(
         again = "the same call without restart" if restart else "the same call"
         stop = Stop(hours, again, at_once=_interrupt)
         called = f"comp.train(config, workspace, {numbers!r}{', restart=True' * restart})"
-        done = run(experiment, numbers, restart=restart, stop=stop, command=called)
+        if refit:
+            from comp.stages.extras.refit import refit as all_rows
+
+            called = f"comp.train(config, workspace, refit={refit}{', restart=True' * restart})"
+            done = all_rows(experiment, refit, restart=restart, stop=stop, command=called)
+        else:
+            done = run(experiment, numbers, restart=restart, stop=stop, command=called)
         return _finished(experiment, done)
 
 
@@ -136,6 +144,8 @@ def _finished(experiment: Experiment, done: Sequence[Trained]) -> TrainResult:
     metric, rows, tables = experiment.metric.name, [], []
     for fold in done:
         best, folder = fold.manifest["best"], experiment.workspace.fold(fold.fold)
+        if fold.manifest.get("validated") is False:
+            folder = experiment.workspace.refit(fold.fold - experiment.config.folds.parts)
         rows.append(
             {
                 "fold": fold.fold,

@@ -36,17 +36,29 @@ def train_command(
     restart: Annotated[
         bool, typer.Option("--restart", help="Delete these folds' results and start over.")
     ] = False,
+    refit: Annotated[
+        bool,
+        typer.Option("--refit", help="Train on all images, as long as the folds found best."),
+    ] = False,
+    seeds: Annotated[int, typer.Option(min=1, help="How many networks --refit trains.")] = 1,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Train folds; finished folds are skipped, unfinished ones resume."""
     from comp.report.console.tables import print_trained
+    from comp.stages.extras.refit import refit as run_refit
     from comp.stages.train import train
 
     sets = [*(sets or []), *([f"train.max_hours={max_hours}"] if max_hours else [])]
     sets += [f"train.subset={subset}"] if subset else []
     experiment = open_config(config, sets, quiet)
     try:
+        if refit:
+            made = run_refit(experiment, seeds, restart=restart)
+            print_trained(made, experiment.metric.name, as_json=as_json)
+            options = again(config, [*sets, "ensemble.refit=true"])
+            say(f"next: comp ensemble{options}")
+            return
         trained = train(experiment, fold, restart=restart)
     except (Interrupted, OutOfTime):
         _say_left(config, sets)

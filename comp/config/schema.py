@@ -363,6 +363,7 @@ class EnsembleConfig(Section):
     tune: bool = True  # tune thresholds or offsets out of fold
     # Class prior of the test set: class -> share; auto: estimated; null: that of training
     prior: Literal["auto"] | dict[str, Share] | None = None
+    refit: bool = False  # what `comp train --refit` trained votes beside the folds
     # product: runs of one attribute each are multiplied into joint classes
     combine: Literal["product"] | None = None
 

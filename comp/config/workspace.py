@@ -97,6 +97,16 @@ class Workspace:
     def fold(self, number: int) -> RunDir:
         return RunDir(self.run / f"fold_{number}")
 
+    def refit(self, number: int) -> RunDir:
+        """A training on all images (`comp train --refit`)."""
+        return RunDir(self.run / f"refit_{number}")
+
+    def refits(self) -> list[RunDir]:
+        """Those that were begun, in their order."""
+        found = self.run.glob("refit_*/config.yaml")
+        numbers = sorted(int(n) for p in found if (n := p.parent.name[6:]).isdecimal())
+        return [self.refit(number) for number in numbers]
+
 
 def workspace_of(config: Config, root: Path = Path()) -> Workspace:
     """The folders of an experiment. One on a subset has a run folder of its own."""
@@ -108,9 +118,14 @@ def workspace_of(config: Config, root: Path = Path()) -> Workspace:
 
 @dataclass(frozen=True)
 class RunDir:
-    """One fold of a run: `runs/<name>/fold_<k>/`."""
+    """One fold of a run: `runs/<name>/fold_<k>/`, or a refit: `runs/<name>/refit_<k>/`."""
 
     path: Path
+
+    @property
+    def is_refit(self) -> bool:
+        """Whether it was trained on all images, so that nothing could validate it."""
+        return self.path.name.startswith("refit_")
 
     @property
     def last(self) -> Path:

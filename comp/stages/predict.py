@@ -88,6 +88,31 @@ class Predictor:
             self.valid_tta = {fold: choice.views_for(fold) for fold in folds}
         return [path for fold, run in runs.items() for path in self._fold(fold, run)]
 
+    def refitted(self) -> list[Path]:
+        """Predict the test images by every refit, where that is missing; all their folders.
+
+        Raises RunError where there is none, or one is not finished or of another plan or images.
+        """
+        runs = self.experiment.workspace.refits()
+        if not runs:
+            raise RunError(
+                f"ensemble.refit: {self.experiment.workspace.run} has no refit. Run `comp train "
+                "--refit` first"
+            )
+        for run in runs:
+            manifest = finished(run, self.plan.fingerprint, which="last")
+            refuse_other_images(run, manifest, self.index, self.experiment.workspace.cache)
+            if manifest is None:
+                raise RunError(
+                    f"{run.path} is not trained to its end. Run `comp train --refit` again"
+                )
+            self._fold(int(manifest["fold"]), run)
+        return [run.test for run in runs]
+
+    def _checkpoint(self, run: RunDir) -> Path:
+        which = "last" if run.is_refit else self.experiment.config.predict.checkpoint
+        return run.checkpoint(which)
+
     def answers(self, fold: int, part: str, ids: Sequence[str], tta: str | None = None) -> Array:
         """(n, C) float32: the probabilities that one fold gives to images of a part (`valid`: any
         of the training images), kept nowhere.
@@ -100,7 +125,7 @@ class Predictor:
         tta = self.tta if tta is None else tta
         if tta == AUTO:
             tta = self.choose_views().views_for(fold)
-        net = self._net(run.checkpoint(self.experiment.config.predict.checkpoint), fold)
+        net = self._net(self._checkpoint(run), fold)
         output = make_output(self.experiment.task, self.experiment.config, self._index(part))
         return np.concatenate(
             list(self._pieces(net, part, ids, output, tta, f"fold {fold} {len(ids)} images"))
@@ -143,12 +168,13 @@ class Predictor:
 
     def _missing(self, fold: int, run: RunDir) -> dict[str, dict[str, Any]]:
         """The parts that are missing, each with the source that its predictions will have."""
-        path = run.checkpoint(self.experiment.config.predict.checkpoint)
+        path = self._checkpoint(run)
         common = {
             "plan": self.plan.fingerprint,
             "fold": fold,
             "checkpoint": path.name,
             "checkpoint_sha256": checksums.digest_file(path),
+            **({"refit": fold - self.plan.count} if run.is_refit else {}),
         }
         missing = {}
         for part, folder in _folders(run).items():
@@ -183,7 +209,7 @@ class Predictor:
         return self.contents[part]
 
     def _predict(self, fold: int, run: RunDir, missing: dict[str, dict[str, Any]]) -> None:
-        path = run.checkpoint(self.experiment.config.predict.checkpoint)
+        path = self._checkpoint(run)
         for folder in _folders(run).values():
             files.sweep(folder, alone=True)
         net = self._net(path, fold)
@@ -354,7 +380,7 @@ class Predictor:
 
 
 def _folders(run: RunDir) -> dict[str, Path]:
-    return {"valid": run.valid, "test": run.test}
+    return {"test": run.test} if run.is_refit else {"valid": run.valid, "test": run.test}
 
 
 def saved_source(folder: Path) -> dict[str, Any] | None:

@@ -90,7 +90,7 @@ def train(
         )
     again = "the same command without --restart" if restart else "the same command"
     stop = Stop(config.train.max_hours, again) if stop is None else stop
-    trainer = _Trainer(experiment, index, plan, stop, command)
+    trainer = Trainer(experiment, index, plan, stop, command)
     for fold, run in runs.items():
         if not run.done.is_file():
             trainer.sources.digest(fold)  # what is wrong there is told before anything is written
@@ -117,8 +117,11 @@ def _ended_early(run: RunDir) -> bool:
     return False
 
 
-class _Trainer:
-    """Opens the pack and the device only when a fold is to be trained."""
+class Trainer:
+    """Opens the pack and the device only when a fold is to be trained.
+
+    everything: train on all images, and validate on none.
+    """
 
     def __init__(
         self,
@@ -127,8 +130,10 @@ class _Trainer:
         plan: FoldPlan,
         stop: Stop,
         command: str | None = None,
+        *,
+        everything: bool = False,
     ) -> None:
-        self.command = command
+        self.command, self.everything = command, everything
         self.experiment, self.index, self.plan, self.stop = experiment, index, plan, stop
         self.pack: Pack | None = None
         self.device: Device | None = None
@@ -153,7 +158,7 @@ class _Trainer:
             manifest = self._finished(fold, run)
             if manifest is not None:
                 self.sources.refuse_changes(fold, run)
-                say(f"fold {fold}: finished before, skipped")
+                say(f"{run.path.name.replace('_', ' ')}: finished before, skipped")
                 return Trained(fold, manifest, before=True)
             return Trained(fold, self._train(fold, run), before=False)
 
@@ -218,7 +223,10 @@ class _Trainer:
         if self.pack is None:
             sweep_cache(self.experiment.workspace.cache)
             self.pack = self._open()
-        train, valid = index.rows(self.plan.train(fold)), index.rows(self.plan.valid(fold))
+        if self.everything:
+            train, valid = np.arange(len(index)), np.arange(0)
+        else:
+            train, valid = index.rows(self.plan.train(fold)), index.rows(self.plan.valid(fold))
         if self.subset is not None:
             train, valid = (np.intersect1d(rows, self.subset.rows) for rows in (train, valid))
         task = self.experiment.task
@@ -265,7 +273,7 @@ def open_job(experiment: Experiment, fold: int) -> Job:
     index = read_train(experiment)
     plan = read_plan(experiment, index)
     (number,) = parse_folds(str(fold), plan.count)
-    trainer = _Trainer(experiment, index, plan, Stop())
+    trainer = Trainer(experiment, index, plan, Stop())
     return trainer.job(number, experiment.workspace.fold(number))
 
 

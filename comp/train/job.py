@@ -76,6 +76,16 @@ class Job:
     soft: Array | None = None
     sources: str = ""
 
+    @property
+    def name(self) -> str:
+        """What the job is called in messages: a fold, or a refit of all images."""
+        return f"fold {self.fold}" if self.validated else self.run.path.name.replace("_", " ")
+
+    @property
+    def validated(self) -> bool:
+        """Whether there are images that it is not trained on."""
+        return len(self.valid_rows) > 0
+
     @cached_property
     def unknown(self) -> bool:
         """Whether some cells of the targets are unknown."""

@@ -104,13 +104,18 @@ def print_trained(trained: list[Trained], metric: str, *, as_json: bool) -> None
             [{"fold": fold.fold, "before": fold.before, **fold.manifest} for fold in trained]
         )
         return
+    if trained and all(fold.manifest.get("validated") is False for fold in trained):
+        epochs = trained[0].manifest["epochs"]
+        tell(f"{len(trained)} refits of all images for {epochs} epochs: not validated")
+        return
     tell("best epochs, by the validation part of each fold")
     rows = []
     for fold in trained:
         best = fold.manifest["best"]
         score = "undefined" if best[metric] is None else f"{best[metric]:.4f}"
+        loss = "" if best["valid_loss"] is None else f"{best['valid_loss']:.4f}"
         epochs = str(best["epoch"] + 1), str(fold.manifest["epochs"])
-        rows.append([str(fold.fold), score, f"{best['valid_loss']:.4f}", *epochs])
+        rows.append([str(fold.fold), score, loss, *epochs])
     print_table(("fold", metric, "valid loss", "epoch", "of"), rows, text=0)
 
 

@@ -28,7 +28,8 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True)
 class Sources:
-    """What is read when a fold needs it.
+    """What is read when a fold needs it. A refit, whose number is beyond those of the folds, has
+    the sources of one of them.
 
     `image`  the image settings, with the range of the training images
     """
@@ -64,7 +65,7 @@ class Sources:
         pseudo = self._learned(fold)
         parts += [] if pseudo is None else [pseudo.digest]
         if self.experiment.config.train.teacher is not None:
-            parts.append(teacher_digest(self.experiment, self.plan, fold))
+            parts.append(teacher_digest(self.experiment, self.plan, fold % self.plan.count))
         return checksums.digest_lines(parts)
 
     def beside(self, fold: int) -> tuple[Beside, ...]:
@@ -92,7 +93,7 @@ class Sources:
         own = own_targets(self.index, columns)
         if teacher is None:
             return own
-        taught = teacher_probs(self.experiment, self.index, self.plan, fold)
+        taught = teacher_probs(self.experiment, self.index, self.plan, fold % self.plan.count)
         return soft_targets(own, self.index, taught, teacher, self.experiment.task)
 
     @cached_property
@@ -113,7 +114,8 @@ class Sources:
         wanted = self.experiment.config.train.pseudo
         if wanted is None:
             return None
-        return read_pseudo(self.experiment, wanted.name, self.index, self.plan, fold)
+        own = fold % self.plan.count
+        return read_pseudo(self.experiment, wanted.name, self.index, self.plan, own)
 
     def _images(self, index: Index) -> Any:
         return open_pack(index, self.image, self.experiment.workspace.cache, masks=False).images
