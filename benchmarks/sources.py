@@ -111,8 +111,9 @@ def write(rows: dict[str, dict[str, float]], given: argparse.Namespace) -> None:
     lines = [
         TITLE,
         "",
-        f"`python benchmarks/sources.py`: signs, ResNet-18 from scratch, 64 px, {given.epochs} epochs, "
-        "two folds grouped by student, out of fold; mean and range over the seeds; two CPU cores "
+        "`python benchmarks/sources.py`: signs, ResNet-18 from scratch, 64 px, "
+        f"{given.epochs} epochs, two folds grouped by student, out of fold; mean and range over "
+        "the seeds; two CPU cores "
         "that other work shared.",
         "",
         "| training | seeds | macro F1 | difference to plain, seed by seed | log loss | seconds |",
@@ -132,8 +133,9 @@ def write(rows: dict[str, dict[str, float]], given: argparse.Namespace) -> None:
             np.mean([row[name] for row in own.values()]) for name in ("log loss", "seconds")
         )
         lines.append(
-            f"| {kind} | {len(own)} | {np.mean(scores):.3f} ({min(scores):.3f}-{max(scores):.3f}) | "
-            f"{', '.join(gains)} | {losses:.3f} | {seconds:.0f} |"
+            f"| {kind} | {len(own)} | {np.mean(scores):.3f} "
+            f"({min(scores):.3f}-{max(scores):.3f}) | {', '.join(gains)} | {losses:.3f} | "
+            f"{seconds:.0f} |"
         )
     before = path.read_text(encoding="utf-8")
     head, found, rest = before.partition(f"{TITLE}\n")
