@@ -30,6 +30,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "pseudo, hard, surest 70 %": {"pseudo": {"name": "hard"}},
     "teacher, weight 0.5": {"teacher": {"weight": 0.5}},
     "teacher, weight 0.5, temperature 2": {"teacher": {"weight": 0.5, "temperature": 2.0}},
+    "plain, 15 epochs: the steps of pseudo, soft": {"epochs": 15},
 }
 
 

@@ -229,7 +229,9 @@ class ModelConfig(Section):
     pretrained: bool = True  # start from pretrained weights
     weights: str | None = None  # a local file of weights: .pt, .pth or .safetensors
     drop_rate: Share = 0.0  # dropout before the head
-    head: str = "linear"  # linear or mlp
+    head: str = "linear"  # linear, mlp or cosine (scaled cosines to the centres of the classes)
+    centres: Count = 1  # head cosine: centres per class, the nearest counts (sub-centre ArcFace)
+    scale: Positive = 30.0  # head cosine: the factor of the cosines
     hidden: Count = 512  # units of the hidden layer of head mlp
     # how the head starts: auto (small, at the class prior), default (of timm), xavier or kaiming
     init: str = "auto"
@@ -287,6 +289,9 @@ class TrainConfig(Section):
     focal_gamma: NotNegative = 2.0  # focal loss: how strongly easy examples are down-weighted
     # Focal loss: the weight of positives; negatives have 1 - alpha; null: none
     focal_alpha: Annotated[float, Field(gt=0, lt=1)] | None = None
+    margin: Positive = 0.3  # loss arcface: in radians; cosface: of the cosine; of the rarest class
+    # Losses with a margin: a class n times as frequent has margin / n ** power; 0: all the same
+    margin_power: NotNegative = 0.0
     # Tversky loss: the costs of false positives and of false negatives
     tversky: Annotated[tuple[Positive, Positive], BeforeValidator(as_tuple)] = (0.3, 0.7)
     label_smoothing: Share = 0.0  # label smoothing

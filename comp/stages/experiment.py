@@ -98,6 +98,7 @@ def check_names(experiment: Experiment) -> None:
     loss = task.loss if train.loss == "auto" else train.loss
     check_loss(loss, task.link.family, train.class_weights, train.pos_weight, spatial=task.spatial)
     _check_probe(config, task)
+    _check_cosines(config, task)
     _check_spatial(config, task)
     _check_measures(config, task)
     _check_grades(config, task)
@@ -159,6 +160,25 @@ def _check_sources(config: Config, task: Task) -> None:
         raise ConfigError(
             f"augment.cutpaste: not with {', '.join(found)}: what it pastes has a label, and these "
             "targets are probabilities. Leave one of them out"
+        )
+
+
+def _check_cosines(config: Config, task: Task) -> None:
+    """ConfigError for losses with a margin without cosines, and cosines without classes."""
+    from comp.tasks.losses import loss_names, needs_cosines
+
+    loss = task.loss if config.train.loss == "auto" else config.train.loss
+    named = [name for name in loss_names(loss) if needs_cosines(name)]
+    cosine = config.model.head == "cosine"
+    if named and not cosine:
+        raise ConfigError(
+            f"train.loss: {named[0]} puts its margin between cosines: it needs model.head: cosine"
+        )
+    one_class = task.link.family == "softmax" and not task.spatial
+    if cosine and (not one_class or config.model.heads != "one"):
+        raise ConfigError(
+            "model.head: cosine is for one of several classes (task: multiclass) with "
+            f"model.heads: one; task is {task.name}"
         )
 
 
