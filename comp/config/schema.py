@@ -334,8 +334,6 @@ class TrainConfig(Section):
             raise ValueError("sched: multistep needs milestones, such as [10, 20]")
         if self.sched == "restarts" and self.cycles > self.epochs:
             raise ValueError(f"cycles ({self.cycles}) cannot exceed epochs ({self.epochs})")
-        if self.min_lr >= self.lr:
-            raise ValueError(f"min_lr ({self.min_lr}) must be lower than lr ({self.lr})")
         if self.loss == {}:
             raise ValueError("loss: an empty sum; name a loss, or write auto")
         if self.pos_weight is not None and self.class_weights != "none":
@@ -434,6 +432,9 @@ class Config(Section):
         if scratch and "lr" not in self.train.model_fields_set:
             self.__dict__["train"] = self.train.model_copy()
             self.train.__dict__["lr"] = SCRATCH_LR  # it still counts as left out
+        low, high = self.train.min_lr, self.train.lr
+        if low >= high:
+            raise ValueError(f"train.min_lr ({low}) must be lower than train.lr ({high})")
         return self
 
     @model_validator(mode="after")
