@@ -1,4 +1,4 @@
-"""The commands about training: train, pseudo, embed, sweep, find, status, predict."""
+"""The commands about training: train, pseudo, boxes, embed, sweep, find, status, predict."""
 
 from __future__ import annotations
 
@@ -132,6 +132,26 @@ def pseudo_command(
     say(f"next: comp train{options} --set train.pseudo.name={made.name}")
 
 
+def boxes_command(
+    config: ConfigOption = None,
+    sets: SetOption = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The table to write.", show_default="boxes/<name>.csv")
+    ] = None,
+    classes: Annotated[
+        list[str] | None,
+        typer.Option("--class", help="Only regions of this class; repeatable.", show_default="all"),
+    ] = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Write where the masks of a segmentation run lie; a second run trains on these crops."""
+    from comp.stages.extras.boxes import find_boxes
+
+    made = find_boxes(open_config(config, sets, quiet), out, classes or [])
+    tell(f"{made.path}: {made.images} images, {made.empty} of them without a region")
+    say(f"next: in the config of the second run, data.boxes: {made.path}")
+
+
 def embed_command(
     config: ConfigOption = None,
     sets: SetOption = None,
@@ -251,6 +271,7 @@ def add_training(app: typer.Typer) -> None:
     """Put these commands on the program."""
     app.command("train")(train_command)
     app.command("pseudo")(pseudo_command)
+    app.command("boxes")(boxes_command)
     app.command("embed")(embed_command)
     app.command("sweep")(sweep_command)
     app.add_typer(find_app, name="find", no_args_is_help=True)

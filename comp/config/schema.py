@@ -107,6 +107,9 @@ class DataConfig(Section):
     tabular: Names = ()
     test_csv: str | None = None  # the table of data.tabular for the test images; null: the sample
     test_answers: str | None = None  # a table like train_csv, where the true answers are known
+    # A table of the part of each image that matters (id, left, top, right, bottom as shares), such
+    # as `comp boxes` writes
+    boxes: str | None = None
     # Labelled images of other data sets that are only trained on, each with root, layout, map, ...
     extra: Extras = ()
 
@@ -171,6 +174,10 @@ class ImageConfig(Section):
 
     size: Annotated[int, Field(ge=8, le=4096)] = 331  # side of the square, in pixels
     resize: str = "stretch"  # stretch, pad or crop; for segmentation also none or tiles
+    # Cut out before resizing: none; border: all but a border of one colour; object: the largest
+    # thing on a plain background. data.boxes goes before it
+    crop: Literal["none", "border", "object"] = "none"
+    crop_margin: Annotated[float, Field(ge=0, le=2)] = 0.05  # around a crop, in shares of its sides
     # How images are kept in cache/: as pixels, as the bytes of their files, or not at all
     pack: Literal["memmap", "encoded", "none"] = "memmap"
     # Of more than 8 bits: the values that become black and white; auto: 0 and the highest number of

@@ -8,8 +8,9 @@ import numpy as np
 
 from comp.core.rng import derive
 from comp.data.cache.image_range import span_of, with_range
+from comp.data.images.crops import fitted
 from comp.data.images.decode import read_image
-from comp.data.images.resize import fit, fit_mask
+from comp.data.images.resize import fit_mask
 from comp.data.loader.recipes import make_recipe
 from comp.report.contact_sheet import contact_sheet
 from comp.report.overlay import overlay
@@ -30,7 +31,8 @@ def show_augmentation(experiment: Experiment, out: Path, *, images: int, draws: 
     span = span_of(with_range(config.image, index, experiment.workspace.cache))
     pictures, titles = [], []
     for row in rows:
-        image = fit(read_image(index.paths[row], span), config.image.size, config.image.resize)
+        box = None if index.boxes is None else index.boxes[row]
+        image = fitted(read_image(index.paths[row], span), config.image, box)
         mask = None
         if index.masks is not None:
             mask = fit_mask(index.masks.read(row), config.image.size, config.image.resize)

@@ -20,6 +20,7 @@ from comp.data.folds.plan import FoldPlan
 from comp.data.folds.plan_file import load_plan
 from comp.data.folds.schemes import SCHEMES
 from comp.data.folds.skipped import grey_image, read_skipped, without
+from comp.data.images.boxes import with_boxes
 from comp.data.images.resize import OWN_SIZE, RESIZES
 from comp.data.index.index import Index
 from comp.data.layouts.embedded_sample import ensure_sample
@@ -103,6 +104,18 @@ def check_names(experiment: Experiment) -> None:
     _check_measures(config, task)
     _check_grades(config, task)
     _check_sources(config, task)
+    _check_crops(config, task)
+
+
+def _check_crops(config: Config, task: Task) -> None:
+    """ConfigError for crops that masks would not follow."""
+    found = ["data.boxes"] if config.data.boxes else []
+    found += ["image.crop"] if config.image.crop != "none" else []
+    if found and (task.spatial or config.augment.cutpaste):
+        raise ConfigError(
+            f"{', '.join(found)}: for answers per image, without augment.cutpaste: masks are not "
+            "cut. Leave it out"
+        )
 
 
 def _check_grades(config: Config, task: Task) -> None:
@@ -222,6 +235,7 @@ def read_train(experiment: Experiment) -> Index:
     ensure_sample(data)
     index = read_index(data, experiment.task)
     index = without(index, read_skipped(paths.skip_csv).train, paths.skip_csv)
+    index = _boxed(experiment, index)
     if index.unknown.any() and not experiment.metric.known_only:
         raise ConfigError(
             f"metric: {experiment.metric.name!r} is registered by a plugin and cannot leave out "
@@ -231,9 +245,15 @@ def read_train(experiment: Experiment) -> Index:
     return accepted(index, data.group, paths.groups_csv, paths.check_json, paths.cache)
 
 
+def _boxed(experiment: Experiment, index: Index) -> Index:
+    """The index with the boxes of `data.boxes`, where there are some."""
+    boxes = experiment.config.data.boxes
+    return index if boxes is None else with_boxes(index, experiment.path(boxes))
+
+
 def read_test_images(experiment: Experiment, classes: tuple[str, ...]) -> Index:
     """The test index; an image that was set aside as unreadable is replaced by a grey one."""
-    index = read_test(experiment.data, experiment.task, classes)
+    index = _boxed(experiment, read_test(experiment.data, experiment.task, classes))
     skipped = read_skipped(experiment.workspace.skip_csv).test
     away = [row for row, name in enumerate(index.ids) if name in skipped]
     if not away:

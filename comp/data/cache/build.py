@@ -81,13 +81,13 @@ class Origin:
     make: Callable[[int], tuple[str, Pixels | bytes]]
 
 
-def of_files(paths: Sequence[Path], payload: Callable[[bytes], Pixels | bytes]) -> Origin:
-    """The origin of rows that are made from the content of files."""
+def of_files(paths: Sequence[Path], payload: Callable[[bytes, int], Pixels | bytes]) -> Origin:
+    """The origin of rows that are made from the content of files. payload: content, row -> row."""
 
     def make(row: int) -> tuple[str, Pixels | bytes]:
         content = read_content(paths[row])
         try:
-            return short_digest(content), payload(content)
+            return short_digest(content), payload(content, row)
         except DataError as problem:
             raise DataError(f"{paths[row]}: {problem}") from problem
 

@@ -24,8 +24,9 @@ from comp.data.cache.guard import Guard
 from comp.data.cache.image_range import span_of
 from comp.data.cache.mask_store import PackedMasks
 from comp.data.cache.store import Decoded, Encoded, Guarded
+from comp.data.images.crops import fitted
 from comp.data.images.decode import decode_image
-from comp.data.images.resize import fit, fit_mask
+from comp.data.images.resize import fit_mask
 from comp.data.index.index import Index
 
 Pixels = np.ndarray[Any, Any]
@@ -71,9 +72,11 @@ def _images_at_size(index: Index, image: ImageConfig) -> Content:
     settings = f"{FORMAT} {image.pack} {image.size} {image.resize}"
     span = span_of(image)
     settings += f" {span[0]:g}..{span[1]:g}" if span else ""
+    settings += _crop_settings(index, image)
 
-    def payload(content: bytes) -> Pixels:
-        return fit(decode_image(content, span), image.size, image.resize)
+    def payload(content: bytes, row: int) -> Pixels:
+        box = None if index.boxes is None else index.boxes[row]
+        return fitted(decode_image(content, span), image, box)
 
     return Content(
         name="images",
@@ -91,7 +94,7 @@ def _encoded_images(index: Index, image: ImageConfig) -> Content:
     """The bytes of every image file, one after another: the same for every size."""
     settings, span = f"{FORMAT} encoded", span_of(image)
 
-    def payload(content: bytes) -> bytes:
+    def payload(content: bytes, row: int) -> bytes:
         decode_image(content, span)  # what cannot be decoded is reported now, not in hour three
         return content
 
@@ -103,7 +106,9 @@ def _encoded_images(index: Index, image: ImageConfig) -> Content:
         origin=of_files(index.paths, payload),
         header=b"",
         needed=sum(files.file_stat(path)[0] for path in index.paths),
-        open=lambda path, guard: Decoded(Encoded(path, guard, span_of(image)), index.ids, image),
+        open=lambda path, guard: Decoded(
+            Encoded(path, guard, span_of(image)), index.ids, image, index.boxes
+        ),
     )
 
 
@@ -140,6 +145,13 @@ CONTENTS: dict[str, Callable[[Index, ImageConfig], Content]] = {
     "encoded": _encoded_images,
     "masks": _masks,
 }
+
+
+def _crop_settings(index: Index, image: ImageConfig) -> str:
+    """What is cut out of the images, as a text; "" where they are whole."""
+    if index.boxes is not None:
+        return f" boxes {digest_lines(map(str, index.boxes))[:16]} {image.crop_margin:g}"
+    return "" if image.crop == "none" else f" {image.crop} {image.crop_margin:g}"
 
 
 def _folder_of_files(settings: str, index: Index) -> str:

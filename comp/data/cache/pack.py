@@ -84,7 +84,7 @@ def open_pack(
     if not len(index):
         raise DataError("there are no images to pack; check data.train_images and data.test_images")
     folder = mask_folder = None
-    key, images = "", Decoded(Files(index.paths, span_of(image)), index.ids, image)
+    key, images = "", Decoded(Files(index.paths, span_of(image)), index.ids, image, index.boxes)
     if image.pack != "none":
         folder, key, images = _open_or_build(image.pack, index, image, cache, verify)
     found: MaskStore | None = None

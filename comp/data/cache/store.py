@@ -6,7 +6,7 @@ Any object with `shape` (N, S, S, 3), `[row]` and `take(rows)` can be used like 
 from __future__ import annotations
 
 import mmap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,10 @@ import numpy as np
 from comp.config.schema import ImageConfig
 from comp.core.errors import DataError
 from comp.data.cache.guard import Guard
+from comp.data.images.crops import Box, fitted
 from comp.data.images.decode import decode_image, read_image
 from comp.data.images.deep import Span
-from comp.data.images.resize import OWN_SIZE, fit
+from comp.data.images.resize import OWN_SIZE
 
 Pixels = np.ndarray[Any, Any]
 Images = Any  # an np.ndarray, or an object used like one
@@ -108,12 +109,18 @@ class Guarded:
 class Decoded:
     """Images that are decoded and resized each time they are read.
 
-    read: row -> the pixels of its file, (H, W, 3) uint8. Raises DataError, with the id, for a row
-    that cannot be read.
+    read: row -> the pixels of its file, (H, W, 3) uint8. boxes: of the index.
+    Raises DataError, with the id, for a row that cannot be read.
     """
 
-    def __init__(self, read: Callable[[int], Pixels], ids: tuple[str, ...], image: ImageConfig):
-        self.read, self.ids, self.image = read, ids, image
+    def __init__(
+        self,
+        read: Callable[[int], Pixels],
+        ids: tuple[str, ...],
+        image: ImageConfig,
+        boxes: Sequence[Box] | None = None,
+    ):
+        self.read, self.ids, self.image, self.boxes = read, ids, image, boxes
         self.own_size = image.resize in OWN_SIZE  # then `shape` describes no image
         self.shape = (len(ids), image.size, image.size, 3)
         self.dtype = np.dtype(np.uint8)
@@ -123,7 +130,8 @@ class Decoded:
 
     def __getitem__(self, row: int) -> Pixels:
         try:
-            return fit(self.read(int(row)), self.image.size, self.image.resize)
+            box = None if self.boxes is None else self.boxes[int(row)]
+            return fitted(self.read(int(row)), self.image, box)
         except DataError as problem:
             raise DataError(f"{self.ids[int(row)]!r}: {problem}") from problem
 

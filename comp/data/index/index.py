@@ -35,6 +35,7 @@ class Index:
     `masks`    None, or the masks of the images, see `comp.data.index.masks`; the target then says
                which classes an image holds, (N, C)
     `shares`   None, or (N, C) float32: what the loss learns in the place of the target
+    `boxes`    None, or (N,) the part of each image that is used, see `comp.data.images.crops`
     `codes`    None, or what a sample submission and the files call each class
     """
 
@@ -47,13 +48,14 @@ class Index:
     masks: Masks | None = None
     codes: tuple[str, ...] | None = None
     shares: np.ndarray[Any, Any] | None = None
+    boxes: tuple[tuple[float, float, float, float], ...] | None = None
 
     def __post_init__(self) -> None:
         if list(self.ids) != sorted(self.ids):
             raise DataError("an index must be sorted by id")
         if len(set(self.ids)) != len(self.ids):
             raise DataError(f"repeated ids: {first(repeated(self.ids))}")
-        for name in ("paths", "target", "groups", "mask_paths", "masks", "shares"):
+        for name in ("paths", "target", "groups", "mask_paths", "masks", "shares", "boxes"):
             value = getattr(self, name)
             if value is not None and len(value) != len(self.ids):
                 raise DataError(f"{len(self.ids)} ids but {len(value)} {name}")
@@ -124,6 +126,7 @@ class Index:
             mask_paths=cut(self.mask_paths),
             masks=None if self.masks is None else self.masks.of(some),
             shares=None if self.shares is None else self.shares[some],
+            boxes=cut(self.boxes),
         )
 
     @cached_property
@@ -139,6 +142,8 @@ class Index:
         """SHA-256 of every id with a digest of its file: changes when an image is replaced, by
         whatever file. The same on every machine. `cache`: see `comp.core.known_digests`."""
         digests = known_digests(self.paths, cache)
+        if self.boxes is not None:
+            digests = [f"{d}\x1f{b}" for d, b in zip(digests, self.boxes, strict=True)]
         return checksums.digest_lines(map("\x1f".join, zip(self.ids, digests, strict=True)))
 
     def file_sizes(self) -> str:

@@ -156,4 +156,6 @@ class FeatureSource:
             "std": image.std,
             "images": self.contents[part],
         }
+        if index.boxes is not None or image.crop != "none":
+            about |= {"crop": image.crop, "crop_margin": image.crop_margin}
         return Wanted(index.ids, about, view)

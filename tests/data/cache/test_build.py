@@ -260,7 +260,7 @@ def test_rows_of_files_have_the_digest_of_the_content_that_they_are_made_from(
 ) -> None:
     path = tmp_path / "a.bin"
     path.write_bytes(b"abc")
-    origin = of_files((path,), lambda content: content.upper())
+    origin = of_files((path,), lambda content, row: content.upper())
     assert origin.make(0) == (short_digest(b"abc"), b"ABC")
     assert origin.digest(0) == short_digest(b"abc")
     assert origin.stat(0) == UNKNOWN  # it may change again in the same tick of the clock
@@ -272,7 +272,7 @@ def test_rows_of_files_have_the_digest_of_the_content_that_they_are_made_from(
 def test_a_payload_that_cannot_be_made_names_its_file(tmp_path: Path) -> None:
     (tmp_path / "a.bin").write_bytes(b"abc")
 
-    def refuse(content: bytes) -> bytes:
+    def refuse(content: bytes, row: int) -> bytes:
         raise DataError("not an image")
 
     with pytest.raises(DataError, match=r"a\.bin: not an image$"):

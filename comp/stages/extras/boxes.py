@@ -1,0 +1,91 @@
+"""`comp boxes`: where the masks of a segmentation run lie, for a second run on the crops.
+
+A training image gets the box of its out-of-fold mask, so that no crop comes from a network that has
+seen its mask; a test image that of the mean of the folds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from comp.core import files
+from comp.core.errors import ConfigError, UsageError, first
+from comp.core.progress import track
+from comp.data.images.boxes import SIDES
+from comp.data.images.crops import Box, component_box
+from comp.data.index.tables import write_table
+from comp.stages.ensembling.members import Ground, run_model
+from comp.stages.experiment import Experiment, read_plan, read_test_images, read_train
+
+Array = np.ndarray[Any, Any]
+
+_HALF = 0.5
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """A table of boxes: the file, how many images it has, and how many of them have none."""
+
+    path: Path
+    images: int
+    empty: int
+
+
+def find_boxes(experiment: Experiment, out: Path | None, classes: Sequence[str] = ()) -> Boxes:
+    """Write the box of the largest region of each image: boxes/<name>.csv, or `out`.
+
+    classes: those whose pixels count; none: all. An image without any gets blank cells: the whole
+    image. Raises ConfigError for a task without masks, UsageError for classes that are not there,
+    RunError for folds that are not finished.
+    """
+    task = experiment.task
+    if not task.spatial:
+        raise ConfigError(f"comp boxes: reads the masks of a segmentation run; task is {task.name}")
+    index = read_train(experiment)
+    plan = read_plan(experiment, index)
+    test = read_test_images(experiment, index.classes)
+    names = task.column_names(index.classes)
+    strange = [name for name in classes if name not in index.classes]
+    if strange:
+        raise UsageError(f"--class: {first(strange)} is none of {first(index.classes, 20)}")
+    columns = [names.index(name) for name in classes or index.classes]
+    model = run_model(Ground(experiment, index, test, plan), experiment)
+    assert model.oof is not None, "a run has out-of-fold rows"
+    rows = [*_rows(model.oof.ids, [model.oof], columns, "training images")]
+    rows += _rows(test.ids, [part.align(test.ids) for part in model.tests], columns, "test images")
+    path = experiment.path(out or Path("boxes") / f"{experiment.name}.csv")
+    files.refuse_twin(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_table(path, ("id", *SIDES), rows)
+    return Boxes(path, len(rows), sum(not row[1] for row in rows))
+
+
+def _rows(
+    ids: Sequence[str], parts: Sequence[Any], columns: Sequence[int], what: str
+) -> Iterator[list[str]]:
+    """Id and box of each image, by the mean of the maps of `parts`."""
+    for row, name in track(enumerate(ids), len(ids), f"boxes of {what}"):
+        maps = np.mean([_probs(part.probs[row]) for part in parts], axis=0)
+        box = component_box(_shown(maps, columns))
+        yield [name, *("" for _ in SIDES)] if box is None else [name, *_cells(box)]
+
+
+def _probs(maps: Any) -> Array:
+    """(C, side, side) in [0, 1]."""
+    found = np.asarray(maps)
+    return found / 255 if found.dtype == np.uint8 else found
+
+
+def _shown(maps: Array, columns: Sequence[int]) -> Array:
+    """(side, side) bool: pixels that belong to one of the columns more likely than not."""
+    own = maps[list(columns)]
+    return np.asarray(np.minimum(own.sum(axis=0), 1.0) >= _HALF)
+
+
+def _cells(box: Box) -> list[str]:
+    return [f"{side:.6g}" for side in box]
