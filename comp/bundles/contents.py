@@ -137,6 +137,11 @@ class Bundle:
         """The runs, in the order of their members."""
         return tuple(dict.fromkeys(member.run for member in self.members))
 
+    @property
+    def suffix(self) -> str:
+        """Of the submissions that it writes."""
+        return {"masks": ".zip", "coco": ".coco.json"}.get(self.config.submission.write, ".csv")
+
     def blend(self) -> Blend:
         """How the members become an answer."""
         return Blend(

@@ -19,3 +19,17 @@ def test_a_bundle_answers_from_anywhere(shipped: Callable[[str], Path], tmp_path
     found = comp.answer(made.path, work / "input/test", out, quiet=True)
     assert (found.path, found.rows, found.images, found.members) == (out, 8, 8, 2)
     assert found.unreadable["id"].tolist() == ["t003"]
+
+
+def test_a_bundle_is_zipped_and_shipped(shipped: Callable[[str], Path], tmp_path: Path) -> None:
+    work = Path(shutil.copytree(shipped("binary"), tmp_path / "work"))
+    made = comp.bundle("toy_binary", work, zipped=True, quiet=True)
+    assert made.zip == work / "bundles/toy_binary.zip"
+    found = comp.ship("docker", made.zip, out=tmp_path / "ship", quiet=True)
+    assert (found.target, found.path, found.tried, found.same) == (
+        "docker",
+        tmp_path / "ship",
+        None,
+        False,
+    )
+    assert found.bytes == sum(p.stat().st_size for p in found.path.rglob("*") if p.is_file())

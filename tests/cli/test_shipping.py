@@ -43,3 +43,30 @@ def test_mistakes_have_their_exit_codes(
     code, _, err = comp("answer", "images", "--images", "images")
     assert (code, "no bundle" in err) == (3, True)
     assert comp("bundle", "nothing")[0] == 2
+
+
+def test_a_bundle_is_shipped(
+    comp: Run, shipped: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(taken_out(shipped("binary"), "binary", tmp_path / "out"))
+    monkeypatch.delenv("KAGGLE_USERNAME", raising=False)
+    code, out, err = comp("ship", "dacon", "bundle", "--out", "ship")
+    assert (code, out.startswith("ship: for dacon, ")) == (0, True)
+    assert "next: ship/submit.zip: send it" in err
+    code, out, _ = comp("ship", "docker", "bundle", "--json")
+    found = json.loads(out)
+    assert (code, found["path"], found["tried"]) == (0, "ships/toy-binary-docker", None)
+    assert comp("ship", "kaggle", "bundle")[0] == 2
+    code, _, err = comp("ship", "docker", "bundle", "--try", "images")
+    assert (code, "--try images: has no folder test" in err) == (2, True)
+
+
+def test_a_bundle_is_zipped(
+    comp: Run, shipped: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(shutil.copytree(shipped("binary"), tmp_path / "work"))
+    code, out, _ = comp("bundle", "toy_binary", "--zip")
+    assert (code, "bundles/toy_binary.zip: the same as one file, " in out) == (0, True)
+    shutil.rmtree("bundles/toy_binary")
+    code, _, _ = comp("answer", "bundles/toy_binary.zip", "--images", "input/test")
+    assert code == 0

@@ -16,9 +16,10 @@ from comp.bundles.contents import MANIFEST, Bundle, Member, read_bundle
 from comp.bundles.forgiving import Unreadable
 from comp.bundles.predicting import Predicting, Said
 from comp.bundles.time_limit import Clock
+from comp.bundles.zipped import unpacked
 from comp.core import locks
 from comp.core.checksums import digest_file
-from comp.core.errors import UsageError, first
+from comp.core.errors import CompError, UsageError, first
 from comp.core.progress import say
 from comp.core.provenance import versions
 from comp.data.folds.skipped import grey_image
@@ -66,19 +67,21 @@ def answer(
 ) -> Answered:
     """Answer the images that a sample or a list of ids asks for, or all; the submission.
 
-    What is predicted lies in `.<out>.parts` until the file is written: the same command goes on
-    from there. batch: images at once; None: as `comp predict` has them.
+    folder: the bundle, a folder or a zip. What is predicted lies in `.<out>.parts` until the file
+    is written: the same command goes on from there. batch: images at once; None: as `comp predict`
+    has them.
     Raises RunError for what is no bundle, DataError for ids that have no images, SubmissionError
     for a file that would be refused.
     """
     started = time.monotonic()
-    bundle = read_bundle(folder)
-    _refuse_name(out, bundle)
     limit = None if max_minutes is None else 60 * max_minutes
-    clock = Clock(limit, bundle.task.spatial, started)
     work = out.parent / f".{out.name}.parts"
+    if not folder.is_file():
+        _refuse_name(out, read_bundle(folder))
     work.mkdir(parents=True, exist_ok=True)
     with locks.writing(work, name=".lock", keep=False):
+        bundle = _unpacked(folder, work, out)
+        clock = Clock(limit, bundle.task.spatial, started)
         asked = read_asked(bundle, images, work, sample=sample, ids=ids)
         unreadable = Unreadable(
             asked.index, asked.missing, work / "unreadable.txt", grey_image(work)
@@ -103,13 +106,27 @@ def answer(
     return replace(made, seconds=time.monotonic() - started)
 
 
+def _unpacked(folder: Path, work: Path, out: Path) -> Bundle:
+    """The bundle, which may be a zip; what is no bundle leaves nothing in `work`."""
+    place = work / "bundle"
+    try:
+        bundle = read_bundle(unpacked(folder, place))
+        _refuse_name(out, bundle)
+    except CompError:
+        shutil.rmtree(place, ignore_errors=True)
+        if {path.name for path in work.iterdir()} <= {".lock"}:
+            shutil.rmtree(work, ignore_errors=True)
+        raise
+    return bundle
+
+
 def _refuse_name(out: Path, bundle: Bundle) -> None:
     """UsageError for a name that the file of this bundle cannot have."""
-    write = bundle.config.submission.write
-    suffix = {"masks": ".zip", "coco": ".coco.json"}.get(write, ".csv")
+    suffix = bundle.suffix
     if not out.name.endswith(suffix) or base_name(out) == out.name:
         raise UsageError(
-            f"--out {out}: this bundle writes a {suffix} file (submission.write: {write}); name it "
+            f"--out {out}: this bundle writes a {suffix} file (submission.write: "
+            f"{bundle.config.submission.write}); name it "
             f"{base_name(out)}{suffix}"
         )
     assert suffix in SUFFIXES, "the formats have these suffixes"

@@ -22,6 +22,7 @@ from comp.bundles.contents import (
 )
 from comp.bundles.sample_form import keep_sample
 from comp.bundles.weights import halved, save_weights, weights_of
+from comp.bundles.zipped import zip_bundle
 from comp.config.loading import dump_config, make_config
 from comp.core import checksums, files, locks
 from comp.core.errors import ConfigError, RunError, UsageError, first
@@ -55,12 +56,14 @@ class Bundled:
     """A bundle that was written.
 
     `bytes`  of all its files; `half`: what fp16 weights change, None where they were not asked for
+    `zip`    the same as one file, None where it was not asked for
     """
 
     path: Path
     bundle: Bundle
     bytes: int
     half: Halved | None
+    zip: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -106,10 +109,12 @@ def make_bundle(
     out: Path | None = None,
     half: bool = False,
     prune: bool = False,
+    zipped: bool = False,
 ) -> Bundled:
     """Write the ensemble behind a submission to bundles/<name>, or to `out`.
 
-    half: as fp16, if the out-of-fold score stays; prune: without the runs that it does not need.
+    half: as fp16, if the out-of-fold score stays; prune: without the runs that it does not need;
+    zipped: also as one file, <folder>.zip.
     Raises UsageError for no such submission, ConfigError for members that cannot answer new images,
     RunError for a checkpoint that is not the one that the submission was made by.
     """
@@ -133,7 +138,8 @@ def make_bundle(
         files.write_json(folder / MANIFEST, manifest)
     made = read_bundle(folder)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    return Bundled(folder, made, size, compared)
+    packed = zip_bundle(made) if zipped else None
+    return Bundled(folder, made, size, compared, packed)
 
 
 def read_source(name: str, root: Path) -> Source:
