@@ -6,6 +6,7 @@
     <name>/members/        the weights of each network, as safetensors
     <name>/sample.csv      the first rows of the sample submission, for its form
     <name>/plugins/        the files of `plugins`
+    <name>/MODEL_CARD.md   what it is made from, for people
 
 Nothing in it is a pickle, and nothing is read that does not have the digest of the manifest.
 """
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 
 MANIFEST, CONFIG, SAMPLE = "bundle.json", "config.yaml", "sample.csv"
+CARD = "MODEL_CARD.md"  # yours to edit, so it has no digest
 KIND, VERSION = "comp bundle", 1
 ONNX = ".onnx"  # a member beside its weights
 

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
-from comp.bundles.contents import MANIFEST, Bundle
+from comp.bundles.contents import CARD, MANIFEST, Bundle
 from comp.core import files
 from comp.core.errors import DamagedError, RunError, first
 
@@ -48,6 +48,7 @@ def zip_bundle(bundle: Bundle) -> Path:
     """Write a bundle as one file beside its folder, `<folder>.zip`; its path."""
     path = bundle.folder.with_name(f"{bundle.folder.absolute().name}{SUFFIX}")
     names = [MANIFEST, *bundle.manifest["files"]]
+    names += [CARD] if (bundle.folder / CARD).is_file() else []
     write_zip(path, {name: bundle.folder / name for name in names})
     return path
 
@@ -96,7 +97,9 @@ def unpack_bundle(path: Path, folder: Path) -> Path:
         lacking = sorted({before + name for name in listed} - {*archive.namelist()})
         if lacking:
             raise DamagedError(f"{path}: {first(lacking, 3)} missing in it; make or copy it again")
-        _extract(path, archive, [*(before + name for name in listed), manifest], before, folder)
+        card = [before + CARD] if before + CARD in archive.namelist() else []
+        wanted = [*(before + name for name in listed), *card, manifest]
+        _extract(path, archive, wanted, before, folder)
     return folder
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from comp.bundles.contents import (
+    CARD,
     CONFIG,
     KIND,
     MANIFEST,
@@ -20,6 +21,7 @@ from comp.bundles.contents import (
     plain_array,
     read_bundle,
 )
+from comp.bundles.model_card import model_card
 from comp.bundles.sample_form import keep_sample
 from comp.bundles.weights import halved, save_weights, weights_of
 from comp.bundles.zipped import zip_bundle
@@ -137,6 +139,7 @@ def make_bundle(
         manifest["half"] = None if compared is None else vars(compared)
         files.write_json(folder / MANIFEST, manifest)
     made = read_bundle(folder)
+    files.write_text(folder / CARD, model_card(made))
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     packed = zip_bundle(made) if zipped else None
     return Bundled(folder, made, size, compared, packed)
@@ -178,7 +181,7 @@ def _refuse_folder(folder: Path) -> None:
     inside = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder}: a file is there; name a folder with --out")
-    known = {MANIFEST, CONFIG, "members", "runs", "plugins", "sample.csv", ".lock", "README.md"}
+    known = {MANIFEST, CONFIG, "members", "runs", "plugins", "sample.csv", ".lock", CARD}
     other = [name for name in inside if name not in known]
     if other:
         raise UsageError(f"{folder}: holds {first(other, 3)}, no bundle; name a new folder")

@@ -82,6 +82,6 @@ def test_what_cannot_be_is_told(bundle: Path) -> None:
         ship("docker", bundle, data=Path("nowhere"))
     with pytest.raises(UsageError, match="--try bundle: has no folder test"):
         ship("docker", bundle, data=bundle)
-    with pytest.raises(UsageError, match=r"bundle: holds 'bundle\.json'.*no shipment"):
+    with pytest.raises(UsageError, match=r"bundle: holds 'MODEL_CARD\.md'.*no shipment"):
         ship("docker", bundle, out=bundle)
     assert sorted(path.name for path in Path().iterdir()) == ["bundle"]
