@@ -1,4 +1,4 @@
-"""`bundle`, `answer`, `ship`: an ensemble as a folder that answers new images on any machine."""
+"""`bundle`, `answer`, `ship`, `winner`: an ensemble on any machine, and what its judges ask."""
 
 from __future__ import annotations
 
@@ -205,3 +205,32 @@ def ship(
             tried=None if tried is None else tried.path,
             same=tried is not None and tried.same,
         )
+
+
+@dataclass(frozen=True)
+class WinnerResult:
+    """The archive that Kaggle asks of winners.
+
+    `path`  its folder; `zip`: the same as one file
+    `open`  how many questions it leaves open, marked with TODO
+    """
+
+    path: Path
+    zip: Path
+    open: int
+
+
+def winner(
+    name: str, workspace: str | Path, *, out: str | Path | None = None, quiet: bool = False
+) -> WinnerResult:
+    """Write code, settings, trained models and a model summary of the submission `name`.
+
+    out: the folder, below the workspace (winners/<name> by default).
+    Raises UsageError for no such submission or a folder that holds something else, and what
+    `bundle` raises.
+    """
+    with steady(quiet, network=True):
+        from comp.stages.shipping.winner import make_winner
+
+        made = make_winner(name, as_folder(workspace), out=None if out is None else Path(out))
+        return WinnerResult(**vars(made))

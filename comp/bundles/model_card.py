@@ -10,7 +10,7 @@ from comp.bundles.contents import Bundle
 from comp.bundles.targets.packages import OWN, needs_of
 from comp.config.rules import broken_rules
 from comp.config.schema import Config
-from comp.core.licences import OPEN, package_licence
+from comp.models.licences import OPEN, package_licence
 from comp.models.origin import Origin, origin_of
 
 OPEN_QUESTION = "**TODO**"
@@ -25,11 +25,11 @@ def model_card(bundle: Bundle) -> str:
         f"Made by comp {bundle.manifest['versions'].get('comp', '')}. "
         f"What nobody but you can say is marked with {OPEN_QUESTION}.",
         *_task(bundle),
-        *_scores(bundle),
-        *_training(bundle),
-        *_origins(bundle.configs),
+        *score_lines(bundle),
+        *training_lines(bundle),
+        *origin_lines(bundle.configs),
         *_rules(bundle.configs),
-        *_packages(),
+        *package_lines(),
         "",
         "## Use and limits",
         "",
@@ -77,7 +77,7 @@ def _task(bundle: Bundle) -> list[str]:
     ]
 
 
-def _scores(bundle: Bundle) -> list[str]:
+def score_lines(bundle: Bundle) -> list[str]:
     found = {
         n: "undefined" if v is None else f"{v:.4f}" for n, v in bundle.manifest["scores"].items()
     }
@@ -91,7 +91,7 @@ def _scores(bundle: Bundle) -> list[str]:
     ]
 
 
-def _training(bundle: Bundle) -> list[str]:
+def training_lines(bundle: Bundle) -> list[str]:
     rows = []
     for run, config in bundle.configs.items():
         own = [member for member in bundle.members if member.run == run]
@@ -117,7 +117,7 @@ def origins(configs: Mapping[str, Config]) -> dict[str, Origin | None]:
     return {run: origin_of(config.model) for run, config in configs.items()}
 
 
-def _origins(configs: Mapping[str, Config]) -> list[str]:
+def origin_lines(configs: Mapping[str, Config]) -> list[str]:
     lines = ["", "## Pretrained weights and other data", ""]
     known = origins(configs)
     rows = [
@@ -147,7 +147,7 @@ def _rules(configs: Mapping[str, Config]) -> list[str]:
     return lines + [f"- broken: {' '.join(line.split())}" for line in broken]
 
 
-def _packages() -> list[str]:
+def package_lines() -> list[str]:
     rows: list[list[Any]] = []
     for name in sorted({need.name for need in needs_of(OWN)}, key=str.lower):
         try:

@@ -1,4 +1,4 @@
-"""The commands that leave the workspace: bundle, answer, ship."""
+"""The commands that leave the workspace: bundle, answer, ship, winner."""
 
 from __future__ import annotations
 
@@ -143,6 +143,23 @@ def ship_command(
     print_shipped(made, as_json=as_json)
 
 
+def winner_command(
+    name: Annotated[str, typer.Argument(help="A submission of comp ensemble, by name or path.")],
+    out: Annotated[
+        Path | None, typer.Option(help="The folder to write.", show_default="winners/<name>")
+    ] = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Write the archive that Kaggle asks of winners: code, settings, models, a model summary."""
+    from comp.stages.shipping.winner import make_winner
+
+    be_quiet(quiet)
+    made = make_winner(name, out=out)
+    tell(f"{made.path}: {made.open} questions are left open, marked with TODO")
+    tell(f"{made.zip}: the same as one file, {made.zip.stat().st_size / 1e6:.1f} MB")
+    say(f"next: answer the questions in {made.path}/model_summary.md and README.md")
+
+
 def _batch(text: str) -> int | None:
     if text == "auto":
         return None
@@ -156,3 +173,4 @@ def add_shipping(app: typer.Typer) -> None:
     app.command("bundle")(bundle_command)
     app.command("answer")(answer_command)
     app.command("ship")(ship_command)
+    app.command("winner")(winner_command)

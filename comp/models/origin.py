@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import timm
 
 from comp.config.schema import ModelConfig
-from comp.core.licences import UNKNOWN, kind_of
+from comp.models.licences import UNKNOWN, kind_of
 from comp.models.segmenters import VANILLA, architectures, encoder_name
 
 _TIMM = "tu-"  # before the names of timm's encoders in smp
@@ -19,7 +19,7 @@ class Origin:
 
     `weights`  their name, or the file; `source`: where they are published, or ""
     `data`     what they were trained on, as their publisher tags it, or ""
-    `licence`  as their publisher says, or "unknown"; `kind`: what it means (`comp.core.licences`)
+    `licence`  as their publisher says, or "unknown"; `kind`: what it means (`comp.models.licences`)
     """
 
     weights: str

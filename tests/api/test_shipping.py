@@ -33,3 +33,10 @@ def test_a_bundle_is_zipped_and_shipped(shipped: Callable[[str], Path], tmp_path
         False,
     )
     assert found.bytes == sum(p.stat().st_size for p in found.path.rglob("*") if p.is_file())
+
+
+def test_an_archive_for_winners_is_written(shipped: Callable[[str], Path], tmp_path: Path) -> None:
+    work = Path(shutil.copytree(shipped("binary"), tmp_path / "work"))
+    made = comp.winner("toy_binary", work, out="won", quiet=True)
+    assert (made.path, made.zip) == (work / "won", work / "won.zip")
+    assert made.open > 10

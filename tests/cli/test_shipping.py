@@ -70,3 +70,14 @@ def test_a_bundle_is_zipped(
     shutil.rmtree("bundles/toy_binary")
     code, _, _ = comp("answer", "bundles/toy_binary.zip", "--images", "input/test")
     assert code == 0
+
+
+def test_an_archive_for_winners_is_written(
+    comp: Run, shipped: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(shutil.copytree(shipped("binary"), tmp_path / "work"))
+    code, out, err = comp("winner", "toy_binary")
+    assert (code, out.startswith("winners/toy_binary: ")) == (0, True)
+    assert "questions are left open, marked with TODO" in out
+    assert "next: answer the questions" in err
+    assert comp("winner", "nothing")[0] == 2

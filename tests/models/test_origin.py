@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from comp.config.schema import ModelConfig
-from comp.core.licences import NOT_COMMERCIAL, OPEN, UNKNOWN
+from comp.models.licences import NOT_COMMERCIAL, OPEN, UNKNOWN
 from comp.models.origin import Origin, origin_of
 from comp.models.segmenters import VANILLA
 

@@ -34,7 +34,7 @@ def test_it_holds_every_module_template_and_config(tmp_path: Path) -> None:
     package = Path(comp.__file__).parent
     modules = {f"comp/{path.relative_to(package).as_posix()}" for path in package.rglob("*.py")}
     assert modules <= names
-    assert "comp/bundles/targets/templates/run.py.j2" in names
+    assert "comp/bundles/templates/run.py.j2" in names
     assert {"comp/configs/default.yaml", "comp/py.typed"} <= names
     assert {name for name in names if "__pycache__" in name or name.endswith(".pyc")} == set()
     assert {*package_files()} == {name for name in names if ".dist-info/" not in name}

@@ -18,7 +18,7 @@ def test_a_bundle_is_copied_whole(shipped: Callable[[str], Path], tmp_path: Path
     copy_bundle(order, tmp_path / "to")
     assert read_bundle(tmp_path / "to").manifest == order.bundle.manifest
     listed = {f"x/{name}" for name in order.bundle.manifest["files"]}
-    assert {*bundle_files(order, "x/")} == {*listed, "x/bundle.json"}
+    assert {*bundle_files(order, "x/")} == {*listed, "x/bundle.json", "x/MODEL_CARD.md"}
 
 
 def test_wheels_are_those_that_the_image_lacks(

@@ -6,7 +6,7 @@ from importlib import metadata
 
 import pytest
 
-from comp.core.licences import NOT_COMMERCIAL, OPEN, OWN_TERMS, UNKNOWN, kind_of, package_licence
+from comp.models.licences import NOT_COMMERCIAL, OPEN, OWN_TERMS, UNKNOWN, kind_of, package_licence
 
 
 @pytest.mark.parametrize(
