@@ -103,6 +103,7 @@ def answer(
     max_minutes: float | None = None,
     batch: int | None = None,
     device: str = "auto",
+    engine: str = "auto",
     quiet: bool = False,
 ) -> AnswerResult:
     """Answer the images of a folder with a bundle; a checked submission in the sample's form.
@@ -110,7 +111,8 @@ def answer(
     bundle: its folder or zip.
     sample: a sample submission, whose ids are answered; ids: a table of ids, or a .txt with one per
     line; without either, all images. max_minutes: ask less of the ensemble, to be done in time.
-    batch: images at once (as in `predict` by default). An image that cannot be read, or is not
+    batch: images at once (as in `predict` by default); engine: torch, onnx (after `export`), or
+    auto, which takes the faster one. An image that cannot be read, or is not
     there, gets the answer of the class prior. A call that was killed goes on where it stopped.
     Raises RunError for what is no bundle, DataError for ids that have no images, SubmissionError
     for a file that would be refused: none is written.
@@ -129,9 +131,37 @@ def answer(
             max_minutes=max_minutes,
             batch=batch,
             device=device,
+            engine=engine,
         )
         bad = pd.DataFrame([*made.unreadable.items()], columns=["id", "reason"])
         return AnswerResult(**{**vars(made), "unreadable": bad})
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """A bundle whose networks are there as ONNX too.
+
+    `path`      its folder; `files`: the ONNX files below it, `bytes` together
+    `farthest`  the largest difference of an answer to that of torch, on noise
+    """
+
+    path: Path
+    files: tuple[str, ...]
+    farthest: float
+    bytes: int
+
+
+def export(bundle: str | Path, *, quiet: bool = False) -> ExportResult:
+    """Write each network of a bundle as ONNX, for onnxruntime, beside its weights.
+
+    Raises UsageError without the packages (`pip install comp[onnx]`) and for images that keep their
+    own size, ModelError for a network that torch cannot write, or that answers more than 1e-4 away
+    from torch.
+    """
+    with steady(quiet, network=True):
+        from comp.stages.shipping.export import export_onnx
+
+        return ExportResult(**vars(export_onnx(Path(bundle))))
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,9 @@ def answer_command(
         str, typer.Option(help="Images at once; auto: as in comp predict, less if memory is full.")
     ] = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    engine: Annotated[
+        str, typer.Option(help="torch, onnx, or auto: the faster one, if there are ONNX files.")
+    ] = "auto",
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -72,6 +75,7 @@ def answer_command(
         max_minutes=max_minutes,
         batch=_batch(batch),
         device=device,
+        engine=engine,
     )
     print_answered(made, as_json=as_json)
 
@@ -143,6 +147,27 @@ def ship_command(
     print_shipped(made, as_json=as_json)
 
 
+def export_command(
+    bundle: Annotated[Path, typer.Argument(help="A folder that comp bundle wrote.")],
+    onnx: Annotated[
+        bool, typer.Option("--onnx", help="As ONNX, for onnxruntime; the only form so far.")
+    ] = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Write the networks of a bundle in another form, which may be faster on a CPU."""
+    from comp.stages.shipping.export import export_onnx
+
+    be_quiet(quiet)
+    if not onnx:
+        raise UsageError("comp export: say which form; there is --onnx")
+    made = export_onnx(bundle)
+    tell(
+        f"{made.path}: {len(made.files)} networks as ONNX, {made.bytes / 1e6:.1f} MB; their "
+        f"answers are within {made.farthest:.1e} of torch"
+    )
+    say(f"next: comp answer {made.path} --images FOLDER  # takes the faster engine")
+
+
 def winner_command(
     name: Annotated[str, typer.Argument(help="A submission of comp ensemble, by name or path.")],
     out: Annotated[
@@ -172,5 +197,6 @@ def add_shipping(app: typer.Typer) -> None:
     """Put these commands on the program."""
     app.command("bundle")(bundle_command)
     app.command("answer")(answer_command)
+    app.command("export")(export_command)
     app.command("ship")(ship_command)
     app.command("winner")(winner_command)

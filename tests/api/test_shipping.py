@@ -6,6 +6,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 import comp
 
 
@@ -40,3 +42,18 @@ def test_an_archive_for_winners_is_written(shipped: Callable[[str], Path], tmp_p
     made = comp.winner("toy_binary", work, out="won", quiet=True)
     assert (made.path, made.zip) == (work / "won", work / "won.zip")
     assert made.open > 10
+
+
+def test_networks_are_exported(
+    shipped: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Path(shutil.copytree(shipped("binary") / "bundles/toy_binary", tmp_path / "box"))
+    monkeypatch.setattr("comp.stages.shipping.export.write_onnx", write_nothing)
+    monkeypatch.setattr("comp.stages.shipping.export._compared", lambda *_: 0.0)
+    made = comp.export(folder, quiet=True)
+    assert (made.path, made.farthest, made.bytes) == (folder, 0.0, 8)
+    assert made.files == ("members/000.onnx", "members/001.onnx")
+
+
+def write_nothing(_module: object, _side: int, path: Path) -> None:
+    path.write_bytes(b"none")

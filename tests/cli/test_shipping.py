@@ -81,3 +81,21 @@ def test_an_archive_for_winners_is_written(
     assert "questions are left open, marked with TODO" in out
     assert "next: answer the questions" in err
     assert comp("winner", "nothing")[0] == 2
+
+
+def test_an_export_names_its_form_and_an_engine_is_one_of_three(
+    comp: Run,
+    exported: Path,
+    shipped: Callable[[str], Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, _, err = comp("export", str(exported))
+    assert (code, "say which form; there is --onnx" in err) == (2, True)
+    images = str(shipped("regression") / "input/test")
+    words = ("answer", str(exported), "--images", images, "--out", "a.csv")
+    code, _, err = comp(*words, "--engine", "fast")
+    assert (code, "--engine fast: use one of auto, torch, onnx" in err) == (2, True)
+    code, _, err = comp(*words, "--engine", "auto")
+    assert (code, "engine of toy_regression: " in err) == (0, True)

@@ -33,7 +33,7 @@ _ARGUMENTS = (
 def _write_image(order: Order, folder: Path, *, bundle: str, apart: bool) -> None:
     script = run_script(order, bundle=[bundle], data=["/input"], out=f"/output/{order.file}")
     files.write_text(folder / "run.py", script)
-    lines = requirement_lines(())
+    lines = requirement_lines((), order.more)
     files.write_text(folder / "requirements.txt", "".join(f"{line}\n" for line in lines))
     (folder / WHEELS).mkdir(exist_ok=True)
     own_wheel(folder / WHEELS)

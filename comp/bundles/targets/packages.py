@@ -52,10 +52,11 @@ def closure(names: Iterable[str], without: Iterable[str] = ()) -> list[str]:
     return sorted(found)
 
 
-def lacking(has: Sequence[str]) -> list[str]:
-    """The packages that an image with `has`, and all that these need, lacks to run `comp`."""
+def lacking(has: Sequence[str], more: Sequence[str] = ()) -> list[str]:
+    """The packages that an image with `has`, and all that these need, lacks to run `comp` and
+    `more` packages."""
     there = closure(has)
-    return [name for name in closure([OWN], without=there) if name != OWN]
+    return [name for name in closure([OWN, *more], without=there) if name != OWN]
 
 
 def pinned(names: Sequence[str]) -> list[str]:
@@ -69,9 +70,10 @@ def pinned(names: Sequence[str]) -> list[str]:
     return found
 
 
-def requirement_lines(has: Sequence[str]) -> list[str]:
-    """The lines of a requirements.txt: what an image with `has` lacks, in the versions of here."""
-    return pinned(lacking(has))
+def requirement_lines(has: Sequence[str], more: Sequence[str] = ()) -> list[str]:
+    """The lines of a requirements.txt: what an image with `has` lacks to run `comp` and `more`
+    packages, in the versions of here."""
+    return pinned(lacking(has, more))
 
 
 def download(lines: Sequence[str], folder: Path, python: str) -> list[Path]:

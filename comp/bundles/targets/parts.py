@@ -28,6 +28,6 @@ def gather_wheels(order: Order, folder: Path) -> None:
     """Write the wheel of `comp` to a folder, and those of what the target lacks."""
     folder.mkdir(parents=True, exist_ok=True)
     own_wheel(folder)
-    lines = requirement_lines(order.has)
+    lines = requirement_lines(order.has, order.more)
     if order.wheels and lines:
         download(lines, folder, order.python)

@@ -43,6 +43,11 @@ class Order:
         return slug(str(self.bundle.manifest["name"]))
 
     @property
+    def more(self) -> tuple[str, ...]:
+        """Packages that this bundle needs beside those of `comp`."""
+        return ("onnxruntime",) if any(one.onnx for one in self.bundle.members) else ()
+
+    @property
     def file(self) -> str:
         """The name of the file that is written."""
         return f"submission{self.bundle.suffix}"

@@ -68,7 +68,9 @@ def try_shipment(target: Target, order: Order, folder: Path, data: Path) -> Trie
         room.chmod(0o755)  # the user of the box passes through
         contract = target.contract(order, folder.absolute(), data.absolute(), room)
         needs = [need.name for need in needs_of(OWN)]  # installed from requirements.txt
-        stand_in = make_stand_in(room / "image", needs if target.installs else order.has)
+        stand_in = make_stand_in(
+            room / "image", [*needs, *order.more] if target.installs else order.has
+        )
         if contract.wheels is not None:
             install(stand_in, contract.wheels)
         _open_up(contract)

@@ -28,7 +28,7 @@ def write_dacon(order: Order, folder: Path) -> None:
         data=["data"],
         out=f"output/{order.file}",
     )
-    lines = requirement_lines(order.has)
+    lines = requirement_lines(order.has, order.more)
     with tempfile.TemporaryDirectory(prefix="comp-") as room:
         own_wheel(Path(room))
         content: dict[str, Path | bytes] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from comp.bundles.asked import Asked, read_asked
-from comp.bundles.contents import MANIFEST, Bundle, Member, read_bundle
+from comp.bundles.contents import MANIFEST, Bundle, read_bundle
+from comp.bundles.engines import choose_engines
 from comp.bundles.forgiving import Unreadable
 from comp.bundles.predicting import Predicting, Said
 from comp.bundles.time_limit import Clock
@@ -28,7 +29,6 @@ from comp.data.index.index import Index
 from comp.ensemble.answers import MaskAnswers, answer_table
 from comp.ensemble.blend import Blend
 from comp.models.device import Device, choose_device
-from comp.models.networks import Net
 from comp.submission import Answers, Format, open_format, submission_warnings, write_submission
 from comp.submission.names import SUFFIXES, base_name
 
@@ -64,12 +64,13 @@ def answer(
     max_minutes: float | None = None,
     batch: int | None = None,
     device: str = "auto",
+    engine: str = "auto",
 ) -> Answered:
     """Answer the images that a sample or a list of ids asks for, or all; the submission.
 
     folder: the bundle, a folder or a zip. What is predicted lies in `.<out>.parts` until the file
     is written: the same command goes on from there. batch: images at once; None: as `comp predict`
-    has them.
+    has them. engine: torch, onnx (see `comp export`), or auto, which takes the faster one.
     Raises RunError for what is no bundle, DataError for ids that have no images, SubmissionError
     for a file that would be refused.
     """
@@ -87,6 +88,7 @@ def answer(
             asked.index, asked.missing, work / "unreadable.txt", grey_image(work)
         )
         machine = _device(bundle, device)
+        engines = choose_engines(bundle, machine, engine, work, batch)
         say(
             f"{bundle.manifest['name']}: {len(bundle.members)} networks answer "
             f"{len(asked.index)} images on {machine.describe()}"
@@ -99,7 +101,7 @@ def answer(
             unreadable,
             batch=batch,
             clock=clock,
-            opened=_opener(bundle, machine),
+            engines=engines,
         ).run()
         made = _write(bundle, asked, said, unreadable, out)
     shutil.rmtree(work, ignore_errors=True)
@@ -142,10 +144,6 @@ def _device(bundle: Bundle, where: str) -> Device:
         where=where,
         one_shape=True not in sizes,
     )
-
-
-def _opener(bundle: Bundle, device: Device) -> Callable[[Member], Net]:
-    return lambda member: bundle.net(member, device)
 
 
 def _write(bundle: Bundle, asked: Asked, said: Said, unreadable: Unreadable, out: Path) -> Answered:
