@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from comp.bundles.contents import read_bundle
 from comp.bundles.model_card import model_card, shown, table
 from comp.bundles.zipped import unpack_bundle, zip_bundle
+from comp.stages.shipping.bundle import make_bundle
 
 
 def test_it_says_what_the_bundle_knows(shipped: Callable[[str], Path]) -> None:
@@ -43,12 +47,24 @@ def test_weights_that_are_not_open_are_a_question(shipped: Callable[[str], Path]
 def test_it_travels_in_the_zip_and_may_be_edited(
     shipped: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    import shutil
-
     folder = Path(shutil.copytree(shipped("binary") / "bundles/toy_binary", tmp_path / "box"))
     (folder / "MODEL_CARD.md").write_text("mine", encoding="utf-8")
     place = unpack_bundle(zip_bundle(read_bundle(folder)), tmp_path / "out")
     assert (place / "MODEL_CARD.md").read_text("utf-8") == "mine"
+
+
+def test_a_card_that_was_edited_outlives_the_next_bundle(
+    shipped: Callable[[str], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    work = Path(shutil.copytree(shipped("binary"), tmp_path / "work"))
+    card = work / "bundles/toy_binary/MODEL_CARD.md"
+    before = card.read_text("utf-8")
+    make_bundle("toy_binary", work)
+    assert card.read_text("utf-8") == before
+    card.write_text("mine", encoding="utf-8")
+    make_bundle("toy_binary", work)
+    assert card.read_text("utf-8") == "mine"
+    assert "was edited, so it stays" in capsys.readouterr().err
 
 
 def test_names_are_data() -> None:

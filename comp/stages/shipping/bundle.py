@@ -132,14 +132,19 @@ def make_bundle(
         _tell_half(compared, source.experiment.metric.name)
     folder.mkdir(parents=True, exist_ok=True)
     with locks.writing(folder, name=".lock", keep=False):
+        edited = _edited_card(folder)
         files.remove(folder / MANIFEST)
         small = compared is not None and compared.stays
         manifest = _write(source, ground, folder, voting, runs, small)
         manifest["steps"] = _steps(found, runs, voting)
         manifest["half"] = None if compared is None else vars(compared)
         files.write_json(folder / MANIFEST, manifest)
+        if not edited:
+            text = model_card(read_bundle(folder))
+            files.write_text(folder / CARD, text)
+            digest = checksums.digest_file(folder / CARD)
+            files.write_json(folder / MANIFEST, {**manifest, "card": digest})
     made = read_bundle(folder)
-    files.write_text(folder / CARD, model_card(made))
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     packed = zip_bundle(made) if zipped else None
     return Bundled(folder, made, size, compared, packed)
@@ -185,6 +190,17 @@ def _refuse_folder(folder: Path) -> None:
     other = [name for name in inside if name not in known]
     if other:
         raise UsageError(f"{folder}: holds {first(other, 3)}, no bundle; name a new folder")
+
+
+def _edited_card(folder: Path) -> bool:
+    """Whether the card of an earlier bundle was edited: then it stays, and that is said."""
+    if not (folder / CARD).is_file() or not (folder / MANIFEST).is_file():
+        return (folder / CARD).is_file()
+    known = files.read_json(folder / MANIFEST, RunError).get("card")
+    edited = checksums.digest_file(folder / CARD) != known
+    if edited:
+        say(f"{folder / CARD}: was edited, so it stays; remove it for a new one")
+    return edited
 
 
 def _ground(experiment: Experiment) -> Ground:

@@ -129,8 +129,21 @@ def _refuse_folder(folder: Path) -> None:
     inside = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
     if inside and RECORD not in inside and inside != [".lock"]:
         raise UsageError(f"{folder}: holds {first(inside, 3)}, no shipment; name a new folder")
-    if RECORD in inside and files.read_json(folder / RECORD, DamagedError).get("kind") != KIND:
+    if RECORD not in inside:
+        return
+    known = files.read_json(folder / RECORD, DamagedError)
+    if known.get("kind") != KIND:
         raise UsageError(f"{folder / RECORD}: not of a shipment; name a new folder")
+    edited = [
+        name
+        for name, digest in (known.get("files") or {}).items()
+        if (folder / name).is_file() and checksums.digest_file(folder / name) != digest
+    ]
+    if edited:
+        raise UsageError(
+            f"{folder}: {first(edited, 3)} edited since it was shipped; name a new folder with "
+            "--out, or remove this one"
+        )
 
 
 def _write(target: Target, name: str, order: Order, folder: Path) -> None:

@@ -19,8 +19,8 @@ from comp.bundles.zipped import files_below, write_zip
 from comp.config.loading import dump_config
 from comp.config.schema import Config
 from comp.config.workspace import RunDir
-from comp.core import files, locks
-from comp.core.errors import CompError, UsageError, first
+from comp.core import checksums, files, locks
+from comp.core.errors import CompError, DamagedError, UsageError, first
 from comp.data.layouts.layouts import sample_places, test_place
 from comp.ensemble.weights import WEIGHERS
 from comp.report.curves import plot_folds
@@ -31,7 +31,7 @@ from comp.stages.shipping.bundle import Source, make_bundle, read_source
 from comp.submission.names import base_name
 
 FOLDER = "winners"  # below the workspace
-_ENTRY = "entry_points.md"  # an archive has it
+_RECORD = ".archive.json"  # an archive has it: the digests of its texts
 _EPOCH = re.compile(r"^fold .*  epoch .* (\d+\.\d) s$")
 
 
@@ -61,9 +61,9 @@ def make_winner(name: str, root: Path = Path(), *, out: Path | None = None) -> A
     folder.mkdir(parents=True, exist_ok=True)
     with locks.writing(folder, name=".lock", keep=False):
         for path in folder.iterdir():
-            if path.name not in (".lock", _ENTRY):
+            if path.name not in (".lock", _RECORD):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
-        files.write_text(folder / _ENTRY, "This archive is not whole yet.\n")
+        files.write_json(folder / _RECORD, {"texts": {}})
         made = make_bundle(name, root, out=(folder / "models/bundle").absolute()).bundle
         missing = _copy_inputs(source, made, folder)
         facts = _facts(source, made, root, missing)
@@ -75,11 +75,13 @@ def make_winner(name: str, root: Path = Path(), *, out: Path | None = None) -> A
         texts["requirements.txt"] = requirements(wheel)
         (folder / "submissions").mkdir()
         texts["directory_structure.txt"] = directory_structure(folder)
-        for file, text in sorted(texts.items(), key=lambda item: item[0] == _ENTRY):
+        for file, text in texts.items():
             files.write_text(folder / file, text)
+        digests = {file: checksums.digest_file(folder / file) for file in texts}
+        files.write_json(folder / _RECORD, {"texts": digests})
         zipped = folder.with_name(f"{folder.absolute().name}.zip")
         found = files_below(folder)
-        write_zip(zipped, {n: p for n, p in found.items() if n != ".lock"})
+        write_zip(zipped, {n: p for n, p in found.items() if n not in (".lock", _RECORD)})
     count = sum(text.count(OPEN_QUESTION) for text in texts.values())
     return Archive(folder, zipped, count)
 
@@ -88,8 +90,19 @@ def _refuse_folder(folder: Path) -> None:
     inside = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder}: a file is there; name a folder with --out")
-    if inside and _ENTRY not in inside and inside != [".lock"]:
+    if inside and _RECORD not in inside and inside != [".lock"]:
         raise UsageError(f"{folder}: holds {first(inside, 3)}, no archive; name a new folder")
+    known = files.read_json(folder / _RECORD, DamagedError)["texts"] if _RECORD in inside else {}
+    edited = [
+        name
+        for name, digest in known.items()
+        if (folder / name).is_file() and checksums.digest_file(folder / name) != digest
+    ]
+    if edited:
+        raise UsageError(
+            f"{folder}: {first(edited, 3)} edited since it was written; name a new folder with "
+            "--out, or remove this one"
+        )
 
 
 def _copy_inputs(source: Source, bundle: Bundle, folder: Path) -> list[str]:

@@ -40,6 +40,14 @@ def test_a_shipment_has_a_record_of_all_its_files(bundle: Path) -> None:
     assert not (again.path / "more.txt").exists()  # it is written anew
 
 
+def test_a_shipment_that_was_edited_is_not_written_over(bundle: Path) -> None:
+    made = ship("docker", bundle)
+    (made.path / "run.py").write_text("mine", encoding="utf-8")
+    with pytest.raises(UsageError, match=r"'?run\.py'? edited since it was shipped"):
+        ship("docker", bundle)
+    assert (made.path / "run.py").read_text("utf-8") == "mine"
+
+
 def test_a_zip_is_shipped_like_its_folder(bundle: Path) -> None:
     zipped = zip_bundle(read_bundle(bundle))
     one = ship("dacon", bundle, out=Path("one"))

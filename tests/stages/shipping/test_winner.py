@@ -72,6 +72,17 @@ def test_the_archive_is_whole_and_filled(shipped: Callable[[str], Path], tmp_pat
     assert not (made.path / "more.txt").exists()
 
 
+def test_answers_to_its_questions_are_not_written_over(
+    shipped: Callable[[str], Path], tmp_path: Path
+) -> None:
+    work = Path(shutil.copytree(shipped("binary"), tmp_path / "work"))
+    made = make_winner("toy_binary", work)
+    (made.path / "model_summary.md").write_text("mine", encoding="utf-8")
+    with pytest.raises(UsageError, match=r"'?model_summary\.md'? edited since it was written"):
+        make_winner("toy_binary", work)
+    assert (made.path / "model_summary.md").read_text("utf-8") == "mine"
+
+
 def test_a_folder_that_is_no_archive_is_refused(
     shipped: Callable[[str], Path], tmp_path: Path
 ) -> None:
