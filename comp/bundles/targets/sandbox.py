@@ -9,6 +9,7 @@ namespace, where the files of the caller are those of the process.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import shlex
 import shutil
@@ -47,10 +48,33 @@ def lacking_spaces() -> str | None:
     for program in ("unshare", "chroot", "mount"):
         if shutil.which(program, path=_path()) is None:
             return f"the program {program} is missing (util-linux, coreutils)"
+    return _tried()[1]
+
+
+def as_root() -> bool:
+    """Whether boxes are made with the rights of root: then their user is another one, who needs
+    to be given the folders that it writes to."""
+    return _tried()[0]
+
+
+@functools.cache
+def _tried() -> tuple[bool, str | None]:
+    """Which of the two ways makes boxes here, and why none does. Root of a container may lack the
+    rights, and have user namespaces all the same."""
+    why = None
+    for rootly in (True, False) if os.geteuid() == 0 else (False,):
+        why = _problem(rootly)
+        if why is None:
+            return rootly, None
+    return False, why
+
+
+def _problem(rootly: bool) -> str | None:
+    """Why an empty box cannot be made in one of the two ways, or None."""
     with tempfile.TemporaryDirectory(prefix="comp-") as room:
         log = Path(room) / "log"
         try:
-            ran = run_boxed(("/bin/true",), (), "/tmp", log, 20.0)
+            ran = run_boxed(("/bin/true",), (), "/tmp", log, 20.0, rootly=rootly)
         except OSError as problem:
             return str(problem)
         if ran.status == 0:
@@ -75,10 +99,10 @@ def run_boxed(
     """Run a command in `folder` of a box with these mounts; what it says goes to `log`.
 
     After `seconds` it is killed with all that it started. A folder inside another one must come
-    after it. rootly: with the rights of root, without a user namespace; None: if we are root.
+    after it. rootly: with the rights of root, without a user namespace; None: as `as_root`.
     Raises CompError for a mount that is not there.
     """
-    rootly = os.geteuid() == 0 if rootly is None else rootly
+    rootly = as_root() if rootly is None else rootly
     for mount in mounts:
         if not mount.source.exists():
             raise CompError(f"{mount.source}: not there, so {mount.inside} cannot be laid out")

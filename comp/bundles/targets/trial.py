@@ -12,7 +12,7 @@ from pathlib import Path
 from comp.bundles.asked import read_asked
 from comp.bundles.contents import Bundle
 from comp.bundles.targets.packages import OWN, needs_of
-from comp.bundles.targets.sandbox import USER, lacking_spaces, run_boxed
+from comp.bundles.targets.sandbox import USER, as_root, lacking_spaces, run_boxed
 from comp.bundles.targets.stand_in import PYTHON, install, make_stand_in
 from comp.bundles.targets.target import Contract, Order, Target
 from comp.core import checksums
@@ -98,7 +98,7 @@ def try_shipment(target: Target, order: Order, folder: Path, data: Path) -> Trie
 
 def _open_up(contract: Contract) -> None:
     """Give the folders that can be written to the user of the box."""
-    if os.geteuid() != 0:
+    if not as_root():
         return  # the user namespace has the caller's files as its own
     for mount in contract.mounts:
         if mount.writable:
