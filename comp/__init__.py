@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from comp.api.shipping import answer, bundle, export, ship, winner
     from comp.api.submitting import board, ensemble, stack, submit
     from comp.api.timed import run, tune
-    from comp.api.training import predict, read_predictions, train
+    from comp.api.training import predict, pseudo, read_predictions, train
     from comp.core.errors import CompError
 
 __version__ = "0.2.0"
@@ -54,6 +54,7 @@ __all__ = [
     "make_folds",
     "pack",
     "predict",
+    "pseudo",
     "read_plan",
     "read_predictions",
     "register_layout",
@@ -77,7 +78,7 @@ _HOMES = {
     "comp.api.shipping": ("answer", "bundle", "export", "ship", "winner"),
     "comp.api.submitting": ("board", "ensemble", "stack", "submit"),
     "comp.api.timed": ("run", "tune"),
-    "comp.api.training": ("predict", "read_predictions", "train"),
+    "comp.api.training": ("predict", "pseudo", "read_predictions", "train"),
     "comp.core.errors": ("CompError",),
 }
 

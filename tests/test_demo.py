@@ -59,12 +59,12 @@ def out_of_fold(folder: Path) -> tuple[dict[str, str], dict[str, str]]:
 
 
 @pytest.mark.slow
-def test_the_demo_ends_with_both_scores_at_least_0_97(tmp_path: Path) -> None:
-    """Its commands, with fewer epochs than it has."""
+def test_the_demo_ends_with_both_scores_at_least_0_95(tmp_path: Path) -> None:
+    """Its commands, with one epoch instead of five."""
     environment = {**os.environ, "COLUMNS": "100", "OMP_NUM_THREADS": "1"}
     for words in demo_commands():
         done = subprocess.run(
-            [sys.executable, "-m", "comp", *words, "--set", "train.epochs=2"],
+            [sys.executable, "-m", "comp", *words, "--set", "train.epochs=1"],
             cwd=tmp_path,
             env=environment,
             capture_output=True,
@@ -74,7 +74,7 @@ def test_the_demo_ends_with_both_scores_at_least_0_97(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr
     scores = dict(re.findall(r"(honest|true) +│ +(\d\.\d+)", done.stdout))
     assert set(scores) == {"honest", "true"}
-    assert min(map(float, scores.values())) >= 0.97
+    assert min(map(float, scores.values())) >= 0.95
     submission, truth = tmp_path / "submissions/default.csv", "input/digits/test_answers.csv"
     assert float(scores["true"]) == own_score(column(tmp_path / truth), column(submission))
     target, argmax = out_of_fold(tmp_path)

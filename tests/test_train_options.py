@@ -46,6 +46,8 @@ def job_of(path: Path, kind: str, name: str, **over: Any) -> Job:
         pytest.skip(f"{loss} is not for {link}")
     if isinstance(loss, str) and LOSSES[loss].regions and not spatial:
         pytest.skip(f"{loss} is for answers a pixel")
+    if "cosine" in (option.get("model__head"), loss) and link != "softmax":
+        pytest.skip("for one of several classes")
     if name.startswith(NOT_SPATIAL if spatial else SPATIAL) and name != "head_lr":
         pytest.skip("for answers an image" if spatial else "for answers a pixel")
     of_classes = {"gamma", "loss sum", "inverse", "effective"}

@@ -15,7 +15,10 @@ MORE = {
     "restarts": {"train__cycles": 2},
 }
 OPTIONS: dict[str, dict[str, Any]] = {
-    **{f"loss {name}": {"train__loss": name} for name in LOSSES},
+    **{
+        f"loss {name}": {"train__loss": name, **({"model__head": "cosine"} if loss.cosines else {})}
+        for name, loss in LOSSES.items()
+    },
     "loss sum": {"train__loss": {"focal": 1.0, "soft_f1": 0.5}},
     "smoothing": {"train__label_smoothing": 0.1},
     "inverse": {"train__class_weights": "inverse"},

@@ -1,4 +1,4 @@
-"""`train`, `predict`, `read_predictions`: from a plan to probabilities."""
+"""`train`, `pseudo`, `predict`, `read_predictions`: from a plan to probabilities."""
 
 from __future__ import annotations
 
@@ -46,12 +46,14 @@ def train(
     *,
     restart: bool = False,
     max_hours: float | None = None,
+    refit: int = 0,
     quiet: bool = False,
 ) -> TrainResult:
     """Train folds; finished ones are skipped, unfinished ones go on from their checkpoint.
 
     folds: a number, several, or text such as "0..2"; restart: remove what these folds have;
-    max_hours: stop on a checkpoint after so long.
+    max_hours: stop on a checkpoint after so long. refit: instead of folds, train so many networks
+    on all images, for the mean of the folds' best epochs; they have no score.
     An interrupt writes a checkpoint and raises KeyboardInterrupt. Raises PlanError without a plan,
     RunError when a fold was begun with another config, plan or data, HeldError when another process
     trains it, OutOfTime after `max_hours`, TrainError and ModelError.
@@ -65,8 +67,75 @@ def train(
         again = "the same call without restart" if restart else "the same call"
         stop = Stop(hours, again, at_once=_interrupt)
         called = f"comp.train(config, workspace, {numbers!r}{', restart=True' * restart})"
-        done = run(experiment, numbers, restart=restart, stop=stop, command=called)
+        if refit:
+            from comp.stages.extras.refit import refit as all_rows
+
+            called = f"comp.train(config, workspace, refit={refit}{', restart=True' * restart})"
+            done = all_rows(experiment, refit, restart=restart, stop=stop, command=called)
+        else:
+            done = run(experiment, numbers, restart=restart, stop=stop, command=called)
         return _finished(experiment, done)
+
+
+@dataclass(frozen=True)
+class PseudoResult:
+    """Pseudo-labels that were written.
+
+    `path`   the folder; its name is what `train.pseudo.name` takes
+    `folds`  one row per fold: images, kept, confidence (mean of those kept; NaN for numbers),
+             copies (of validation images, which stay out), and a column per class with its images
+    """
+
+    path: Path
+    folds: pd.DataFrame
+
+
+def pseudo(
+    config: ConfigLike,
+    workspace: str | Path,
+    runs: str | Iterable[str] = (),
+    *,
+    name: str | None = None,
+    images: str | Path | None = None,
+    labels: Literal["soft", "hard"] = "soft",
+    above: float | None = None,
+    keep: float | None = None,
+    replace: bool = False,
+    quiet: bool = False,
+) -> PseudoResult:
+    """Answer images without labels by the finished folds of `runs`, for `train.pseudo`.
+
+    runs: names; by default the run of the config. images: a folder; None: the test images. labels:
+    probabilities, or the class that they mean; above: the least confidence, in [0, 1); keep: the
+    share of images that is kept. Fold k gets the answers of fold k only, without copies of its
+    validation images.
+    Raises RunError for runs that are not finished or have another plan, UsageError where the name
+    is taken, ConfigError for tasks with masks.
+    """
+    with steady(quiet, network=True):
+        import pandas as pd
+
+        from comp.stages.extras.pseudo import make_pseudo
+        from comp.stages.extras.pseudo_files import make_choice
+
+        choice, experiment = make_choice(labels, above, keep), open_experiment(config, workspace)
+        teachers = [runs] if isinstance(runs, str) else [*runs] or [experiment.name]
+        folder = None if images is None else Path(images)
+        made = make_pseudo(
+            experiment,
+            teachers,
+            name or teachers[0],
+            images=folder,
+            choice=choice,
+            replace=replace,
+        )
+        columns = ("fold", "images", "kept", "confidence", "copies")
+        rows = [
+            {n: getattr(fold, n) for n in columns}
+            | dict(zip(made.classes, fold.classes, strict=True))
+            for fold in made.folds
+        ]
+        return PseudoResult(made.path, pd.DataFrame(rows).set_index("fold"))
 
 
 def _finished(experiment: Experiment, done: Sequence[Trained]) -> TrainResult:
@@ -75,6 +144,8 @@ def _finished(experiment: Experiment, done: Sequence[Trained]) -> TrainResult:
     metric, rows, tables = experiment.metric.name, [], []
     for fold in done:
         best, folder = fold.manifest["best"], experiment.workspace.fold(fold.fold)
+        if fold.manifest.get("validated") is False:
+            folder = experiment.workspace.refit(fold.fold - experiment.config.folds.parts)
         rows.append(
             {
                 "fold": fold.fold,

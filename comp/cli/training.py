@@ -1,4 +1,4 @@
-"""The commands about training: train, embed, sweep, find, status, predict."""
+"""The commands about training: train, pseudo, embed, sweep, find, status, predict."""
 
 from __future__ import annotations
 
@@ -36,17 +36,29 @@ def train_command(
     restart: Annotated[
         bool, typer.Option("--restart", help="Delete these folds' results and start over.")
     ] = False,
+    refit: Annotated[
+        bool,
+        typer.Option("--refit", help="Train on all images, as long as the folds found best."),
+    ] = False,
+    seeds: Annotated[int, typer.Option(min=1, help="How many networks --refit trains.")] = 1,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Train folds; finished folds are skipped, unfinished ones resume."""
     from comp.report.console.tables import print_trained
+    from comp.stages.extras.refit import refit as run_refit
     from comp.stages.train import train
 
     sets = [*(sets or []), *([f"train.max_hours={max_hours}"] if max_hours else [])]
     sets += [f"train.subset={subset}"] if subset else []
     experiment = open_config(config, sets, quiet)
     try:
+        if refit:
+            made = run_refit(experiment, seeds, restart=restart)
+            print_trained(made, experiment.metric.name, as_json=as_json)
+            options = again(config, [*sets, "ensemble.refit=true"])
+            say(f"next: comp ensemble{options}")
+            return
         trained = train(experiment, fold, restart=restart)
     except (Interrupted, OutOfTime):
         _say_left(config, sets)
@@ -73,6 +85,51 @@ def _say_left(config: Path | None, sets: list[str] | None) -> None:
     from comp.stages.status import read_status
 
     say(describe_left(read_status(load_config(config, sets or [])), again(config, sets)))
+
+
+def pseudo_command(
+    runs: Annotated[
+        list[str] | None, typer.Argument(help="Finished runs; by default that of the config.")
+    ] = None,
+    config: ConfigOption = None,
+    sets: SetOption = None,
+    name: Annotated[
+        str | None, typer.Option(help="Writes pseudo/<name>/.", show_default="the first run")
+    ] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option(help="A folder of images without labels.", show_default="the test images"),
+    ] = None,
+    labels: Annotated[
+        str, typer.Option(help="soft: probabilities; hard: the class that they mean.")
+    ] = "soft",
+    above: Annotated[
+        float | None, typer.Option(min=0.0, max=1.0, help="Least confidence of what is kept.")
+    ] = None,
+    keep: Annotated[
+        float | None,
+        typer.Option(min=0.001, max=1.0, help="The share of images kept, the most confident."),
+    ] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Write over what is there.")] = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Answer images without labels by the finished folds; the next run trains on them."""
+    from comp.report.console.tables import print_pseudo
+    from comp.stages.extras.pseudo import make_pseudo
+    from comp.stages.extras.pseudo_files import make_choice
+
+    choice = make_choice(labels, above, keep)
+    experiment = open_config(config, sets, quiet)
+    teachers = runs or [experiment.name]
+    made = make_pseudo(
+        experiment, teachers, name or teachers[0], images=images, choice=choice, replace=replace
+    )
+    print_pseudo(made, as_json=as_json)
+    say(f"wrote {made.path}")
+    plan = experiment.config.folds.plan or experiment.name
+    options = f"{again(config, sets)} --set name=NEW --set folds.plan={plan}"
+    say(f"next: comp train{options} --set train.pseudo.name={made.name}")
 
 
 def embed_command(
@@ -193,6 +250,7 @@ def predict_command(
 def add_training(app: typer.Typer) -> None:
     """Put these commands on the program."""
     app.command("train")(train_command)
+    app.command("pseudo")(pseudo_command)
     app.command("embed")(embed_command)
     app.command("sweep")(sweep_command)
     app.add_typer(find_app, name="find", no_args_is_help=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -56,5 +56,14 @@ def _explain(error: Any, model: type[BaseModel]) -> str:
 
 def _known_keys(loc: tuple[Any, ...], model: Any) -> list[str]:
     for part in loc:
-        model = model.model_fields[part].annotation
+        if isinstance(part, str) and part in model.model_fields:  # else a place in a list
+            model = _section(model.model_fields[part].annotation)
     return list(model.model_fields)
+
+
+def _section(annotation: Any) -> Any:
+    """The section that a field holds, also in a list or where it may be null."""
+    if hasattr(annotation, "model_fields"):
+        return annotation
+    parts = map(_section, get_args(annotation))
+    return next((found for found in parts if found is not None), None)

@@ -41,7 +41,7 @@ def keys(section: type[Section] = Config, prefix: str = "") -> Iterator[Key]:
     meanings = _meanings(section)
     for name, field in section.model_fields.items():
         inner = _inner(field.annotation)
-        if inner is None or field.default is None:
+        if inner is None or field.default is None or field.default == ():
             kind = _described(field.annotation, *field.metadata)
             yield Key(f"{prefix}{name}", kind, _default(field), meanings[name])
         if inner is not None:

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PrivateAttr, field_validator, model_validator
 
+from comp.config.sources import Extras, PseudoConfig, TeacherConfig
 from comp.config.values import (
     Bounds,
     Cell,
@@ -69,8 +70,9 @@ class DataConfig(Section):
     blank: Literal["refuse", "zero", "unknown"] = "refuse"
     unknown: Cells = ()  # multilabel: cells that say that nobody knows, such as [-1]
     # Numbers that are shares of the classes: refuse; argmax: the largest is the class (one class
-    # per image); round: 0.5 and more is a 1 (multilabel)
-    soft: Literal["refuse", "argmax", "round"] = "refuse"
+    # per image); round: 0.5 and more is a 1 (multilabel); learn: as one of these where a label is
+    # needed, and the loss learns the shares
+    soft: Literal["refuse", "argmax", "round", "learn"] = "refuse"
     # Many different numbers as labels: auto refuses what looks measured; classes: they are names
     numbers: Literal["auto", "classes"] = "auto"
     # Regression: log1p predicts log(1 + number), for numbers of very different size
@@ -105,6 +107,8 @@ class DataConfig(Section):
     tabular: Names = ()
     test_csv: str | None = None  # the table of data.tabular for the test images; null: the sample
     test_answers: str | None = None  # a table like train_csv, where the true answers are known
+    # Labelled images of other data sets that are only trained on, each with root, layout, map, ...
+    extra: Extras = ()
 
     _cache: Path = PrivateAttr(Path("cache"))
 
@@ -225,7 +229,9 @@ class ModelConfig(Section):
     pretrained: bool = True  # start from pretrained weights
     weights: str | None = None  # a local file of weights: .pt, .pth or .safetensors
     drop_rate: Share = 0.0  # dropout before the head
-    head: str = "linear"  # linear or mlp
+    head: str = "linear"  # linear, mlp or cosine (scaled cosines to the centres of the classes)
+    centres: Count = 1  # head cosine: centres per class, the nearest counts (sub-centre ArcFace)
+    scale: Positive = 30.0  # head cosine: the factor of the cosines
     hidden: Count = 512  # units of the hidden layer of head mlp
     # how the head starts: auto (small, at the class prior), default (of timm), xavier or kaiming
     init: str = "auto"
@@ -283,6 +289,9 @@ class TrainConfig(Section):
     focal_gamma: NotNegative = 2.0  # focal loss: how strongly easy examples are down-weighted
     # Focal loss: the weight of positives; negatives have 1 - alpha; null: none
     focal_alpha: Annotated[float, Field(gt=0, lt=1)] | None = None
+    margin: Positive = 0.3  # loss arcface: in radians; cosface: of the cosine; of the rarest class
+    # Losses with a margin: a class n times as frequent has margin / n ** power; 0: all the same
+    margin_power: NotNegative = 0.0
     # Tversky loss: the costs of false positives and of false negatives
     tversky: Annotated[tuple[Positive, Positive], BeforeValidator(as_tuple)] = (0.3, 0.7)
     label_smoothing: Share = 0.0  # label smoothing
@@ -293,6 +302,8 @@ class TrainConfig(Section):
     sampler: str = "shuffle"  # shuffle, balanced, undersample, or a registered one
     # How far balanced and undersample go: 1 shows all classes equally often
     sampler_strength: Annotated[float, Field(gt=0, le=1)] = 1.0
+    teacher: TeacherConfig | None = None  # a run whose probabilities are learned beside the labels
+    pseudo: PseudoConfig | None = None  # images without labels, answered by `comp pseudo`
     # Decay of the exponential moving average of the weights; null: none
     ema: Annotated[float, Field(gt=0, lt=1)] | None = None
     # Processes that prepare batches; auto: some for a GPU, none on a CPU
@@ -323,8 +334,6 @@ class TrainConfig(Section):
             raise ValueError("sched: multistep needs milestones, such as [10, 20]")
         if self.sched == "restarts" and self.cycles > self.epochs:
             raise ValueError(f"cycles ({self.cycles}) cannot exceed epochs ({self.epochs})")
-        if self.min_lr >= self.lr:
-            raise ValueError(f"min_lr ({self.min_lr}) must be lower than lr ({self.lr})")
         if self.loss == {}:
             raise ValueError("loss: an empty sum; name a loss, or write auto")
         if self.pos_weight is not None and self.class_weights != "none":
@@ -357,6 +366,7 @@ class EnsembleConfig(Section):
     tune: bool = True  # tune thresholds or offsets out of fold
     # Class prior of the test set: class -> share; auto: estimated; null: that of training
     prior: Literal["auto"] | dict[str, Share] | None = None
+    refit: bool = False  # what `comp train --refit` trained votes beside the folds
     # product: runs of one attribute each are multiplied into joint classes
     combine: Literal["product"] | None = None
 
@@ -431,6 +441,9 @@ class Config(Section):
         if scratch and "lr" not in self.train.model_fields_set:
             self.__dict__["train"] = self.train.model_copy()
             self.train.__dict__["lr"] = SCRATCH_LR  # it still counts as left out
+        low, high = self.train.min_lr, self.train.lr
+        if low >= high:
+            raise ValueError(f"train.min_lr ({low}) must be lower than train.lr ({high})")
         return self
 
     @model_validator(mode="after")

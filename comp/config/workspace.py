@@ -87,12 +87,26 @@ class Workspace:
     def cache(self) -> Path:
         return self.root / "cache"
 
+    def pseudo(self, name: str) -> Path:
+        """The pseudo-labels that `comp pseudo` wrote under a name."""
+        return self.root / "pseudo" / name
+
     @property
     def submission_json(self) -> Path:
         return self.root / "submissions" / f"{self.name}.json"
 
     def fold(self, number: int) -> RunDir:
         return RunDir(self.run / f"fold_{number}")
+
+    def refit(self, number: int) -> RunDir:
+        """A training on all images (`comp train --refit`)."""
+        return RunDir(self.run / f"refit_{number}")
+
+    def refits(self) -> list[RunDir]:
+        """Those that were begun, in their order."""
+        found = self.run.glob("refit_*/config.yaml")
+        numbers = sorted(int(n) for p in found if (n := p.parent.name[6:]).isdecimal())
+        return [self.refit(number) for number in numbers]
 
 
 def workspace_of(config: Config, root: Path = Path()) -> Workspace:
@@ -105,9 +119,14 @@ def workspace_of(config: Config, root: Path = Path()) -> Workspace:
 
 @dataclass(frozen=True)
 class RunDir:
-    """One fold of a run: `runs/<name>/fold_<k>/`."""
+    """One fold of a run: `runs/<name>/fold_<k>/`, or a refit: `runs/<name>/refit_<k>/`."""
 
     path: Path
+
+    @property
+    def is_refit(self) -> bool:
+        """Whether it was trained on all images, so that nothing could validate it."""
+        return self.path.name.startswith("refit_")
 
     @property
     def last(self) -> Path:
@@ -146,6 +165,11 @@ class RunDir:
     @property
     def test(self) -> Path:
         return self.path / "test"
+
+    @property
+    def teacher(self) -> Path:
+        """What the teacher says of the training part (`train.teacher`)."""
+        return self.path / "teacher"
 
     @property
     def average(self) -> Path:
@@ -207,7 +231,7 @@ class RunDir:
             *self.path.glob("top_*.pt"),
         ):
             files.remove(path)
-        for folder in (self.valid, self.test, self.tensorboard):
+        for folder in (self.valid, self.test, self.teacher, self.tensorboard):
             shutil.rmtree(folder, ignore_errors=True)
 
 

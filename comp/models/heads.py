@@ -198,7 +198,40 @@ def _mlp(last: nn.Module, config: ModelConfig) -> nn.Module:
     )
 
 
-HEADS: dict[str, Callable[[nn.Module, ModelConfig], nn.Module]] = {"linear": _linear, "mlp": _mlp}
+class Cosine(nn.Module):
+    """Features (N, F) -> (N, C) `scale` times the cosine to the nearest centre of each class.
+
+    One centre per class: Wang et al. 2018. Several: Deng et al. 2020, sub-centre ArcFace, for
+    classes that look several ways or hold wrong labels.
+    """
+
+    def __init__(self, features: int, columns: int, centres: int, scale: float) -> None:
+        super().__init__()
+        self.columns, self.scale = columns, scale
+        self.weight = nn.Parameter(torch.empty(columns * centres, features))
+        nn.init.xavier_normal_(self.weight)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """In float32: cosines in half precision are coarse."""
+        rows = nn.functional.normalize(features.float())
+        cosines = nn.functional.linear(rows, nn.functional.normalize(self.weight.float()))
+        return self.scale * cosines.view(len(rows), self.columns, -1).amax(dim=2)
+
+
+def _cosine(last: nn.Module, config: ModelConfig) -> nn.Module:
+    if not isinstance(last, nn.Linear):
+        raise ModelError(
+            f"model.head: cosine needs a network that ends in a linear layer; {config.name} ends "
+            f"in {type(last).__name__}. Use model.head: linear"
+        )
+    return Cosine(last.in_features, last.out_features, config.centres, config.scale)
+
+
+HEADS: dict[str, Callable[[nn.Module, ModelConfig], nn.Module]] = {
+    "linear": _linear,
+    "mlp": _mlp,
+    "cosine": _cosine,
+}
 
 
 def dress_head(module: nn.Module, config: ModelConfig, layers: Sequence[nn.Module] = ()) -> None:

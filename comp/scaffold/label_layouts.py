@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from comp.config.schema import JOINT, DataConfig
 from comp.core.errors import first
-from comp.data.index.data_tables import likely_names, looks_like_data, with_names
+from comp.data.index.data_tables import likely_names, looks_like_data, read_data_table
 from comp.data.index.tables import Table
 from comp.data.labels.columns import one_of_columns
 from comp.data.layouts import class_folders
@@ -88,7 +88,8 @@ def _from_table(
     listing = place.listing.within(folder)
     if looks_like_data(key) and len(listing.find(key)) == 1:
         named = likely_names(table.columns, key)
-        table, key = with_names(table, named), "id"
+        data = DataConfig(root=".", columns=tuple(named))
+        table, key = read_data_table(table.path, data, headless=True), "id"
     found = columns.label_columns(table, key, place.tables[sample] if sample else None)
     out = _of_columns(place, name, sample, key, folder, found, named, table)
     if share_of(place, folder)([*dict.fromkeys(table.values[key])][:_SOME]) < 1:

@@ -60,7 +60,7 @@ def open_table(path: Path) -> Table | str:
         lines = [" ".join(line.split()) for line in str(problem).splitlines()]
         return " ".join(lines[:2]).removeprefix(f"{path}: ")
     if name.endswith(".txt") and len(table.columns) < 2:
-        return "text without columns; a table is cut at comma, tab or semicolon"
+        return "text without columns; a table is cut at comma, tab, semicolon or space"
     return table
 
 

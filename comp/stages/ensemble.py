@@ -164,6 +164,8 @@ def _blend_of(row: BlendRow, models: Sequence[Model], experiment: Experiment) ->
         row = replace(row, fit=_with_unscored(row, judged, others, experiment))
     notes = ["few positives: thresholds are drawn towards 0.5"] if row.fit.shrunk else []
     notes += [f"{model.name}: has no out-of-fold rows, so it is in no score" for model in others]
+    refits = sum("refit" in test.source for model in models for test in model.tests)
+    notes += [f"{refits} refits of all images vote: not validated, in no score"] * bool(refits)
     names = [model.member_names for model in [*judged, *others]]
     return make_blend(row, names, experiment.metric, notes)
 

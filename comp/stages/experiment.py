@@ -98,9 +98,11 @@ def check_names(experiment: Experiment) -> None:
     loss = task.loss if train.loss == "auto" else train.loss
     check_loss(loss, task.link.family, train.class_weights, train.pos_weight, spatial=task.spatial)
     _check_probe(config, task)
+    _check_cosines(config, task)
     _check_spatial(config, task)
     _check_measures(config, task)
     _check_grades(config, task)
+    _check_sources(config, task)
 
 
 def _check_grades(config: Config, task: Task) -> None:
@@ -135,6 +137,48 @@ def _check_measures(config: Config, task: Task) -> None:
     if found:
         raise ConfigError(
             f"{', '.join(found)}: for classes only; task {task.name} predicts numbers. Leave it out"
+        )
+
+
+def _check_sources(config: Config, task: Task) -> None:
+    """ConfigError for sources that do not go with the task or with other options."""
+    train = config.train
+    given = {
+        "data.extra": bool(config.data.extra),
+        "train.pseudo": train.pseudo is not None,
+        "train.teacher": train.teacher is not None,
+        "data.soft: learn": config.data.soft == "learn",
+    }
+    found = [name for name, used in given.items() if used]
+    if not found:
+        return
+    if task.spatial:
+        raise ConfigError(f"{', '.join(found)}: for answers per image; task is {task.name}")
+    if config.model.probe is not None:
+        raise ConfigError(f"{', '.join(found)}: not with model.probe, which learns its features")
+    if config.augment.cutpaste and found != ["data.extra"]:
+        raise ConfigError(
+            f"augment.cutpaste: not with {', '.join(found)}: what it pastes has a label, and these "
+            "targets are probabilities. Leave one of them out"
+        )
+
+
+def _check_cosines(config: Config, task: Task) -> None:
+    """ConfigError for losses with a margin without cosines, and cosines without classes."""
+    from comp.tasks.losses import loss_names, needs_cosines
+
+    loss = task.loss if config.train.loss == "auto" else config.train.loss
+    named = [name for name in loss_names(loss) if needs_cosines(name)]
+    cosine = config.model.head == "cosine"
+    if named and not cosine:
+        raise ConfigError(
+            f"train.loss: {named[0]} puts its margin between cosines: it needs model.head: cosine"
+        )
+    one_class = task.link.family == "softmax" and not task.spatial
+    if cosine and (not one_class or config.model.heads != "one"):
+        raise ConfigError(
+            "model.head: cosine is for one of several classes (task: multiclass) with "
+            f"model.heads: one; task is {task.name}"
         )
 
 

@@ -38,8 +38,9 @@ from comp.stages.experiment import (
 )
 from comp.stages.features.embed import FeatureSource
 from comp.stages.features.probe_net import ProbeNet
-from comp.stages.train import device_of, finished, refuse_other_images
 from comp.train.checkpoints import checkpoint
+from comp.train.checkpoints.finished import finished, refuse_other_images
+from comp.train.hardware.choice import device_of
 
 Array = np.ndarray[Any, Any]
 
@@ -87,6 +88,49 @@ class Predictor:
             self.valid_tta = {fold: choice.views_for(fold) for fold in folds}
         return [path for fold, run in runs.items() for path in self._fold(fold, run)]
 
+    def refitted(self) -> list[Path]:
+        """Predict the test images by every refit, where that is missing; all their folders.
+
+        Raises RunError where there is none, or one is not finished or of another plan or images.
+        """
+        runs = self.experiment.workspace.refits()
+        if not runs:
+            raise RunError(
+                f"ensemble.refit: {self.experiment.workspace.run} has no refit. Run `comp train "
+                "--refit` first"
+            )
+        for run in runs:
+            manifest = finished(run, self.plan.fingerprint, which="last")
+            refuse_other_images(run, manifest, self.index, self.experiment.workspace.cache)
+            if manifest is None:
+                raise RunError(
+                    f"{run.path} is not trained to its end. Run `comp train --refit` again"
+                )
+            self._fold(int(manifest["fold"]), run)
+        return [run.test for run in runs]
+
+    def _checkpoint(self, run: RunDir) -> Path:
+        which = "last" if run.is_refit else self.experiment.config.predict.checkpoint
+        return run.checkpoint(which)
+
+    def answers(self, fold: int, part: str, ids: Sequence[str], tta: str | None = None) -> Array:
+        """(n, C) float32: the probabilities that one fold gives to images of a part (`valid`: any
+        of the training images), kept nowhere.
+
+        tta: None for `predict.tta`; of `auto` the views that the other folds choose. Raises
+        RunError where the fold is not finished, or is of another plan.
+        """
+        run = self.experiment.workspace.fold(fold)
+        self._refuse_unfinished(fold, run)
+        tta = self.tta if tta is None else tta
+        if tta == AUTO:
+            tta = self.choose_views().views_for(fold)
+        net = self._net(self._checkpoint(run), fold)
+        output = make_output(self.experiment.task, self.experiment.config, self._index(part))
+        return np.concatenate(
+            list(self._pieces(net, part, ids, output, tta, f"fold {fold} {len(ids)} images"))
+        )
+
     def _refuse_unfinished(self, fold: int, run: RunDir) -> None:
         run.refuse_drift(self.experiment.config)
         try:
@@ -108,7 +152,7 @@ class Predictor:
         """Whether a fold is finished; RunError for one that was trained on other images."""
         which = self.experiment.config.predict.checkpoint
         manifest = finished(run, self.plan.fingerprint, epochs, which)
-        refuse_other_images(self.experiment, run, manifest, self.index)
+        refuse_other_images(run, manifest, self.index, self.experiment.workspace.cache)
         return manifest is not None
 
     def _fold(self, fold: int, run: RunDir) -> list[Path]:
@@ -124,12 +168,13 @@ class Predictor:
 
     def _missing(self, fold: int, run: RunDir) -> dict[str, dict[str, Any]]:
         """The parts that are missing, each with the source that its predictions will have."""
-        path = run.checkpoint(self.experiment.config.predict.checkpoint)
+        path = self._checkpoint(run)
         common = {
             "plan": self.plan.fingerprint,
             "fold": fold,
             "checkpoint": path.name,
             "checkpoint_sha256": checksums.digest_file(path),
+            **({"refit": fold - self.plan.count} if run.is_refit else {}),
         }
         missing = {}
         for part, folder in _folders(run).items():
@@ -164,7 +209,7 @@ class Predictor:
         return self.contents[part]
 
     def _predict(self, fold: int, run: RunDir, missing: dict[str, dict[str, Any]]) -> None:
-        path = run.checkpoint(self.experiment.config.predict.checkpoint)
+        path = self._checkpoint(run)
         for folder in _folders(run).values():
             files.sweep(folder, alone=True)
         net = self._net(path, fold)
@@ -335,7 +380,7 @@ class Predictor:
 
 
 def _folders(run: RunDir) -> dict[str, Path]:
-    return {"valid": run.valid, "test": run.test}
+    return {"test": run.test} if run.is_refit else {"valid": run.valid, "test": run.test}
 
 
 def saved_source(folder: Path) -> dict[str, Any] | None:

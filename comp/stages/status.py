@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from comp.config.loading import load_config
 from comp.config.plugins import with_digests
 from comp.config.schema import Config
 from comp.config.workspace import RunDir, Workspace, workspace_of
@@ -67,6 +68,7 @@ class Status:
     submission: str | None
     current: bool
     next: str
+    refits: tuple[FoldStatus, ...] = ()
 
     @property
     def seconds_left(self) -> float | None:
@@ -104,7 +106,16 @@ def read_status(config: Config, root: Path = Path()) -> Status:
         submission=None if submission is None else str(submission),
         current=current,
         next=_next(plan is not None, folds, current, config),
+        refits=tuple(_refit(number, run, plan) for number, run in enumerate(space.refits())),
     )
+
+
+def _refit(number: int, run: RunDir, plan: str | None) -> FoldStatus:
+    """A training on all images, which is held against the config that it was begun with."""
+    with contextlib.suppress(CompError, OSError):
+        return _fold_or_note(number, run, load_config(run.config), plan)
+    note = f"{run.config.name} cannot be read"
+    return FoldStatus(number, "damaged", 0, 0, 0, None, None, None, None, (), (), note)
 
 
 def _json(path: Any) -> dict[str, Any]:

@@ -12,20 +12,18 @@ import numpy as np
 from comp.config.rules import broken_rules
 from comp.config.schema import Config, ImageConfig, TrainConfig
 from comp.config.workspace import RunDir
-from comp.core import checksums, files, locks
-from comp.core.errors import CompError, ConfigError, DamagedError, PackError, RunError
+from comp.core import files, locks
+from comp.core.errors import CompError, ConfigError, DamagedError, PackError
 from comp.core.footer import read_place
-from comp.core.parallel import cores
-from comp.core.progress import note, say
+from comp.core.progress import say
 from comp.data.cache.image_range import span_of, with_range
 from comp.data.cache.pack import Pack, open_pack
 from comp.data.folds.plan import ALWAYS, FoldPlan
 from comp.data.folds.subset import Subset, choose_subset
-from comp.data.images.resize import OWN_SIZE
 from comp.data.index.index import Index
 from comp.data.loader.recipes import flips_writing
 from comp.models.compiled import wants_compile
-from comp.models.device import Device, choose_device
+from comp.models.device import Device
 from comp.report.fold_pictures import show_validation
 from comp.stages.experiment import (
     Experiment,
@@ -35,14 +33,14 @@ from comp.stages.experiment import (
     read_train,
     sweep_cache,
 )
+from comp.stages.extras.sources import Sources
 from comp.stages.features.embed import FeatureSource
 from comp.stages.submission import check_form
-from comp.train.checkpoints import checkpoint
+from comp.train.checkpoints.finished import finished, refuse_other_images
+from comp.train.hardware.choice import count_workers, device_of
 from comp.train.job import Job
 from comp.train.loop import train_fold
 from comp.train.stop import Stop
-
-_MOST_WORKERS = 32  # that prepare images: a card takes what they give, geometry is their work
 
 
 @dataclass(frozen=True)
@@ -83,7 +81,9 @@ def train(
         for run in runs.values():
             run.refuse_drift(config)
             with contextlib.suppress(DamagedError):  # of one fold; reported when it is its turn
-                refuse_other_images(experiment, run, finished(run, plan.fingerprint), index)
+                refuse_other_images(
+                    run, finished(run, plan.fingerprint), index, experiment.workspace.cache
+                )
     if any(not run.done.is_file() for run in runs.values()):
         check_form(experiment, index)
     if flips_writing(config.augment.recipe, index.classes):
@@ -93,7 +93,10 @@ def train(
         )
     again = "the same command without --restart" if restart else "the same command"
     stop = Stop(config.train.max_hours, again) if stop is None else stop
-    trainer = _Trainer(experiment, index, plan, stop, command)
+    trainer = Trainer(experiment, index, plan, stop, command)
+    for fold, run in runs.items():
+        if not run.done.is_file():
+            trainer.sources.digest(fold)  # what is wrong there is told before anything is written
     done = []
     with trainer.stop.listening():
         for place, (fold, run) in enumerate(runs.items(), 1):
@@ -117,8 +120,11 @@ def _ended_early(run: RunDir) -> bool:
     return False
 
 
-class _Trainer:
-    """Opens the pack and the device only when a fold is to be trained."""
+class Trainer:
+    """Opens the pack and the device only when a fold is to be trained.
+
+    everything: train on all images, and validate on none.
+    """
 
     def __init__(
         self,
@@ -127,8 +133,10 @@ class _Trainer:
         plan: FoldPlan,
         stop: Stop,
         command: str | None = None,
+        *,
+        everything: bool = False,
     ) -> None:
-        self.command = command
+        self.command, self.everything = command, everything
         self.experiment, self.index, self.plan, self.stop = experiment, index, plan, stop
         self.pack: Pack | None = None
         self.device: Device | None = None
@@ -152,7 +160,8 @@ class _Trainer:
             run.claim(config)
             manifest = self._finished(fold, run)
             if manifest is not None:
-                say(f"fold {fold}: finished before, skipped")
+                self.sources.refuse_changes(fold, run)
+                say(f"{run.path.name.replace('_', ' ')}: finished before, skipped")
                 return Trained(fold, manifest, before=True)
             return Trained(fold, self._train(fold, run), before=False)
 
@@ -186,6 +195,11 @@ class _Trainer:
     def _features(self) -> FeatureSource:
         return FeatureSource(self.experiment, self.index, Index((), (), self.index.classes))
 
+    @cached_property
+    def sources(self) -> Sources:
+        """What the folds are trained on beside the index."""
+        return Sources(self.experiment, self.index, self.plan, self._image)
+
     def _open(self, *, verify: bool = False) -> Pack:
         return open_pack(self.index, self._image, self.experiment.workspace.cache, verify=verify)
 
@@ -212,12 +226,16 @@ class _Trainer:
         if self.pack is None:
             sweep_cache(self.experiment.workspace.cache)
             self.pack = self._open()
-        train, valid = index.rows(self.plan.train(fold)), index.rows(self.plan.valid(fold))
+        if self.everything:
+            train, valid = np.arange(len(index)), np.arange(0)
+        else:
+            train, valid = index.rows(self.plan.train(fold)), index.rows(self.plan.valid(fold))
         if self.subset is not None:
             train, valid = (np.intersect1d(rows, self.subset.rows) for rows in (train, valid))
+        task = self.experiment.task
         return Job(
             config=config,
-            task=self.experiment.task,
+            task=task,
             metric=self.experiment.metric,
             fold=fold,
             images=self.pack.images,
@@ -238,6 +256,9 @@ class _Trainer:
             files=index.contents(self.experiment.workspace.cache),
             workspace=self.experiment.workspace.root,
             command=self.command,
+            beside=self.sources.beside(fold),
+            soft=self.sources.soft(fold, task.columns(len(index.classes))),
+            sources=self.sources.digest(fold),
         )
 
 
@@ -255,62 +276,8 @@ def open_job(experiment: Experiment, fold: int) -> Job:
     index = read_train(experiment)
     plan = read_plan(experiment, index)
     (number,) = parse_folds(str(fold), plan.count)
-    trainer = _Trainer(experiment, index, plan, Stop())
+    trainer = Trainer(experiment, index, plan, Stop())
     return trainer.job(number, experiment.workspace.fold(number))
-
-
-def finished(run: RunDir, plan: str, epochs: int = 0, which: str = "best") -> dict[str, Any] | None:
-    """The manifest of a fold that was trained for `epochs` at least, or out of patience; or None.
-
-    which: the checkpoint that predicts. Raises RunError when the fold is of another plan,
-    DamagedError when the manifest cannot be read, or `best.pt` or that checkpoint is not the file
-    that it names.
-    """
-    if not run.done.is_file():
-        return None
-    manifest = files.read_json(run.done, DamagedError)
-    if manifest.get("plan") != plan:
-        raise RunError(
-            f"{run.path}: trained with plan {str(manifest.get('plan'))[:8]}, the plan is now "
-            f"{plan[:8]}. Bring the old plan back, or train under another `name`, or start the "
-            "fold over with `comp train --restart`."
-        )
-    done = manifest.get("epochs")
-    if not isinstance(done, int):
-        raise DamagedError(f"{run.done}: damaged")
-    if done < epochs and not manifest.get("early"):
-        return None
-    for name in sorted({"best", which} - {"average"}):
-        path = run.checkpoint(name)
-        if not path.is_file() or checksums.digest_file(path) != manifest.get(f"{name}_sha256"):
-            raise DamagedError(f"{path}: not the file that {run.done.name} names")
-    return manifest
-
-
-def refuse_other_images(
-    experiment: Experiment, run: RunDir, manifest: dict[str, Any] | None, index: Index
-) -> None:
-    """Do nothing for a fold that was trained on what the image files of its training index hold
-    now, or that is not finished (no manifest).
-
-    Earlier versions noted the sizes only, in the checkpoint: these are compared, and it is told.
-    Raises RunError for other images.
-    """
-    if manifest is None:
-        return
-    then, now = manifest.get("images"), index.contents(experiment.workspace.cache)
-    if then is None:
-        then, now = checkpoint.load(run.best).get("content", ""), index.file_sizes()
-        note(
-            f"{run.path.parent}: trained by an earlier version, which noted the sizes of images "
-            "only. Where one was replaced by another of the same size, use `comp train --restart`"
-        )
-    if "" not in (then, now) and then != now:
-        raise RunError(
-            f"{run.path}: trained on other image files ({then[:8]}, now {now[:8]}): some were "
-            "added, removed or replaced since. Bring the old ones back, or train under another "
-            "`name`, or start the fold over with `comp train --restart`."
-        )
 
 
 def _settings(train: TrainConfig, device: Device) -> str:
@@ -323,22 +290,3 @@ def _settings(train: TrainConfig, device: Device) -> str:
         f"{device.details()}; {workers or 'no'} worker{'s' * (workers != 1)}, {images} images at a "
         f"time ({why}){', compiled' * compiled}"
     )
-
-
-def device_of(config: Config) -> Device:
-    """The device that the config trains and predicts on."""
-    return choose_device(
-        config.train.precision,
-        deterministic=config.train.deterministic,
-        where=config.train.device,
-        one_shape=config.image.resize not in OWN_SIZE,
-    )
-
-
-def count_workers(config: TrainConfig, device: Device) -> int:
-    """`train.workers`; `auto`: a few processes for a GPU, none where the CPU does the training."""
-    if config.workers != "auto":
-        return config.workers
-    if device.torch_device.type != "cuda":
-        return 0
-    return cores(_MOST_WORKERS)

@@ -74,6 +74,14 @@ class Link:
         return self.measures or self.steps == "fixed"
 
 
+def as_soft(target: Array, columns: int) -> Array:
+    """(N, columns) float32: the target of an index as probabilities; unknown cells and numbers stay
+    as they are. target: (N,) class numbers, 0 and 1 for one column; (N, columns) cells or soft."""
+    if target.ndim == 1 and columns > 1:
+        return one_hot(target, columns).astype(np.float32)
+    return target.reshape(len(target), columns).astype(np.float32)
+
+
 def one_hot(numbers: Array, columns: int) -> Array:
     """(N, ...) class numbers -> (N, ..., columns) int64 zeros and ones."""
     return np.eye(columns, dtype=np.int64)[numbers]
@@ -109,6 +117,8 @@ def fill_one_hot(zeros: Tensor, numbers: Tensor) -> Tensor:
 def _soft_classes(target: Tensor, columns: int) -> Tensor:
     import torch
 
+    if target.is_floating_point():  # soft already
+        return target
     shape = len(target), columns, *target.shape[1:]
     return fill_one_hot(torch.zeros(shape, device=target.device), target.long())
 

@@ -16,6 +16,7 @@ from comp.core.errors import ConfigError, pick
 from comp.tasks.counts import IGNORED, UNKNOWN
 from comp.tasks.grades import coral
 from comp.tasks.kinds import fill_one_hot
+from comp.tasks.margin_losses import MARGINS, with_margin
 from comp.tasks.number_losses import GRADE_LOSSES, NUMBER_LOSSES
 from comp.tasks.overlap_losses import OVERLAPS, make_overlap
 
@@ -38,6 +39,8 @@ class Terms:
                  have 1 - alpha
     `costs`      Tversky loss: the costs of false positives and of false negatives
     `spread`     numbers: (C,) the standard deviation of each column in the training part, or None
+    `margins`    arcface, cosface: (C,) the margin of each class, or None
+    `scale`      arcface, cosface: of the cosines (`model.scale`)
     """
 
     smoothing: float = 0.0
@@ -46,6 +49,8 @@ class Terms:
     alpha: float | None = None
     costs: tuple[float, float] = (0.3, 0.7)
     spread: Tensor | None = None
+    margins: Tensor | None = None
+    scale: float = 30.0
 
 
 _LEAST_MISSED = 1e-6  # 1 - p in a focal loss with gamma below 1
@@ -59,12 +64,14 @@ class Loss:
     `weighted`  whether it uses class weights
     `regions`   whether it is for segmentation only
     `pixels`    whether it is defined for segmentation
+    `cosines`   whether it takes the logits of `model.head: cosine` only
     """
 
     make: dict[str, Callable[[Terms], LossFunction]]
     weighted: bool = True
     regions: bool = False
     pixels: bool = True
+    cosines: bool = False
 
 
 def along_classes(weights: Tensor, logits: Tensor) -> Tensor:
@@ -273,6 +280,23 @@ def _softmax_f1(terms: Terms) -> LossFunction:
     return loss
 
 
+def _margin(kind: str) -> Callable[[Terms], LossFunction]:
+    """Cross-entropy of logits with a margin, see `comp.tasks.margin_losses`."""
+
+    def make(terms: Terms) -> LossFunction:
+        entropy, margins = _ce(terms), terms.margins
+
+        def loss(logits: Tensor, target: Tensor) -> Tensor:
+            if margins is None:
+                return entropy(logits, target)
+            probs = _class_target(logits, target, 0.0)
+            return entropy(with_margin(kind, logits, probs, margins, terms.scale), target)
+
+        return loss
+
+    return make
+
+
 def _overlap(name: str) -> Loss:
     def of(link: str) -> Callable[[Terms], LossFunction]:
         return lambda terms: make_overlap(name, link, terms.costs)
@@ -295,6 +319,7 @@ LOSSES = {
         )
         for name, make in NUMBER_LOSSES.items()
     },
+    **{name: Loss({"softmax": _margin(name)}, pixels=False, cosines=True) for name in MARGINS},
     "coral": Loss({"steps": lambda terms: coral(terms.smoothing)}, weighted=False, pixels=False),
     **{name: _overlap(name) for name in OVERLAPS},
 }
@@ -336,6 +361,16 @@ def check_loss(
             f"train.class_weights, train.pos_weight: {', '.join(parts)} takes no class "
             "weights; set them to none and null, or add another loss"
         )
+
+
+def needs_cosines(name: str) -> bool:
+    """Whether a loss takes the logits of `model.head: cosine` only."""
+    return name in LOSSES and LOSSES[name].cosines
+
+
+def loss_names(spec: Spec) -> list[str]:
+    """The names in `train.loss`."""
+    return [*_parts(spec)]
 
 
 def _parts(spec: Spec) -> dict[str, float]:

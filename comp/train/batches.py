@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
+from comp.data.cache.store import Images
+from comp.data.loader.beside import Guests, Joined
 from comp.data.loader.cutpaste import CutPaste, make_cutpaste
 from comp.data.loader.loader import Loader, train_loader
-from comp.data.loader.oversample import with_copies
+from comp.data.loader.oversample import Copied, with_copies
 from comp.data.loader.recipes import make_recipe
+from comp.tasks.kinds import as_soft
 from comp.train.job import Job
+
+Array = np.ndarray[Any, Any]
 
 
 def make_loader(job: Job, workers: int) -> Loader:
@@ -21,6 +30,12 @@ def make_loader(job: Job, workers: int) -> Loader:
         seed=config.seed,
         fold=job.fold,
     )
+    labels = _soft(job, images, target)
+    guests = _guests(job, len(target))
+    if guests:
+        images = Joined([images, *(part.images for part in job.beside)])
+        if labels is None:
+            target = np.concatenate([target, *(part.spread(part.target) for part in job.beside)])
     return train_loader(
         images,
         rows,
@@ -35,7 +50,33 @@ def make_loader(job: Job, workers: int) -> Loader:
         paste=_paste(job) if augment.cutpaste else None,
         masks=job.masks,
         side=config.image.size if config.image.resize == "tiles" else None,
+        labels=labels,
+        guests=guests,
     )
+
+
+def _soft(job: Job, images: Images, target: Array) -> Array | None:
+    """(N, C) float32: what is learned of all images where some targets are soft, else None.
+
+    images, target: those of the index, with copies of some behind.
+    """
+    if job.soft is None and not any(part.target.dtype.kind == "f" for part in job.beside):
+        return None
+    own = as_soft(target, job.columns)
+    if job.soft is not None:
+        copied = images.source if isinstance(images, Copied) else np.empty(0, np.int64)
+        own = np.concatenate([job.soft, job.soft[copied]])
+    others = (part.spread(as_soft(part.target, job.columns)) for part in job.beside)
+    return np.concatenate([own, *others])
+
+
+def _guests(job: Job, own: int) -> list[Guests]:
+    """The rows of `job.beside` behind `own` images of the index."""
+    out, start = [], own
+    for part in job.beside:
+        out.append(Guests(part.rows + start, part.share))
+        start += len(part.images)
+    return out
 
 
 def _paste(job: Job) -> CutPaste:

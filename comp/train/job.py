@@ -15,6 +15,7 @@ from comp.config.workspace import RunDir
 from comp.data.cache.mask_store import MaskStore
 from comp.data.cache.store import Images
 from comp.data.images.deep import Span
+from comp.data.loader.beside import Beside
 from comp.models.device import Device
 from comp.models.networks import Net
 from comp.tasks.counts import UNKNOWN
@@ -43,6 +44,10 @@ class Job:
     `workspace`   the folder that paths of the config are relative to
     `span`        the values of deep pixels that are black and white (`image.range`)
     `command`     what was called, for the record; None: the command line of this process
+    `beside`      images that are only trained on, beside those of the index
+    `soft`        (N, C) float32: what is learned of the images of the index in the place of the
+                  target; unknown cells stay unknown
+    `sources`     a digest of `beside` and `soft`; "" without them
     """
 
     config: Config
@@ -67,11 +72,25 @@ class Job:
     workspace: Path = Path()
     command: str | None = None
     span: Span = None
+    beside: tuple[Beside, ...] = ()
+    soft: Array | None = None
+    sources: str = ""
+
+    @property
+    def name(self) -> str:
+        """What the job is called in messages: a fold, or a refit of all images."""
+        return f"fold {self.fold}" if self.validated else self.run.path.name.replace("_", " ")
+
+    @property
+    def validated(self) -> bool:
+        """Whether there are images that it is not trained on."""
+        return len(self.valid_rows) > 0
 
     @cached_property
     def unknown(self) -> bool:
-        """Whether some cells of the target are unknown."""
-        return not self.task.link.measures and bool((self.target == UNKNOWN).any())
+        """Whether some cells of the targets are unknown."""
+        targets = [self.target, *(part.target for part in self.beside)]
+        return not self.task.link.measures and any((t == UNKNOWN).any() for t in targets)
 
     @property
     def per_number(self) -> int:

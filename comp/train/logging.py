@@ -24,10 +24,13 @@ def report(
     job: Job, row: dict[str, float], improved: bool, seconds: float, *, whole: bool, skipped: int
 ) -> None:
     """Print the result of an epoch, and add it to the log of the fold."""
+    scored = "not validated"
+    if job.validated:
+        scored = f"valid {row['valid_loss']:.4f}  {job.metric.name} {row[job.metric.name]:.4f}"
+        scored += " *" * improved
     line = (
-        f"fold {job.fold}  epoch {row['epoch'] + 1:.0f}/{job.config.train.epochs}  "
-        f"lr {row['lr']:.2e}  loss {row['train_loss']:.4f}  valid {row['valid_loss']:.4f}  "
-        f"{job.metric.name} {row[job.metric.name]:.4f}{' *' if improved else ''}  {seconds:.1f} s"
+        f"{job.name}  epoch {row['epoch'] + 1:.0f}/{job.config.train.epochs}  "
+        f"lr {row['lr']:.2e}  loss {row['train_loss']:.4f}  {scored}  {seconds:.1f} s"
         + (f"  {skipped} skipped" if skipped else "")
         + ("" if whole else "  (the rest of it)")
     )

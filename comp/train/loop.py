@@ -33,7 +33,7 @@ from comp.train.tracking import Tracker, open_tracker
 from comp.train.train_state import TrainState, place_text
 from comp.train.trial import try_out
 from comp.train.update import settle, update
-from comp.train.validate import validate
+from comp.train.validate import Validation, validate
 
 _NEEDS_TWO = "more than 1 value per channel"  # BatchNorm, of torch
 
@@ -72,7 +72,7 @@ def train_fold(job: Job) -> dict[str, Any]:
             if effort.micro_batch > 1 or _NEEDS_TWO not in str(problem):
                 raise
             raise TrainError(
-                f"fold {job.fold}: {job.config.model.name} needs more than one image at a time, "
+                f"{job.name}: {job.config.model.name} needs more than one image at a time, "
                 "and the memory of the device is too small for two. Use a smaller image.size or "
                 "model.name, or free memory on the device."
             ) from problem
@@ -83,18 +83,18 @@ def _halve_workers(job: Job, effort: _Effort, problem: WorkerError) -> None:
     if effort.workers == 0:
         raise problem
     effort.workers //= 2
-    say(f"fold {job.fold}: {problem}; continuing with {effort.workers} workers")
+    say(f"{job.name}: {problem}; continuing with {effort.workers} workers")
 
 
 def _halve_images(job: Job, effort: _Effort) -> None:
     if effort.micro_batch == 1:
         raise TrainError(
-            f"fold {job.fold}: out of device memory with one image at a time. Use a smaller "
+            f"{job.name}: out of device memory with one image at a time. Use a smaller "
             "image.size or model.name, or free memory on the device."
         )
     effort.micro_batch = math.ceil(effort.micro_batch / 2)
     say(
-        f"fold {job.fold}: out of device memory; continuing with {effort.micro_batch} images at a "
+        f"{job.name}: out of device memory; continuing with {effort.micro_batch} images at a "
         f"time, still {job.config.train.batch_size} per update (batch norm sees "
         f"{effort.micro_batch})"
     )
@@ -132,7 +132,7 @@ def _train_on(job: Job, state: TrainState, loader: Loader, tracker: Tracker) -> 
         _train_epoch(job, state, loader)
         trained = time.monotonic() - started
         row = _validate(job, state)
-        improved = is_best(row, state.best, job.metric)
+        improved = not job.validated or is_best(row, state.best, job.metric)
         _end_epoch(job, state, row, improved, tracker)
         seconds = time.monotonic() - started
         whole = first_step == 0
@@ -171,7 +171,7 @@ def _train_epoch(job: Job, state: TrainState, loader: Loader) -> None:
     """The rest of the epoch; a checkpoint and out when it is time to stop."""
     head_only = state.epoch < job.config.train.freeze_epochs
     set_training_mode(state.net.module, head_only=head_only)
-    title = f"fold {job.fold} epoch {state.epoch + 1}/{job.config.train.epochs}"
+    title = f"{job.name} epoch {state.epoch + 1}/{job.config.train.epochs}"
     batches = on_device(loader.epoch(state.epoch, state.step), job.device)
     try:
         for images, target in track(batches, len(loader) - state.step, title):
@@ -196,16 +196,19 @@ def _pause(job: Job, state: TrainState) -> None:
     state.writer.check()
     if job.stop.requested:
         state.writer.wait()
-        job.stop.leave(f"fold {job.fold} at {place_text(state.epoch, state.step)}")
+        job.stop.leave(f"{job.name} at {place_text(state.epoch, state.step)}")
 
 
 def _validate(job: Job, state: TrainState) -> dict[str, float]:
     """The row of the history for the epoch that was just trained."""
-    result = validate(job, state, state.eval_net, partial(_leave_if_asked, job, state))
+    result = Validation(math.nan, math.nan)
+    if job.validated:
+        result = validate(job, state, state.eval_net, partial(_leave_if_asked, job, state))
     total, steps = state.loss_sum.tolist()
     every = job.config.train.show_every
-    if job.show is not None and every is not None and (state.epoch + 1) % every == 0:
-        job.show(job, state.eval_net, result, state.epoch)
+    show = job.show if job.validated else None
+    if show is not None and every is not None and (state.epoch + 1) % every == 0:
+        show(job, state.eval_net, result, state.epoch)
     return {
         "epoch": state.epoch,
         "lr": state.lr,
@@ -220,25 +223,27 @@ def _leave_if_asked(job: Job, state: TrainState) -> None:
     if job.stop.requested:
         save_last(job, state)
         state.writer.wait()
-        job.stop.leave(f"fold {job.fold} in the validation of epoch {state.epoch + 1}")
+        job.stop.leave(f"{job.name} in the validation of epoch {state.epoch + 1}")
 
 
 def _finish(job: Job, state: TrainState, average: dict[str, Any] | None) -> dict[str, Any]:
     """Write the manifest of the whole fold, and return it."""
     if state.best is None:
-        say(f"fold {job.fold}: {job.metric.name} was NaN in every epoch; the last one is kept")
+        say(f"{job.name}: {job.metric.name} was NaN in every epoch; the last one is kept")
         save_best(job, state)
     state.writer.wait()
     check_best(job, state)
     equal = ties(state.history, state.best, job.metric)
     if equal:
         others = first([epoch + 1 for epoch in equal], 10)
-        say(f"fold {job.fold}: the best score was reached in other epochs too: {others}")
+        say(f"{job.name}: the best score was reached in other epochs too: {others}")
     best = (state.best or {}).items()
     manifest = {
         "fold": job.fold,
+        **({} if job.validated else {"validated": False}),
         "plan": job.plan,
         "images": job.files,
+        **({"sources": job.sources} if job.sources else {}),
         "epochs": state.epoch,
         "early": state.epoch < job.config.train.epochs,
         "metric": job.metric.name,

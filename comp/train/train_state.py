@@ -22,6 +22,7 @@ from comp.models.networks import Net, build_net, with_tiles
 from comp.tasks.class_weights import count_cells, link_weights
 from comp.tasks.counts import UNKNOWN
 from comp.tasks.losses import LossFunction, Terms, make_loss
+from comp.tasks.margin_losses import class_margins
 from comp.train.checkpoints.checkpoint import Saved
 from comp.train.checkpoints.writer import Writer
 from comp.train.hardware.tensors import Average, Buffers
@@ -245,9 +246,26 @@ def loss_of(job: Job) -> LossFunction:
     spec = job.task.loss if train.loss == "auto" else train.loss
     spread = _units(job)[1].to(job.device.torch_device) if job.task.link.has_units else None
     terms = Terms(
-        train.label_smoothing, weights, train.focal_gamma, train.focal_alpha, train.tversky, spread
+        smoothing=train.label_smoothing,
+        weights=weights,
+        gamma=train.focal_gamma,
+        alpha=train.focal_alpha,
+        costs=train.tversky,
+        spread=spread,
+        margins=_margins(job),
+        scale=job.config.model.scale,
     )
     return make_loss(spec, link, terms)
+
+
+def _margins(job: Job) -> torch.Tensor | None:
+    """(C,) the margin of each class, by the training part; None where there are no classes."""
+    if job.task.target_ndim != 1 or job.columns < 2:
+        return None
+    counts = np.bincount(job.target[job.train_rows], minlength=job.columns)
+    train = job.config.train
+    margins = class_margins(counts, train.margin, train.margin_power)
+    return torch.from_numpy(margins).to(job.device.torch_device)
 
 
 def place_text(epoch: int, step: int) -> str:

@@ -150,7 +150,7 @@ def _skip(job: Job, state: TrainState, verdict: Verdict, loss: float) -> None:
         return
     cause = f"the loss is {loss}" if not math.isfinite(loss) else "the gradient is not finite"
     state.skipped += 1
-    where = f"fold {job.fold}: {cause} in {where}"
+    where = f"{job.name}: {cause} in {where}"
     if state.skipped > MAX_SKIPPED:
         raise TrainError(
             f"{where}, for the {state.skipped}th time. Lower train.lr, set train.clip_grad, or "
@@ -163,9 +163,9 @@ def _note_overflow(job: Job, state: TrainState, where: str) -> None:
     """A gradient that fp16 cannot hold: the scale of the loss is halved, the update is left out."""
     state.overflows += 1
     scale = state.scaler.get_scale()
-    say(f"fold {job.fold}: fp16: the gradient overflowed in {where}; the scale is now {scale:g}")
+    say(f"{job.name}: fp16: the gradient overflowed in {where}; the scale is now {scale:g}")
     if state.overflows > MAX_OVERFLOWS:
         raise TrainError(
-            f"fold {job.fold}: the gradient overflowed {state.overflows} times in a row, the last "
+            f"{job.name}: the gradient overflowed {state.overflows} times in a row, the last "
             f"in {where}. Use train.precision=fp32, or lower train.lr."
         )

@@ -103,7 +103,7 @@ def validate(job: Job, state: TrainState, net: Net, pause: Callable[[], None]) -
     tally: _Tally = (
         _Labels(job, state.loss) if job.masks is None else _Pixels(job, state.loss, job.masks)
     )
-    forward = Halving(size, f"fold {job.fold}: validation")
+    forward = Halving(size, f"{job.name}: validation")
     for rows, images in eval_batches(job.images, job.valid_rows, size):
         tally.add(rows, forward(lambda part: net.logits(part).float(), net.to_device(images)))
         pause()

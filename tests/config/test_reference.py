@@ -12,7 +12,8 @@ def test_every_key_has_a_meaning() -> None:
 def test_the_reference_has_every_key_with_its_default() -> None:
     needed = {"name": "x", "task": "binary", "metric": "macro_f1", "data": {"root": "in"}}
     found = {key.path: key for key in keys()}
-    copies = {path for path in found if path.startswith("augment.copies.")}
+    optional = ("augment.copies.", "data.extra.", "train.pseudo.", "train.teacher.")
+    copies = {path for path in found if path.startswith(optional)}
     resolved = dict(flatten(plain(make_config(needed))))
     empty = {"data.bins", "data.colours", "data.rename", "plugins"}
     assert {*found} - copies - empty == {*resolved} - empty

@@ -135,8 +135,8 @@ def test_no_number_of_a_config_is_nan_or_infinite(path: tuple[str, ...], value: 
     for given in (value, [value], [value, value], [0.5, value, 0.5], {"a": value}, {"a": [value]}):
         tree: Any = given
         for name in reversed(path[1:]):
-            tree = {name: tree}
-        assert ".".join(path) in refusal({**SMALL, path[0]: tree})
+            tree = {name: [tree] if name == "extra" else tree}
+        assert ".".join(path) in refusal({**SMALL, path[0]: tree}).replace("extra.0.", "extra.")
 
 
 @pytest.mark.parametrize(
@@ -153,3 +153,11 @@ def test_no_number_of_a_config_is_nan_or_infinite(path: tuple[str, ...], value: 
 )
 def test_a_normalisation_that_cannot_be_is_refused(image: dict[str, Any], message: str) -> None:
     assert message in refusal({**SMALL, "image": image})
+
+
+def test_the_lowest_rate_is_held_against_the_rate_that_is_used() -> None:
+    scratch = {**SMALL, "model": {"pretrained": False}}
+    assert make_config({**scratch, "train": {"min_lr": 0.002}}).train.lr == 0.003
+    for tree, high in (({**SMALL, "train": {"min_lr": 0.002}}, 0.001),
+                       ({**scratch, "train": {"min_lr": 0.003}}, 0.003)):  # fmt: skip
+        assert f"must be lower than train.lr ({high})" in refusal(tree)

@@ -10,6 +10,7 @@ from comp.core.errors import ConfigError, ModelError
 from comp.models.device import choose_device
 from comp.models.heads import (
     Attributes,
+    Cosine,
     attribute_levels,
     dress_head,
     head_of,
@@ -111,3 +112,21 @@ def test_a_network_of_grades_gives_one_number_in_steps(steps: Steps) -> None:
         found = net.logits(net.to_device(images)).diff(dim=1)
     want = [-1.0, -1.0] if steps == "fixed" else [-1.5, -1.5]
     torch.testing.assert_close(found, torch.tensor([want, want]))
+
+
+def test_cosines_are_of_the_nearest_centre_of_each_class() -> None:
+    head = Cosine(4, 3, 2, 30.0)
+    rows = torch.randn((5, 4), generator=torch.Generator().manual_seed(0))
+    found = head(rows)
+    cosines = nn.functional.cosine_similarity(rows[:, None], head.weight[None], dim=2)
+    torch.testing.assert_close(found, 30 * cosines.view(5, 3, 2).amax(2))
+    torch.testing.assert_close(head(7 * rows), found)  # only the direction counts
+
+
+def test_cosines_take_the_place_of_the_last_layer() -> None:
+    config = ModelConfig(name="test_resnet", pretrained=False, head="cosine", centres=3)
+    net = build_net(config, 4, 32, choose_device("fp32"), tuple("abcd"))
+    head = head_of(net.module)
+    assert isinstance(head, Cosine)
+    assert head.weight.shape[0] == 12
+    assert net.module(torch.zeros(2, 3, 32, 32)).shape == (2, 4)

@@ -79,3 +79,15 @@ def test_a_table_without_a_header_gets_made_up_names(tmp_path: Path) -> None:
     assert found.data["columns"] == ["id", "label"]
     assert (found.data["id"], found.data["target"]) == ("id", "label")
     assert found.doubts["columns"] == ["its first line is a row; these names are made up"]
+
+
+def test_one_hot_columns_without_a_header_are_classes(tmp_path: Path) -> None:
+    images(str(tmp_path / "train"), NAMES)
+    cells = [
+        [name, *("1" if n % 3 == k else "0" for k in range(3))] for n, name in enumerate(NAMES)
+    ]
+    write_csv(tmp_path / "train.csv", cells)
+    found = guess(tmp_path)
+    assert found.data["columns"] == ["id", "column_2", "column_3", "column_4"]
+    assert found.data["target"] == ["column_2", "column_3", "column_4"]
+    assert f"3 classes: column_2 {len(NAMES[0::3])}, column_3" in found.notes[0]

@@ -84,3 +84,16 @@ def test_who_shares_a_plan_shares_the_groups_that_were_accepted(
         assert index.groups is not None
         assert read_plan(other, index).groups == index.groups
     assert not Path("folds/second.groups.csv").exists()
+
+
+def test_margins_need_cosines_and_cosines_one_of_several_classes(
+    toy: Callable[..., dict[str, Any]],
+) -> None:
+    def names(kind: str, **over: Any) -> None:
+        check_names(open_experiment(make_config(toy(kind, **over))))
+
+    names("multiclass", train__loss="arcface", model__head="cosine")
+    with pytest.raises(ConfigError, match="arcface puts its margin between cosines: it needs mod"):
+        names("multiclass", train__loss={"ce": 1.0, "arcface": 1.0})
+    with pytest.raises(ConfigError, match="cosine is for one of several classes"):
+        names("binary", model__head="cosine")

@@ -9,17 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from toys import write_csv
 
 from comp.config.loading import make_config
-from comp.config.schema import TrainConfig
-from comp.core.errors import DamagedError, DataError, Interrupted, PlanError, RunError, UsageError
-from comp.models.device import Device, choose_device
+from comp.core.errors import DataError, Interrupted, PlanError, RunError, UsageError
 from comp.stages import train as stage
 from comp.stages.experiment import Experiment, open_experiment
 from comp.stages.folds import make_folds
-from comp.stages.train import count_workers, finished, open_job, train
+from comp.stages.train import open_job, train
 from comp.train.job import Job
 from comp.train.stop import Stop
 
@@ -166,50 +163,6 @@ def test_the_way_to_go_on_never_starts_over(
 
 def plan_of(experiment: Experiment) -> str:
     return str(json.loads(experiment.workspace.plan_json.read_text())["fingerprint"])
-
-
-def test_a_fold_is_finished_when_its_manifest_fits(finished_fold: Any) -> None:
-    run, plan, manifest = finished_fold
-    assert finished(run, plan) == finished(run, plan, epochs=2) == manifest
-    assert finished(run, plan, epochs=3) is None
-    run.done.write_text(json.dumps({**manifest, "early": True}))
-    assert finished(run, plan, epochs=3) == {**manifest, "early": True}
-    run.done.unlink()
-    assert finished(run, plan) is None
-
-
-def test_a_manifest_that_does_not_fit_is_refused_or_damaged(finished_fold: Any) -> None:
-    run, plan, manifest = finished_fold
-    with pytest.raises(RunError, match=f"trained with plan {plan[:8]}, the plan is now ffffffff"):
-        finished(run, "f" * 64)
-    run.done.write_text(json.dumps({**manifest, "epochs": "two"}))
-    with pytest.raises(DamagedError, match=r"done\.json: damaged"):
-        finished(run, plan)
-    run.done.write_text(json.dumps(manifest))
-    run.best.write_bytes(b"another")
-    with pytest.raises(DamagedError, match=r"best\.pt: not the file that done\.json names"):
-        finished(run, plan)
-    run.done.write_text("{")
-    with pytest.raises(DamagedError):
-        finished(run, plan)
-
-
-@pytest.fixture
-def finished_fold(finished: Toy) -> Any:
-    """The folder of a finished fold, the fingerprint of its plan, and its manifest."""
-    experiment = opened(finished())
-    run = experiment.workspace.fold(0)
-    return run, plan_of(experiment), json.loads(run.done.read_text())
-
-
-def test_processes_prepare_images_for_a_gpu_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    gpu = Device(torch.device("cuda"), "fp32", None, scaled=False)
-    cpu = choose_device("fp32") if not torch.cuda.is_available() else None
-    cpu = cpu or Device(torch.device("cpu"), "fp32", None, scaled=False)
-    monkeypatch.setattr(stage, "cores", lambda most: min(most, 3))
-    auto, three = TrainConfig(), TrainConfig(workers=5)
-    assert [count_workers(auto, device) for device in (gpu, cpu)] == [3, 0]
-    assert [count_workers(three, device) for device in (gpu, cpu)] == [5, 5]
 
 
 def write_sample(*rows: str) -> None:

@@ -98,15 +98,24 @@ def tell(table: Table) -> None:
 def header_names(cells: Sequence[str], named: Sequence[str] = ()) -> list[str]:
     """The names of columns: the cells of a header without spaces, pandas' names for empty ones.
 
+    The cells of a row that stands in place of the header get different names.
+
     named: columns that the config names with their spaces.
     """
     names = [cell if cell in named else bare(cell) for cell in cells]
+    row = _is_a_row(names)
     for place, name in enumerate(names):
         called = name or f"Unnamed: {place}"
-        while not name and called in names:
+        while (not name and called in names) or (row and called in names[:place]):
             called += ".1"
         names[place] = called
     return names
+
+
+def _is_a_row(line: Sequence[str]) -> bool:
+    """Whether a first line with equal cells is a row for certain: with an image, or numbers only.
+    Its cells are told apart, for it is refused later with what to do."""
+    return any(map(image_suffix, line)) or all(map(looks_like_data, line))
 
 
 def looks_like_data(cell: str) -> bool:

@@ -396,6 +396,7 @@ def build_index(
     mask_paths: Sequence[Path | None] | None = None,
     masks: Masks | None = None,
     codes: tuple[str, ...] | None = None,
+    shares: np.ndarray[Any, Any] | None = None,
 ) -> Index:
     """The Index of rows in any order."""
     order = sorted(range(len(ids)), key=ids.__getitem__)
@@ -408,4 +409,5 @@ def build_index(
         mask_paths=None if mask_paths is None else tuple(mask_paths[row] for row in order),
         masks=None if masks is None else masks.of(order),
         codes=codes,
+        shares=None if shares is None else shares[order],
     )

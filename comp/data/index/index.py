@@ -34,6 +34,7 @@ class Index:
     `mask_paths`  None, or (N,) the mask file of each image, None where it has none
     `masks`    None, or the masks of the images, see `comp.data.index.masks`; the target then says
                which classes an image holds, (N, C)
+    `shares`   None, or (N, C) float32: what the loss learns in the place of the target
     `codes`    None, or what a sample submission and the files call each class
     """
 
@@ -45,13 +46,14 @@ class Index:
     mask_paths: tuple[Path | None, ...] | None = None
     masks: Masks | None = None
     codes: tuple[str, ...] | None = None
+    shares: np.ndarray[Any, Any] | None = None
 
     def __post_init__(self) -> None:
         if list(self.ids) != sorted(self.ids):
             raise DataError("an index must be sorted by id")
         if len(set(self.ids)) != len(self.ids):
             raise DataError(f"repeated ids: {first(repeated(self.ids))}")
-        for name in ("paths", "target", "groups", "mask_paths", "masks"):
+        for name in ("paths", "target", "groups", "mask_paths", "masks", "shares"):
             value = getattr(self, name)
             if value is not None and len(value) != len(self.ids):
                 raise DataError(f"{len(self.ids)} ids but {len(value)} {name}")
@@ -121,6 +123,7 @@ class Index:
             groups=cut(self.groups),
             mask_paths=cut(self.mask_paths),
             masks=None if self.masks is None else self.masks.of(some),
+            shares=None if self.shares is None else self.shares[some],
         )
 
     @cached_property
@@ -149,6 +152,9 @@ class Index:
         labels = self.label_texts()
         groups = self.groups or ("",) * len(self)
         rows = ["\x1f".join(parts) for parts in zip(self.ids, groups, labels, strict=True)]
+        if self.shares is not None:
+            learned = (" ".join(map(repr, row)) for row in self.shares.tolist())
+            rows = [f"{row}\x1f{shares}" for row, shares in zip(rows, learned, strict=True)]
         if not self.marks:
             return rows
         return [f"{row}\x1f{mark}" for row, mark in zip(rows, self.marks, strict=True)]

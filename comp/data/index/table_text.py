@@ -20,6 +20,7 @@ import pandas as pd
 
 from comp.core.errors import DataError, first
 from comp.data.index.encodings import Decoded
+from comp.data.index.image_files import image_suffix
 
 Array = np.ndarray[Any, Any]
 
@@ -36,7 +37,7 @@ class TextForm:
     `encoding`       a codec of Python
     `newline`        "\\n", "\\r\\n" or "\\r", by the header
     `final_newline`  whether the last line is ended by one
-    `delimiter`      one of DELIMITERS
+    `delimiter`      one of DELIMITERS, or a space
     `header`         the bytes of the first line without its newline, a byte order mark included;
                      None where the file is no text
     `mark`           the byte order mark, or nothing
@@ -72,7 +73,8 @@ class TextForm:
 
 
 def delimiter_of(text: str) -> str:
-    """The delimiter that gives the header the most names; the comma for a single column."""
+    """The delimiter that gives the header the most names; a space where no other cuts the lines
+    and it cuts all in the same way, with an image in each; else the comma, for a single column."""
 
     def names(delimiter: str) -> int:
         try:
@@ -80,7 +82,17 @@ def delimiter_of(text: str) -> str:
         except csv.Error:  # quotes that make sense with another delimiter only
             return 0
 
-    return max(DELIMITERS, key=names)
+    best = max(DELIMITERS, key=names)
+    return " " if names(best) < 2 and _cut_at_spaces(text) else best
+
+
+def _cut_at_spaces(text: str) -> bool:
+    """Whether the lines are like `a/1.png 3`. The first may be a header."""
+    lines = [line.split(" ") for line in _NEWLINE.split(text) if line.strip()]
+    if len({len(cells) for cells in lines}) != 1 or len(lines) < 2 or not all(map(all, lines)):
+        return False
+    places = zip(*lines[1:], strict=True)
+    return len(lines[0]) > 1 and any(all(map(image_suffix, cells)) for cells in places)
 
 
 def _cells(text: str, delimiter: str, skip: bool = False) -> Any:

@@ -77,6 +77,7 @@ class ZeroOne:
     """What columns of zeros and ones say.
 
     `target`      (N, C) int64 of 0, 1 and UNKNOWN; None with complaints
+    `shares`      (N, C) float32 as in the table, by `data.soft: learn`; else None
     `complaints`  cells that cannot be read, and what can be done
     `notes`       how cells were read that are not plainly 0 or 1
     """
@@ -84,6 +85,7 @@ class ZeroOne:
     target: Array | None
     complaints: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    shares: Array | None = None
 
 
 def read_zero_one(
@@ -107,7 +109,12 @@ def read_zero_one(
         return ZeroOne(None, (*complaints, *_ways_out([c for c in found if value[c] is None])))
     target = [[value[cell] for cell in cells] for cells in columns.values()]
     notes = tuple(_notes(found, value))
-    return ZeroOne(np.array(target, dtype=np.int64).reshape(len(columns), -1).T, (), notes)
+    labels = np.array(target, dtype=np.int64).reshape(len(columns), -1).T
+    if data.soft != "learn":
+        return ZeroOne(labels, (), notes)
+    exact = {cell: _share(cell, number) for cell, number in value.items()}
+    shares = np.array([[exact[cell] for cell in cells] for cells in columns.values()], np.float32)
+    return ZeroOne(labels, (), notes, shares.reshape(len(columns), -1).T)
 
 
 def _value(cell: str, data: DataConfig) -> int | None:
@@ -119,9 +126,15 @@ def _value(cell: str, data: DataConfig) -> int | None:
     if is_blank(cell):
         return {"zero": 0, "unknown": UNKNOWN, "refuse": None}[data.blank]
     share = share_in(cell)
-    if data.soft == "round" and share is not None and 0 <= share <= 1:
+    if data.soft in ("round", "learn") and share is not None and 0 <= share <= 1:
         return int(share >= 0.5)
     return None
+
+
+def _share(cell: str, number: int | None) -> float:
+    """What the loss learns of a cell that is read as 0, 1 or unknown."""
+    share = share_in(cell)
+    return float(number or 0) if number == UNKNOWN or share is None else share
 
 
 def _ways_out(cells: Sequence[str]) -> list[str]:
@@ -140,7 +153,10 @@ def _ways_out(cells: Sequence[str]) -> list[str]:
             "cost no loss and no score"
         )
     if any(number is not None and 0 < number < 1 for number in numbers):
-        out.append("shares between 0 and 1: data.soft: round makes 0.5 and more a 1, less a 0")
+        out.append(
+            "shares between 0 and 1: data.soft: round makes 0.5 and more a 1, less a 0; learn "
+            "gives the shares to the loss too"
+        )
     return out
 
 
@@ -170,11 +186,13 @@ class OneOfColumns:
     """What several columns of a task with one class per image mean.
 
     `number`      (N,) int64 the column that is the class of each row; None: the cells are joined
+    `shares`      (N, columns) float32 that sum to 1, by `data.soft: learn`; else None
     """
 
     number: Array | None = None
     complaints: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    shares: Array | None = None
 
 
 def one_of_columns(columns: Mapping[str, Sequence[str]], data: DataConfig) -> OneOfColumns:
@@ -188,7 +206,7 @@ def one_of_columns(columns: Mapping[str, Sequence[str]], data: DataConfig) -> On
         return _one_hot(table.T, columns, bool(blank))
     numbers = {cell: share_in(cell) for cell in known}
     if any(number is None or number < 0 for number in numbers.values()):
-        if data.soft == "argmax":
+        if data.soft in ("argmax", "learn"):
             odd = sorted(c for c, n in numbers.items() if n is None or n < 0)
             return OneOfColumns(None, (f"data.soft: not numbers of 0 and more: {first(odd)}",))
         return OneOfColumns()
@@ -217,19 +235,26 @@ def _soft(table: Array, columns: Mapping[str, Sequence[str]], data: DataConfig) 
     """Probabilities or votes of the classes."""
     sums = table.sum(axis=1)
     largest = table.max(axis=1)
-    if data.soft == "argmax":
+    if data.soft in ("argmax", "learn"):
         ties = int(((table == largest[:, None]).sum(axis=1) > 1).sum())
         note = f"the class of an image is the largest of the columns {first(columns)}"
         more = f"; of equal ones the first, in {ties} rows" if ties else ""
-        return OneOfColumns(table.argmax(axis=1), (), (note + more,))
+        if data.soft == "argmax":
+            return OneOfColumns(table.argmax(axis=1), (), (note + more,))
+        if not (sums > 0).all():
+            lost = f"data.soft: learn: {int((sums <= 0).sum())} rows have no share above 0"
+            return OneOfColumns(None, (lost,))
+        notes = (note + more, "the loss learns the shares, each row divided by its sum")
+        shares = (table / sums[:, None]).astype(np.float32)
+        return OneOfColumns(table.argmax(axis=1), (), notes, shares)
     middle = float(np.median(sums)) if len(sums) else 0.0
     if middle > 0 and (np.abs(sums - middle) <= _SAME * middle).all():
         return OneOfColumns(
             None,
             (
                 f"the columns {first(columns)} are shares of the classes: they sum to "
-                f"{middle:.4g} in each row. comp does not train on shares yet; data.soft: argmax "
-                "takes the largest as the class",
+                f"{middle:.4g} in each row. data.soft: learn gives them to the loss, with the "
+                "largest as the class; argmax keeps the largest alone",
             ),
         )
     return OneOfColumns()

@@ -34,12 +34,15 @@ class Labels:
                   or (N, C) float64 numbers; None with complaints
     `complaints`  what cannot be right
     `texts`       (N,) the label of each row as text, for messages
+    `shares`      (N, C) float32 what the loss learns in the place of the target, in the order of
+                  the classes (`data.soft: learn`); else None
     """
 
     classes: tuple[str, ...]
     target: np.ndarray[Any, Any] | None
     complaints: tuple[str, ...] = ()
     texts: tuple[str, ...] = ()
+    shares: np.ndarray[Any, Any] | None = None
 
 
 def sort_classes(names: Sequence[str]) -> tuple[str, ...]:
@@ -99,7 +102,7 @@ def _one_each(table: Table, data: DataConfig, task: Task, known: tuple[str, ...]
         if found.complaints:
             return Labels((), None, found.complaints)
         if found.number is not None:
-            return _of_columns(found.number, data, task, known)
+            return _of_columns(found.number, data, task, known, found.shares)
     table, complaints = _single_items(table, data)
     table, renaming = _renamed(table, data, known)
     table, binning = _binned(table, data)
@@ -117,7 +120,11 @@ def _tell(table: Table, notes: Sequence[str]) -> None:
 
 
 def _of_columns(
-    place: np.ndarray[Any, Any], data: DataConfig, task: Task, known: tuple[str, ...] | None
+    place: np.ndarray[Any, Any],
+    data: DataConfig,
+    task: Task,
+    known: tuple[str, ...] | None,
+    shares: np.ndarray[Any, Any] | None,
 ) -> Labels:
     """The labels where each row has the class of one column. A class may have no row: its column
     says that it exists."""
@@ -129,7 +136,10 @@ def _of_columns(
     if complaints:
         return Labels(classes, None, tuple(complaints))
     order = np.array([classes.index(name) for name in data.target], dtype=np.int64)
-    return Labels(classes, order[place], (), tuple(data.target[column] for column in place))
+    texts = tuple(data.target[column] for column in place)
+    if shares is not None:
+        shares = shares[:, np.argsort(order)]
+    return Labels(classes, order[place], (), texts, shares)
 
 
 def _single_items(table: Table, data: DataConfig) -> tuple[Table, list[str]]:
@@ -196,6 +206,8 @@ def _columns(table: Table, data: DataConfig, task: Task) -> list[str]:
             "data.separator is for a multilabel task with a single column, not for "
             f"task: {task.name} with {len(data.target)} columns; set it to null"
         )
+    if data.soft == "learn" and task.target_ndim == 1 and len(data.target) == 1:
+        out.append("data.soft: learn needs a column of shares for each class in data.target")
     only = {"argmax": 1, "round": 2}.get(data.soft, task.target_ndim)
     if only != task.target_ndim:
         other = {"argmax": "round", "round": "argmax"}[data.soft]
@@ -337,7 +349,8 @@ def _zeros_and_ones(table: Table, data: DataConfig, known: tuple[str, ...] | Non
     read = read_zero_one({name: table.values[name] for name in classes}, table.lines, data)
     _tell(table, read.notes)
     lists = ["a list of labels needs data.separator"] if len(data.target) == 1 else []
-    return Labels(classes, read.target, (*read.complaints, *(lists if read.complaints else ())))
+    complaints = [*read.complaints, *(lists if read.complaints else ())]
+    return Labels(classes, read.target, tuple(complaints), shares=read.shares)
 
 
 def _same_names(classes: Sequence[str], columns: Sequence[str]) -> list[str]:

@@ -44,9 +44,8 @@ def train(data: DataConfig, task: Task) -> Index:
     found, unfound = file_match.match(ids, listing)
     complaints = [*unreadable, *complaints, *ungrouped, *unfound]
     complain(DataError, heading, complaints, shown=30)
-    return file_match.build_index(
-        ids, [found[name] for name in ids], read.classes, read.target, groups
-    )
+    paths = [found[name] for name in ids]
+    return file_match.build_index(ids, paths, read.classes, read.target, groups, shares=read.shares)
 
 
 def _ids(

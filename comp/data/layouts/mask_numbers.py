@@ -15,7 +15,7 @@ from comp.data.index.mask_match import match_masks
 from comp.data.layouts.mask_notes import Values, read_values
 from comp.data.masks.file_source import FileSource
 from comp.data.masks.form import MaskForm
-from comp.data.masks.pictures import BLACK, hexed, shown_colours
+from comp.data.masks.pictures import BLACK, hexed, main_colours, shown_colours
 from comp.tasks.counts import IGNORED
 from comp.tasks.kinds import Task
 
@@ -125,23 +125,25 @@ def _about_colours(folder: Path, values: dict[Path, Values], data: DataConfig) -
     for one in values.values():
         counts.update(dict(one.colours))
     coloured = sum(bool(one.colours) for one in values.values())
-    shown = [colour for colour, _ in counts.most_common() if colour != BLACK]
+    many = len(counts) > _MANY
+    main, reach = main_colours(counts) if many else ([c for c, _ in counts.most_common()], 0)
+    shown = [colour for colour in main if colour != BLACK]
     names = [*data.classes, *"abcdefgh"[: max(0, len(shown) - len(data.classes))]]
     example = ", ".join(
         f"{name}: [{colour >> 16}, {colour >> 8 & 255}, {colour & 255}]"
-        for name, colour in zip(names, shown[:4], strict=False)
+        for name, colour in zip(names, shown[: max(4, len(data.classes))], strict=False)
     )
     text = (
         f"{folder}: {coloured} of {len(values)} masks hold colours, not the numbers of classes: "
-        f"{shown_colours([*counts], [*counts.values()])}. Say which class each is: "
-        f"data.colours: {{{example}}}"
+        f"{shown_colours([*counts], [*counts.values()])}. "
     )
-    if len(counts) > _MANY:
-        text += (
-            f". {len(counts)} colours are what JPEG or smooth edges leave: get the masks as PNG, "
-            "or let near colours count with data.colour_tolerance"
-        )
-    return text
+    if not many:
+        return f"{text}Say which class each is: data.colours: {{{example}}}"
+    return (
+        f"{text}{len(counts)} colours are what JPEG or smooth edges leave of {len(main)}: get the "
+        f"masks as PNG, or say which class each is and how far a colour may be from it: "
+        f"data.colours: {{{example}}} and data.colour_tolerance: {reach}"
+    )
 
 
 def _black_and_white(values: Sequence[int]) -> bool:

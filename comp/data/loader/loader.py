@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
 import cv2
@@ -22,6 +22,7 @@ from comp.core.parallel import read_ahead
 from comp.data.cache.mask_store import MaskStore
 from comp.data.cache.store import Images
 from comp.data.loader.batches import Batches, Key
+from comp.data.loader.beside import Guests
 from comp.data.loader.cutpaste import CutPaste
 from comp.data.loader.recipes import Recipe
 from comp.data.loader.sampler import EpochOrder
@@ -153,6 +154,8 @@ def train_loader(
     paste: CutPaste | None = None,
     masks: MaskStore | None = None,
     side: int | None = None,
+    labels: Array | None = None,
+    guests: Sequence[Guests] = (),
 ) -> Loader:
     """Batches to train one fold on.
 
@@ -162,7 +165,8 @@ def train_loader(
     go by it. The order of an epoch and every augmentation depend on (seed, fold, epoch, position)
     only: any number of workers gives the same batches.
     masks: those of all N; a batch then holds masks (B, L, H, W) uint8 in the place of the target.
-    side: see `MaskTarget`.
+    side: see `MaskTarget`. labels: (N, C) float32, what is learned in the place of the target:
+    probabilities of the columns. guests: rows that each epoch shows beside `rows`.
     The last batch is dropped when it would hold one image (BatchNorm cannot use it).
     Raises TrainError for fewer than two rows, ConfigError for an unknown sampler.
     """
@@ -171,7 +175,8 @@ def train_loader(
     target = np.ascontiguousarray(target, dtype=kind)
     if len(rows) < 2:
         raise TrainError(f"fold {fold}: {len(rows)} training images; at least 2 are needed")
-    made: Target = LabelTarget(target, paste) if masks is None else MaskTarget(masks, side)
+    learned = target if labels is None else np.ascontiguousarray(labels, dtype=np.float32)
+    made: Target = LabelTarget(learned, paste) if masks is None else MaskTarget(masks, side)
     batches = Batches(images, made, recipe, seed, fold)
-    order = EpochOrder(rows, target, seed, fold, batch_size, sampler, strength)
+    order = EpochOrder(rows, target, seed, fold, batch_size, sampler, strength, guests)
     return Loader(batches, order, workers)

@@ -6,7 +6,7 @@ same length, so that a schedule knows its steps.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from comp.core import rng
 from comp.core.errors import TrainError, pick
 from comp.core.registry import guarded
+from comp.data.loader.beside import Guests, interleave
 
 Array = np.ndarray[Any, Any]
 Sampler = Callable[[Array, float, np.random.Generator], Array]
@@ -102,6 +103,7 @@ class EpochOrder:
     """The order of each epoch, cut into batches of keys (epoch, position, row).
 
     As a torch sampler it gives the batches of `chosen`: an epoch, and the step to begin at.
+    guests: rows that are shown between those that the sampler chose.
     """
 
     def __init__(
@@ -113,8 +115,10 @@ class EpochOrder:
         batch_size: int,
         sampler: str,
         strength: float,
+        guests: Sequence[Guests] = (),
     ) -> None:
         self.rows = rows
+        self.guests = guests
         self.target = target
         self.seed = seed
         self.fold = fold
@@ -132,7 +136,10 @@ class EpochOrder:
     def _order(self, epoch: int) -> Array:
         """The rows of an epoch, in its order."""
         draw = rng.generator(self.seed, "order", self.fold, epoch)
-        return np.asarray(self.rows[self.sampler(self.target[self.rows], self.strength, draw)])
+        own = np.asarray(self.rows[self.sampler(self.target[self.rows], self.strength, draw)])
+        if not self.guests:
+            return own
+        return interleave(own, self.guests, rng.generator(self.seed, "guests", self.fold, epoch))
 
     def __iter__(self) -> Iterator[list[tuple[int, int, int]]]:
         return self.keys(*self.chosen)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ Colour = tuple[int, int, int]
 
 _OPAQUE = 128  # in a file of one class: from this value on a pixel is marked
 _WHITE = 65535  # of 16 bits
+_SAME, _APART = 24, 64  # in one channel: of colours that JPEG made of one, and of two that were two
+_RARE, _EDGE = 0.002, 0.03  # of all pixels: rarer is no main colour, or may be an edge of two
 BLACK = 0  # a colour as one number: 65536 red + 256 green + blue
 
 
@@ -104,6 +107,37 @@ def shown_colours(values: Sequence[int] | Array, counts: Sequence[int] | Array) 
     parts = [f"{hexed(int(values[k]))} ({int(counts[k]):,} pixels)" for k in order[:8]]
     rest = len(order) - len(parts)
     return ", ".join(parts) + (f" and {rest} more" if rest > 0 else "")
+
+
+def main_colours(counts: Mapping[int, int]) -> tuple[list[int], int]:
+    """The colours that JPEG or smooth edges left others beside, the most frequent first; and how
+    far, in one channel, the farthest of the others is from the nearest of them, at most 127.
+
+    counts: how many pixels have each colour (see `as_numbers`). A rare colour between two main ones
+    is their edge. Nearly black is black.
+    """
+    found = np.array(sorted(counts, key=lambda colour: -counts[colour]))
+    values = np.stack([found >> 16, found >> 8 & 255, found & 255], axis=1)
+    share = np.array([counts[int(colour)] for colour in found]) / sum(counts.values())
+    values[values.max(axis=1) <= _SAME] = 0
+    main = list[int]()
+    for place, colour in enumerate(values[:256]):
+        near = share[np.abs(values - colour).max(axis=1) <= _SAME].sum()
+        apart = (np.abs(values[main] - colour).max(axis=1) > _APART).all()
+        edge = near < _EDGE and any(
+            _from_line(colour, values[a], values[b]) < _APART for a, b in combinations(main, 2)
+        )
+        if near >= _RARE and apart and not edge:
+            main.append(place)
+    reach = np.abs(values[:, None] - values[main]).max(axis=2).min(axis=1, initial=255).max()
+    return [int(as_numbers(values[[place]])[0]) for place in main], min(127, int(reach))
+
+
+def _from_line(point: Array, one: Array, other: Array) -> float:
+    """How far a point is from the line from one to the other."""
+    way = other - one
+    along = np.clip((point - one) @ way / max(1, way @ way), 0, 1)
+    return float(np.linalg.norm(point - one - along * way))
 
 
 def numbers_of(

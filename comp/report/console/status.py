@@ -21,6 +21,8 @@ def print_status(status: Status, options: str, as_json: bool) -> None:
     tell(f"{status.name}: {plan}, {len(status.folds)} folds")
     for fold in status.folds:
         tell(f"  fold {fold.fold}  {_line(fold)}")
+    for refit in status.refits:
+        tell(f"  refit {refit.fold}  {_line(refit)}  not validated")
     left = status.seconds_left
     if left:
         tell(f"  about {left / 3600:.2f} h of training left, at the speed of the last epochs")

@@ -93,6 +93,8 @@ def print_explained(manifest: dict[str, Any], *, whole: bool, as_json: bool) -> 
 def _member(member: dict[str, Any], weight: str) -> tuple[str, ...]:
     digest = str(member.get("checkpoint_sha256") or member.get("sha256") or "")
     cells = [str(member.get(key, "")) for key in ("fold", "checkpoint")]
+    if "refit" in member:
+        cells[0] = "not validated"
     return str(member.get("run", "")), weight, *cells, digest[:12], str(member.get("tta", ""))
 
 

@@ -1,7 +1,9 @@
-"""What `comp folds`, `pack`, `train`, `embed` and `sweep` print."""
+"""What `comp folds`, `pack`, `train`, `pseudo`, `embed` and `sweep` print."""
 
 from __future__ import annotations
 
+import math
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from comp.core.progress import say
@@ -11,6 +13,7 @@ from comp.report.console.printing import MANY_CLASSES, print_json, print_table
 if TYPE_CHECKING:
     from comp.data.folds.balance import Balance
     from comp.data.folds.plan import FoldPlan
+    from comp.stages.extras.pseudo import Pseudo
     from comp.stages.features.embed import Embedded
     from comp.stages.pack import Packed
     from comp.stages.search.sweep import Sweep
@@ -101,13 +104,18 @@ def print_trained(trained: list[Trained], metric: str, *, as_json: bool) -> None
             [{"fold": fold.fold, "before": fold.before, **fold.manifest} for fold in trained]
         )
         return
+    if trained and all(fold.manifest.get("validated") is False for fold in trained):
+        epochs = trained[0].manifest["epochs"]
+        tell(f"{len(trained)} refits of all images for {epochs} epochs: not validated")
+        return
     tell("best epochs, by the validation part of each fold")
     rows = []
     for fold in trained:
         best = fold.manifest["best"]
         score = "undefined" if best[metric] is None else f"{best[metric]:.4f}"
+        loss = "" if best["valid_loss"] is None else f"{best['valid_loss']:.4f}"
         epochs = str(best["epoch"] + 1), str(fold.manifest["epochs"])
-        rows.append([str(fold.fold), score, f"{best['valid_loss']:.4f}", *epochs])
+        rows.append([str(fold.fold), score, loss, *epochs])
     print_table(("fold", metric, "valid loss", "epoch", "of"), rows, text=0)
 
 
@@ -121,3 +129,22 @@ def print_sweep(result: Sweep) -> None:
         loss = "" if run.loss is None else f"{run.loss:.4f}"
         rows.append([*(str(run.settings.get(key, "")) for key in keys), score, loss, run.name])
     print_table((*keys, result.metric, "valid loss", "run"), rows, text=len(keys), notes=1)
+
+
+def print_pseudo(made: Pseudo, *, as_json: bool) -> None:
+    """What each fold may learn from: images, how sure they are, and how many of each class."""
+    if as_json:
+        print_json({**asdict(made), "path": str(made.path)})
+        return
+    classes = made.classes if len(made.classes) <= MANY_CLASSES else ()
+    heads = ("fold", "images", "kept", "confidence", "copies out", *classes)
+    rows = [
+        [
+            *(str(fold.fold), str(fold.images), str(fold.kept)),
+            "" if math.isnan(fold.confidence) else f"{fold.confidence:.3f}",
+            str(fold.copies),
+            *(map(str, fold.classes) if classes else ()),
+        ]
+        for fold in made.folds
+    ]
+    print_table(heads, rows)

@@ -41,7 +41,7 @@ from comp.stages.experiment import (
     read_train,
 )
 from comp.stages.predict import Predictor, saved_source
-from comp.stages.train import finished
+from comp.train.checkpoints.finished import finished
 
 
 @dataclass(frozen=True)
@@ -193,9 +193,12 @@ def _run_model(ground: Ground, experiment: Experiment) -> Model:
     """
     index, plan = ground.index, ground.plan
     numbers = list(range(plan.count))
+    refit = ground.experiment.config.ensemble.refit
     if ground.partial:
         numbers = [n for n in numbers if _whole(experiment.workspace.fold(n), plan.fingerprint)]
-    Predictor(experiment, index, ground.test, plan).run(numbers)
+    predictor = Predictor(experiment, index, ground.test, plan)
+    predictor.run(numbers)
+    refits = predictor.refitted() if refit else []
     parts, tests = [], []
     for number in numbers:
         run = experiment.workspace.fold(number)
@@ -217,6 +220,7 @@ def _run_model(ground: Ground, experiment: Experiment) -> Model:
     names = experiment.task.column_names(index.classes)
     oof = out_of_fold(parts, judged, fold, plan.fingerprint, partial=ground.partial, columns=names)
     root = experiment.workspace.root
+    tests += [Predictions.load(folder) for folder in refits]
     return Model(experiment.name, oof, tuple(tests), missing, root)
 
 

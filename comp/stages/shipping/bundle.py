@@ -320,7 +320,9 @@ def _write(
 
 def _member(source: Source, record: Mapping[str, Any], path: Path, half: bool) -> dict[str, Any]:
     """Write the weights of a member; what the manifest says of it."""
-    run = _run(source, str(record["model"])).workspace.fold(int(record["fold"]))
+    workspace = _run(source, str(record["model"])).workspace
+    refit, fold = record.get("refit"), int(record["fold"])
+    run = workspace.fold(fold) if refit is None else workspace.refit(int(refit))
     file = run.path / str(record["checkpoint"])
     saved = checkpoint.load(file)
     if checksums.digest_file(file) != record["checkpoint_sha256"]:

@@ -21,8 +21,8 @@ from comp.inference.predictions import Predictions, join, save_pieces
 from comp.stages.ensembling.kinds import find_shift, make_evidence
 from comp.stages.ensembling.members import Ground, Model, run_experiment
 from comp.stages.ensembling.outside import gather
-from comp.stages.train import device_of
 from comp.train.checkpoints import checkpoint
+from comp.train.hardware.choice import device_of
 
 Array = np.ndarray[Any, Any]
 
@@ -74,6 +74,8 @@ def _halved(ground: Ground, model: Model, folder: Path) -> Model:
     output, device = make_output(task, config, index), device_of(config)
     parts = []
     for test in model.tests:
+        if "refit" in test.source:  # it has no out-of-fold rows to compare
+            continue
         number = int(test.source["fold"])
         run = experiment.workspace.fold(number)
         known = Predictions.load(run.valid)

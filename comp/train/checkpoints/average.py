@@ -54,7 +54,7 @@ def average_best(
     listed = ", ".join(str(epoch + 1) for epoch in sorted(epochs))
     scores = {"valid_loss": result.loss, job.metric.name: result.score}
     say(
-        f"fold {job.fold}  mean of epochs {listed}: valid {result.loss:.4f}  "
+        f"{job.name}  mean of epochs {listed}: valid {result.loss:.4f}  "
         f"{job.metric.name} {result.score:.4f}"
     )
     finite = {name: value if math.isfinite(value) else None for name, value in scores.items()}

@@ -38,26 +38,26 @@ def _resume(job: Job, state: TrainState, saved: Saved, damaged: list[str]) -> No
     state.restore(saved, same_epochs=before == epochs)
     state.net.mean, state.net.std = tuple(saved["mean"]), tuple(saved["std"])
     for line in damaged:
-        say(f"fold {job.fold}: {line}; resuming from the one before it, {_lost(job, state)}")
+        say(f"{job.name}: {line}; resuming from the one before it, {_lost(job, state)}")
     if damaged:
         files.remove(job.run.last)  # else the next save would put it in the place of the whole one
     checkpoint.require_space(state.saved(), job.run, fresh=False)
     _say_resumed(job, state)
     if before != epochs:
-        say(f"fold {job.fold}: {before} -> {epochs} epochs; the schedule is that of {epochs}")
+        say(f"{job.name}: {before} -> {epochs} epochs; the schedule is that of {epochs}")
     then, now = saved.get("precision"), job.device.precision
     if then not in (None, now):
-        say(f"fold {job.fold}: precision was {then} and is {now}")
+        say(f"{job.name}: precision was {then} and is {now}")
     old, new = saved["versions"], versions()
     for name in new:
         if old.get(name, new[name]) != new[name]:
-            say(f"fold {job.fold}: {name} was {old[name]} and is {new[name]}")
+            say(f"{job.name}: {name} was {old[name]} and is {new[name]}")
 
 
 def _say_resumed(job: Job, state: TrainState) -> None:
     over = state.epoch >= job.config.train.epochs
     where = f"after epoch {state.epoch}" if over else place_text(state.epoch, state.step)
-    line = f"fold {job.fold}: resumed {where}, lr {state.current_lr():.3g}"
+    line = f"{job.name}: resumed {where}, lr {state.current_lr():.3g}"
     if state.best is not None:
         best = state.best
         line += f", best {best[job.metric.name]:.4f} (epoch {best['epoch'] + 1})"
@@ -101,3 +101,9 @@ def _refuse_foreign(job: Job, saved: Saved) -> None:
                 "were added, removed or replaced since. Bring the old ones back, or start the fold "
                 "over with `comp train --restart`."
             )
+    if saved.get("sources", "") != job.sources:
+        raise RunError(
+            f"{job.run.last}: trained on other extra images, pseudo-labels or another teacher: "
+            "their files have changed since. Bring the old ones back, or start the fold over with "
+            "`comp train --restart`."
+        )

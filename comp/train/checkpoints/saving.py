@@ -26,6 +26,7 @@ def origin(job: Job, mean: Sequence[float], std: Sequence[float]) -> Saved:
         "classes": list(job.classes),
         "content": job.content,
         "files": job.files,
+        **({"sources": job.sources} if job.sources else {}),
         "range": None if job.span is None else list(job.span),
         "mean": list(mean),
         "std": list(std),

@@ -52,7 +52,7 @@ def train_probe(job: Job, features: Array, parts: Array, weights: str) -> dict[s
     strength = probe.strengths[place]
     row = {"epoch": 0, "lr": 0.0, **row, "strength": strength}
     line = (
-        f"fold {job.fold}  {job.config.model.probe} {probe.what} {strength:g}  "
+        f"{job.name}  {job.config.model.probe} {probe.what} {strength:g}  "
         f"loss {row['train_loss']:.4f}  valid {row['valid_loss']:.4f}  "
         f"{job.metric.name} {row[job.metric.name]:.4f}  {time.monotonic() - started:.1f} s"
     )
@@ -114,7 +114,7 @@ def _choose(
     costs: list[float] = []
     for modules in zip(*paths, strict=True):
         if job.stop.requested:
-            job.stop.leave(f"fold {job.fold} while its probe is cross-fitted")
+            job.stop.leave(f"{job.name} while its probe is cross-fitted")
         sums = [_cost(*pair) * len(pair[1].features) for pair in zip(modules, held, strict=True)]
         costs.append(sum(sums) / sum(len(rows.features) for rows in held))
         if len(costs) - 1 - int(np.argmin(costs)) >= _WORSE:

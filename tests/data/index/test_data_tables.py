@@ -92,6 +92,12 @@ def test_a_table_without_a_header_takes_the_names_of_the_config(tmp_path):
         table_of(tmp_path, "0000,a,b\n", headless=True, **names)
 
 
+def test_equal_cells_of_a_row_in_place_of_the_header_are_told_apart():
+    assert header_names(["a.png", "0", "1", "0"]) == ["a.png", "0", "1", "0.1"]
+    assert header_names(["7", "0", "0", "0"]) == ["7", "0", "0.1", "0.1.1"]
+    assert header_names(["id", "0", "0"]) == ["id", "0", "0"]  # refused as repeated
+
+
 def test_names_that_are_data():
     assert all(map(looks_like_data, ["0000", "-1.5", "1e3", "a/b", "x.PNG"]))
     assert not any(map(looks_like_data, ["id", "image_id", "a.b", ""]))

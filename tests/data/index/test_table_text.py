@@ -42,6 +42,16 @@ def test_the_delimiter_with_the_most_names_wins():
     assert [delimiter_of(text) for text in ("a;b,c;d", "a\tb", "a", '"a;b";"c"')] == list(";\t,;")
 
 
+def test_lines_with_an_image_each_are_cut_at_spaces():
+    assert delimiter_of("a/1.png 3\nb/2.jpg 0\n") == " "
+    assert delimiter_of("1 images/a.png 0 1\n2 images/b.png 1 0\n") == " "
+    assert delimiter_of("image label\na.png 1\nb.png 2\n") == " "
+    # a name may hold a space, and so may the only column
+    assert delimiter_of("file name\nimg 1.png\nnew img 2.png\n") == ","
+    assert delimiter_of("label\nred cat\nblue dog\n") == ","
+    assert delimiter_of("a 1.png,3\nb 2.png,0\n") == ","
+
+
 def test_the_header_is_kept_as_bytes():
     form = TextForm.of(decode(HERE, "\ufeffid,이름\r\n1,2\r\n".encode()), ",")
     assert form.header == "\ufeffid,이름".encode()

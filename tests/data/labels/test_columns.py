@@ -118,7 +118,8 @@ SOFT = "id,x,y,z\na,0.2,0.7,0.1\nb,0.5,0.5,0\nc,1,0,0\n"
 def test_shares_of_the_classes_are_refused_until_the_config_says_argmax(tmp_path, capsys) -> None:  # type: ignore[no-untyped-def]
     message = refusal(read(tmp_path, SOFT, ""))
     assert "'x', 'y', 'z' are shares of the classes: they sum to 1 in each row" in message
-    assert "data.soft: argmax" in message
+    assert "data.soft: learn gives them to the loss" in message
+    assert "argmax keeps the largest alone" in message
     index = read(tmp_path, SOFT, "multiclass", soft="argmax")
     assert (index.classes, index.labels.tolist()) == (("x", "y", "z"), [1, 0, 0])
     assert "of equal ones the first, in 1 rows" in capsys.readouterr().err
@@ -144,6 +145,32 @@ def test_shares_of_single_labels_are_refused_until_the_config_says_round(tmp_pat
     assert percent.labels.tolist() == [[0, 1], [1, 1]]
     data = read(tmp_path, text, "", soft="argmax")
     assert "data.soft: argmax is not for task: multilabel; use round" in refusal(data, "multilabel")
+
+
+def test_shares_are_kept_for_the_loss(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    votes = "id,y,x,z\na,7,2,1\nb,5,5,0\nc,0,4,0\n"
+    index = read(tmp_path / "one", votes, "multiclass", soft="learn", classes=["x", "y", "z"])
+    assert index.labels.tolist() == [1, 1, 0]
+    expected = np.array([[0.2, 0.7, 0.1], [0.5, 0.5, 0], [1, 0, 0]], np.float32)
+    assert index.shares is not None
+    assert (index.shares == expected).all()
+    other = read(tmp_path / "two", votes.replace("7,2,1", "6,3,1"), "multiclass", soft="learn")
+    plain = read(tmp_path / "three", votes, "multiclass", soft="argmax")
+    assert plain.shares is None
+    assert len({index.fingerprint, other.fingerprint, plain.fingerprint}) == 3
+    assert "1 rows have no share above 0" in refusal(
+        read(tmp_path / "four", "id,x,y\na,0,0\nb,1,0.5\nc,.2,1\n", "", soft="learn")
+    )
+
+
+def test_shares_of_single_labels_are_kept_with_what_is_unknown(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    text = "id,x,y\na,0.2,70%\nb,yes,-1\n"
+    index = read(tmp_path, text, "multilabel", soft="learn", unknown=["-1"])
+    assert index.labels.tolist() == [[0, 1], [1, -1]]
+    assert index.shares is not None
+    assert index.shares.tolist() == np.array([[0.2, 0.7], [1, -1]], np.float32).tolist()
+    data = read(tmp_path, "id,x\na,0.2\nb,1\n", "", soft="learn")
+    assert "needs a column of shares for each class in data.target" in refusal(data, "multiclass")
 
 
 PARTLY = "id,x,y\na,1.0,\nb,-1.0,0\nc,nan,1\n"

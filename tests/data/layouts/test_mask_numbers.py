@@ -1,11 +1,13 @@
 """Masks whose pixels are numbers or colours of classes, and masks named by an affix."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 from toys import save
 
@@ -81,6 +83,25 @@ def test_edges_that_jpeg_leaves_need_a_tolerance(workspace: Path) -> None:
     colours = {"disc": [255, 0, 0], "cup": [0, 255, 0]}
     index = read(colours=colours, colour_tolerance=100)
     assert index.masks.read(0)[[0, -1], 0, 0].tolist() == [1, 2]
+
+
+def test_what_is_proposed_for_colours_of_jpeg_reads_the_masks(workspace: Path) -> None:
+    pixels = np.zeros((96, 96, 3), np.uint8)
+    pixels[20:60, 20:60] = RED
+    pixels[70:90, 10:50] = GREEN
+    save(Path("input/train/a.png"), np.zeros_like(pixels))
+    path = Path("input/train_masks/a.jpg")
+    path.parent.mkdir(parents=True)
+    Image.fromarray(pixels).save(path, quality=70)
+    with pytest.raises(DataError, match="are what JPEG or smooth edges leave of 3: get") as caught:
+        read()
+    keys = re.search(r"data.colours: ({.*}) and data.colour_tolerance: (\d+)$", str(caught.value))
+    assert keys
+    index = read(colours=yaml.safe_load(keys[1]), colour_tolerance=int(keys[2]))
+    mask = index.masks.read(0)[..., 0]
+    assert (mask[40, 40], mask[80, 30], mask[5, 5]) == (1, 2, 0)
+    assert (mask == 1).sum() == pytest.approx(1600, rel=0.05)
+    assert (mask == 2).sum() == pytest.approx(800, rel=0.05)
 
 
 def test_a_palette_has_numbers_or_the_colours_that_are_named(workspace: Path) -> None:

@@ -1,0 +1,66 @@
+"""The sections of the config about what a fold is trained on beside the labelled images."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
+
+from comp.config.values import (
+    Cells,
+    Edges,
+    Encoding,
+    FileName,
+    LabelPattern,
+    Names,
+    Positive,
+    Section,
+    as_tuple,
+)
+
+
+class ExtraConfig(Section):
+    """Labelled images of another data set, which are only trained on."""
+
+    root: str  # the folder of the other data set
+    layout: str = "csv"  # how its images and labels are kept, as data.layout
+    train_csv: str = "train.csv"  # as data.train_csv
+    columns: Names = ()  # as data.columns
+    encoding: Encoding | None = None  # as data.encoding
+    id: str = "id"  # as data.id
+    target: Names = ()  # as data.target
+    bins: dict[str, Edges] = Field({})  # as data.bins
+    rows: Literal["image", "label", "class"] = "image"  # as data.rows
+    class_column: str | None = None  # as data.class_column
+    separator: str | None = None  # as data.separator
+    blank: Literal["refuse", "zero", "unknown"] = "refuse"  # as data.blank
+    unknown: Cells = ()  # as data.unknown
+    train_images: str = "train"  # as data.train_images
+    label_from_name: LabelPattern | None = None  # as data.label_from_name
+    annotations: Names = ()  # as data.annotations
+    # Its classes and what they are here, such as {feline: cat}; null: these images are left out
+    map: dict[str, str | None] = Field({})
+    # The share of each batch; null: each image once per epoch, as a labelled one of one's own
+    share: Annotated[float, Field(gt=0, lt=1)] | None = None
+    # Near copies of training or test images: refuse is an error, drop leaves them out
+    copies: Literal["refuse", "drop"] = "refuse"
+
+
+Extras = Annotated[tuple[ExtraConfig, ...], BeforeValidator(as_tuple)]
+
+
+class PseudoConfig(Section):
+    """Images without labels that are trained on with the answers of earlier runs."""
+
+    name: FileName  # what `comp pseudo` wrote to pseudo/<name>/
+    # The share of each batch; null: each image once per epoch, as a labelled one
+    share: Annotated[float, Field(gt=0, lt=1)] | None = None
+
+
+class TeacherConfig(Section):
+    """Soft targets from another run (Hinton et al. 2015): fold k learns from fold k of it."""
+
+    run: FileName  # a run with the same plan, trained to its end
+    # The share of the teacher in the target; the rest is the label
+    weight: Annotated[float, Field(gt=0, le=1)] = 0.5
+    temperature: Positive = 1.0  # above 1: the probabilities of the teacher get softer

@@ -1,0 +1,1 @@
+"""What a fold is trained on beside the labelled images: other data, pseudo-labels, teachers."""
