@@ -31,7 +31,7 @@ if TYPE_CHECKING:
         register_sampler,
         register_vote,
     )
-    from comp.api.shipping import answer, bundle
+    from comp.api.shipping import answer, bundle, export, ship, winner
     from comp.api.submitting import board, ensemble, stack, submit
     from comp.api.timed import run, tune
     from comp.api.training import predict, pseudo, read_predictions, train
@@ -48,6 +48,7 @@ __all__ = [
     "embed",
     "ensemble",
     "errors",
+    "export",
     "init",
     "load_config",
     "make_folds",
@@ -63,16 +64,18 @@ __all__ = [
     "register_sampler",
     "register_vote",
     "run",
+    "ship",
     "stack",
     "submit",
     "train",
     "tune",
+    "winner",
 ]
 
 _HOMES = {
     "comp.api.data": ("check", "embed", "init", "load_config", "make_folds", "pack", "read_plan"),
     "comp.api.register": tuple(name for name in __all__ if name.startswith("register_")),
-    "comp.api.shipping": ("answer", "bundle"),
+    "comp.api.shipping": ("answer", "bundle", "export", "ship", "winner"),
     "comp.api.submitting": ("board", "ensemble", "stack", "submit"),
     "comp.api.timed": ("run", "tune"),
     "comp.api.training": ("predict", "pseudo", "read_predictions", "train"),

@@ -127,6 +127,18 @@ def shipped(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     return of
 
 
+@pytest.fixture(scope="session")
+def exported(shipped: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundle of the regression toy with ONNX files; it is not to be changed."""
+    from comp.stages.shipping.export import export_onnx
+
+    source = shipped("regression") / "bundles/toy_regression"
+    folder = tmp_path_factory.mktemp("exported") / "bundle"
+    shutil.copytree(source, folder)
+    export_onnx(folder)
+    return folder
+
+
 @pytest.fixture
 def planned(finished: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
     """The same before any training."""

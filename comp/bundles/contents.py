@@ -6,6 +6,7 @@
     <name>/members/        the weights of each network, as safetensors
     <name>/sample.csv      the first rows of the sample submission, for its form
     <name>/plugins/        the files of `plugins`
+    <name>/MODEL_CARD.md   what it is made from, for people
 
 Nothing in it is a pickle, and nothing is read that does not have the digest of the manifest.
 """
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 
 MANIFEST, CONFIG, SAMPLE = "bundle.json", "config.yaml", "sample.csv"
+CARD = "MODEL_CARD.md"  # yours to edit, so it has no digest
 KIND, VERSION = "comp bundle", 1
 ONNX = ".onnx"  # a member beside its weights
 
@@ -54,6 +56,7 @@ class Member:
     `mean, std`  of the channels, in units of [0, 1]
     `span`       the values of deep images that become 0 and 255, or None
     `facts`      what its checkpoint was, for the manifest of a submission
+    `onnx`       the network as ONNX, below the folder, or None
     """
 
     run: str
@@ -65,6 +68,7 @@ class Member:
     std: tuple[float, ...]
     span: tuple[float, float] | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
+    onnx: str | None = None
 
     @property
     def name(self) -> str:
@@ -137,6 +141,11 @@ class Bundle:
         """The runs, in the order of their members."""
         return tuple(dict.fromkeys(member.run for member in self.members))
 
+    @property
+    def suffix(self) -> str:
+        """Of the submissions that it writes."""
+        return {"masks": ".zip", "coco": ".coco.json"}.get(self.config.submission.write, ".csv")
+
     def blend(self) -> Blend:
         """How the members become an answer."""
         return Blend(
@@ -148,14 +157,17 @@ class Bundle:
             weigher=str(self.manifest["weigher"]),
         )
 
-    def net(self, member: Member, device: Device) -> Net:
-        """The network of a member, ready to predict. RunError where its weights are damaged."""
+    def net(self, member: Member, device: Device, *, engine: str = "torch") -> Net:
+        """The network of a member, ready to predict; engine: what runs it, torch or onnx.
+
+        RunError where its file is damaged.
+        """
         from comp.inference.predict import net_of
         from comp.models.weight_files import read_tensors
 
-        path = self.folder / member.file
-        if checksums.digest_file(path) != self.manifest["files"].get(member.file):
-            raise RunError(f"{path}: damaged: its content does not match the manifest")
+        if engine == "onnx":
+            return self._by_onnx(member, device)
+        path = self._whole(member.file)
         saved = {
             "classes": self.classes,
             "model": read_tensors(path),
@@ -164,6 +176,23 @@ class Bundle:
             "std": member.std,
         }
         return net_of(saved, self.configs[member.run], self.task, device)
+
+    def _by_onnx(self, member: Member, device: Device) -> Net:
+        import torch
+
+        from comp.models.networks import Net
+        from comp.models.onnx_engine import onnx_forward
+
+        assert member.onnx is not None, "the member has an ONNX file"
+        forward = onnx_forward(self._whole(member.onnx), torch.get_num_threads())
+        return Net(torch.nn.Identity(), device, member.mean, member.std, fast=forward)
+
+    def _whole(self, file: str) -> Path:
+        """The path of a file whose content is that of the manifest."""
+        path = self.folder / file
+        if not path.is_file() or checksums.digest_file(path) != self.manifest["files"].get(file):
+            raise RunError(f"{path}: damaged: its content does not match the manifest")
+        return path
 
 
 def read_bundle(folder: Path) -> Bundle:
@@ -183,7 +212,7 @@ def read_bundle(folder: Path) -> Bundle:
         metric=pick(METRICS, config.metric, "metric"),
         classes=tuple(manifest["classes"]),
         codes=tuple(manifest["codes"]),
-        members=tuple(_member(entry) for entry in manifest["members"]),
+        members=tuple(_member(entry, manifest.get("onnx", {})) for entry in manifest["members"]),
         configs=configs,
         vote=str(manifest["vote"]),
         rule=np.asarray(manifest["rule"], dtype=np.float64),
@@ -224,7 +253,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def _member(entry: Mapping[str, Any]) -> Member:
+def _member(entry: Mapping[str, Any], onnx: Mapping[str, str]) -> Member:
     span = entry["span"]
     return Member(
         run=entry["run"],
@@ -236,6 +265,7 @@ def _member(entry: Mapping[str, Any]) -> Member:
         std=tuple(entry["std"]),
         span=None if span is None else (float(span[0]), float(span[1])),
         facts=entry["facts"],
+        onnx=onnx.get(entry["file"]),
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -90,14 +90,14 @@ class Predicting:
         *,
         batch: int | None = None,
         clock: Clock | None = None,
-        opened: Any = None,
+        engines: Mapping[str, str] | None = None,
     ) -> None:
         """work: the folder for what is finished; batch: images at once, None: as in training;
-        opened: what makes the network of a member ready, None: `Bundle.net`."""
+        engines: run -> what runs its networks (torch or onnx), None: torch."""
         self.bundle, self.asked, self.device, self.work = bundle, asked, device, work
         self.unreadable, self.batch = unreadable, batch
         self.clock = clock or Clock(None, bundle.task.spatial)
-        self.opened = opened or (lambda member: bundle.net(member, device))
+        self.engines = engines or dict.fromkeys(bundle.runs, "torch")
         self.count = len(asked.index)
         self.choices = efforts(bundle)
         self.effort = self.choices[0]
@@ -122,6 +122,9 @@ class Predicting:
             dropped.append(f"{self.unseen} images were not looked at: they got the class prior")
         return Said(tuple(members), tuple(tables), self.effort.step, self.unseen, tuple(dropped))
 
+    def _net(self, member: Member) -> Net:
+        return self.bundle.net(member, self.device, engine=self.engines[member.run])
+
     def _order(self) -> list[str]:
         """The runs, the one that is left out last first."""
         found = [run for step in reversed(self.bundle.steps) for run in step.runs]
@@ -140,6 +143,7 @@ class Predicting:
             each = batch * int(np.prod(images.shape[1:]))
             rows = batch * max(1, min(rows // batch, _CHUNK_BYTES // each))
         about = [index.file_sizes(), *index.ids, str(batch), str(rows), str(self.clock.limit)]
+        about.append(self.engines[run])
         about += [f"{name} {value}" for name, value in output.source.items()]
         own = []
         for member in members:
@@ -157,7 +161,7 @@ class Predicting:
     def _measured(self, course: Course) -> Rate:
         """The time of a batch: read, and seen by one network; the first try warms up."""
         rows = np.arange(min(course.batch, self.count))
-        net = self.opened(course.members[0][0])
+        net = self._net(course.members[0][0])
         maker = self._maker(course, net, views_of("none"))
         begun = time.monotonic()
         pixels, own = self._decoded(course, rows)
@@ -247,7 +251,7 @@ class Predicting:
             piece = pieces.read(start)
             if piece is None:
                 if member.file not in nets:
-                    nets[member.file] = self.opened(member)
+                    nets[member.file] = self._net(member)
                 views = views_of(member.tta)[: self.effort.views]
                 piece = self._maker(course, nets[member.file], views).make(pixels, own, rows)
                 piece = self._with_prior(piece, rows)

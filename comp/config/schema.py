@@ -407,6 +407,14 @@ class SubmissionConfig(Section):
     team: str = ""  # Dacon: the name of the team
 
 
+class RulesConfig(Section):
+    """What the rules of the competition allow. Where an experiment breaks one, a warning says so
+    before it trains; nothing is refused."""
+
+    external_data: bool = True  # data from elsewhere
+    pretrained: bool = True  # weights that were trained on data from elsewhere
+
+
 class Config(Section):
     """The whole experiment, validated."""
 
@@ -426,6 +434,7 @@ class Config(Section):
     predict: PredictConfig = PredictConfig()
     ensemble: EnsembleConfig = EnsembleConfig()
     submission: SubmissionConfig = SubmissionConfig()
+    rules: RulesConfig = RulesConfig()
 
     @property
     def passes(self) -> int:

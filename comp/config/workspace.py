@@ -29,6 +29,7 @@ FREE = (
     "predict.",
     "ensemble.",
     "submission.",
+    "rules.",
     "data.root",
     "data.make",
     "data.test_images",

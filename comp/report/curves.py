@@ -1,13 +1,14 @@
-"""Pictures of what was measured: learning rates, batch sizes."""
+"""Pictures of what was measured: learning rates, batch sizes, epochs."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from comp.report.figure import figure
 
 _SIZE = 7.0, 4.0  # inches
+_MANY = 10  # lines that a legend names
 
 
 def plot_rates(
@@ -49,3 +50,22 @@ def plot_batches(trials: Sequence[tuple[int, float, int | None]], path: Path) ->
             right = axes.twinx()
             right.plot(sizes, memory, marker="s", color="tab:red")
             right.set_ylabel("peak device memory, MiB")
+
+
+def plot_folds(
+    curves: Mapping[str, Sequence[Mapping[str, float]]], metric: str, path: Path
+) -> None:
+    """Validation loss and score over the epochs, a line per fold, as a PNG.
+
+    curves: name of a fold -> its rows of history.csv.
+    """
+    with figure(path, 10.0, 4.0) as drawn:
+        for axes, column in zip(drawn.subplots(1, 2), ("valid_loss", metric), strict=True):
+            for name, rows in curves.items():
+                epochs = [row["epoch"] + 1 for row in rows]
+                values = [row.get(column, float("nan")) for row in rows]
+                axes.plot(epochs, values, marker="o", markersize=3, label=name)
+            axes.set_xlabel("epoch")
+            axes.set_ylabel(column.replace("_", " "))
+            if 0 < len(curves) <= _MANY:
+                axes.legend(fontsize="small")

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 
 from comp.check.shift import read_weights as read_shift_weights
+from comp.config.rules import broken_rules
 from comp.config.values import file_name
 from comp.config.workspace import Workspace
 from comp.core import files
 from comp.core.errors import ConfigError, UsageError, pick
+from comp.core.progress import say
 from comp.data.index.index import Index
 from comp.ensemble.blend import Blend, make_blend
 from comp.ensemble.compare import BlendRow, best_row, chosen_row, compare
@@ -49,6 +51,8 @@ def ensemble(experiment: Experiment, request: Request | None = None) -> Ensemble
     index = ground.index
     file_format = format_of(experiment, index, ground.test)
     combine = experiment.config.ensemble.combine
+    for line in broken_rules(experiment.config, [str(path) for path in request.added]):
+        say(f"warning: {line}")
     models = gather(ground, runs, request.added, combine, request.added_kind)
     shift = find_shift(ground, models)
     evidence = kind.evidence(ground, models, shift)

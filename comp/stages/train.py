@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from comp.config.rules import broken_rules
 from comp.config.schema import Config, ImageConfig, TrainConfig
 from comp.config.workspace import RunDir
 from comp.core import files, locks
@@ -70,6 +71,8 @@ def train(
     """
     config = experiment.config
     check_names(experiment)
+    for line in broken_rules(config):
+        say(f"warning: {line}")
     index = read_train(experiment)
     plan = read_plan(experiment, index)
     runs = {k: experiment.workspace.fold(k) for k in parse_folds(folds, plan.count)}

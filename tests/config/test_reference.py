@@ -30,5 +30,5 @@ def test_the_reference_has_every_key_with_its_default() -> None:
 
 def test_the_page_has_a_table_for_each_section() -> None:
     page = reference()
-    assert page.count("| key | type | default | meaning |") == 10
+    assert page.count("| key | type | default | meaning |") == 11
     assert "| `train.class_weights` | none or inverse or effective | `none` |" in page

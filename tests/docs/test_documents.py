@@ -15,6 +15,7 @@ import typer
 import yaml
 
 from comp import __version__
+from comp.bundles.targets.table import TARGETS
 from comp.cli.main import app
 from comp.config.loading import make_config
 from comp.config.reference import keys, page
@@ -199,7 +200,7 @@ def test_the_commands_of_a_page_are_found() -> None:
 def test_keys_in_the_text_are_keys_of_the_config(path: Path) -> None:
     sections = {key.split(".")[0] for key in KEYS if "." in key}
     spans = re.findall(r"`([a-z]+(?:\.[a-z_]+)+)(?:: [^`]+)?`", text_of(path))
-    endings = ("md", "csv", "json", "pt", "yaml", "html", "txt", "py")
+    endings = ("md", "csv", "json", "pt", "yaml", "html", "txt", "py", "zip", "gz")
     named = [s for s in spans if s.split(".")[0] in sections and not s.endswith(endings)]
     assert [name for name in named if not is_key(name)] == []
 
@@ -225,6 +226,7 @@ def test_the_reference_of_the_config_is_what_the_schema_says() -> None:
         (WEIGHERS, "ensembling.md"),
         (TTAS, "ensembling.md"),
         (SITES, "submissions.md"),
+        (TARGETS, "shipping.md"),
     ],
 )
 def test_a_page_names_every_entry_of_a_table(table: dict[str, object], name: str) -> None:
@@ -265,7 +267,7 @@ def test_extras_that_are_named_exist() -> None:
     setup = ConfigParser()
     setup.read(ROOT / "setup.cfg", encoding="utf-8")
     named = re.findall(r"pip install \"?\.\[(\w+)\]", "".join(map(text_of, DOCUMENTS)))
-    assert {*named} == {"search", "stack", "tables", "track"}
+    assert {*named} == {"onnx", "search", "stack", "tables", "track"}
     assert {*named} <= {*setup["options.extras_require"]}
 
 

@@ -11,7 +11,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from comp.report import curves
-from comp.report.curves import plot_batches, plot_rates
+from comp.report.curves import plot_batches, plot_folds, plot_rates
 
 
 @pytest.fixture
@@ -44,3 +44,17 @@ def test_memory_is_drawn_where_all_of_it_is_known(
     plot_batches([(2, 5.0, memory[0]), (4, 8.0, memory[1])], Path("a.png"))
     assert len(drawn[0].axes) == panels
     assert drawn[0].axes[0].lines[0].get_xydata().tolist() == [[2, 5.0], [4, 8.0]]
+
+
+def test_every_fold_has_a_line_for_its_loss_and_its_score(drawn: list[Figure]) -> None:
+    rows = [{"epoch": 0.0, "valid_loss": 2.0, "f1": 0.5}, {"epoch": 1.0, "valid_loss": 1.0}]
+    plot_folds({"a 0": rows, "a 1": rows[:1]}, "f1", Path("a.png"))
+    loss, score = drawn[0].axes
+    assert [line.get_xydata().tolist() for line in loss.lines] == [
+        [[1.0, 2.0], [2.0, 1.0]],
+        [[1.0, 2.0]],
+    ]
+    assert score.lines[0].get_ydata()[0] == 0.5
+    assert loss.get_legend() is not None
+    plot_folds({str(number): rows for number in range(11)}, "f1", Path("a.png"))
+    assert drawn[1].axes[0].get_legend() is None

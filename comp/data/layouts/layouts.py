@@ -174,7 +174,7 @@ def sample_path(data: DataConfig) -> Path | None:
         return None
     layout, root = LAYOUTS[data.layout], Path(data.root)
     default = data.sample_submission == _DEFAULT_SAMPLE
-    places = [data.sample_submission, *(layout.samples if default else ())]
+    places = sample_places(data)
     there = [root / place for place in places if (root / place).is_file()]
     if there or (default and not layout.needs_sample):
         return there[0] if there else None
@@ -182,6 +182,18 @@ def sample_path(data: DataConfig) -> Path | None:
         f"data.sample_submission: no such file: {' or '.join(str(root / p) for p in places)}; "
         "name the file, or set it to null to predict every image of the test folder"
     )
+
+
+def sample_places(data: DataConfig) -> list[str]:
+    """Where the sample submission may be, below `data.root` or absolute; empty where there need be
+    none."""
+    if data.sample_submission is None:
+        return []
+    default = data.sample_submission == _DEFAULT_SAMPLE
+    return [
+        data.sample_submission,
+        *(pick(LAYOUTS, data.layout, "data.layout").samples if default else ()),
+    ]
 
 
 def id_column(table: Table, data: DataConfig) -> str:
@@ -247,6 +259,12 @@ def _mask_ids(
 def test_folder(data: DataConfig) -> Path:
     """The folder of the test images."""
     return _layout(data).test_images(data)
+
+
+def test_place(data: DataConfig) -> str:
+    """The folder of the test images below `data.root`, which need not be there."""
+    folder = pick(LAYOUTS, data.layout, "data.layout").test_images(data)
+    return folder.relative_to(data.root).as_posix()
 
 
 def _test_images(data: DataConfig) -> Path:

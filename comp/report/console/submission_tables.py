@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from comp.report.console.printing import MANY_CLASSES, print_json, print_table, 
 
 if TYPE_CHECKING:
     from comp.stages.shipping.answer import Answered
+    from comp.stages.shipping.ship import Shipped
     from comp.submission.diff import Diff
 
 
@@ -122,3 +124,21 @@ def print_answered(made: Answered, *, as_json: bool) -> None:
         tell(f"dropped: {what}")
     for warning in made.warnings:
         say(f"warning: {warning}")
+
+
+def print_shipped(made: Shipped, *, as_json: bool) -> None:
+    """Where a shipment lies, how its trial went, and how it is sent."""
+    if as_json:
+        print_json(
+            json.loads(json.dumps(asdict(made), default=str))  # paths as text
+        )
+        return
+    tell(f"{made.path}: for {made.target}, {made.bytes / 1e6:.1f} MB")
+    if made.tried is not None:
+        tried = made.tried
+        tell(
+            f"tried: {tried.images} images in {tried.seconds:.0f} s, {tried.path} passes the check"
+            + ("; the bytes of the submission that the bundle was made from" if tried.same else "")
+        )
+    for line in made.next:
+        say(f"next: {line}")

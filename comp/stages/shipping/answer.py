@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,15 @@ from typing import Any
 import numpy as np
 
 from comp.bundles.asked import Asked, read_asked
-from comp.bundles.contents import MANIFEST, Bundle, Member, read_bundle
+from comp.bundles.contents import MANIFEST, Bundle, read_bundle
+from comp.bundles.engines import choose_engines
 from comp.bundles.forgiving import Unreadable
 from comp.bundles.predicting import Predicting, Said
 from comp.bundles.time_limit import Clock
+from comp.bundles.zipped import unpacked
 from comp.core import locks
 from comp.core.checksums import digest_file
-from comp.core.errors import UsageError, first
+from comp.core.errors import CompError, UsageError, first
 from comp.core.progress import say
 from comp.core.provenance import versions
 from comp.data.folds.skipped import grey_image
@@ -27,7 +29,6 @@ from comp.data.index.index import Index
 from comp.ensemble.answers import MaskAnswers, answer_table
 from comp.ensemble.blend import Blend
 from comp.models.device import Device, choose_device
-from comp.models.networks import Net
 from comp.submission import Answers, Format, open_format, submission_warnings, write_submission
 from comp.submission.names import SUFFIXES, base_name
 
@@ -63,27 +64,31 @@ def answer(
     max_minutes: float | None = None,
     batch: int | None = None,
     device: str = "auto",
+    engine: str = "auto",
 ) -> Answered:
     """Answer the images that a sample or a list of ids asks for, or all; the submission.
 
-    What is predicted lies in `.<out>.parts` until the file is written: the same command goes on
-    from there. batch: images at once; None: as `comp predict` has them.
+    folder: the bundle, a folder or a zip. What is predicted lies in `.<out>.parts` until the file
+    is written: the same command goes on from there. batch: images at once; None: as `comp predict`
+    has them. engine: torch, onnx (see `comp export`), or auto, which takes the faster one.
     Raises RunError for what is no bundle, DataError for ids that have no images, SubmissionError
     for a file that would be refused.
     """
     started = time.monotonic()
-    bundle = read_bundle(folder)
-    _refuse_name(out, bundle)
     limit = None if max_minutes is None else 60 * max_minutes
-    clock = Clock(limit, bundle.task.spatial, started)
     work = out.parent / f".{out.name}.parts"
+    if not folder.is_file():
+        _refuse_name(out, read_bundle(folder))
     work.mkdir(parents=True, exist_ok=True)
     with locks.writing(work, name=".lock", keep=False):
+        bundle = _unpacked(folder, work, out)
+        clock = Clock(limit, bundle.task.spatial, started)
         asked = read_asked(bundle, images, work, sample=sample, ids=ids)
         unreadable = Unreadable(
             asked.index, asked.missing, work / "unreadable.txt", grey_image(work)
         )
         machine = _device(bundle, device)
+        engines = choose_engines(bundle, machine, engine, work, batch)
         say(
             f"{bundle.manifest['name']}: {len(bundle.members)} networks answer "
             f"{len(asked.index)} images on {machine.describe()}"
@@ -96,20 +101,34 @@ def answer(
             unreadable,
             batch=batch,
             clock=clock,
-            opened=_opener(bundle, machine),
+            engines=engines,
         ).run()
         made = _write(bundle, asked, said, unreadable, out)
     shutil.rmtree(work, ignore_errors=True)
     return replace(made, seconds=time.monotonic() - started)
 
 
+def _unpacked(folder: Path, work: Path, out: Path) -> Bundle:
+    """The bundle, which may be a zip; what is no bundle leaves nothing in `work`."""
+    place = work / "bundle"
+    try:
+        bundle = read_bundle(unpacked(folder, place))
+        _refuse_name(out, bundle)
+    except CompError:
+        shutil.rmtree(place, ignore_errors=True)
+        if {path.name for path in work.iterdir()} <= {".lock"}:
+            shutil.rmtree(work, ignore_errors=True)
+        raise
+    return bundle
+
+
 def _refuse_name(out: Path, bundle: Bundle) -> None:
     """UsageError for a name that the file of this bundle cannot have."""
-    write = bundle.config.submission.write
-    suffix = {"masks": ".zip", "coco": ".coco.json"}.get(write, ".csv")
+    suffix = bundle.suffix
     if not out.name.endswith(suffix) or base_name(out) == out.name:
         raise UsageError(
-            f"--out {out}: this bundle writes a {suffix} file (submission.write: {write}); name it "
+            f"--out {out}: this bundle writes a {suffix} file (submission.write: "
+            f"{bundle.config.submission.write}); name it "
             f"{base_name(out)}{suffix}"
         )
     assert suffix in SUFFIXES, "the formats have these suffixes"
@@ -125,10 +144,6 @@ def _device(bundle: Bundle, where: str) -> Device:
         where=where,
         one_shape=True not in sizes,
     )
-
-
-def _opener(bundle: Bundle, device: Device) -> Callable[[Member], Net]:
-    return lambda member: bundle.net(member, device)
 
 
 def _write(bundle: Bundle, asked: Asked, said: Said, unreadable: Unreadable, out: Path) -> Answered:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from comp.bundles.contents import (
+    CARD,
     CONFIG,
     KIND,
     MANIFEST,
@@ -20,8 +21,10 @@ from comp.bundles.contents import (
     plain_array,
     read_bundle,
 )
+from comp.bundles.model_card import model_card
 from comp.bundles.sample_form import keep_sample
 from comp.bundles.weights import halved, save_weights, weights_of
+from comp.bundles.zipped import zip_bundle
 from comp.config.loading import dump_config, make_config
 from comp.core import checksums, files, locks
 from comp.core.errors import ConfigError, RunError, UsageError, first
@@ -55,12 +58,14 @@ class Bundled:
     """A bundle that was written.
 
     `bytes`  of all its files; `half`: what fp16 weights change, None where they were not asked for
+    `zip`    the same as one file, None where it was not asked for
     """
 
     path: Path
     bundle: Bundle
     bytes: int
     half: Halved | None
+    zip: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -106,10 +111,12 @@ def make_bundle(
     out: Path | None = None,
     half: bool = False,
     prune: bool = False,
+    zipped: bool = False,
 ) -> Bundled:
     """Write the ensemble behind a submission to bundles/<name>, or to `out`.
 
-    half: as fp16, if the out-of-fold score stays; prune: without the runs that it does not need.
+    half: as fp16, if the out-of-fold score stays; prune: without the runs that it does not need;
+    zipped: also as one file, <folder>.zip.
     Raises UsageError for no such submission, ConfigError for members that cannot answer new images,
     RunError for a checkpoint that is not the one that the submission was made by.
     """
@@ -125,15 +132,22 @@ def make_bundle(
         _tell_half(compared, source.experiment.metric.name)
     folder.mkdir(parents=True, exist_ok=True)
     with locks.writing(folder, name=".lock", keep=False):
+        edited = _edited_card(folder)
         files.remove(folder / MANIFEST)
         small = compared is not None and compared.stays
         manifest = _write(source, ground, folder, voting, runs, small)
         manifest["steps"] = _steps(found, runs, voting)
         manifest["half"] = None if compared is None else vars(compared)
         files.write_json(folder / MANIFEST, manifest)
+        if not edited:
+            text = model_card(read_bundle(folder))
+            files.write_text(folder / CARD, text)
+            digest = checksums.digest_file(folder / CARD)
+            files.write_json(folder / MANIFEST, {**manifest, "card": digest})
     made = read_bundle(folder)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    return Bundled(folder, made, size, compared)
+    packed = zip_bundle(made) if zipped else None
+    return Bundled(folder, made, size, compared, packed)
 
 
 def read_source(name: str, root: Path) -> Source:
@@ -172,10 +186,21 @@ def _refuse_folder(folder: Path) -> None:
     inside = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder}: a file is there; name a folder with --out")
-    known = {MANIFEST, CONFIG, "members", "runs", "plugins", "sample.csv", ".lock", "README.md"}
+    known = {MANIFEST, CONFIG, "members", "runs", "plugins", "sample.csv", ".lock", CARD}
     other = [name for name in inside if name not in known]
     if other:
         raise UsageError(f"{folder}: holds {first(other, 3)}, no bundle; name a new folder")
+
+
+def _edited_card(folder: Path) -> bool:
+    """Whether the card of an earlier bundle was edited: then it stays, and that is said."""
+    if not (folder / CARD).is_file() or not (folder / MANIFEST).is_file():
+        return (folder / CARD).is_file()
+    known = files.read_json(folder / MANIFEST, RunError).get("card")
+    edited = checksums.digest_file(folder / CARD) != known
+    if edited:
+        say(f"{folder / CARD}: was edited, so it stays; remove it for a new one")
+    return edited
 
 
 def _ground(experiment: Experiment) -> Ground:

@@ -64,7 +64,7 @@ def test_ids_may_be_a_list(binary: Path) -> None:
 def test_a_bundle_holds_no_pickle_and_no_training_data(shipped: Any) -> None:
     root = shipped("multiclass") / "bundles/toy_multiclass"
     kinds = {path.suffix for path in root.rglob("*") if path.is_file()}
-    assert kinds == {".json", ".yaml", ".safetensors", ".csv"}
+    assert kinds == {".json", ".yaml", ".safetensors", ".csv", ".md"}
 
 
 def test_an_image_that_cannot_be_read_or_is_missing_gets_the_prior(binary: Path) -> None:
