@@ -57,6 +57,7 @@ def train(
     trains it, OutOfTime after `max_hours`, TrainError and ModelError.
     """
     with steady(quiet, network=True):
+        from comp.stages.reporting.report import report_training
         from comp.stages.train import train as run
         from comp.train.stop import Stop
 
@@ -66,6 +67,8 @@ def train(
         stop = Stop(hours, again, at_once=_interrupt)
         called = f"comp.train(config, workspace, {numbers!r}{', restart=True' * restart})"
         done = run(experiment, numbers, restart=restart, stop=stop, command=called)
+        if not all(fold.before for fold in done):
+            report_training(experiment)
         return _finished(experiment, done)
 
 
