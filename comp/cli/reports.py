@@ -26,11 +26,17 @@ def report_command(
     quiet: QuietOption = False,
 ) -> None:
     """Write a page about a run: scores, curves, confusions, worst images; or compare runs."""
-    from comp.report.console.reported import print_reported
+    from comp.report.console.reported import print_reported, print_versus
     from comp.stages.ensembling.members import run_experiment
     from comp.stages.reporting.report import report_run
+    from comp.stages.reporting.versus import compare_runs
 
     experiment = open_config(config_of(config, names or []), sets, quiet)
+    if names and len(names) > 1:
+        found = compare_runs(experiment, names, out)
+        print_versus(found, as_json=as_json)
+        say(f"wrote {found.path}")
+        return
     if names:
         experiment = run_experiment(names[0], experiment)
     made = report_run(experiment, out, maps=maps)

@@ -17,6 +17,9 @@ Array = np.ndarray[Any, Any]
 Target = Callable[[Tensor], Tensor]  # logits (C, ...) of an image -> the number that is explained
 
 
+_LEAST_SIDE = 4  # of maps: one pixel says nothing of where
+
+
 def can_map() -> bool:
     """Whether pytorch-grad-cam is installed."""
     return importlib.util.find_spec("pytorch_grad_cam") is not None
@@ -43,7 +46,7 @@ def activation_maps(net: Net, images: Array, targets: Sequence[Target]) -> Array
     """
     from pytorch_grad_cam import GradCAM
 
-    found = last_maps(net.module)
+    found = last_maps(net.module, images.shape[1])
     if found is None:
         return None
     layer, reshape = found
@@ -57,9 +60,11 @@ def activation_maps(net: Net, images: Array, targets: Sequence[Target]) -> Array
     return np.nan_to_num(np.asarray(maps, dtype=np.float32))
 
 
-def last_maps(module: nn.Module) -> tuple[nn.Module, Callable[[Tensor], Tensor] | None] | None:
-    """The layer with the last maps of a network, and what brings its output to (B, C, H, W); None
-    where it is not known.
+def last_maps(
+    module: nn.Module, side: int
+) -> tuple[nn.Module, Callable[[Tensor], Tensor] | None] | None:
+    """The layer with the last maps of a network that are at least 4 pixels wide for images of this
+    side, and what brings its output to (B, C, H, W); None where it is not known.
 
     In a transformer only the tokens that are pooled have a gradient after the last block, so its
     first normalisation is taken, as pytorch-grad-cam advises.
@@ -74,10 +79,12 @@ def last_maps(module: nn.Module) -> tuple[nn.Module, Callable[[Tensor], Tensor] 
         prefix = int(getattr(module, "num_prefix_tokens", 1))
         return None if norm is None else (norm, lambda out: _from_tokens(out, prefix))
     info = getattr(module, "feature_info", None) or []
-    name = info[-1].get("module", "") if isinstance(info, list) else ""
     parts = dict(module.named_modules())
-    if name not in parts or not name:
+    stages = [s for s in info if isinstance(s, dict) and s.get("module") in parts]
+    if not stages:
         return None
+    wide = [s for s in stages if side / s.get("reduction", 1) >= _LEAST_SIDE]
+    name = (wide or stages)[-1]["module"]
     last = getattr(module, "output_fmt", None)
     return parts[name], _channels_first if str(last).endswith("NHWC") else None
 

@@ -20,7 +20,7 @@ Array = np.ndarray[Any, Any]
 
 COLOURS = 7  # of the style sheet; more series repeat them with another dash
 _WIDTH, _HEIGHT = 380, 230
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 8, 10, 34
+_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 8, 10, 34
 _MOST_POINTS = 120  # of a line
 
 
@@ -62,11 +62,12 @@ def line_chart(
     *,
     frame: Frame | None = None,
     diagonal: bool = False,
+    counted: bool = False,
 ) -> Markup:
     """Lines over one pair of axes; labels: of x and y. diagonal: a dotted line from corner to
-    corner, which is what to compare with."""
+    corner, which is what to compare with. counted: x is a whole number."""
     frame = frame or frame_of(series)
-    parts = [_axes(frame, labels)]
+    parts = [_axes(frame, labels, counted=counted)]
     if diagonal:
         parts.append(_path([frame.x[0], frame.x[1]], [frame.y[0], frame.y[1]], frame, "guide"))
     for one in series:
@@ -199,12 +200,12 @@ def _padded(values: Array) -> tuple[float, float]:
     return low - 0.05 * (high - low), high + 0.05 * (high - low)
 
 
-def ticks(low: float, high: float, most: int = 5) -> list[float]:
-    """Round numbers within a range, at most about `most`."""
+def ticks(low: float, high: float, most: int = 5, least: float = 0.0) -> list[float]:
+    """Round numbers within a range, at most about `most`, and `least` apart."""
     span = high - low
     if not span > 0 or not math.isfinite(span):
         return [low]
-    raw = span / most
+    raw = max(span / most, least)
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= raw * 0.999)
     begin = math.ceil(low / step - 1e-9)
@@ -217,7 +218,7 @@ def shortened(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def _axes(frame: Frame, labels: tuple[str, str]) -> Markup:
+def _axes(frame: Frame, labels: tuple[str, str], *, counted: bool = False) -> Markup:
     bottom, right = _HEIGHT - _BOTTOM, _WIDTH - _RIGHT
     parts = []
     for value in ticks(*frame.y):
@@ -227,7 +228,7 @@ def _axes(frame: Frame, labels: tuple[str, str]) -> Markup:
                    '<text class="tick" x="{}" y="{:.1f}" text-anchor="end">{}</text>').format(
                 _LEFT, right, y, y, _LEFT - 4, y + 4, f"{value:.4g}")
         )  # fmt: skip
-    for value in ticks(*frame.x):
+    for value in ticks(*frame.x, least=float(counted)):
         x = frame.across(value)
         parts.append(
             Markup('<text class="tick" x="{:.1f}" y="{}" text-anchor="middle">{}</text>').format(

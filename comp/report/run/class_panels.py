@@ -36,7 +36,9 @@ def fold_charts(folds: Sequence[FoldCurve], metric: str) -> list[tuple[str, Mark
     ]
     charts = []
     if loss:
-        charts.append(("Loss", line_chart(loss, _alt("loss", folds), ("epoch", "loss"))))
+        charts.append(
+            ("Loss", line_chart(loss, _alt("loss", folds), ("epoch", "loss"), counted=True))
+        )
     for title, name in (("Score", metric), ("Learning rate", "lr")):
         lines = [
             Series(
@@ -47,7 +49,9 @@ def fold_charts(folds: Sequence[FoldCurve], metric: str) -> list[tuple[str, Mark
         ]
         if lines:
             label = metric if name == metric else "learning rate"
-            charts.append((title, line_chart(lines, _alt(label, folds), ("epoch", label))))
+            charts.append(
+                (title, line_chart(lines, _alt(label, folds), ("epoch", label), counted=True))
+            )
     return charts
 
 

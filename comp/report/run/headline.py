@@ -182,10 +182,10 @@ def about_labels(sure: int, images: int) -> list[str]:
     """Whether labels are doubted."""
     if not sure:
         return []
+    many = sure != 1
     return [
-        f"{sure} label{'s' * (sure != 1)} of {images} images "
-        f"{'are' if sure != 1 else 'is'} doubted with confidence: look at them below, or with "
-        "`comp labels`, before you believe the score."
+        f"{sure} label{'s' * many} of {images} images {'are' if many else 'is'} doubted with "
+        f"confidence: look at {'them' if many else 'it'} below, or with `comp labels`."
     ]
 
 

@@ -196,7 +196,7 @@ def binned_slices(
     for number in range(len(edges) - 1):
         chosen = rows[place == number]
         if len(chosen):
-            span = f"{edges[number]:.4g} to {edges[number + 1]:.4g}"
+            span = f"{edges[number]:.3g} to {edges[number + 1]:.3g}"
             name = f"{names[number]}: {span}" if plain else span
             out.append(slice_of(found, kind, name, chosen, seed))
     return out

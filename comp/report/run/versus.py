@@ -179,7 +179,7 @@ def alike(a: OofAnswers, b: OofAnswers) -> Alike:
     step = -(-a.chance.size // _MOST_CELLS)
     cells = [np.asarray(one.chance[::step], dtype=float).ravel() for one in (a, b)]
     flat = min(float(part.std()) for part in cells) == 0
-    correlation = float("nan") if flat else float(np.corrcoef(*cells)[0, 1])
+    correlation = float("nan") if flat else float(np.corrcoef(cells[0], cells[1])[0, 1])
     same = (a.labels == b.labels).reshape(len(a), -1).all(axis=1)
     if a.kind == "numbers":
         same = a.wrong == b.wrong
@@ -198,14 +198,14 @@ def verdict(first: str, second: str, metric: str, found: Difference, unit: str) 
     ahead = max(found.share, 1 - found.share)
     if found.certain:
         return (
-            f"{better} is better than {worse} {size} {metric}, which is more than noise: {interval}, "
-            f"ahead in {ahead:.1%} of {ROUNDS} draws of {unit}."
+            f"{better} is better than {worse} {size} {metric}, which is more than noise: "
+            f"{interval}, ahead in {ahead:.1%} of {ROUNDS} draws of {unit}."
         )
     if found.gain == 0 and found.low == found.high == 0:
         return f"{first} and {second} answer alike: there is no difference in {metric}."
     return (
-        f"{better} is ahead of {worse} {size} {metric}, but that may be noise: {interval}; it is ahead "
-        f"in {ahead:.0%} of {ROUNDS} draws of {unit}."
+        f"{better} is ahead of {worse} {size} {metric}, but that may be noise: {interval}; it is "
+        f"ahead in {ahead:.0%} of {ROUNDS} draws of {unit}."
     )
 
 
