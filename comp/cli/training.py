@@ -68,7 +68,7 @@ def train_command(
 
         page = report_training(experiment)
         if page is not None:
-            say(f"wrote {page}; `comp report{options}` adds what the out-of-fold answers say")
+            say(f"wrote {page}; `comp report` adds what the out-of-fold answers say")
     say(f"next: comp ensemble{options}")
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from comp.core.errors import first
 from comp.ensemble.compare import Scores
 from comp.report.run.curves import Reliability
 from comp.report.run.tables import ClassRow, Slice
@@ -24,6 +25,7 @@ _LEAST_ERRORS = 5
 _CALIBRATION = 0.05
 _RULE_GAIN = 0.002
 _FEW = 20  # images of a class
+_LOST = 0.05  # the score of a class of regions
 _BEHIND = 0.15  # a class behind the median one, in F1
 
 
@@ -146,6 +148,17 @@ def about_classes(rows: Sequence[ClassRow]) -> list[str]:
     return [
         f"Class {worst.name} has an F1 of {worst.f1:.2f}, the median class {middle:.2f}."
         f"{few if worst.support < _FEW else ''}"
+    ]
+
+
+def about_regions(scores: Mapping[str, float | None]) -> list[str]:
+    """The classes of a segmentation that are hardly found."""
+    lost = [name for name, score in scores.items() if score is not None and score < _LOST]
+    if not lost:
+        return []
+    return [
+        f"{len(lost)} of {len(scores)} classes are hardly found: {first(lost)}. Train longer, at a "
+        "larger image size, or with a loss for rare regions (train.loss: dice or tversky)."
     ]
 
 

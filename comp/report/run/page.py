@@ -18,10 +18,14 @@ from comp.report.page import write_page
 from comp.report.run import headline
 from comp.report.run.answers import OofAnswers
 from comp.report.run.charts import heat_map
-from comp.report.run.class_panels import class_panels, fold_charts, reliability_chart
 from comp.report.run.curves import reliability
 from comp.report.run.headline import FoldCurve
-from comp.report.run.number_panels import number_panels
+from comp.report.run.panels import (
+    class_panels,
+    fold_charts,
+    number_panels,
+    reliability_chart,
+)
 from comp.report.run.tables import (
     Slice,
     class_rows,
@@ -64,12 +68,13 @@ class RunFacts:
 
 @dataclass(frozen=True)
 class MaskPart:
-    """What a page shows of a segmentation: scores, rows of the table of classes, pictures; see
-    `comp.report.validation_page`."""
+    """What a page shows of a segmentation: scores, rows of the table of classes, pictures, see
+    `comp.report.validation_page`; the score of each class."""
 
     scores: Scores
     images: int
     parts: Mapping[str, Any]
+    by_class: Mapping[str, float | None]
 
 
 @dataclass(frozen=True)
@@ -108,6 +113,9 @@ def write_run_page(
     scores = found.scores if found is not None else masks.scores if masks is not None else None
     if scores is not None:
         hints += headline.about_folds(facts.folds, scores, facts.greater_is_better)
+        hints += headline.about_rule(scores, facts.greater_is_better)
+    if masks is not None:
+        hints += headline.about_regions(masks.by_class)
     if found is not None:
         values |= _sections(found, facts, picture, maps, slices, seed, hints, shown)
     shown.sentences.extend(_sentences(facts, found, masks))
@@ -174,7 +182,6 @@ def _sections(
     shown: Shown,
 ) -> dict[str, Any]:
     """Everything that is computed from the answers, for the template."""
-    up = found.metric.greater_is_better
     every = [*fold_slices(found, seed), *slices]
     groups, count = group_slices(found, _GROUPS)
     shown.slices.extend(every)
@@ -190,14 +197,13 @@ def _sections(
         "maps_note": _MAPS_NOTE if seen else "",
         "truths": sorted({found.truth_text(row) for row in rows}),
     }
-    hints += headline.about_rule(found.scores, up)
     if found.kind == "numbers":
         shown.classes.extend(number_rows(found))
         values |= {"numbers": shown.classes, "panels": number_panels(found)}
     else:
         values |= _class_sections(found, picture, hints, shown)
     sure = sum(issue.sure for issue in found.issues)
-    hints += headline.about_slices(every, found.scores.honest, up)
+    hints += headline.about_slices(every, found.scores.honest, facts.greater_is_better)
     hints += headline.about_labels(sure, len(found))
     return values
 

@@ -161,12 +161,11 @@ def _curve(experiment: Experiment, fold: int) -> FoldCurve | None:
         score = columns[metric.name]
     except (OSError, ValueError, csv.Error, KeyError, IndexError, TypeError):
         return None
-    signed = np.where(np.isfinite(score), score, -np.inf if metric.greater_is_better else np.inf)
-    best = int(signed.argmax() if metric.greater_is_better else signed.argmin())
     manifest: dict[str, Any] = {}
     with contextlib.suppress(DamagedError):
         manifest = files.read_json(run.done, DamagedError) if run.done.is_file() else {}
     epochs = columns.get("epoch", np.arange(len(rows), dtype=float)) + 1
+    best = _best_row(score, epochs, manifest, up=metric.greater_is_better)
     return FoldCurve(
         fold=fold,
         epochs=epochs,
@@ -177,6 +176,16 @@ def _curve(experiment: Experiment, fold: int) -> FoldCurve | None:
         seconds=seconds_of(run),
         planned=experiment.config.train.epochs,
     )
+
+
+def _best_row(score: Array, epochs: Array, manifest: dict[str, Any], *, up: bool) -> int:
+    """The row of the epoch whose checkpoint is kept; without a manifest, of the best score."""
+    kept = (manifest.get("best") or {}).get("epoch")
+    rows = np.flatnonzero(epochs == kept + 1) if isinstance(kept, int | float) else np.empty(0)
+    if len(rows):
+        return int(rows[0])
+    signed = np.where(np.isfinite(score), score if up else -score, -np.inf)
+    return int(signed.argmax())
 
 
 def seconds_of(run: RunDir) -> float | None:

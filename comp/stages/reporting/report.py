@@ -101,7 +101,8 @@ def _masks(opened: OpenedRun, evidence: MaskEvidence) -> MaskPart:
         lambda number: evidence.masks(row.vote, row.fit, number),
         partial(read_image, span=span),
     )
-    return MaskPart(row.scores, len(evidence.index), parts)
+    by_class = evidence.class_scores(row.found.honest)
+    return MaskPart(row.scores, len(evidence.index), parts, by_class)
 
 
 def report_training(experiment: Experiment) -> Path | None:

@@ -1,4 +1,4 @@
-"""The charts of folds and of classes on the page of a run."""
+"""The charts on the page of a run: of folds, of classes, of measured numbers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from markupsafe import Markup
 
 from comp.report.run.answers import OofAnswers
-from comp.report.run.charts import Frame, Series, bar_chart, line_chart
+from comp.report.run.charts import Frame, Series, bar_chart, dot_chart, line_chart
 from comp.report.run.curves import Reliability, curve_of
 from comp.report.run.headline import FoldCurve
 from comp.report.run.tables import ClassRow
@@ -18,6 +18,7 @@ Array = np.ndarray[Any, Any]
 
 MOST = 60  # classes with charts of their own: those with the lowest scores
 _BINS = 20
+_COLUMNS, _POINTS, _BARS = 12, 1500, 30  # of numbers: columns, points and bars of each
 _UNIT = Frame((0.0, 1.0), (0.0, 1.02))
 
 
@@ -113,4 +114,31 @@ def _panel(found: OofAnswers, row: ClassRow, number: int) -> list[Markup]:
                    frame=_UNIT, diagonal=True),
         line_chart([drawn], f"Precision over recall of {name}: {areas[1]}.",
                    ("recall", "precision"), frame=_UNIT),
+    ]  # fmt: skip
+
+
+def number_panels(found: OofAnswers) -> list[tuple[str, list[Markup]]]:
+    """Charts of each column. Of many images every n-th is a point."""
+    return [
+        (name, _number_panel(found, name, n)) for n, name in enumerate(found.classes[:_COLUMNS])
+    ]
+
+
+def _number_panel(found: OofAnswers, name: str, number: int) -> list[Markup]:
+    truth, said = found.target[:, number], found.honest[:, number]
+    error = said - truth
+    some = np.arange(0, len(truth), -(-len(truth) // _POINTS))
+    low, high = float(error.min()), float(error.max())
+    room = 0.0 if high - low > 1e-9 * max(abs(low), abs(high)) else abs(high) or 1.0
+    heights, edges = np.histogram(error, _BARS, (low - room, high + room))
+    rmse = float(np.sqrt((error**2).mean()))
+    return [
+        dot_chart(truth[some], said[some], f"Answers of {name} over the truth, {len(some)} images.",
+                  ("truth", "answer"), diagonal=True),
+        dot_chart(said[some], error[some],
+                  f"Residuals of {name} over the answers; root mean square {rmse:.4g}.",
+                  ("answer", "answer - truth")),
+        bar_chart([("images", heights.astype(float), 0)], edges,
+                  f"Distribution of the residuals of {name}; mean {error.mean():.4g}.",
+                  ("answer - truth", "images"), [("no error", 0.0)]),
     ]  # fmt: skip
