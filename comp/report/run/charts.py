@@ -124,12 +124,14 @@ def dot_chart(
 
 
 def heat_map(table: Array, names: Sequence[str], alt: str, labels: tuple[str, str]) -> Markup:
-    """A table (K, K) of counts as cells whose ink is the share of their row; names: of both."""
+    """A table (K, K) of counts as cells; names: of both. The ink of a cell is its share of its row,
+    against the largest share that there is."""
     count = len(names)
     text = 60.0
     side = max(7.0, min(30.0, 300 / max(count, 1)))
     size = text + side * count + 16
     rows = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
+    most = float(rows.max(initial=0)) or 1.0
     parts = [
         Markup('<text class="tick" x="{:.1f}" y="9" text-anchor="middle">{}</text>').format(
             text + side * count / 2, labels[0]
@@ -146,22 +148,26 @@ def heat_map(table: Array, names: Sequence[str], alt: str, labels: tuple[str, st
         )  # fmt: skip
     for (row, column), number in np.ndenumerate(table):
         if number:
-            parts.append(_cell(row, column, int(number), float(rows[row, column]), names, side))
+            parts.append(
+                _cell(row, column, int(number), float(rows[row, column]), names, side, most)
+            )
     box = Markup('<rect class="border" x="{0}" y="{0}" width="{1:.1f}" height="{1:.1f}"/>').format(
         text, side * count
     )
     return _figure([*parts, box], alt, [], size=(size, size))
 
 
-def _cell(row: int, column: int, number: int, share: float, names: Any, side: float) -> Markup:
+def _cell(
+    row: int, column: int, number: int, share: float, names: Any, side: float, most: float
+) -> Markup:
     title = f"{names[row]} answered {names[column]}: {number} ({share:.0%} of its row)"
     right = "right" if row == column else "wrong"
     x, y = 60.0 + side * column, 60.0 + side * row
     found = Markup('<rect class="cell {}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" '
                    'fill-opacity="{:.2f}"><title>{}</title></rect>').format(
-        right, x, y, side, side, 0.08 + 0.82 * share, visible(title))  # fmt: skip
+        right, x, y, side, side, 0.08 + 0.82 * share / most, visible(title))  # fmt: skip
     if side >= 16:
-        ink = "over" if share > 0.45 else "under"
+        ink = "over" if share > 0.45 * most else "under"
         found += Markup('<text class="count {}" x="{:.1f}" y="{:.1f}">{}</text>').format(
             ink, x + side / 2, y + side / 2 + 3, number
         )

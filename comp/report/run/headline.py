@@ -25,6 +25,7 @@ _LEAST_ERRORS = 5
 _CALIBRATION = 0.05
 _RULE_GAIN = 0.002
 _FEW = 20  # images of a class
+_MOST_DOUBTED = 0.1  # of all labels
 _LOST = 0.05  # the score of a class of regions
 _BEHIND = 0.15  # a class behind the median one, in F1
 
@@ -191,9 +192,10 @@ def about_calibration(found: Reliability) -> list[str]:
     ]
 
 
-def about_labels(sure: int, images: int) -> list[str]:
-    """Whether labels are doubted."""
-    if not sure:
+def about_labels(sure: int, images: int, labels: int) -> list[str]:
+    """Whether labels are doubted. labels: how many there are; where a tenth of them is doubted, it is
+    the model that is to be doubted."""
+    if not sure or sure > _MOST_DOUBTED * labels:
         return []
     many = sure != 1
     return [

@@ -204,7 +204,7 @@ def _sections(
         values |= _class_sections(found, picture, hints, shown)
     sure = sum(issue.sure for issue in found.issues)
     hints += headline.about_slices(every, found.scores.honest, facts.greater_is_better)
-    hints += headline.about_labels(sure, len(found))
+    hints += headline.about_labels(sure, len(found), found.target.size)
     return values
 
 

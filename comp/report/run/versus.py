@@ -207,8 +207,3 @@ def verdict(first: str, second: str, metric: str, found: Difference, unit: str) 
         f"{better} is ahead of {worse} {size} {metric}, but that may be noise: {interval}; it is "
         f"ahead in {ahead:.0%} of {ROUNDS} draws of {unit}."
     )
-
-
-def mean_answers(runs: Sequence[OofAnswers]) -> Array:
-    """(N, C) the mean of the runs' probabilities."""
-    return np.asarray(np.mean([np.asarray(run.probs, dtype=float) for run in runs], axis=0))

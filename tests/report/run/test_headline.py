@@ -93,8 +93,8 @@ def test_calibration_labels_regions_and_slices_speak_above_their_limits() -> Non
     off = Reliability(np.zeros(1), np.zeros(1), np.ones(1), 0.1, 0.08)
     assert headline.about_calibration(off)[0].startswith("The probabilities are too sure: they are")
     assert headline.about_calibration(Reliability(off.said, off.right, off.count, 0.01, 0)) == []
-    assert headline.about_labels(1, 9)[0].startswith("1 label of 9 images is doubted")
-    assert headline.about_labels(0, 9) == []
+    assert headline.about_labels(1, 9, 18)[0].startswith("1 label of 9 images is doubted")
+    assert headline.about_labels(0, 9, 9) == headline.about_labels(5, 9, 9) == []
     assert headline.about_regions({"a": 0.01, "b": 0.5, "c": None})[0].startswith("1 of 3 classes")
     assert headline.about_regions({"a": 0.5}) == []
     dark = Slice("brightness", "lowest fifth", 9, 0.5, 0.4, 0.6)
