@@ -34,8 +34,8 @@ def test_the_score_has_its_interval_and_says_when_it_is_cross_fitted() -> None:
 def test_epochs_and_time_are_summed_up() -> None:
     folds = [curve(0), curve(1, (0.1, 0.2, 0.3), seconds=90)]
     assert headline.training_text(folds, "macro_f1") == (
-        "2 folds of 2 to 3 epochs in 2 min (60 s per fold); best epochs 2, 3, with macro_f1 0.7000, "
-        "0.3000."
+        "2 folds of 2 to 3 epochs in 2 min (60 s per fold); best epochs 2, 3, with macro_f1 "
+        "0.7000, 0.3000."
     )
     assert " in " not in headline.training_text([curve(0, seconds=None)], "m").split(";")[0]
     assert [headline.duration(s) for s in (45, 720, 12240)] == ["45 s", "12 min", "3.4 h"]
