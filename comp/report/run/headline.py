@@ -193,8 +193,8 @@ def about_calibration(found: Reliability) -> list[str]:
 
 
 def about_labels(sure: int, images: int, labels: int) -> list[str]:
-    """Whether labels are doubted. labels: how many there are; where a tenth of them is doubted, it is
-    the model that is to be doubted."""
+    """Whether labels are doubted. labels: how many there are; where a tenth of them is doubted, it
+    is the model that is to be doubted."""
     if not sure or sure > _MOST_DOUBTED * labels:
         return []
     many = sure != 1
