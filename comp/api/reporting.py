@@ -27,7 +27,8 @@ class ReportResult:
                r2, correlation; of several runs, of every run after the first: run, name, images,
                first, second, gain
     `pairs`    the classes that are confused most: truth, said, count, share of the class of truth
-    `slices`   scores by fold, size, shape, brightness: kind, name, images, score, low, high
+    `slices`   scores by fold, size, shape, brightness: kind, name, images, score, low, high, the
+               share that is wrong, units (images, or groups where there are any)
     `images`   the worst and the most doubted images: id, truth, answer, badness (one minus the
                probability of the truth; of numbers the error in usual errors), wrong, fold
     `runs`     of several runs, one row each: name, raw, tuned, honest, low, high, gain over the

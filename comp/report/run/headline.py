@@ -21,6 +21,7 @@ _LAST_SHARE = 0.5  # of the folds whose best epoch is their last one
 _OVERFIT_RISE = 1.15  # of the validation loss over its lowest
 _WIDE_FOLDS = 2.0  # spread of the folds in half widths of the interval
 _PAIR_SHARE = 0.15  # of all errors, by one pair of classes
+_SIGMAS = 3.0  # standard errors above what chance gives
 _LEAST_ERRORS = 5
 _CALIBRATION = 0.05
 _RULE_GAIN = 0.002
@@ -133,7 +134,7 @@ def about_rule(scores: Scores, up: bool) -> list[str]:
         return []
     return [
         f"The tuned rule gains {gain:.4f} (from {scores.raw:.4f} untuned): the probabilities are "
-        "not at the balance that the metric wants. The rule is in the submission already."
+        "not at the balance that the metric wants. `comp ensemble` uses the rule."
     ]
 
 
@@ -172,7 +173,8 @@ def about_pairs(table: Array, names: Sequence[str]) -> list[str]:
         return []
     a, b = divmod(int(wrong.argmax()), len(wrong))
     share = wrong[a, b] / total
-    if share < _PAIR_SHARE:
+    chance = total / (len(wrong) * (len(wrong) - 1))
+    if share < _PAIR_SHARE or wrong[a, b] < chance + _SIGMAS * math.sqrt(chance):
         return []
     return [
         f"{share:.0%} of all confusions are one pair: {names[a]} answered {names[b]} "
@@ -204,19 +206,19 @@ def about_labels(sure: int, images: int, labels: int) -> list[str]:
     ]
 
 
-def about_slices(slices: Sequence[Slice], score: float, up: bool) -> list[str]:
-    """The kind of images on which the run is worse, beyond chance."""
-    behind = [s for s in slices if s.kind != "fold" and _below(s, score, up)]
-    if not behind:
-        return []
-    worst = (min if up else max)(behind, key=lambda part: part.score)
-    return [
-        f"Images of {worst.kind} {worst.name} score {worst.score:.4f} (95 % {worst.low:.4f} to "
-        f"{worst.high:.4f}), below the {score:.4f} of all: augment for them."
+def about_slices(slices: Sequence[Slice], wrong: float) -> list[str]:
+    """The kind of images of which more are wrong than chance gives. wrong: the share of all
+    images."""
+    spread = math.sqrt(max(wrong * (1 - wrong), 0.0))
+    behind = [
+        part
+        for part in slices
+        if part.kind != "fold" and part.wrong - wrong > _SIGMAS * spread / math.sqrt(part.units)
     ]
-
-
-def _below(part: Slice, score: float, up: bool) -> bool:
-    if math.isnan(part.low):
-        return False
-    return part.high < score if up else part.low > score
+    if not behind or not spread:
+        return []
+    worst = max(behind, key=lambda part: part.wrong)
+    return [
+        f"Of the images of {worst.kind} {worst.name} {worst.wrong:.0%} are wrong, of all "
+        f"{wrong:.0%}: more than chance. Augmentation for them may help."
+    ]

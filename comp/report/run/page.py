@@ -32,7 +32,7 @@ from comp.report.run.tables import (
     confusion_of,
     fold_slices,
     gallery_rows,
-    group_slices,
+    group_rows,
     number_rows,
     pairs_of,
 )
@@ -183,7 +183,7 @@ def _sections(
 ) -> dict[str, Any]:
     """Everything that is computed from the answers, for the template."""
     every = [*fold_slices(found, seed), *slices]
-    groups, count = group_slices(found, _GROUPS)
+    groups, count = group_rows(found, _GROUPS)
     shown.slices.extend(every)
     rows = gallery_rows(found, _WORST, _DOUBTED)
     shown.gallery.extend(rows)
@@ -203,7 +203,7 @@ def _sections(
     else:
         values |= _class_sections(found, picture, hints, shown)
     sure = sum(issue.sure for issue in found.issues)
-    hints += headline.about_slices(every, found.scores.honest, facts.greater_is_better)
+    hints += headline.about_slices(every, float(found.wrong.mean()))
     hints += headline.about_labels(sure, len(found), found.target.size)
     return values
 
@@ -218,7 +218,8 @@ def _class_sections(
     calibration = reliability(*found.confidence())
     hints += headline.about_classes(rows)
     hints += headline.about_pairs(table, found.classes)
-    hints += headline.about_calibration(calibration)
+    if found.task.link.steps != "fixed":  # whose probabilities are made from one number
+        hints += headline.about_calibration(calibration)
     drawn, names = drawn_part(table, found.classes)
     panels, left_out = class_panels(found, rows)
     return {

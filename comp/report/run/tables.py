@@ -148,8 +148,13 @@ def pairs_of(found: OofAnswers, table: Array, most: int, examples: int) -> list[
 
 @dataclass(frozen=True)
 class Slice:
-    """The score of some of the images: `kind` (fold, size, ...), `name`, how many, the score and
-    its 95 % bootstrap interval; NaN where undefined or not computed."""
+    """Some of the images: `kind` (fold, size, ...), `name`, how many, their score with its 95 %
+    bootstrap interval (NaN where undefined), the share of them that is wrong, and how many of them
+    (or of their groups) are independent.
+
+    The share that is wrong can be compared between slices; a score such as kappa or a macro mean
+    also depends on which classes a slice holds.
+    """
 
     kind: str
     name: str
@@ -157,6 +162,8 @@ class Slice:
     score: float
     low: float
     high: float
+    wrong: float
+    units: int
 
 
 def slice_of(found: OofAnswers, kind: str, name: str, rows: Array, seed: int) -> Slice:
@@ -164,10 +171,12 @@ def slice_of(found: OofAnswers, kind: str, name: str, rows: Array, seed: int) ->
     part = (found.target[rows], found.honest[rows])
     score = found.metric.score(*part, len(found.classes))
     low = high = float("nan")
+    groups = None if found.groups is None else [found.groups[row] for row in rows]
     if len(rows) >= _FEWEST:
-        groups = None if found.groups is None else [found.groups[row] for row in rows]
         low, high = bootstrap(found.metric, *part, len(found.classes), groups, seed, rounds=_ROUNDS)
-    return Slice(kind, name, len(rows), score, low, high)
+    units = len(rows) if groups is None else len({*groups})
+    wrong = float(found.wrong[rows].mean()) if len(rows) else float("nan")
+    return Slice(kind, name, len(rows), score, low, high, wrong, units)
 
 
 def fold_slices(found: OofAnswers, seed: int) -> list[Slice]:
@@ -202,11 +211,18 @@ def binned_slices(
     return out
 
 
-def group_slices(found: OofAnswers, most: int) -> tuple[list[Slice], int]:
-    """Groups by the share of their images that are wrong, the worst first, and how many there are.
+@dataclass(frozen=True)
+class Group:
+    """The images of a group and the share of them that is wrong."""
 
-    Without intervals: most groups are small.
-    """
+    name: str
+    images: int
+    wrong: float
+
+
+def group_rows(found: OofAnswers, most: int) -> tuple[list[Group], int]:
+    """Groups by the share of their images that are wrong, the worst first, and how many there
+    are."""
     if found.groups is None:
         return [], 0
     names, place = np.unique(
@@ -215,9 +231,7 @@ def group_slices(found: OofAnswers, most: int) -> tuple[list[Slice], int]:
     count = np.bincount(place, minlength=len(names))
     wrong = np.bincount(place, found.wrong.astype(float), len(names)) / count
     order = np.lexsort((np.arange(len(names)), -count, -wrong))[:most]
-    nan = float("nan")
-    rows = [Slice("group", str(names[n]), int(count[n]), float(wrong[n]), nan, nan) for n in order]
-    return rows, len(names)
+    return [Group(str(names[n]), int(count[n]), float(wrong[n])) for n in order], len(names)
 
 
 def gallery_rows(found: OofAnswers, worst: int, doubted: int) -> list[int]:

@@ -83,9 +83,11 @@ def test_the_class_that_costs_most_is_named_with_its_size() -> None:
 
 
 def test_a_pair_with_much_of_the_errors_is_named() -> None:
-    table = np.array([[9, 4, 0], [1, 9, 0], [0, 0, 9]])
+    table = np.array([[9, 8, 0], [2, 9, 0], [0, 0, 9]])
     (hint,) = headline.about_pairs(table, ("a", "b", "c"))
-    assert hint.startswith("80% of all confusions are one pair: a answered b (4 of 5)")
+    assert hint.startswith("80% of all confusions are one pair: a answered b (8 of 10)")
+    even = np.array([[9, 4, 3], [3, 9, 3], [3, 3, 9]])
+    assert headline.about_pairs(even, ("a", "b", "c")) == []  # so much is chance
     assert headline.about_pairs(np.eye(3, dtype=int), ("a", "b", "c")) == []
 
 
@@ -97,8 +99,16 @@ def test_calibration_labels_regions_and_slices_speak_above_their_limits() -> Non
     assert headline.about_labels(0, 9, 9) == headline.about_labels(5, 9, 9) == []
     assert headline.about_regions({"a": 0.01, "b": 0.5, "c": None})[0].startswith("1 of 3 classes")
     assert headline.about_regions({"a": 0.5}) == []
-    dark = Slice("brightness", "lowest fifth", 9, 0.5, 0.4, 0.6)
-    (hint,) = headline.about_slices([dark, Slice("size", "x", 9, 0.85, 0.8, 0.95)], 0.9, True)
-    assert hint.startswith("Images of brightness lowest fifth score 0.5000 (95 % 0.4000 to 0.6000)")
-    assert headline.about_slices([dark], 0.5, True) == []
-    assert headline.about_slices([Slice("size", "x", 1, 0.1, NAN, NAN)], 0.9, True) == []
+
+
+def part(kind: str, wrong: float, units: int) -> Slice:
+    return Slice(kind, "lowest fifth", 100, 0.5, 0.4, 0.6, wrong, units)
+
+
+def test_images_of_which_more_are_wrong_than_chance_gives_are_named() -> None:
+    (hint,) = headline.about_slices([part("brightness", 0.5, 100), part("size", 0.3, 100)], 0.1)
+    assert hint.startswith("Of the images of brightness lowest fifth 50% are wrong, of all 10%")
+    assert headline.about_slices([part("brightness", 0.5, 4)], 0.1) == []  # of four groups
+    assert headline.about_slices([part("fold", 0.5, 100)], 0.1) == []
+    assert headline.about_slices([part("size", 0.0, 100)], 0.0) == []
+    assert headline.about_slices([part("size", 1.0, 100)], 1.0) == []

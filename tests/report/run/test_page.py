@@ -44,7 +44,7 @@ def hostile() -> OofAnswers:
 def page(tmp_path: Path) -> Path:
     """A page with every part of a classification, and hostile names."""
     path = tmp_path / "report.html"
-    slices = [Slice("brightness", "lowest fifth", 9, 0.2, 0.1, 0.3)]
+    slices = [Slice("brightness", "lowest fifth", 9, 0.2, 0.1, 0.3, 0.9, 9)]
     write_run_page(
         path, facts(curve(0), curve(1), name=HOSTILE), hostile(),
         picture=lambda row: PICTURE, maps=lambda rows: {rows[0]: PICTURE}, slices=slices,

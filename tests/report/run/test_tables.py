@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from comp.report.run.tables import (
     confusion_of,
     fold_slices,
     gallery_rows,
-    group_slices,
+    group_rows,
     number_rows,
     pairs_of,
     thresholds,
@@ -86,6 +87,9 @@ def test_a_slice_scores_its_own_rows() -> None:
     assert slices[1].score == pytest.approx(f1)
     assert slices[0].score == 1.0
     assert slices[0].low == slices[0].high == 1.0
+    assert [(part.wrong, part.units) for part in slices] == [(0, 3), (2 / 3, 3)]
+    grouped = replace(found, groups=["x"] * 6)
+    assert [part.units for part in fold_slices(grouped, 0)] == [1, 1]
 
 
 def test_bins_are_quantiles_and_equal_values_have_none() -> None:
@@ -107,10 +111,10 @@ def test_groups_are_the_worst_first() -> None:
         ("a", "b"),
         groups=["x", "x", "y", "y"],
     )
-    rows, count = group_slices(found, 1)
-    assert [(row.name, row.images, row.score) for row in rows] == [("x", 2, 0.5)]
+    rows, count = group_rows(found, 1)
+    assert [(row.name, row.images, row.wrong) for row in rows] == [("x", 2, 0.5)]
     assert count == 2
-    assert group_slices(six(), 5) == ([], 0)
+    assert group_rows(six(), 5) == ([], 0)
 
 
 def test_the_gallery_has_the_worst_and_then_the_doubted() -> None:
