@@ -176,6 +176,10 @@ def board_command(
         Path | None,
         typer.Option(help="A picture of out-of-fold against leaderboard scores to write."),
     ] = None,
+    page: Annotated[
+        Path | None,
+        typer.Option(help="A page of the board to write, with links to the pages of runs."),
+    ] = None,
     plugins: Annotated[
         bool, typer.Option("--plugins", help="Run the plugin files that configs of runs name.")
     ] = False,
@@ -192,6 +196,10 @@ def board_command(
     if picture is not None:
         draw_board(groups, picture)
         say(f"wrote {picture}")
+    if page is not None:
+        from comp.stages.reporting.board import report_board
+
+        say(f"wrote {report_board(groups, page)}")
 
 
 @board_app.command("score")

@@ -24,6 +24,16 @@ def test_it_prints_what_the_page_says_and_where_it_is(
     assert Path("page.html").is_file()
 
 
+def test_the_board_is_a_page_where_it_is_asked_for(
+    comp: Callable[..., tuple[int, str, str]], finished: Callable[..., dict[str, Any]]
+) -> None:
+    finished()
+    code, _, err = comp("board", "--page", "board.html")
+    assert code == 0
+    assert "wrote board.html" in err
+    assert "<h1>Board</h1>" in Path("board.html").read_text(encoding="utf-8")
+
+
 def test_a_run_that_is_not_there_is_a_usage_error(
     comp: Callable[..., tuple[int, str, str]], finished: Callable[..., dict[str, Any]]
 ) -> None:
