@@ -17,6 +17,7 @@ Array = np.ndarray[Any, Any]
 Target = Callable[[Tensor], Tensor]  # logits (C, ...) of an image -> the number that is explained
 
 
+_AT_ONCE = 8  # images: a gradient takes more memory than a prediction
 _LEAST_SIDE = 4  # of maps: one pixel says nothing of where
 
 
@@ -50,14 +51,17 @@ def activation_maps(net: Net, images: Array, targets: Sequence[Target]) -> Array
     if found is None:
         return None
     layer, reshape = found
-    pixels = net.to_device(torch.from_numpy(np.ascontiguousarray(images)))
+    parts = []
     with (
         torch.inference_mode(False),
         torch.enable_grad(),
         GradCAM(net.module, [layer], reshape_transform=reshape) as cam,
     ):
-        maps = cam(input_tensor=net.normalize(pixels), targets=list(targets))
-    return np.nan_to_num(np.asarray(maps, dtype=np.float32))
+        for begin in range(0, len(images), _AT_ONCE):
+            own = np.ascontiguousarray(images[begin : begin + _AT_ONCE])
+            pixels = net.normalize(net.to_device(torch.from_numpy(own)))
+            parts.append(cam(input_tensor=pixels, targets=list(targets[begin:][: len(own)])))
+    return np.nan_to_num(np.concatenate(parts).astype(np.float32))
 
 
 def last_maps(

@@ -16,17 +16,20 @@ from comp.data.cache.image_range import span_of, with_range
 from comp.data.cache.store import gather
 from comp.data.images.decode import read_image
 from comp.data.images.deep import Span
+from comp.data.images.resize import OWN_SIZE
 from comp.data.index.index import Index
+from comp.ensemble.mask_evidence import MaskEvidence
 from comp.inference.activation_maps import Target, activation_maps, can_map, class_target
 from comp.models.networks import Net
 from comp.report.page import embedded, shrunk
 from comp.report.run.answers import OofAnswers
 from comp.report.run.tables import Slice, binned_slices
 from comp.stages.reporting.opened import OpenedRun
+from comp.tasks.counts import RATIOS, image_scores
 
 Array = np.ndarray[Any, Any]
 
-_SIDE = 160  # pixels of a picture
+_SIDE, _LARGE = 160, 340  # pixels of a picture, and of one beside masks
 _MEASURED = 2000  # images whose size and brightness are looked at
 _SHARE = 0.5  # of the colour over an image
 _FIFTHS = ("lowest fifth", "second fifth", "middle fifth", "fourth fifth", "highest fifth")
@@ -58,30 +61,71 @@ def activation_pictures(
 ) -> Mapping[int, str]:
     """Pictures of what each row's network looked at for its answer; none where pytorch-grad-cam is
     not installed or cannot explain the network."""
+    ids = [found.ids[row] for row in rows]
+    folds, targets = [int(found.fold[row]) for row in rows], [_target(found, row) for row in rows]
+    seen = _explained(opened, ids, folds, targets)
+    return {row: seen[found.ids[row]] for row in rows if found.ids[row] in seen}
+
+
+def _explained(
+    opened: OpenedRun,
+    ids: Sequence[str],
+    folds: Sequence[int],
+    targets: Sequence[Target],
+    side: int = _SIDE,
+) -> dict[str, str]:
+    """By id, pictures of what the networks of these folds looked at for the targets of images."""
     if not can_map():
         say("no activation maps: pytorch-grad-cam is not installed (`pip install comp[cam]`)")
         return {}
-    out: dict[int, str] = {}
-    for fold in sorted({int(found.fold[row]) for row in rows}):
-        own = [row for row in rows if found.fold[row] == fold]
+    if opened.experiment.config.image.resize in OWN_SIZE:
+        return {}
+    out: dict[str, str] = {}
+    for fold in sorted({*folds}):
+        own = [n for n, number in enumerate(folds) if number == fold]
         net = opened.predictor.net(fold)
-        if not isinstance(net, Net) or net.tiles is not None:
+        if not isinstance(net, Net):  # a probe has no maps of its own
             return {}
-        places = opened.predictor.index.rows(found.ids[row] for row in own)
+        places = opened.predictor.index.rows(ids[n] for n in own)
         images = gather(opened.predictor.images("valid"), places)
         try:
-            maps = activation_maps(net, images, [_target(found, row) for row in own])
+            maps = activation_maps(net, images, [targets[n] for n in own])
         except Exception as problem:  # pytorch-grad-cam and networks raise whatever they like
             say(f"no activation maps: {type(problem).__name__}: {problem}")
             return {}
         if maps is None:
             say(f"no activation maps: the last maps of {type(net.module).__name__} are not known")
             return {}
-        shown = (painted(*pair) for pair in zip(images, maps, strict=True))
-        out |= {
-            row: embedded(shrunk(pixels, _SIDE)) for row, pixels in zip(own, shown, strict=True)
-        }
+        for n, pixels, heat in zip(own, images, maps, strict=True):
+            out[ids[n]] = embedded(shrunk(painted(pixels, heat), side))
     return out
+
+
+def mask_activations(
+    opened: OpenedRun, evidence: MaskEvidence, counts: Array, ids: Sequence[str]
+) -> dict[str, dict[str, str]]:
+    """For some images of a segmentation, by id: what the network of its fold looked at for the
+    class that it gets worst, as a picture with its caption; none where `activation_pictures` has
+    none.
+
+    counts: (N, C, 4) of the images of the evidence.
+    """
+    names, index = opened.experiment.task.column_names(opened.part.classes), evidence.index
+    place = {name: row for row, name in enumerate(index.ids)}
+    extra = counts.shape[1] - len(index.classes)
+    dice = image_scores(counts, RATIOS["dice"])
+    there = counts[..., :3].sum(axis=2) > 0
+    there[:, :extra] = False
+    columns = {name: int(np.where(there, dice, 2.0)[place[name]].argmin()) for name in ids}
+    folds = dict(zip(opened.plan.ids, opened.plan.fold.tolist(), strict=True))
+    targets = {name: class_target(column, 1) for name, column in columns.items()}
+    seen = _explained(
+        opened, ids, [folds[name] for name in ids], [targets[name] for name in ids], _LARGE
+    )
+    return {
+        name: {"caption": f"spoke for {names[columns[name]]}", "src": source}
+        for name, source in seen.items()
+    }
 
 
 def _target(found: OofAnswers, row: int) -> Target:

@@ -17,7 +17,12 @@ from comp.report.run.page import MaskPart, RunFacts, Shown, write_run_page
 from comp.report.validation_page import validation_parts
 from comp.stages.experiment import Experiment
 from comp.stages.reporting.opened import OpenedRun, answers_of, open_run, read_curves
-from comp.stages.reporting.pictures import Pictures, activation_pictures, look_slices
+from comp.stages.reporting.pictures import (
+    Pictures,
+    activation_pictures,
+    look_slices,
+    mask_activations,
+)
 
 REPORT = "report.html"  # in the folder of the run
 
@@ -44,9 +49,8 @@ def report_run(experiment: Experiment, out: Path | None = None, *, maps: bool = 
     facts = facts_of(experiment, opened)
     seed = experiment.config.seed
     if isinstance(opened.evidence, MaskEvidence):
-        return Reported(
-            path, None, write_run_page(path, facts, masks=_masks(opened, opened.evidence))
-        )
+        masks = _masks(opened, opened.evidence, maps=maps)
+        return Reported(path, None, write_run_page(path, facts, masks=masks))
     found, pictures = answers_of(opened), Pictures(opened)
     explain: Callable[[Sequence[int]], Mapping[int, str]] = partial(
         activation_pictures, opened, found
@@ -91,7 +95,7 @@ _WITHOUT_ANSWERS = (
 )
 
 
-def _masks(opened: OpenedRun, evidence: MaskEvidence) -> MaskPart:
+def _masks(opened: OpenedRun, evidence: MaskEvidence, *, maps: bool) -> MaskPart:
     row = opened.row
     assert row.found is not None, "the row keeps its answers"
     span = Pictures(opened).span
@@ -101,6 +105,11 @@ def _masks(opened: OpenedRun, evidence: MaskEvidence) -> MaskPart:
         lambda number: evidence.masks(row.vote, row.fit, number),
         partial(read_image, span=span),
     )
+    worst = [card["id"] for card in parts["kinds"]["worst"]]
+    if maps and worst:
+        seen = mask_activations(opened, evidence, row.found.honest, worst)
+        for card in parts["kinds"]["worst"]:
+            card["pictures"] += [seen[card["id"]]] if card["id"] in seen else []
     by_class = evidence.class_scores(row.found.honest)
     return MaskPart(row.scores, len(evidence.index), parts, by_class)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,7 @@ def test_masks_have_their_classes_and_pictures(toy: Callable[..., dict[str, Any]
     assert '<h2 id="masks">' in text
     assert "Image of" not in text
     assert 'alt="prediction of 0' in text
+    assert len(re.findall('alt="spoke for (disc|box|1|2) of', text)) == 6  # of the worst ones
 
 
 def test_training_leaves_a_page_of_its_curves_once_all_folds_are_done(
