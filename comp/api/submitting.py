@@ -206,9 +206,16 @@ class BoardResult:
     runs: pd.DataFrame
 
 
-def board(workspace: str | Path, *, plugins: bool = False, quiet: bool = False) -> BoardResult:
+def board(
+    workspace: str | Path,
+    *,
+    page: str | Path | None = None,
+    plugins: bool = False,
+    quiet: bool = False,
+) -> BoardResult:
     """All runs and submissions of a workspace with their scores; UsageError where there are none.
 
+    page: a page of the board to write, below the workspace, with links to the pages of runs.
     plugins: run the plugin files that the configs of runs name; without, a run that needs one
     which is not loaded has no scores. Scores are NaN where they are not known.
     """
@@ -216,10 +223,15 @@ def board(workspace: str | Path, *, plugins: bool = False, quiet: bool = False) 
         import pandas as pd
 
         from comp.stages.board import read_board
+        from comp.stages.reporting.board import report_board
 
+        root = as_folder(workspace)
+        groups = read_board(root, plugins=plugins)
+        if page is not None:
+            report_board(groups, root / page, root)
         rows = [
             {"metric": group.metric, "plan": group.plan, **vars(entry)}
-            for group in read_board(as_folder(workspace), plugins=plugins)
+            for group in groups
             for entry in group.entries
         ]
         return BoardResult(pd.DataFrame(rows))

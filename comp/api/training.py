@@ -59,6 +59,7 @@ def train(
     trains it, OutOfTime after `max_hours`, TrainError and ModelError.
     """
     with steady(quiet, network=True):
+        from comp.stages.reporting.report import report_training
         from comp.stages.train import train as run
         from comp.train.stop import Stop
 
@@ -74,6 +75,8 @@ def train(
             done = all_rows(experiment, refit, restart=restart, stop=stop, command=called)
         else:
             done = run(experiment, numbers, restart=restart, stop=stop, command=called)
+        if not all(fold.before for fold in done):
+            report_training(experiment)
         return _finished(experiment, done)
 
 

@@ -60,7 +60,7 @@ def ensemble_command(
     given = {"vote": vote, "weights": weights, "tune": None if tune is None else str(tune).lower()}
     laid = [*(sets or []), *(f"ensemble.{key}={value}" for key, value in given.items() if value)]
     laid += [f"predict.tta={tta}"] if tta else []
-    experiment = open_config(_config_of(config, names), laid, quiet)
+    experiment = open_config(config_of(config, names), laid, quiet)
     request = Request(tuple(names), tuple(add or []), partial, out, add_kind)
     result = ensemble(experiment, request)
     print_ensemble(result, as_json=as_json)
@@ -88,7 +88,7 @@ def stack_command(
     from comp.stages.ensembling.stack import stack_runs
 
     names = [*(runs or []), *(more or [])]
-    experiment = open_config(_config_of(config, names), sets, quiet)
+    experiment = open_config(config_of(config, names), sets, quiet)
     made = stack_runs(experiment, names, kind=kind, facts=facts, out=out, added=add or [])
     print_stack(made, as_json=as_json)
     say(f"wrote {made.path}")
@@ -96,7 +96,7 @@ def stack_command(
     say(f"next: comp ensemble{named} --add {made.path}")
 
 
-def _config_of(config: Path | None, runs: list[str]) -> Path | None:
+def config_of(config: Path | None, runs: list[str]) -> Path | None:
     """The given config, or that of the first run, whose folder holds a copy."""
     if config is not None or not runs:
         return config
@@ -176,6 +176,10 @@ def board_command(
         Path | None,
         typer.Option(help="A picture of out-of-fold against leaderboard scores to write."),
     ] = None,
+    page: Annotated[
+        Path | None,
+        typer.Option(help="A page of the board to write, with links to the pages of runs."),
+    ] = None,
     plugins: Annotated[
         bool, typer.Option("--plugins", help="Run the plugin files that configs of runs name.")
     ] = False,
@@ -192,6 +196,10 @@ def board_command(
     if picture is not None:
         draw_board(groups, picture)
         say(f"wrote {picture}")
+    if page is not None:
+        from comp.stages.reporting.board import report_board
+
+        say(f"wrote {report_board(groups, page)}")
 
 
 @board_app.command("score")
@@ -228,7 +236,7 @@ def labels_command(
     from comp.stages.labels import find_issues
 
     names = [*(runs or []), *(more or [])]
-    experiment = open_config(_config_of(config, names), sets, quiet)
+    experiment = open_config(config_of(config, names), sets, quiet)
     found = find_issues(experiment, names, out, sheet)
     print_issues(found, as_json=as_json)
     for path in found.written:

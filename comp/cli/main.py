@@ -20,6 +20,7 @@ from comp.cli.answers import add_answers
 from comp.cli.data import add_data
 from comp.cli.folds import folds_app
 from comp.cli.options import current_names
+from comp.cli.reports import add_reports
 from comp.cli.shipping import add_shipping
 from comp.cli.timed import add_timed
 from comp.cli.training import add_training
@@ -74,6 +75,7 @@ app.add_typer(folds_app, name="folds", no_args_is_help=True)
 add_training(app)
 add_timed(app)
 add_answers(app)
+add_reports(app)
 add_shipping(app)
 
 

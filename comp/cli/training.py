@@ -74,8 +74,14 @@ def train_command(
         return
     if missing:
         say(f"next: comp train{options} --fold {','.join(map(str, missing))}")
-    else:
-        say(f"next: comp ensemble{options}")
+        return
+    if not all(fold.before for fold in trained):
+        from comp.stages.reporting.report import report_training
+
+        page = report_training(experiment)
+        if page is not None:
+            say(f"wrote {page}; `comp report` adds what the out-of-fold answers say")
+    say(f"next: comp ensemble{options}")
 
 
 def _say_left(config: Path | None, sets: list[str] | None) -> None:

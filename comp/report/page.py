@@ -8,6 +8,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from markupsafe import Markup
 
 from comp.core import files
 from comp.core.terminal import visible
@@ -31,7 +32,15 @@ def write_page(path: Path, template: str, **values: Any) -> None:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["words"] = words
     files.write_text(path, environment.get_template(f"{template}.html.j2").render(values))
+
+
+def words(text: str) -> Markup:
+    """A sentence as markup: what stands in backticks is code; the rest is escaped."""
+    parts = [Markup("{}").format(visible(part)) for part in text.split("`")]
+    coded = [Markup("<code>{}</code>").format(p) if n % 2 else p for n, p in enumerate(parts)]
+    return Markup("").join(coded)
 
 
 def shrunk(pixels: Array, side: int, *, mask: bool = False) -> Array:

@@ -51,6 +51,22 @@ def write_validation_page(
     counts: (N, C, 4) of the images of the index, see `comp.tasks.counts`. read: an image of
     a path.
     """
+    parts = validation_parts(index, counts, masks, read)
+    write_page(
+        path,
+        "validation",
+        name=path.parent.name,
+        metric=metric.name,
+        score=metric.score(counts, counts, len(index.classes)),
+        images=len(counts),
+        **parts,
+    )
+
+
+def validation_parts(
+    index: Index, counts: Array, masks: Masks, read: Callable[[Path], Array] = read_image
+) -> dict[str, Any]:
+    """The table of classes (heads, classes) and the cards of images (kinds), for a template."""
     classes = len(index.classes)
     labels = index.label_texts()
     kinds = {
@@ -65,17 +81,8 @@ def write_validation_page(
         ]
         for kind, rows in ranked(counts, classes, _EACH).items()
     }
-    write_page(
-        path,
-        "validation",
-        name=path.parent.name,
-        metric=metric.name,
-        score=metric.score(counts, counts, classes),
-        images=len(counts),
-        heads=("images", *_SCORES),
-        classes=_classes(index.classes, counts),
-        kinds=kinds,
-    )
+    heads = ("images", *_SCORES)
+    return {"heads": heads, "classes": _classes(index.classes, counts), "kinds": kinds}
 
 
 def _classes(names: tuple[str, ...], counts: Array) -> list[dict[str, Any]]:

@@ -68,7 +68,15 @@ def open_predictor(experiment: Experiment) -> Predictor:
 class Predictor:
     """Opens packs and the device only when something is missing."""
 
-    def __init__(self, experiment: Experiment, index: Index, test: Index, plan: FoldPlan) -> None:
+    def __init__(
+        self,
+        experiment: Experiment,
+        index: Index,
+        test: Index,
+        plan: FoldPlan,
+        parts: Sequence[str] = ("valid", "test"),
+    ) -> None:
+        self.parts = parts  # that are predicted
         self.tta = experiment.config.predict.tta
         check_tta(self.tta)
         self.experiment, self.index, self.test, self.plan = experiment, index, test, plan
@@ -162,9 +170,9 @@ class Predictor:
                 self._predict(fold, run, missing)
         else:
             missing = {}
-        for folder in _folders(run).values():
+        for folder in self._folders(run).values():
             remove_pieces(folder)
-        return [_folders(run)[part] for part in missing]
+        return [self._folders(run)[part] for part in missing]
 
     def _missing(self, fold: int, run: RunDir) -> dict[str, dict[str, Any]]:
         """The parts that are missing, each with the source that its predictions will have."""
@@ -177,7 +185,7 @@ class Predictor:
             **({"refit": fold - self.plan.count} if run.is_refit else {}),
         }
         missing = {}
-        for part, folder in _folders(run).items():
+        for part, folder in self._folders(run).items():
             index = self._index(part)
             wanted = {
                 **common,
@@ -210,17 +218,22 @@ class Predictor:
 
     def _predict(self, fold: int, run: RunDir, missing: dict[str, dict[str, Any]]) -> None:
         path = self._checkpoint(run)
-        for folder in _folders(run).values():
+        for folder in self._folders(run).values():
             files.sweep(folder, alone=True)
         net = self._net(path, fold)
         for part, source in missing.items():
-            folder = _folders(run)[part]
+            folder = self._folders(run)[part]
             try:
                 self._write(net, part, fold, folder, source)
             except PackError as problem:
                 say(f"fold {fold}: {problem}. That is done now; then it goes on")
                 self.packs[part] = self._open(part, verify=True)
                 self._write(net, part, fold, folder, source)
+
+    def net(self, fold: int) -> Net | ProbeNet:
+        """The network that predicts for a fold."""
+        which = self.experiment.config.predict.checkpoint
+        return self._net(self.experiment.workspace.fold(fold).checkpoint(which), fold)
 
     def _net(self, path: Path, fold: int) -> Net | ProbeNet:
         state = checkpoint.load(path)
@@ -349,7 +362,7 @@ class Predictor:
         return predict_pieces(
             net,
             self.experiment.task,
-            self._images(part),
+            self.images(part),
             np.asarray(self._index(part).rows(ids)),
             output,
             tta=tta,
@@ -362,7 +375,7 @@ class Predictor:
         config = self.experiment.config
         return config.predict.batch_size or 2 * config.train.batch_size
 
-    def _images(self, part: str) -> Images:
+    def images(self, part: str) -> Images:
         """The packed images of a part."""
         if part not in self.packs:
             sweep_cache(self.experiment.workspace.cache)
@@ -378,9 +391,10 @@ class Predictor:
         cache = self.experiment.workspace.cache
         return open_pack(self._index(part), self._image, cache, masks=False, verify=verify)
 
-
-def _folders(run: RunDir) -> dict[str, Path]:
-    return {"test": run.test} if run.is_refit else {"valid": run.valid, "test": run.test}
+    def _folders(self, run: RunDir) -> dict[str, Path]:
+        folders = {"valid": run.valid, "test": run.test}
+        parts = [part for part in self.parts if part == "test" or not run.is_refit]
+        return {part: folders[part] for part in parts}
 
 
 def saved_source(folder: Path) -> dict[str, Any] | None:

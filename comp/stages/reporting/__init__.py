@@ -1,0 +1,1 @@
+"""`comp report`: from the files of runs to pages."""

@@ -1,0 +1,131 @@
+"""`comp report`: the page of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from comp.core import files
+from comp.core.errors import CompError, reason
+from comp.core.progress import say
+from comp.data.images.decode import read_image
+from comp.ensemble.mask_evidence import MaskEvidence
+from comp.report.run.answers import OofAnswers
+from comp.report.run.page import MaskPart, RunFacts, Shown, write_run_page
+from comp.report.validation_page import validation_parts
+from comp.stages.experiment import Experiment
+from comp.stages.reporting.opened import OpenedRun, answers_of, open_run, read_curves
+from comp.stages.reporting.pictures import (
+    Pictures,
+    activation_pictures,
+    look_slices,
+    mask_activations,
+)
+
+REPORT = "report.html"  # in the folder of the run
+
+
+@dataclass(frozen=True)
+class Reported:
+    """The page of a run: where it is, the answers that it is about (None for masks and where there
+    are none), what it shows."""
+
+    path: Path
+    found: OofAnswers | None
+    shown: Shown
+
+
+def report_run(experiment: Experiment, out: Path | None = None, *, maps: bool = True) -> Reported:
+    """Write the page of a run; validation predictions that are missing are made first.
+
+    out: the page, by default `report.html` in the folder of the run. maps: with class activation
+    maps. Raises RunError where no fold is finished, and what reading data, plan and predictions
+    raises.
+    """
+    opened = open_run(experiment)
+    path = out or experiment.workspace.run / REPORT
+    facts = facts_of(experiment, opened)
+    seed = experiment.config.seed
+    if isinstance(opened.evidence, MaskEvidence):
+        masks = _masks(opened, opened.evidence, maps=maps)
+        return Reported(path, None, write_run_page(path, facts, masks=masks))
+    found, pictures = answers_of(opened), Pictures(opened)
+    explain: Callable[[Sequence[int]], Mapping[int, str]] = partial(
+        activation_pictures, opened, found
+    )
+    shown = write_run_page(
+        path,
+        facts,
+        found,
+        picture=pictures.picture,
+        maps=explain if maps else lambda rows: {},
+        slices=look_slices(opened, found, pictures.span, seed),
+        seed=seed,
+    )
+    return Reported(path, found, shown)
+
+
+def facts_of(experiment: Experiment, opened: OpenedRun | None = None) -> RunFacts:
+    """What the page tells of a run besides its answers."""
+    config = experiment.config
+    curves = read_curves(experiment, config.folds.parts) if opened is None else opened.curves
+    settings = {
+        "model": config.model.name,
+        "image": f"{config.image.size} px",
+        "augmentation": config.augment.recipe,
+        "batch": str(config.train.batch_size),
+        "lr": f"{config.train.lr:g}",
+    }
+    return RunFacts(
+        experiment.name,
+        config.task,
+        experiment.metric.name,
+        experiment.metric.greater_is_better,
+        settings,
+        curves,
+        _WITHOUT_ANSWERS if opened is None else opened.notes,
+    )
+
+
+_WITHOUT_ANSWERS = (
+    "This page was written when training ended, from the files that were there. `comp report` "
+    "predicts the validation images and shows classes, confusions and the worst images too.",
+)
+
+
+def _masks(opened: OpenedRun, evidence: MaskEvidence, *, maps: bool) -> MaskPart:
+    row = opened.row
+    assert row.found is not None, "the row keeps its answers"
+    span = Pictures(opened).span
+    parts = validation_parts(
+        evidence.index,
+        row.found.honest,
+        lambda number: evidence.masks(row.vote, row.fit, number),
+        partial(read_image, span=span),
+    )
+    worst = [card["id"] for card in parts["kinds"]["worst"]]
+    if maps and worst:
+        seen = mask_activations(opened, evidence, row.found.honest, worst)
+        for card in parts["kinds"]["worst"]:
+            card["pictures"] += [seen[card["id"]]] if card["id"] in seen else []
+    by_class = evidence.class_scores(row.found.honest)
+    return MaskPart(row.scores, len(evidence.index), parts, by_class)
+
+
+def report_training(experiment: Experiment) -> Path | None:
+    """The page of a run that has just been trained, from its histories alone; None where a fold is
+    not finished or the page cannot be written, which is said: training is done all the same."""
+    path = experiment.workspace.run / REPORT
+    folds = [experiment.workspace.fold(n) for n in range(experiment.config.folds.parts)]
+    if not all(fold.done.is_file() for fold in folds):
+        return None
+    try:
+        write_run_page(path, facts_of(experiment))
+    except Exception as problem:  # whatever it is: the folds are whole
+        text = str(problem) if isinstance(problem, CompError) else reason(problem)
+        say(f"no page of this run: {text}")
+        files.remove(path)
+        return None
+    return path
