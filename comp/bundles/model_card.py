@@ -134,8 +134,10 @@ def origin_lines(configs: Mapping[str, Config]) -> list[str]:
     if doubts:
         lines += ["", f"{OPEN_QUESTION}: may {', '.join(doubts)} be used for what you do? "
                   "The licence is not known to be an open one."]  # fmt: skip
+    extras = sorted({extra.root for config in configs.values() for extra in config.data.extra})
+    other = f"; `comp` trained on {', '.join(map(shown, extras))} too" if extras else ""
     lines += ["", f"{OPEN_QUESTION}: data from elsewhere, with their licences; `comp` knows of "
-              "none but the weights above."]  # fmt: skip
+              f"none but the weights above{other}."]  # fmt: skip
     return lines
 
 

@@ -38,6 +38,7 @@ class Facts:
     `private`   the score on the private leaderboard, None where it was not entered
     `singles`   run -> its honest score alone, where several are blended
     `submission`  the name of the file that was submitted
+    `refits`    run -> how many networks were trained on all images
     """
 
     bundle: Bundle
@@ -51,6 +52,7 @@ class Facts:
     private: float | None
     singles: Mapping[str, float]
     submission: str
+    refits: Mapping[str, int]
 
     @property
     def file(self) -> str:
@@ -70,6 +72,7 @@ def winner_texts(facts: Facts, data: str) -> dict[str, str]:
             "winner_common.py",
             name=str(facts.bundle.manifest["name"]),
             runs={run: ",".join(map(str, folds)) for run, folds in facts.folds.items()},
+            refits=dict(facts.refits),
             images=facts.images,
             samples=[*facts.samples],
         ),
@@ -116,7 +119,7 @@ def _readme(facts: Facts, data: str) -> str:
         data=data,
         kaggle=config.submission.competition,
         missing=[*facts.missing],
-        networks=sum(len(folds) for folds in facts.folds.values()),
+        networks=len(bundle.members),
         time=time_words(facts.seconds),
         file=facts.file,
         submission=facts.submission,
@@ -152,7 +155,7 @@ def _summary(facts: Facts) -> str:
 def _in_short(facts: Facts) -> str:
     bundle = facts.bundle
     networks = sorted({shown(config.model.name) for config in bundle.configs.values()})
-    count = sum(len(folds) for folds in facts.folds.values())
+    count = len(bundle.members)
     starts: list[Origin | None] = [*model_card.origins(bundle.configs).values()]
     start = "from pretrained weights" if any(starts) else "from scratch"
     return (

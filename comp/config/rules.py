@@ -30,6 +30,10 @@ def broken_rules(config: Config, added: Sequence[str] = ()) -> list[str]:
             )
     if not config.rules.external_data:
         found += [
+            f"rules.external_data: false, but data.extra trains on the images of {extra.root}"
+            for extra in config.data.extra
+        ]
+        found += [
             f"rules.external_data: false, but data.{key}: {place} lies outside data.root "
             f"({config.data.root}); is it the competition's?"
             for key, place in _outside(config)

@@ -9,7 +9,13 @@ from comp.bundles.rendering import render
 
 
 def test_texts_are_not_escaped_and_python_gets_literals() -> None:
-    values = {"name": "a\"b'<&", "runs": {"r": "0,1"}, "images": "i", "samples": ["s"]}
+    values = {
+        "name": "a\"b'<&",
+        "runs": {"r": "0,1"},
+        "refits": {},
+        "images": "i",
+        "samples": ["s"],
+    }
     text = render("winner_common.py", **values)
     found: dict[str, object] = {"__file__": "x"}
     exec(compile(text, "common", "exec"), found)

@@ -32,6 +32,7 @@ def facts(shipped: Callable[[str], Path]) -> Facts:
         private=0.75,
         singles={},
         submission="toy_binary.csv",
+        refits={"toy_binary": 2},
     )
 
 
@@ -47,6 +48,7 @@ def test_the_files_are_those_that_kaggle_names(facts: Facts) -> None:
         compile(found[name], name, "exec")
     assert "**TODO**: put w.pt into `weights/`" in found["README.md"]
     assert "RUNS = {'toy_binary': '0,1'}" in found["winner_common.py"]
+    assert "REFITS = {'toy_binary': 2}" in found["winner_common.py"]
 
 
 def test_the_summary_is_filled_and_what_is_open_is_marked(facts: Facts) -> None:

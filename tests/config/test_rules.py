@@ -38,8 +38,11 @@ def test_data_from_elsewhere_is_told_where_it_is_not_allowed(tmp_path: Path) -> 
         model__pretrained=False,
         data__train_images="../more/train",
         data__annotations=[str(tmp_path / "a.json")],
+        data__extra=[{"root": "input/more"}],
         **STRICT,
     )
+    first, *lines = lines
+    assert first.endswith("but data.extra trains on the images of input/more")
     assert [line.partition(" lies")[0].partition(" holds")[0] for line in lines] == [
         "rules.external_data: false, but data.train_images: ../more/train",
         f"rules.external_data: false, but data.annotations: {tmp_path / 'a.json'}",

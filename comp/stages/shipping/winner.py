@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from comp.bundles.contents import Bundle
-from comp.bundles.model_card import OPEN_QUESTION
+from comp.bundles.model_card import OPEN_QUESTION, shown
 from comp.bundles.targets.own_wheel import own_wheel
 from comp.bundles.winner import Facts, directory_structure, requirements, winner_texts
 from comp.bundles.zipped import files_below, write_zip
@@ -114,7 +114,7 @@ def _copy_inputs(source: Source, bundle: Bundle, folder: Path) -> list[str]:
             _copied(path, folder / "folds" / path.name)
     for run, config in bundle.configs.items():
         config, lacks = _with_weights(source.experiment, config, folder)
-        missing += lacks
+        missing += [*lacks, *_elsewhere(run, config)]
         files.write_text(folder / f"configs/runs/{run}.yaml", _written(config))
     config = bundle.config
     files.write_text(folder / "configs/ensemble.yaml", _written(config))
@@ -139,6 +139,16 @@ def _copied(path: Path, to: Path) -> None:
     shutil.copyfile(path, to)
 
 
+def _elsewhere(run: str, config: Config) -> list[str]:
+    """What a run learned from beside the competition's data, which the archive has not."""
+    found = [f"{shown(extra.root)}, of `data.extra`" for extra in config.data.extra]
+    if config.train.pseudo is not None:
+        found.append(f"`pseudo/{config.train.pseudo.name}/`, of `comp pseudo`")
+    if config.train.teacher is not None:
+        found.append(f"`runs/{config.train.teacher.run}/`, the teacher")
+    return [f"{shown(run)} is trained with {what}; put it beside this file" for what in found]
+
+
 def _with_weights(experiment: Experiment, config: Config, folder: Path) -> tuple[Config, list[str]]:
     """The config with the file of its weights inside the archive, and what is missing."""
     weights = config.model.weights
@@ -156,8 +166,8 @@ def _with_weights(experiment: Experiment, config: Config, folder: Path) -> tuple
 def _facts(source: Source, bundle: Bundle, root: Path, missing: Sequence[str]) -> Facts:
     runs = {run: _run_folders(source, run) for run in bundle.runs}
     entries = {(e.kind, e.name): e for group in read_board(root) for e in group.entries}
-    shown = entries.get(("submission", base_name(Path(str(source.record["file"])))))
-    private = float("nan") if shown is None else shown.private
+    entry = entries.get(("submission", base_name(Path(str(source.record["file"])))))
+    private = float("nan") if entry is None else entry.private
     singles = {run: entries["run", run].honest for run in runs if ("run", run) in entries}
     return Facts(
         bundle=bundle,
@@ -170,6 +180,7 @@ def _facts(source: Source, bundle: Bundle, root: Path, missing: Sequence[str]) -
         missing=missing,
         private=None if math.isnan(private) else private,
         submission=str(source.record["file"]),
+        refits=_refits(source),
         singles={run: value for run, value in singles.items() if not math.isnan(value)},
     )
 
@@ -177,8 +188,15 @@ def _facts(source: Source, bundle: Bundle, root: Path, missing: Sequence[str]) -
 def _run_folders(source: Source, run: str) -> dict[int, RunDir]:
     """The folds of a run that are in the submission."""
     paths = run_experiment(run, source.experiment).workspace
-    found = {int(m["fold"]) for m in source.members if m["model"] == run}
+    own = [member for member in source.members if member["model"] == run]
+    found = {int(member["fold"]) for member in own if member.get("refit") is None}
     return {fold: paths.fold(fold) for fold in sorted(found)}
+
+
+def _refits(source: Source) -> dict[str, int]:
+    """run -> how many of its networks were trained on all images."""
+    named = [str(m["model"]) for m in source.members if m.get("refit") is not None]
+    return {run: named.count(run) for run in dict.fromkeys(named)}
 
 
 def _seconds(folders: Sequence[RunDir]) -> float | None:

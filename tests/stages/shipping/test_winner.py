@@ -14,7 +14,7 @@ import pytest
 from comp.bundles.contents import read_bundle
 from comp.bundles.zipped import unpack
 from comp.core.errors import UsageError
-from comp.stages.shipping.winner import make_winner
+from comp.stages.shipping.winner import _elsewhere, make_winner
 
 
 def run(script: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,6 +91,20 @@ def test_a_folder_that_is_no_archive_is_refused(
         make_winner("toy_binary", work, out=Path("input"))
     with pytest.raises(UsageError, match="nothing"):
         make_winner("nothing", work)
+
+
+def test_what_a_run_learned_from_elsewhere_is_asked_for(shipped: Callable[[str], Path]) -> None:
+    config = read_bundle(shipped("binary") / "bundles/toy_binary").config
+    assert _elsewhere("a", config) == []
+    tree = config.model_dump()
+    tree["data"]["extra"] = [{"root": "input/more"}]
+    tree["train"]["pseudo"] = {"name": "first"}
+    tree["train"]["teacher"] = {"run": "large"}
+    assert [line.split(",")[0] for line in _elsewhere("a", type(config).model_validate(tree))] == [
+        "`a` is trained with `input/more`",
+        "`a` is trained with `pseudo/first/`",
+        "`a` is trained with `runs/large/`",
+    ]
 
 
 def test_weights_that_runs_start_from_are_in_it(
