@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
@@ -91,3 +92,12 @@ def test_every_module_has_its_test_file() -> None:
     tested = {module_of(path) for path in FILES}
     lacking = sorted(str(module) for module in MODULES - tested)
     assert lacking == [], "write tests/<same path>/test_<module>.py"
+
+
+def test_every_package_is_installed() -> None:
+    """A package that setup.cfg does not list is there from the sources, and nowhere else."""
+    setup = ConfigParser()
+    setup.read(TESTS.parent / "setup.cfg", encoding="utf-8")
+    listed = {name for name in setup["options"]["packages"].split() if name != "comp.configs"}
+    folders = {path.parent.relative_to(PACKAGE.parent) for path in PACKAGE.rglob("__init__.py")}
+    assert listed == {".".join(folder.parts) for folder in folders}

@@ -30,7 +30,7 @@ from comp.stages.ensembling.kinds import make_evidence
 from comp.stages.ensembling.members import Ground, Model
 from comp.stages.experiment import Experiment, read_plan, read_train
 from comp.stages.predict import Predictor
-from comp.stages.train import finished
+from comp.train.checkpoints.finished import finished
 
 Array = np.ndarray[Any, Any]
 
