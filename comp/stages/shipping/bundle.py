@@ -174,6 +174,12 @@ def read_source(name: str, root: Path) -> Source:
         raise ConfigError(
             f"{shown}: the probes {first(probes)} cannot be bundled yet; fine-tune a network"
         )
+    boxed = [run for run in source.runs if _run(source, run).config.data.boxes is not None]
+    if boxed:
+        raise ConfigError(
+            f"{shown}: {first(boxed)} need the table data.boxes, which says nothing of new images. "
+            "Train on whole images, or with image.crop, which finds the part by itself"
+        )
     return source
 
 
