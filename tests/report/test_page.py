@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from comp.report.page import embedded, shrunk, write_page
+from comp.report.page import embedded, shrunk, words, write_page
 
 
 def test_an_embedded_picture_is_the_picture() -> None:
@@ -44,3 +44,8 @@ def test_what_turns_or_steers_letters_is_written_out(tmp_path: Path) -> None:
     text = (tmp_path / "x.html").read_text(encoding="utf-8")
     assert r"a\x1b[31m\u202eb: out of fold" in text
     assert not {"\x1b", "\u202e"} & set(text)
+
+
+def test_what_stands_in_backticks_is_code_and_the_rest_is_text() -> None:
+    assert words("run `comp <x>` & see") == "run <code>comp &lt;x&gt;</code> &amp; see"
+    assert words("plain\x1b") == "plain\\x1b"
