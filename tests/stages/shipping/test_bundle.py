@@ -60,7 +60,14 @@ def test_what_cannot_answer_new_images_is_refused(root: Path) -> None:
         make_bundle("toy", root)
     with pytest.raises(UsageError, match="no bundle; name a new folder"):
         make_bundle("toy_binary", root, out=Path("input"))
+    for copy in root.glob("runs/toy_binary/fold_*/config.yaml"):
+        copy.write_text(copy.read_text().replace("boxes: null", "boxes: boxes.csv"))
     path = root / "submissions/toy_binary.json"
+    own = path.read_text(encoding="utf-8")
+    path.write_text(own.replace('"boxes": null', '"boxes": "boxes.csv"'), encoding="utf-8")
+    with pytest.raises(ConfigError, match="'toy_binary' need the table data.boxes"):
+        make_bundle("toy_binary", root)
+    path.write_text(own, encoding="utf-8")
     record = json.loads(path.read_text(encoding="utf-8"))
     del record["blend"]["members"][0]["checkpoint_sha256"]
     path.write_text(json.dumps(record), encoding="utf-8")
