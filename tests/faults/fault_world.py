@@ -37,7 +37,8 @@ COMMANDS = [
     ["train", "-c", "toy.yaml"],
     ["ensemble", "-c", "toy.yaml"],
 ]
-_NOT_COMPARED = ("log.txt", "lock", "toy.yaml", "sessions.json")
+# report.html holds seconds
+_NOT_COMPARED = ("log.txt", "lock", "toy.yaml", "sessions.json", "report.html")
 # They hold states of files, which are others in each workspace
 _NOTES = ("cache/digests/", "cache/check/")
 

@@ -77,7 +77,7 @@ def _limit(request: dict[str, Any]) -> None:
 PLACES: dict[str, tuple[Any, str]] = {
     "training": (loop, "update"),
     "validation": (validate, "eval_batches"),
-    "packing": (contents, "fit"),
+    "packing": (contents, "fitted"),
     "predicting": (comp.inference.predict, "view_probs"),
 }
 

@@ -11,7 +11,6 @@ from comp.data.images.crops import WHOLE, Box
 from comp.data.index.image_files import stem_of
 from comp.data.index.index import Index
 from comp.data.index.tables import read_table
-from comp.data.labels.columns import number_of
 
 SIDES = ("left", "top", "right", "bottom")  # columns, shares of width and height from 0 to 1
 
@@ -54,9 +53,9 @@ def _box(cells: Sequence[str]) -> Box | None:
     """The box in four cells; None where they are no box."""
     if not any(cell.strip() for cell in cells):
         return WHOLE
-    numbers = [number_of(cell) for cell in cells]
-    if any(number is None for number in numbers):
+    try:
+        left, top, right, bottom = map(float, cells)
+    except ValueError:
         return None
-    left, top, right, bottom = (number or 0.0 for number in numbers)
     inside = 0 <= left < right <= 1 and 0 <= top < bottom <= 1
     return (left, top, right, bottom) if inside else None

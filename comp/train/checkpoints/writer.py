@@ -8,7 +8,8 @@ that train: there everything is written at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, MutableMapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Any
@@ -67,11 +68,18 @@ class Writer:
 
 
 def snapshot(value: Any) -> Any:
-    """A copy of nested dicts and lists with every tensor on the CPU."""
+    """A copy of nested dicts, lists and tuples with every tensor on the CPU.
+
+    The dict of a `state_dict` is one of its own kind (OrderedDict): what is not copied would go on
+    learning while it is written.
+    """
     if isinstance(value, torch.Tensor):
         return value.detach().cpu() if value.device.type != "cpu" else value.detach().clone()
-    if type(value) is dict:
-        return {name: snapshot(item) for name, item in value.items()}
-    if type(value) is list:
-        return [snapshot(item) for item in value]
+    if isinstance(value, MutableMapping):
+        taken = copy.copy(value)
+        for name, item in value.items():
+            taken[name] = snapshot(item)
+        return taken
+    if type(value) in (list, tuple):
+        return type(value)(snapshot(item) for item in value)
     return value

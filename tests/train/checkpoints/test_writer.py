@@ -32,6 +32,21 @@ def test_a_snapshot_stays_as_it_was() -> None:
     assert (taken["history"], taken["name"]) == ([{"loss": 1.0}], "a")
 
 
+def test_a_snapshot_of_a_network_and_its_optimizer_shares_no_memory() -> None:
+    net = torch.nn.BatchNorm1d(2)
+    optimizer = torch.optim.AdamW(net.parameters(), lr=1.0, betas=(0.5, 0.9))
+    state = {"model": net.state_dict(), "optimizer": optimizer.state_dict(), "pair": (net.weight,)}
+    taken = snapshot(state)
+    before = {name: value.clone() for name, value in taken["model"].items()}
+    net(torch.randn(4, 2)).sum().backward()
+    optimizer.step()
+    assert not torch.equal(net.weight, before["weight"])
+    assert all(torch.equal(value, before[name]) for name, value in taken["model"].items())
+    assert torch.equal(taken["pair"][0], before["weight"])
+    assert taken["model"]._metadata == state["model"]._metadata
+    assert taken["optimizer"]["param_groups"][0]["betas"] == (0.5, 0.9)
+
+
 @pytest.mark.parametrize("threaded", [False, True])
 def test_files_are_written_in_the_order_of_the_calls(threaded: bool) -> None:
     found: list[Any] = []
