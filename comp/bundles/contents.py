@@ -30,8 +30,9 @@ from comp.ensemble.compare import Scores
 from comp.ensemble.prior import Shift
 from comp.ensemble.votes import VOTES
 from comp.tasks.kinds import Task
-from comp.tasks.metrics import METRICS, Metric
+from comp.tasks.metrics import Metric
 from comp.tasks.of_config import task_of
+from comp.tasks.official.of_config import metric_of
 
 if TYPE_CHECKING:
     from comp.models.device import Device
@@ -209,7 +210,7 @@ def read_bundle(folder: Path) -> Bundle:
         folder=folder,
         config=config,
         task=task_of(config),
-        metric=pick(METRICS, config.metric, "metric"),
+        metric=metric_of(config, folder, task_of(config)),
         classes=tuple(manifest["classes"]),
         codes=tuple(manifest["codes"]),
         members=tuple(_member(entry, manifest.get("onnx", {})) for entry in manifest["members"]),

@@ -14,7 +14,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PrivateAttr, field_validator, model_validator
 
-from comp.config.sources import Extras, PseudoConfig, TeacherConfig
+from comp.config.sources import (
+    Extras,
+    MetricName,
+    OfficialConfig,
+    PseudoConfig,
+    TeacherConfig,
+)
 from comp.config.values import (
     Bounds,
     Cell,
@@ -421,7 +427,10 @@ class Config(Section):
     name: FileName  # names runs/<name>/, folds/<name>.csv and submissions/<name>.csv
     # binary, multiclass, multilabel, regression, segmentation or multilabel_segmentation
     task: str
-    metric: str  # what models are chosen and rules are tuned by
+    # What models are chosen and rules are tuned by: a name; a file such as official_metric.py with
+    # Kaggle's `score`; or {formula: "0.5*macro_f1 + 0.5*roc_auc"}
+    metric: MetricName
+    official: OfficialConfig = OfficialConfig()
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 42  # random seed of everything
     # Python files that register metrics, losses, ...; relative to the workspace
     plugins: Files = Field({})

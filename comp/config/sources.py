@@ -46,6 +46,27 @@ class ExtraConfig(Section):
     copies: Literal["refuse", "drop"] = "refuse"
 
 
+class OfficialConfig(Section):
+    """A metric that is a file of the competition, or a formula."""
+
+    better: Literal["higher", "lower"] = "higher"  # which score is better; a file cannot say
+    # Further arguments of its `score`, such as {beta: 2}
+    arguments: dict[str, str | int | float | bool] = Field({})
+    seconds: Positive = 60.0  # how long one score may take
+    # What it scores: labels or probs; auto: what the sample submission holds
+    wants: Literal["auto", "labels", "probs"] = "auto"
+    sha256: str | None = None  # of the file; filled in by comp
+
+
+def _metric_text(value: object) -> object:
+    """A formula as its text."""
+    if isinstance(value, dict) and [*value] == ["formula"] and isinstance(value["formula"], str):
+        return " ".join(value["formula"].split()) or value
+    return value
+
+
+MetricName = Annotated[str, BeforeValidator(_metric_text)]
+
 Extras = Annotated[tuple[ExtraConfig, ...], BeforeValidator(as_tuple)]
 
 

@@ -285,7 +285,8 @@ def refuse_changes(where: str, old: dict[str, Any], config: Config) -> None:
 
 def _as_options(found: dict[str, tuple[Any, Any]]) -> str:
     """The options that bring the old values back, where each is a plain value."""
-    if not all(isinstance(old, str | int | float | None) for old, _ in found.values()):
+    plain_values = all(isinstance(old, str | int | float | None) for old, _ in found.values())
+    if not plain_values or "official.sha256" in found:
         return ""
     sets = (
         f"{key}={old if isinstance(old, str) else json.dumps(old)}"

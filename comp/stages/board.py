@@ -19,7 +19,6 @@ from comp.core.errors import (
     RunError,
     SubmissionError,
     UsageError,
-    pick,
     reason,
 )
 from comp.core.progress import say
@@ -38,6 +37,7 @@ from comp.submission.write import one_writer
 from comp.tasks.counts import UNKNOWN
 from comp.tasks.metrics import METRICS
 from comp.tasks.of_config import task_of
+from comp.tasks.official.of_config import is_file, metric_of
 
 # In a folder of its own: no name of a submission can be this path
 _SCORES = Path("leaderboard", "scores.json")
@@ -189,7 +189,10 @@ def _judge(
     folders = [paths.fold(number).valid for number in range(plan.count)]
     if not all((folder / "manifest.json").is_file() for folder in folders):
         return nan, nan, nan, nan, "not all folds are predicted (`comp predict`)"
-    task, metric = task_of(config), pick(METRICS, config.metric, "metric")
+    if is_file(config.metric):
+        return nan, nan, nan, nan, "a metric file is scored by `comp ensemble`: see its submission"
+    task = task_of(config)
+    metric = metric_of(config, root, task)
     if task.spatial:
         return nan, nan, nan, nan, "masks are scored by `comp ensemble`: see its submission"
     oof = join([Predictions.load(folder) for folder in folders]).align(plan.ids)

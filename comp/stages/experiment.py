@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from comp.config.earlier import with_begun_defaults
 from comp.config.loading import plain
 from comp.config.plugins import load_plugins
@@ -26,9 +28,12 @@ from comp.data.index.index import Index
 from comp.data.layouts.embedded_sample import ensure_sample
 from comp.data.layouts.layouts import LAYOUTS, in_both, read_index, read_test
 from comp.data.layouts.train_test_overlap import same_bytes
-from comp.tasks.kinds import Task
-from comp.tasks.metrics import METRICS, Metric, check_metric
+from comp.submission.solution import pose
+from comp.tasks.kinds import Task, as_soft
+from comp.tasks.metrics import Metric
 from comp.tasks.of_config import task_of
+from comp.tasks.official.of_config import metric_of, with_file_digest
+from comp.tasks.official.rows import numbered
 
 
 @dataclass(frozen=True)
@@ -62,10 +67,9 @@ def open_experiment(config: Config, root: Path = Path()) -> Experiment:
     Raises ConfigError for a task, metric, layout or scheme that is unknown or does not fit, and
     for a plugin file that fails.
     """
-    config = load_plugins(config, root)
+    config = with_file_digest(load_plugins(config, root), root)
     task = task_of(config)
-    metric = pick(METRICS, config.metric, "metric")
-    check_metric(metric, task)
+    metric = metric_of(config, root, task)
     pick(LAYOUTS, config.data.layout, "data.layout")
     pick(dict.fromkeys(["auto", *SCHEMES]), config.folds.scheme, "folds.scheme")
     workspace = workspace_of(config, root)
@@ -242,13 +246,38 @@ def read_train(experiment: Experiment) -> Index:
             f"the {int(index.unknown.sum())} unknown cells of these labels; use a metric of comp, "
             "or read them as zeros (data.blank: zero, and no data.unknown)"
         )
-    return accepted(index, data.group, paths.groups_csv, paths.check_json, paths.cache)
+    index = accepted(index, data.group, paths.groups_csv, paths.check_json, paths.cache)
+    return index if experiment.metric.source is None else _posed(experiment, index)
+
+
+def _posed(experiment: Experiment, index: Index) -> Index:
+    """The index, its rows numbered, with its metric file bound to it."""
+    config = experiment.config
+    posed = pose(index, experiment.data, experiment.task, config.official.wants)
+    if posed.wants != experiment.metric.wants:
+        raise ConfigError(
+            f"official.wants: the sample submission holds {posed.wants}: set it to {posed.wants}"
+        )
+    experiment.metric.source.bind(posed.solution, posed.form)
+    return replace(index, target=numbered(index.labels))
 
 
 def _boxed(experiment: Experiment, index: Index) -> Index:
     """The index with the boxes of `data.boxes`, where there are some."""
     boxes = experiment.config.data.boxes
     return index if boxes is None else with_boxes(index, experiment.path(boxes))
+
+
+def try_metric(experiment: Experiment, index: Index) -> None:
+    """Score the truth itself by a metric file: what it raises comes now, not after an epoch."""
+    metric, task = experiment.metric, experiment.task
+    if metric.source is None:
+        return
+    truth = np.asarray(index.labels)
+    if metric.wants == "probs":
+        truth = as_soft(truth, task.columns(len(index.classes)))
+    found = metric.score(index.labels, truth, len(index.classes))
+    say(f"{metric.name}: answers without a mistake score {found:.6g}")
 
 
 def read_test_images(experiment: Experiment, classes: tuple[str, ...]) -> Index:

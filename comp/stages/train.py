@@ -32,6 +32,7 @@ from comp.stages.experiment import (
     read_plan,
     read_train,
     sweep_cache,
+    try_metric,
 )
 from comp.stages.extras.sources import Sources
 from comp.stages.features.embed import FeatureSource
@@ -86,6 +87,7 @@ def train(
                 )
     if any(not run.done.is_file() for run in runs.values()):
         check_form(experiment, index)
+        try_metric(experiment, index)
     if flips_writing(config.augment.recipe, index.classes):
         say(
             f"augment.recipe: {config.augment.recipe} mirrors images, and the classes may be "

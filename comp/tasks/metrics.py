@@ -65,6 +65,9 @@ class Metric:
     `by_image`           ... for each image, and then averaged, instead of over the whole set,
     `background`         ... of the background too, where it has a column
     `known_only`         whether it leaves out unknown cells
+    `searched`           whether a rule is searched by its score alone, which costs many scores
+    `source`             what has to be bound to the data before it scores (see
+                         `comp.tasks.official`), or None
     """
 
     name: str
@@ -82,6 +85,8 @@ class Metric:
     by_image: bool = False
     background: bool = False
     known_only: bool = True
+    searched: bool = False
+    source: Any = None
 
     def score(self, target: Array, answer: Array, classes: int) -> float:
         """The score of `answer`; NaN where the metric is not defined on these targets.

@@ -15,7 +15,7 @@ def test_the_reference_has_every_key_with_its_default() -> None:
     optional = ("augment.copies.", "data.extra.", "train.pseudo.", "train.teacher.")
     copies = {path for path in found if path.startswith(optional)}
     resolved = dict(flatten(plain(make_config(needed))))
-    empty = {"data.bins", "data.colours", "data.rename", "plugins"}
+    empty = {"data.bins", "official.arguments", "data.colours", "data.rename", "plugins"}
     assert {*found} - copies - empty == {*resolved} - empty
     assert (found["train.lr"].type, found["train.lr"].default) == ("number > 0", "0.001")
     meaning = "Highest learning rate; left out: 1e-3 from pretrained weights, 3e-3 from scratch"
@@ -30,5 +30,5 @@ def test_the_reference_has_every_key_with_its_default() -> None:
 
 def test_the_page_has_a_table_for_each_section() -> None:
     page = reference()
-    assert page.count("| key | type | default | meaning |") == 11
+    assert page.count("| key | type | default | meaning |") == 12
     assert "| `train.class_weights` | none or inverse or effective | `none` |" in page

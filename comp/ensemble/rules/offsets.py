@@ -8,6 +8,7 @@ import numpy as np
 
 from comp.core import rng
 from comp.ensemble.rules.cuts import SWEEPS, TIE, nearest_point, whole_weights
+from comp.ensemble.rules.searched import search_offsets
 from comp.tasks.kinds import Task
 from comp.tasks.metrics import Counts, Metric
 
@@ -28,7 +29,15 @@ def tune_offsets(
     """
     neutral = task.link.neutral(probs.shape[1])
     if metric.by_class is None or len(target) == 0:
-        return neutral
+        if not metric.searched or len(target) == 0:
+            return neutral
+        sign = 1 if metric.greater_is_better else -1
+        count = len(neutral)
+        return search_offsets(
+            lambda rule: sign * metric.score(target, task.decide(probs, rule), count),
+            count,
+            neutral,
+        )
     wide = np.asarray(probs, dtype=np.float64)
     weights = whole_weights(class_weights, target)
 

@@ -16,6 +16,7 @@ import numpy as np
 from comp.ensemble.rules.cuts import SWEEPS, TIE, Cuts, cuts_of
 from comp.ensemble.rules.grade_cuts import tune_cuts
 from comp.ensemble.rules.offsets import tune_offsets
+from comp.ensemble.rules.searched import search_thresholds
 from comp.tasks.counts import UNKNOWN, known_cells
 from comp.tasks.kinds import Task
 from comp.tasks.metrics import Counts, Metric
@@ -50,7 +51,15 @@ def _thresholds(
         return _pooled_f1(truth, probs, neutral)
     if task.target_ndim == 2 and metric.by_row is not None:
         return _by_row(metric.by_row, truth, probs, neutral)
+    if metric.searched:
+        return search_thresholds(_scored(task, metric, target, probs), probs, neutral)
     return neutral
+
+
+def _scored(task: Task, metric: Metric, target: Array, probs: Array) -> Callable[[Array], float]:
+    """Rule -> its score on these targets, higher is better."""
+    sign, classes = 1 if metric.greater_is_better else -1, max(2, probs.shape[1])
+    return lambda rule: sign * metric.score(target, task.decide(probs, rule), classes)
 
 
 def _weighted(score: Counts, class_weights: Array | None) -> Counts:

@@ -1,0 +1,114 @@
+"""A formula of metrics as a metric: `metric: {formula: "0.5*macro_f1 + 0.5*roc_auc"}`."""
+
+from __future__ import annotations
+
+import ast
+import operator
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from comp.core.errors import ConfigError, pick
+from comp.tasks.kinds import Task
+from comp.tasks.metrics import METRICS, Metric, check_metric
+
+Array = np.ndarray[Any, Any]
+Values = Mapping[str, Array]
+
+_OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+}
+
+
+def is_formula(text: str) -> bool:
+    """Whether the name of a metric is a formula."""
+    return text not in METRICS and re.search(r"[-+*/() ]", text) is not None
+
+
+def formula_metric(text: str, task: Task, better: str) -> Metric:
+    """The metric of a formula of numbers, + - * / and parentheses, and names of metrics.
+
+    Where all of them take decisions, so does it; else it takes probabilities, and metrics of
+    decisions get those of the neutral rule. better: which way is up where the metrics disagree.
+    Raises ConfigError for what is no such formula, and for metrics that do not fit the task.
+    """
+    tree = _parsed(text)
+    names = sorted({node.id for node in ast.walk(tree) if isinstance(node, ast.Name)})
+    parts = {name: pick(METRICS, _known(name), f"metric in {text!r}") for name in names}
+    if not parts:
+        raise ConfigError(f"metric: {text!r}: a formula of no metric")
+    for part in parts.values():
+        check_metric(part, task)
+        if part.wants == "counts":
+            raise ConfigError(f"metric: {text!r}: {part.name} is of masks; a formula is not")
+    labels = all(part.wants == "labels" for part in parts.values())
+
+    def weighted(target: Array, answer: Array, classes: int, weights: Array) -> Array:
+        decided = answer if labels else task.decide(answer)
+        values = {
+            name: part.weighted(
+                target, decided if part.wants == "labels" else answer, classes, weights
+            )
+            for name, part in parts.items()
+        }
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.broadcast_to(np.asarray(_value(tree.body, values)), (len(weights),)).astype(
+                float
+            )
+
+    ways = {part.greater_is_better for part in parts.values()}
+    return Metric(
+        name=text,
+        weighted=weighted,
+        wants="labels" if labels else "probs",
+        greater_is_better=ways.pop() if len(ways) == 1 else better == "higher",
+        of=(task.target_kind,),
+        known_only=all(part.known_only for part in parts.values()),
+        searched=True,
+    )
+
+
+def _known(name: str) -> str:
+    """The name of a metric; one with a point, such as macro_f0.5, is written macro_f0_5."""
+    return next((known for known in METRICS if known.replace(".", "_") == name), name)
+
+
+def _parsed(text: str) -> ast.Expression:
+    try:
+        tree = ast.parse(text, mode="eval")
+    except (SyntaxError, ValueError, RecursionError) as problem:
+        raise ConfigError(f"metric: {text!r} is no formula ({problem})") from problem
+    _check(tree.body, text)
+    return tree
+
+
+def _check(node: ast.expr, text: str) -> None:
+    if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
+        _check(node.left, text)
+        _check(node.right, text)
+    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.USub, ast.UAdd)):
+        _check(node.operand, text)
+    elif not isinstance(node, ast.Name) and not (
+        isinstance(node, ast.Constant) and type(node.value) in (int, float)
+    ):
+        raise ConfigError(
+            f"metric: {text!r}: {ast.unparse(node)!r} is not allowed; a formula has numbers, "
+            "+ - * /, parentheses and names of metrics"
+        )
+
+
+def _value(node: ast.expr, values: Values) -> Any:
+    if isinstance(node, ast.BinOp):
+        return _OPERATORS[type(node.op)](_value(node.left, values), _value(node.right, values))
+    if isinstance(node, ast.UnaryOp):
+        found = _value(node.operand, values)
+        return -found if isinstance(node.op, ast.USub) else found
+    if isinstance(node, ast.Name):
+        return values[node.id]
+    assert isinstance(node, ast.Constant)
+    return node.value
