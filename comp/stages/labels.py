@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +15,7 @@ from comp.data.cache.image_range import span_of, with_range
 from comp.data.images.decode import read_image
 from comp.data.images.resize import fit
 from comp.data.index.index import Index
+from comp.data.index.table_text import csv_text
 from comp.ensemble.evidence import Evidence
 from comp.ensemble.label_issues import SURE_TEXTS, LabelIssue
 from comp.report.contact_sheet import contact_sheet
@@ -70,13 +69,11 @@ def find_issues(
 
 
 def _write(issues: Sequence[LabelIssue], path: Path) -> None:
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["id", "label", "given", "likely", "margin", "sure"])
+    rows: list[list[object]] = [["id", "label", "given", "likely", "margin", "sure"]]
     for issue in issues:
         texts = map(_no_formula, (issue.id, issue.label, issue.given, issue.likely))
-        writer.writerow([*texts, f"{issue.margin:.6f}", int(issue.sure)])
-    files.write_text(path, text.getvalue())
+        rows.append([*texts, f"{issue.margin:.6f}", int(issue.sure)])
+    files.write_text(path, csv_text(rows))
 
 
 def _no_formula(cell: str) -> str:

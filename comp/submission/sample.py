@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +9,7 @@ from pathlib import Path
 from comp.config.schema import DataConfig
 from comp.core.errors import DataError, SubmissionError, complain, first, repeated
 from comp.data.index.data_tables import is_usage, read_data_table
-from comp.data.index.table_text import TextForm
+from comp.data.index.table_text import TextForm, csv_text
 from comp.data.index.tables import Table
 
 
@@ -134,6 +132,4 @@ def _lines(rows: Iterable[Sequence[str]], form: TextForm) -> str:
     plain = ends == len(rows) * len(newline) and '"' not in text
     if plain and text.count(delimiter) == cells - len(rows):  # nothing in a cell needs quotes
         return text
-    out = io.StringIO(newline="")
-    csv.writer(out, delimiter=delimiter, lineterminator=newline).writerows(rows)
-    return out.getvalue()
+    return csv_text(rows, delimiter, newline)

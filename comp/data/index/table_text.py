@@ -10,7 +10,7 @@ import csv
 import io
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,6 +93,19 @@ def _cut_at_spaces(text: str) -> bool:
         return False
     places = zip(*lines[1:], strict=True)
     return len(lines[0]) > 1 and any(all(map(image_suffix, cells)) for cells in places)
+
+
+def csv_text(rows: Iterable[Sequence[object]], delimiter: str = ",", newline: str = "\n") -> str:
+    """Rows as the text of a table. A cell that holds the delimiter, a quote or any newline is
+    quoted; csv itself leaves a carriage return bare where another newline ends the lines."""
+    lines = list[str]()
+
+    class Lines:
+        def write(self, line: str) -> None:
+            lines.append(line.removesuffix("\r\n"))
+
+    csv.writer(Lines(), delimiter=delimiter, lineterminator="\r\n").writerows(rows)
+    return "".join(f"{line}{newline}" for line in lines)
 
 
 def _cells(text: str, delimiter: str, skip: bool = False) -> Any:

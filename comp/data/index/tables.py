@@ -17,7 +17,7 @@ from comp.core import files
 from comp.core.errors import DataError, complain, did_you_mean, first, repeated, unreadable
 from comp.data.index.encodings import decode
 from comp.data.index.table_files import read_frame, unpack
-from comp.data.index.table_text import TextForm, delimiter_of, parse
+from comp.data.index.table_text import TextForm, csv_text, delimiter_of, parse
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +131,10 @@ def refuse_names(table: Table) -> None:
 
 def table_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """The text of a table that `comp` writes: commas, "\\n", quotes where a cell needs them."""
-    frame = pd.DataFrame(list(rows), columns=list(columns), dtype=object)
+    table: list[list[object]] = [list(columns), *map(list, rows)]
+    if any(isinstance(cell, str) and "\r" in cell for row in table for cell in row):
+        return csv_text(table)  # pandas leaves it bare, and a reader takes it for a newline
+    frame = pd.DataFrame(table[1:], columns=list(columns), dtype=object)
     return frame.to_csv(index=False, lineterminator="\n")
 
 

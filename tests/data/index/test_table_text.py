@@ -6,7 +6,7 @@ import pytest
 
 from comp.core.errors import DataError
 from comp.data.index.encodings import decode
-from comp.data.index.table_text import TextForm, delimiter_of, parse
+from comp.data.index.table_text import TextForm, csv_text, delimiter_of, parse
 
 HERE = Path("t.csv")
 
@@ -61,3 +61,11 @@ def test_the_header_is_kept_as_bytes():
 def test_an_empty_text_is_no_table():
     with pytest.raises(DataError, match="empty; a table begins with"):
         parse(HERE, " \n\n", ",")
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+def test_every_newline_inside_a_cell_is_quoted_and_read_back(newline):
+    rows = [["id", "a"], ["1", "x\ry"], ["2", "x\ny"], ["3", 'q"r'], ["4", "plain"], ["5", ""]]
+    text = csv_text(rows, newline=newline)
+    assert [*map(list, parse(HERE, text, ",").frame().to_numpy())] == rows[1:]
+    assert text.endswith(f"4,plain{newline}5,{newline}")
