@@ -111,8 +111,8 @@ def answer(
     bundle: its folder or zip.
     sample: a sample submission, whose ids are answered; ids: a table of ids, or a .txt with one per
     line; without either, all images. max_minutes: ask less of the ensemble, to be done in time.
-    batch: images at once (as in `predict` by default); engine: torch, onnx (after `export`), or
-    auto, which takes the faster one. An image that cannot be read, or is not
+    batch: images at once (as in `predict` by default); engine: torch, onnx or openvino (after
+    `export`), or auto, which takes the fastest. An image that cannot be read, or is not
     there, gets the answer of the class prior. A call that was killed goes on where it stopped.
     Raises RunError for what is no bundle, DataError for ids that have no images, SubmissionError
     for a file that would be refused: none is written.

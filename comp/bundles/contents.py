@@ -159,15 +159,16 @@ class Bundle:
         )
 
     def net(self, member: Member, device: Device, *, engine: str = "torch") -> Net:
-        """The network of a member, ready to predict; engine: what runs it, torch or onnx.
+        """The network of a member, ready to predict; engine: what runs it, torch, onnx or
+        openvino.
 
         RunError where its file is damaged.
         """
         from comp.inference.predict import net_of
         from comp.models.weight_files import read_tensors
 
-        if engine == "onnx":
-            return self._by_onnx(member, device)
+        if engine != "torch":
+            return self._by_onnx(member, device, engine)
         path = self._whole(member.file)
         saved = {
             "classes": self.classes,
@@ -178,14 +179,14 @@ class Bundle:
         }
         return net_of(saved, self.configs[member.run], self.task, device)
 
-    def _by_onnx(self, member: Member, device: Device) -> Net:
+    def _by_onnx(self, member: Member, device: Device, engine: str) -> Net:
         import torch
 
         from comp.models.networks import Net
-        from comp.models.onnx_engine import onnx_forward
+        from comp.models.onnx_engine import open_forward
 
         assert member.onnx is not None, "the member has an ONNX file"
-        forward = onnx_forward(self._whole(member.onnx), torch.get_num_threads())
+        forward = open_forward(engine, self._whole(member.onnx), torch.get_num_threads())
         return Net(torch.nn.Identity(), device, member.mean, member.std, fast=forward)
 
     def _whole(self, file: str) -> Path:

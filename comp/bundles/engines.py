@@ -1,6 +1,6 @@
-"""What runs the networks of a bundle: torch, or onnxruntime where the bundle has ONNX files.
+"""What runs the networks of a bundle: torch, or where it has ONNX files onnxruntime or OpenVINO.
 
-On a CPU onnxruntime is often faster; which one is, depends on the network and the machine, so it is
+On a CPU these are often faster; which one is, depends on the network and the machine, so it is
 measured there. What was chosen is written beside the parts, so that a command that goes on chooses
 the same.
 """
@@ -15,14 +15,15 @@ import torch
 
 from comp.bundles.contents import Bundle, Member
 from comp.core import files
-from comp.core.errors import CompError, UsageError
+from comp.core.errors import CompError, ModelError, UsageError
 from comp.core.progress import say
 from comp.inference.views import view_probs, views_of
 from comp.models.device import Device
 from comp.models.networks import Net
-from comp.models.onnx_engine import lacking_onnx, refuse_without_onnx
+from comp.models.onnx_engine import engines_here, refuse_without_engine
 
-ENGINES = ("auto", "torch", "onnx")
+ENGINES = ("auto", "torch", "onnx", "openvino")
+TOLERANCE = 1e-4  # of probabilities against those of torch
 
 _CHOSEN = "engines.json"
 _REPEATS = 3
@@ -32,7 +33,7 @@ _MOST = 64  # images at once when engines are compared
 def choose_engines(
     bundle: Bundle, device: Device, engine: str, work: Path, batch: int | None = None
 ) -> dict[str, str]:
-    """run -> torch or onnx. engine: auto measures; batch: images at once, None: as in training.
+    """run -> torch, onnx or openvino. engine: auto measures; batch: at once, None: as trained.
 
     Raises UsageError for an engine that is unknown, or that this bundle or machine has not.
     """
@@ -42,18 +43,32 @@ def choose_engines(
     if engine == "torch":
         return torch_alone
     why = _without_onnx(bundle, device)
-    if engine == "onnx":
-        refuse_without_onnx("--engine onnx")
+    if engine != "auto":
+        refuse_without_engine(engine)
         if why is not None:
-            raise UsageError(f"--engine onnx: {why}")
-        return dict.fromkeys(bundle.runs, "onnx")
-    if why is not None or lacking_onnx() is not None:
+            raise UsageError(f"--engine {engine}: {why}")
+        _refuse_far(bundle, device, engine)
+        return dict.fromkeys(bundle.runs, engine)
+    if why is not None or not engines_here():
         return torch_alone
     known = _known(work / _CHOSEN)
     if {*known} != {*bundle.runs}:
         known = {run: _faster(bundle, run, device, batch) for run in bundle.runs}
         files.write_json(work / _CHOSEN, {"engines": known})
     return known
+
+
+def _refuse_far(bundle: Bundle, device: Device, engine: str) -> None:
+    """UsageError for an engine that answers otherwise than torch here; `comp export` compared
+    onnxruntime, on another machine perhaps."""
+    for run in bundle.runs:
+        member = next(one for one in bundle.members if one.run == run)
+        apart = farthest(bundle, member, device, bundle.net(member, device, engine=engine))
+        if not apart <= TOLERANCE:
+            raise UsageError(
+                f"--engine {engine}: {run}: its answers are {apart:.2g} apart from those of torch, "
+                f"more than {TOLERANCE:g}; use another engine"
+            )
 
 
 def _without_onnx(bundle: Bundle, device: Device) -> str | None:
@@ -79,12 +94,18 @@ def _faster(bundle: Bundle, run: str, device: Device, batch: int | None) -> str:
     config = bundle.configs[run]
     count = min(_MOST, batch or config.predict.batch_size or 2 * config.train.batch_size)
     images = _images(count, config.image.size)
+    nets = {"torch": bundle.net(member, device)}
+    for engine in engines_here():
+        try:
+            net = bundle.net(member, device, engine=engine)
+        except ModelError as problem:  # an engine need not know every network
+            say(f"engine of {run}: not {engine}: {problem}")
+            continue
+        if farthest(bundle, member, device, net) <= TOLERANCE:
+            nets[engine] = net
     seconds = {
         engine: _seconds(lambda net=net: view_probs(net, bundle.task, images, views_of("none")))  # type: ignore[misc]
-        for engine, net in (
-            ("torch", bundle.net(member, device)),
-            ("onnx", bundle.net(member, device, engine="onnx")),
-        )
+        for engine, net in nets.items()
     }
     best = min(seconds, key=lambda engine: seconds[engine])
     told = ", ".join(f"{name} {1000 * value / count:.2f} ms" for name, value in seconds.items())

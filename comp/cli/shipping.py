@@ -56,7 +56,8 @@ def answer_command(
     ] = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
     engine: Annotated[
-        str, typer.Option(help="torch, onnx, or auto: the faster one, if there are ONNX files.")
+        str,
+        typer.Option(help="torch, onnx, openvino (both after comp export), or auto: the fastest."),
     ] = "auto",
     as_json: JsonOption = False,
     quiet: QuietOption = False,

@@ -1,4 +1,5 @@
-"""Networks by onnxruntime: written once from torch, then run without it on a CPU."""
+"""Networks by onnxruntime or OpenVINO: written once from torch as ONNX, then run without it on a
+CPU."""
 
 from __future__ import annotations
 
@@ -17,6 +18,7 @@ from comp.core import files
 from comp.core.errors import ModelError, UsageError, reason
 
 _NEEDED = ("onnxruntime", "onnx", "onnxscript")
+_PACKAGES = {"onnx": "onnxruntime", "openvino": "openvino"}  # engine -> what runs it
 _INPUT, _OUTPUT = "images", "logits"
 
 
@@ -26,6 +28,19 @@ def lacking_onnx(*, to_write: bool = False) -> str | None:
         if importlib.util.find_spec(name) is None:
             return name
     return None
+
+
+def engines_here() -> list[str]:
+    """The engines whose package is installed."""
+    return [name for name, package in _PACKAGES.items() if importlib.util.find_spec(package)]
+
+
+def refuse_without_engine(engine: str) -> None:
+    """UsageError where the package of an engine is missing."""
+    if engine not in engines_here():
+        raise UsageError(
+            f"--engine {engine} needs the package {_PACKAGES[engine]}: pip install 'comp[{engine}]'"
+        )
 
 
 def refuse_without_onnx(option: str, *, to_write: bool = False) -> None:
@@ -76,12 +91,40 @@ def _quiet() -> Iterator[None]:
         logging.disable(level)
 
 
-def onnx_forward(path: Path, threads: int) -> Callable[[Tensor], Tensor]:
-    """A function from float images (B, 3, H, W) to logits, run by onnxruntime on the CPU.
+Forward = Callable[[Tensor], Tensor]
 
-    Raises UsageError without onnxruntime, ModelError for a file that it cannot read.
+
+def open_forward(engine: str, path: Path, threads: int) -> Forward:
+    """A function from float images (B, 3, H, W) to logits, run by `onnx` or `openvino` on the CPU.
+
+    Raises UsageError where the engine is not installed, ModelError for a file that it cannot read.
     """
-    refuse_without_onnx("--engine onnx")
+    refuse_without_engine(engine)
+    return {"onnx": _by_onnxruntime, "openvino": _by_openvino}[engine](path, threads)
+
+
+def _by_openvino(path: Path, threads: int) -> Forward:
+    import openvino
+
+    # float32 throughout: by itself it takes bf16 where the CPU has it
+    settings = {
+        "INFERENCE_NUM_THREADS": threads,
+        "INFERENCE_PRECISION_HINT": "f32",
+        "PERFORMANCE_HINT": "LATENCY",
+    }
+    try:
+        model = openvino.compile_model(str(path), "CPU", settings)
+    except Exception as problem:  # its exceptions have no common base
+        raise ModelError(f"{path}: OpenVINO cannot read it ({reason(problem)})") from problem
+
+    def forward(images: Tensor) -> Tensor:
+        logits = model([images.contiguous().numpy()])[0]
+        return torch.from_numpy(logits.copy())  # its memory is used again
+
+    return forward
+
+
+def _by_onnxruntime(path: Path, threads: int) -> Forward:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

@@ -10,7 +10,14 @@ from torch import nn
 
 from comp.core.errors import ModelError, UsageError
 from comp.models import onnx_engine
-from comp.models.onnx_engine import lacking_onnx, onnx_forward, refuse_without_onnx, write_onnx
+from comp.models.onnx_engine import (
+    engines_here,
+    lacking_onnx,
+    open_forward,
+    refuse_without_engine,
+    refuse_without_onnx,
+    write_onnx,
+)
 
 
 class Odd(nn.Module):
@@ -27,7 +34,7 @@ def test_a_written_network_answers_any_number_of_images(tmp_path: Path) -> None:
     net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 36, 2)).eval()
     write_onnx(net, 8, tmp_path / "a.onnx")
     assert [path.name for path in tmp_path.iterdir()] == ["a.onnx"]
-    run = onnx_forward(tmp_path / "a.onnx", 1)
+    run = open_forward("onnx", tmp_path / "a.onnx", 1)
     for count in (1, 5):
         images = torch.randn(count, 3, 8, 8).contiguous(memory_format=torch.channels_last)
         with torch.inference_mode():
@@ -43,7 +50,7 @@ def test_a_network_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 def test_a_torn_file_is_told(tmp_path: Path) -> None:
     (tmp_path / "a.onnx").write_bytes(b"torn")
     with pytest.raises(ModelError, match=r"a\.onnx: onnxruntime cannot read it"):
-        onnx_forward(tmp_path / "a.onnx", 1)
+        open_forward("onnx", tmp_path / "a.onnx", 1)
 
 
 def test_packages_that_are_missing_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,3 +59,25 @@ def test_packages_that_are_missing_are_told(monkeypatch: pytest.MonkeyPatch) -> 
     assert (lacking_onnx(), lacking_onnx(to_write=True)) == (None, "no_such_package")
     with pytest.raises(UsageError, match=r"--x needs the package no_such_package: pip install"):
         refuse_without_onnx("--x", to_write=True)
+
+
+def test_engines_are_those_that_are_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "onnx" in engines_here()
+    monkeypatch.setattr(onnx_engine, "_PACKAGES", {"onnx": "torch", "openvino": "no_such_package"})
+    assert engines_here() == ["onnx"]
+    with pytest.raises(UsageError, match=r"openvino needs the package no_such_package: pip inst"):
+        refuse_without_engine("openvino")
+
+
+def test_openvino_gives_what_torch_gives(tmp_path: Path) -> None:
+    pytest.importorskip("openvino")
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    write_onnx(net, 8, tmp_path / "a.onnx")
+    run = open_forward("openvino", tmp_path / "a.onnx", 1)
+    for count in (1, 3):
+        images = torch.rand(count, 3, 8, 8, generator=torch.Generator().manual_seed(count))
+        with torch.inference_mode():
+            torch.testing.assert_close(run(images), net(images), atol=1e-5, rtol=0)
+    (tmp_path / "a.onnx").write_bytes(b"torn")
+    with pytest.raises(ModelError, match=r"a\.onnx: OpenVINO cannot read it"):
+        open_forward("openvino", tmp_path / "a.onnx", 1)

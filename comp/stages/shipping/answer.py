@@ -70,7 +70,7 @@ def answer(
 
     folder: the bundle, a folder or a zip. What is predicted lies in `.<out>.parts` until the file
     is written: the same command goes on from there. batch: images at once; None: as `comp predict`
-    has them. engine: torch, onnx (see `comp export`), or auto, which takes the faster one.
+    has them. engine: torch, onnx, openvino (see `comp export`), or auto, which takes the fastest.
     Raises RunError for what is no bundle, DataError for ids that have no images, SubmissionError
     for a file that would be refused.
     """
