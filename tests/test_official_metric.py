@@ -15,13 +15,13 @@ import pytest
 from toys import write_csv
 
 from comp.config.loading import make_config
-from comp.core.errors import ConfigError, RunError
+from comp.core.errors import ConfigError, MetricError, RunError
 from comp.inference.predictions import Predictions
 from comp.stages.ensemble import ensemble
 from comp.stages.experiment import Experiment, open_experiment
 from comp.stages.folds import make_folds
+from comp.stages.status import read_status
 from comp.stages.train import train
-from comp.tasks.official.process import VisibleError
 
 Toy = Callable[..., dict[str, Any]]
 FILES = Path(__file__).parent / "official_files"
@@ -87,7 +87,7 @@ def test_what_a_file_says_reaches_the_user(patients: Toy) -> None:
         [["id", "label"], *[[f"t{number:03d}", 0.5] for number in range(6)]],
     )
     make_folds(experiment, replace=False)
-    with pytest.raises(VisibleError, match=r"strict\.py says: Probabilities go from 0\.0 to 1\.0"):
+    with pytest.raises(MetricError, match=r"strict\.py says: Probabilities go from 0\.0 to 1\.0"):
         train(experiment, "0")
     assert not Path("runs").exists()
 
@@ -102,3 +102,26 @@ def test_a_file_that_was_changed_is_noticed(patients: Toy) -> None:
         train(opened(tree), "0")
     with pytest.raises(ConfigError, match=r"metric: gone\.py: no such file"):
         opened({**tree, "metric": "gone.py"})
+
+
+def test_the_status_of_a_run_with_a_file_is_what_it_is(
+    patients: Toy, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tree = patients(metric="by_group.py")
+    make_folds(opened(tree), replace=False)
+    train(opened(tree), "0")
+    capsys.readouterr()
+    first, second = read_status(make_config(tree)).folds
+    assert (first.state, first.changed, second.state) == ("done", (), "missing")
+    assert "runs the Python file" not in capsys.readouterr().err
+    with Path("by_group.py").open("a") as handle:
+        handle.write("# another\n")
+    assert read_status(make_config(tree)).folds[0].changed == ("official.sha256",)
+
+
+def test_a_file_without_a_number_for_the_truth_is_refused(patients: Toy) -> None:
+    tree = patients(metric="nan.py")
+    Path("nan.py").write_text("def score(a, b, c): return float('nan')\n")
+    make_folds(opened(tree), replace=False)
+    with pytest.raises(ConfigError, match=r"nan\.py: answers without a mistake score nan"):
+        train(opened(tree), "0")

@@ -152,7 +152,7 @@ def _finished(experiment: Experiment, done: Sequence[Trained]) -> TrainResult:
         rows.append(
             {
                 "fold": fold.fold,
-                "best_epoch": int(best["epoch"]) + 1,
+                "best_epoch": int(best.get("epoch", fold.manifest["epochs"] - 1)) + 1,
                 metric: best.get(metric),
                 "valid_loss": best.get("valid_loss"),
                 "epochs": fold.manifest["epochs"],

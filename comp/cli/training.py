@@ -15,7 +15,7 @@ from comp.cli.options import (
     SetOption,
     open_config,
 )
-from comp.core.errors import Interrupted, OutOfTime
+from comp.core.errors import Interrupted, OutOfTime, UsageError
 from comp.core.progress import be_quiet, say
 from comp.core.terminal import advise_for, again, tell
 
@@ -51,6 +51,10 @@ def train_command(
 
     sets = [*(sets or []), *([f"train.max_hours={max_hours}"] if max_hours else [])]
     sets += [f"train.subset={subset}"] if subset else []
+    if refit and fold != "all":
+        raise UsageError("--refit trains on all images; leave --fold out")
+    if seeds != 1 and not refit:
+        raise UsageError("--seeds is how many networks --refit trains; folds have one each")
     experiment = open_config(config, sets, quiet)
     try:
         if refit:
@@ -61,7 +65,10 @@ def train_command(
             return
         trained = train(experiment, fold, restart=restart)
     except (Interrupted, OutOfTime):
-        _say_left(config, sets)
+        if refit:
+            say(f"next: comp train{again(config, sets)} --refit --seeds {seeds}")
+        else:
+            _say_left(config, sets)
         raise
     print_trained(trained, experiment.metric.name, as_json=as_json)
     missing = [

@@ -14,6 +14,7 @@
     ├── ModelError         1   a network that cannot be built or loaded
     ├── TrainError         1   training cannot go on
     │   └── WorkerError    1   a process that prepares batches died
+    ├── MetricError        1   what a competition's metric file says
     ├── TuneError          1   a rule cannot be tuned
     ├── OutOfTime          1   the hours that were granted are over; a checkpoint is written
     └── Interrupted        130 or 143
@@ -97,6 +98,10 @@ class WorkerError(TrainError):
 
 class TuneError(CompError):
     """A rule cannot be tuned on these targets."""
+
+
+class MetricError(CompError):
+    """What a competition's metric file says to who takes part."""
 
 
 class OutOfTime(CompError):

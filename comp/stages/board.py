@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from comp.config.metric_file import is_file
 from comp.config.plugins import load_plugins, loaded_files
 from comp.config.schema import Config
 from comp.config.workspace import Workspace
@@ -37,7 +38,7 @@ from comp.submission.write import one_writer
 from comp.tasks.counts import UNKNOWN
 from comp.tasks.metrics import METRICS
 from comp.tasks.of_config import task_of
-from comp.tasks.official.of_config import is_file, metric_of
+from comp.tasks.official.of_config import metric_of
 
 # In a folder of its own: no name of a submission can be this path
 _SCORES = Path("leaderboard", "scores.json")

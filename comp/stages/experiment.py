@@ -10,6 +10,7 @@ import numpy as np
 
 from comp.config.earlier import with_begun_defaults
 from comp.config.loading import plain
+from comp.config.metric_file import with_file_digest
 from comp.config.plugins import load_plugins
 from comp.config.schema import Config, DataConfig
 from comp.config.workspace import Workspace, workspace_of
@@ -32,7 +33,7 @@ from comp.submission.solution import pose
 from comp.tasks.kinds import Task, as_soft
 from comp.tasks.metrics import Metric
 from comp.tasks.of_config import task_of
-from comp.tasks.official.of_config import metric_of, with_file_digest
+from comp.tasks.official.of_config import metric_of
 from comp.tasks.official.rows import numbered
 
 
@@ -119,6 +120,11 @@ def _check_crops(config: Config, task: Task) -> None:
         raise ConfigError(
             f"{', '.join(found)}: for answers per image, without augment.cutpaste: masks are not "
             "cut. Leave it out"
+        )
+    if config.data.boxes and config.data.extra:
+        raise ConfigError(
+            "data.extra: not with data.boxes, which say nothing of its images; use image.crop, "
+            "which finds the part by itself"
         )
 
 
@@ -239,7 +245,7 @@ def read_train(experiment: Experiment) -> Index:
     ensure_sample(data)
     index = read_index(data, experiment.task)
     index = without(index, read_skipped(paths.skip_csv).train, paths.skip_csv)
-    index = _boxed(experiment, index)
+    index = _boxed(experiment, index, "train")
     if index.unknown.any() and not experiment.metric.known_only:
         raise ConfigError(
             f"metric: {experiment.metric.name!r} is registered by a plugin and cannot leave out "
@@ -262,10 +268,10 @@ def _posed(experiment: Experiment, index: Index) -> Index:
     return replace(index, target=numbered(index.labels))
 
 
-def _boxed(experiment: Experiment, index: Index) -> Index:
+def _boxed(experiment: Experiment, index: Index, part: str) -> Index:
     """The index with the boxes of `data.boxes`, where there are some."""
     boxes = experiment.config.data.boxes
-    return index if boxes is None else with_boxes(index, experiment.path(boxes))
+    return index if boxes is None else with_boxes(index, experiment.path(boxes), part)
 
 
 def try_metric(experiment: Experiment, index: Index) -> None:
@@ -277,12 +283,14 @@ def try_metric(experiment: Experiment, index: Index) -> None:
     if metric.wants == "probs":
         truth = as_soft(truth, task.columns(len(index.classes)))
     found = metric.score(index.labels, truth, len(index.classes))
+    if not np.isfinite(found):
+        raise ConfigError(f"metric: {metric.name}: answers without a mistake score {found}")
     say(f"{metric.name}: answers without a mistake score {found:.6g}")
 
 
 def read_test_images(experiment: Experiment, classes: tuple[str, ...]) -> Index:
     """The test index; an image that was set aside as unreadable is replaced by a grey one."""
-    index = _boxed(experiment, read_test(experiment.data, experiment.task, classes))
+    index = _boxed(experiment, read_test(experiment.data, experiment.task, classes), "test")
     skipped = read_skipped(experiment.workspace.skip_csv).test
     away = [row for row, name in enumerate(index.ids) if name in skipped]
     if not away:

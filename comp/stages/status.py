@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from comp.config.loading import load_config
+from comp.config.metric_file import with_file_digest
 from comp.config.plugins import with_digests
 from comp.config.schema import Config
 from comp.config.workspace import RunDir, Workspace, workspace_of
@@ -87,7 +88,7 @@ class Status:
 def read_status(config: Config, root: Path = Path()) -> Status:
     """What lies on the disk for `config`; never raises for something missing or damaged."""
     with contextlib.suppress(ConfigError):  # a plugin file that is missing: training says so
-        config = with_digests(config, root)
+        config = with_file_digest(with_digests(config, root), root, told=False)
     space = workspace_of(config, root)
     manifest, plan_note = _plan(space)
     plan = manifest.get("fingerprint")

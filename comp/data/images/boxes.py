@@ -15,11 +15,12 @@ from comp.data.index.tables import read_table
 SIDES = ("left", "top", "right", "bottom")  # columns, shares of width and height from 0 to 1
 
 
-def with_boxes(index: Index, path: Path) -> Index:
+def with_boxes(index: Index, path: Path, part: str = "train") -> Index:
     """The index with the box of each image, by a table of id, left, top, right, bottom.
 
-    Blank cells mean the whole image. An id may have or lack the suffix of its file. Raises
-    DataError for columns or images that are missing and for boxes that cannot be.
+    A column `part` may say train or test, where names are in both; other rows are left out. Blank
+    cells mean the whole image. An id may have or lack the suffix of its file. Raises DataError for
+    columns or images that are missing and for boxes that cannot be.
     """
     table = read_table(path)
     for name in ("id", *SIDES):
@@ -30,7 +31,10 @@ def with_boxes(index: Index, path: Path) -> Index:
             )
     rows = zip(*(table.values[name] for name in SIDES), strict=True)
     found, complaints = dict[str, Box](), list[str]()
-    for name, cells, line in zip(table.values["id"], rows, table.lines, strict=True):
+    parts = table.values.get("part", [part] * len(table))
+    for name, cells, line, own in zip(table.values["id"], rows, table.lines, parts, strict=True):
+        if own != part:
+            continue
         box = _box(cells)
         if box is None:
             complaints.append(f"line {line}: {name!r}: {', '.join(cells)} is no box within 0 to 1")

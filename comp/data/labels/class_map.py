@@ -57,11 +57,14 @@ def _refuse(
             f"{first(index.classes, 20)}.{hint}"
         )
     ours = [names.get(name, name) for name in index.classes]
-    wrong = [name for name in ours if name is not None and name not in classes]
+    pairs = zip(index.classes, ours, strict=True)
+    wrong = [own for own, name in pairs if name is not None and name not in classes]
     if wrong:
+        means = [f"{own!r} -> {names[own]!r}" if own in names else repr(own) for own in wrong]
         raise DataError(
-            f"{where}: {first(wrong, 20)} are no classes here; they are {first(classes, 20)}. Say "
-            f"in map what each is, or null to leave it out, such as map: {{{wrong[0]}: null}}"
+            f"{where}: no classes here: {', '.join(means[:20])}; the classes here are "
+            f"{first(classes, 20)}. Say in map what each is, or null to leave it out, such as map: "
+            f"{{{wrong[0]}: null}}"
         )
     missing = [name for name in classes if name not in ours]
     if task.link.measures and missing:

@@ -112,9 +112,11 @@ def print_trained(trained: list[Trained], metric: str, *, as_json: bool) -> None
     rows = []
     for fold in trained:
         best = fold.manifest["best"]
-        score = "undefined" if best[metric] is None else f"{best[metric]:.4f}"
-        loss = "" if best["valid_loss"] is None else f"{best['valid_loss']:.4f}"
-        epochs = str(best["epoch"] + 1), str(fold.manifest["epochs"])
+        found, least = best.get(metric), best.get("valid_loss")
+        score = "undefined" if found is None else f"{found:.4f}"
+        loss = "" if least is None else f"{least:.4f}"
+        of = fold.manifest["epochs"]
+        epochs = str(best.get("epoch", of - 1) + 1), str(of)
         rows.append([str(fold.fold), score, loss, *epochs])
     print_table(("fold", metric, "valid loss", "epoch", "of"), rows, text=0)
 

@@ -56,23 +56,25 @@ def find_boxes(experiment: Experiment, out: Path | None, classes: Sequence[str] 
     columns = [names.index(name) for name in classes or index.classes]
     model = run_model(Ground(experiment, index, test, plan), experiment)
     assert model.oof is not None, "a run has out-of-fold rows"
-    rows = [*_rows(model.oof.ids, [model.oof], columns, "training images")]
-    rows += _rows(test.ids, [part.align(test.ids) for part in model.tests], columns, "test images")
+    tests = [part.align(test.ids) for part in model.tests]
+    rows = [*_rows("train", model.oof.ids, [model.oof], columns)]
+    rows += _rows("test", test.ids, tests, columns)
     path = experiment.path(out or Path("boxes") / f"{experiment.name}.csv")
     files.refuse_twin(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_table(path, ("id", *SIDES), rows)
-    return Boxes(path, len(rows), sum(not row[1] for row in rows))
+    write_table(path, ("id", "part", *SIDES), rows)
+    return Boxes(path, len(rows), sum(not row[2] for row in rows))
 
 
 def _rows(
-    ids: Sequence[str], parts: Sequence[Any], columns: Sequence[int], what: str
+    part: str, ids: Sequence[str], members: Sequence[Any], columns: Sequence[int]
 ) -> Iterator[list[str]]:
-    """Id and box of each image, by the mean of the maps of `parts`."""
-    for row, name in track(enumerate(ids), len(ids), f"boxes of {what}"):
-        maps = np.mean([_probs(part.probs[row]) for part in parts], axis=0)
+    """Id, part and box of each image, by the mean of the maps of the members."""
+    for row, name in track(enumerate(ids), len(ids), f"boxes of {part} images"):
+        maps = np.mean([_probs(member.probs[row]) for member in members], axis=0)
         box = component_box(_shown(maps, columns))
-        yield [name, *("" for _ in SIDES)] if box is None else [name, *_cells(box)]
+        cells = [""] * len(SIDES) if box is None else _cells(box)
+        yield [name, part, *cells]
 
 
 def _probs(maps: Any) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -40,7 +41,11 @@ def read_external(
     out = []
     for number, extra in enumerate(experiment.config.data.extra):
         where = f"data.extra.{number} ({extra.root})"
-        theirs = _read(experiment, extra)
+        try:
+            theirs = _read(experiment, extra)
+        except DataError as problem:  # its keys are those of the entry
+            text = re.sub(r"\bdata\.(?!extra)(?=[a-z_]+)", f"data.extra.{number}.", str(problem))
+            raise DataError(text) from problem
         found = mapped(theirs, index.classes, extra.map, experiment.task, where)
         here = [index] if test is None else [index, test]
         copies = near_copies(found, here, experiment.workspace.cache, span, where)

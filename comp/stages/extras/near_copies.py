@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from comp.check.duplicates.candidate_pairs import same_frame
 from comp.check.duplicates.clusters import LIKELY, find_links
-from comp.check.image_stats import measure_images
+from comp.check.duplicates.thumbnail_match import TINY_SIDE, similar_to
+from comp.check.image_stats import ImageStats, measure_images
 from comp.core.progress import say
 from comp.data.images.deep import Span
 from comp.data.index.index import Index
@@ -16,12 +19,19 @@ Copies = dict[str, list[str]]  # id from elsewhere -> the ids here that show the
 
 
 def near_copies(
-    other: Index, here: Sequence[Index], cache: Path, span: Span, what: str
+    other: Index,
+    here: Sequence[Index],
+    cache: Path,
+    span: Span,
+    what: str,
+    *,
+    similar: bool = False,
 ) -> tuple[Copies, ...]:
     """For each index of `here`, the images of `other` that are likely copies of its images.
 
     By what `comp check` calls copies, whose measurements are used where they are there. what: the
-    other images, in a message.
+    other images, in a message. similar: of images below 64 pixels also those that are so similar
+    that they may be copies; some are none, for tiny images have little that differs.
     """
     counts = [len(other), *map(len, here)]
     say(f"{what}: comparing {counts[0]} images with {sum(counts[1:])} here")
@@ -30,9 +40,32 @@ def near_copies(
     stats = measure_images(paths, cache / "check", span)
     found: list[Copies] = [defaultdict(list) for _ in here]
     ends = [sum(counts[: place + 1]) for place in range(len(counts))]
-    for link in find_links(names, stats, cache / "check"):
-        if link.a >= counts[0] or link.b < counts[0] or link.confidence < LIKELY:
+    likely = [
+        (link.a, link.b)
+        for link in find_links(names, stats, cache / "check")
+        if link.confidence >= LIKELY
+    ]
+    known = {*likely}
+    likely += [pair for pair in _tiny(stats) if pair not in known] if similar else []
+    for a, b in likely:
+        if a >= counts[0] or b < counts[0]:
             continue
-        part = next(place for place, end in enumerate(ends) if link.b < end) - 1
-        found[part][other.ids[link.a]].append(names[link.b])
+        part = next(place for place, end in enumerate(ends) if b < end) - 1
+        found[part][other.ids[a]].append(names[b])
     return tuple(found)
+
+
+def _tiny(stats: ImageStats) -> list[tuple[int, int]]:
+    """Pairs of which one is tiny, and that may be copies."""
+    sizes, thumbs = stats.size[:, :2], stats.thumbs
+    small = sizes.max(axis=1) < TINY_SIDE
+    return [
+        (a, b)
+        for a, b in same_frame(thumbs)
+        if (small[a] or small[b])
+        and similar_to(thumbs[a], thumbs[b], _pair(sizes[a]), _pair(sizes[b]))
+    ]
+
+
+def _pair(size: Any) -> tuple[int, int]:
+    return int(size[0]), int(size[1])

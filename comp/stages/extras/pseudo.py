@@ -29,7 +29,15 @@ from comp.inference.views import AUTO
 from comp.stages.ensembling.members import run_experiment
 from comp.stages.experiment import Experiment, read_plan, read_test_images, read_train
 from comp.stages.extras.near_copies import Copies, near_copies
-from comp.stages.extras.pseudo_files import FORMAT, Choice, confidence, fold_digest, in_folder
+from comp.stages.extras.pseudo_files import (
+    FORMAT,
+    Choice,
+    confidence,
+    fold_digest,
+    in_folder,
+    refuse_unboxed,
+)
+from comp.stages.extras.teacher import refuse_other_crops
 from comp.stages.predict import Predictor
 from comp.tasks.kinds import Task
 
@@ -77,6 +85,7 @@ def make_pseudo(
     """
     choice = choice or Choice()
     _check(experiment.task, choice)
+    refuse_unboxed(experiment, None if images is None else str(images))
     index = read_train(experiment)
     plan = read_plan(experiment, index)
     test = read_test_images(experiment, index.classes)
@@ -85,11 +94,17 @@ def make_pseudo(
     files.refuse_twin(folder)
     if (folder / "manifest.json").is_file() and not replace:
         raise UsageError(f"{folder} is there already; give another --name, or use --replace")
+    opened = [_teacher(run, experiment, plan) for run in runs]
     image = with_range(experiment.config.image, index, experiment.workspace.cache)
     (copies,) = near_copies(
-        unlabelled, [index], experiment.workspace.cache, span_of(image), "pseudo-labels"
+        unlabelled,
+        [index],
+        experiment.workspace.cache,
+        span_of(image),
+        "pseudo-labels",
+        similar=True,
     )
-    teachers = [Predictor(_teacher(run, experiment, plan), index, unlabelled, plan) for run in runs]
+    teachers = [Predictor(teacher, index, unlabelled, plan) for teacher in opened]
     with locks.writing(folder):
         part = f"answers_{secrets.token_hex(4)}"
         made = [
@@ -123,6 +138,7 @@ def _check(task: Task, choice: Choice) -> None:
 def _teacher(run: str, base: Experiment, plan: FoldPlan) -> Experiment:
     """The experiment of a run that may teach: one with the same plan, all folds trained."""
     found = run_experiment(run, base)
+    refuse_other_crops(found, base, f"run {run!r}")
     for number in range(plan.count):
         done = found.workspace.fold(number).done
         if not done.is_file():

@@ -9,7 +9,14 @@ from typing import Any, Literal, cast, get_args
 import numpy as np
 
 from comp.core import checksums, files
-from comp.core.errors import DataError, PredictionsError, RunError, UsageError, first
+from comp.core.errors import (
+    ConfigError,
+    DataError,
+    PredictionsError,
+    RunError,
+    UsageError,
+    first,
+)
 from comp.data.folds.plan import FoldPlan
 from comp.data.index import file_match
 from comp.data.index.index import Index
@@ -30,7 +37,7 @@ class Choice:
     """Which answers are kept, and in which form.
 
     `labels`  soft: probabilities; hard: the class that is decided, or the columns
-    `above`   least confidence, in [0.5, 1): the largest probability of an image. With several
+    `above`   least confidence, in [0, 1): the largest probability of an image. With several
               columns: of a cell, cells below it are unknown, and images without any other are out
     `keep`    the share of the images that is kept, the most confident ones
     """
@@ -93,6 +100,7 @@ def read_pseudo(
             f"fold {source[0]} of plan {str(source[1])[:8]}). Those of another fold come from "
             f"models that saw the validation part of fold {fold}. {_AGAIN}"
         )
+    refuse_unboxed(experiment, about["images"])
     unlabelled = _unlabelled(experiment, about, index)
     content = unlabelled.contents(experiment.workspace.cache)
     if content != about["content"]:
@@ -118,6 +126,15 @@ def confidence(probs: Array, task: Task) -> Array:
     answer, the mean over them."""
     sure = probs if task.link.normalized else np.maximum(probs, 1 - probs)
     return np.asarray(sure.max(axis=1) if task.one_answer else sure.mean(axis=1), dtype=float)
+
+
+def refuse_unboxed(experiment: Experiment, images: str | None) -> None:
+    """ConfigError for a folder of images beside `data.boxes`, which say nothing of them."""
+    if images is not None and experiment.config.data.boxes is not None:
+        raise ConfigError(
+            f"{images}: data.boxes say nothing of the images there. Answer the test images, or use "
+            "image.crop, which finds the part by itself"
+        )
 
 
 def in_folder(folder: Path, classes: tuple[str, ...]) -> Index:

@@ -103,6 +103,7 @@ def _open(experiment: Experiment, plan: FoldPlan, fold: int) -> Experiment:
     if wanted.run == experiment.name:
         raise RunError(f"train.teacher.run: {wanted.run!r} is this run; name a finished one")
     teacher = run_experiment(wanted.run, experiment)
+    refuse_other_crops(teacher, experiment, f"train.teacher.run: {wanted.run!r}")
     done = teacher.workspace.fold(fold).done
     if not done.is_file():
         raise RunError(
@@ -122,6 +123,16 @@ def _open(experiment: Experiment, plan: FoldPlan, fold: int) -> Experiment:
             f"{experiment.task.name}; known is {first([teacher.task.name])}"
         )
     return teacher
+
+
+def refuse_other_crops(teacher: Experiment, experiment: Experiment, where: str) -> None:
+    """RunError for a run that sees other parts of the images by `data.boxes`."""
+    theirs, own = teacher.config.data.boxes, experiment.config.data.boxes
+    if theirs != own:
+        raise RunError(
+            f"{where}: is trained with data.boxes: {theirs}, this run with {own}: its images are "
+            "other parts. Only a run with the same boxes can teach"
+        )
 
 
 def _checkpoint(teacher: Experiment, fold: int) -> Any:

@@ -17,6 +17,7 @@ from comp.bundles.targets.own_wheel import own_wheel
 from comp.bundles.winner import Facts, directory_structure, requirements, winner_texts
 from comp.bundles.zipped import files_below, write_zip
 from comp.config.loading import dump_config
+from comp.config.metric_file import is_file
 from comp.config.schema import Config
 from comp.config.workspace import RunDir
 from comp.core import checksums, files, locks
@@ -122,6 +123,10 @@ def _copy_inputs(source: Source, bundle: Bundle, folder: Path) -> list[str]:
         _copied(source.experiment.path(config.ensemble.weights), folder / config.ensemble.weights)
     for name in config.plugins:
         _copied(bundle.folder / name, folder / name)
+    for one in [config, *bundle.configs.values()]:
+        beside = [one.metric] if is_file(one.metric) else []
+        for name in [*beside, *([one.data.boxes] if one.data.boxes else [])]:
+            _copied(source.experiment.path(name), folder / name)
     written = source.experiment.workspace.root / "submissions" / str(source.record["file"])
     if written.is_file():
         _copied(written, folder / "expected" / written.name)

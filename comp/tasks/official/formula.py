@@ -39,7 +39,11 @@ def formula_metric(text: str, task: Task, better: str) -> Metric:
     """
     tree = _parsed(text)
     names = sorted({node.id for node in ast.walk(tree) if isinstance(node, ast.Name)})
-    parts = {name: pick(METRICS, _known(name), f"metric in {text!r}") for name in names}
+    fitting = {n: metric for n, metric in METRICS.items() if task.target_kind in metric.of}
+    parts = {
+        name: METRICS.get(_known(name)) or pick(fitting, name, "metric in a formula")
+        for name in names
+    }
     if not parts:
         raise ConfigError(f"metric: {text!r}: a formula of no metric")
     for part in parts.values():

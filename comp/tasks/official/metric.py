@@ -13,10 +13,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from comp.core.errors import CompError
+from comp.core.errors import CompError, MetricError
 from comp.tasks.kinds import Task
 from comp.tasks.metrics import Metric
-from comp.tasks.official.process import Process, Solution, VisibleError
+from comp.tasks.official.process import Process, Solution
 from comp.tasks.official.rows import NumberedRows
 
 Array = np.ndarray[Any, Any]
@@ -68,7 +68,7 @@ class Official:
             taken = np.repeat(np.arange(len(rows)), whole)
             try:
                 out[number] = process.score(np.asarray(rows)[taken], form.columns(answer[taken]))
-            except VisibleError:
+            except MetricError:
                 if (counts == 1).all():
                     raise
         return out

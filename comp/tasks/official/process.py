@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from comp.core.errors import CompError, ConfigError
+from comp.core.errors import CompError, ConfigError, MetricError
 
 Array = np.ndarray[Any, Any]
 
@@ -38,10 +38,6 @@ class Solution:
     id: str
 
 
-class VisibleError(CompError):
-    """What a metric file says to who takes part."""
-
-
 class Process:
     """The process of a metric file. It is started with the first score, and ends with `comp`."""
 
@@ -56,14 +52,14 @@ class Process:
     def score(self, rows: Array, answer: Mapping[str, Array]) -> float:
         """The score of an answer for some rows of the solution.
 
-        Raises VisibleError with what the file says, CompError where it fails otherwise, gives no
+        Raises MetricError with what the file says, CompError where it fails otherwise, gives no
         number or takes too long, ConfigError for a file that cannot be loaded.
         """
         self._start()
         found = self._ask({"rows": rows, "answer": dict(answer)}, self.seconds)
         if "error" in found:
             if found["visible"]:
-                raise VisibleError(f"{self.path.name} says: {found['error']}")
+                raise MetricError(f"{self.path.name} says: {found['error']}")
             raise CompError(f"{self.path.name}: its `score` fails: {found['error']}")
         return float(found["score"])
 
@@ -76,6 +72,7 @@ class Process:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=environment,
+            start_new_session=True,  # Ctrl-C is for comp; the process ends when its input does
         )
         atexit.register(self.close)
         ready = self._read(self.seconds + _START)

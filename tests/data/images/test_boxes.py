@@ -56,3 +56,10 @@ def test_boxes_that_cannot_be_are_refused(
 def test_a_table_of_something_else_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no column 'left'.*has the columns id, left, top, right"):
         with_boxes(INDEX, table(tmp_path, "a,1", header="id,x"))
+
+
+def test_a_part_tells_names_apart_that_are_in_both(tmp_path: Path) -> None:
+    rows = ("a,train,0,0,0.5,1", "b,train,,,,", "a,test,0.5,0,1,1", "b,test,,,,")
+    path = table(tmp_path, *rows, header="id,part,left,top,right,bottom")
+    assert with_boxes(INDEX, path).boxes == ((0, 0, 0.5, 1), (0, 0, 1, 1))
+    assert with_boxes(INDEX, path, "test").boxes == ((0.5, 0, 1, 1), (0, 0, 1, 1))

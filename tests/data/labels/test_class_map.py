@@ -37,8 +37,10 @@ def test_names_that_are_no_classes_are_refused() -> None:
     other, task = index(("cat", "wolf"), [0, 1, 0, 1]), TASKS["multiclass"]
     with pytest.raises(DataError, match="here: map names 'wolve', but .*'wolf'"):
         mapped(other, ("cat", "dog"), {"wolve": "dog"}, task, "here")
-    with pytest.raises(DataError, match="'wolf' are no classes here; they are 'cat', 'dog'"):
+    with pytest.raises(DataError, match="no classes here: 'wolf'; .*map: {wolf: null}"):
         mapped(other, ("cat", "dog"), {}, task, "here")
+    with pytest.raises(DataError, match="'wolf' -> 'dgo'; .*map: {wolf: null}"):
+        mapped(other, ("cat", "dog"), {"wolf": "dgo"}, task, "here")
     with pytest.raises(DataError, match="leaves all of its classes out"):
         mapped(other, ("cat", "dog"), {"cat": None, "wolf": None}, task, "here")
     numbers = Index(IDS, PATHS, ("kg",), np.zeros((4, 1)))

@@ -54,7 +54,7 @@ def test_copies_of_training_and_test_images_are_refused_or_dropped(planned: Toy)
 
 def test_what_is_wrong_there_names_the_other_data_set(planned: Toy) -> None:
     lay_more(("dark", "bright"))
-    with pytest.raises(DataError, match=r"data\.extra\.0 \(more\): 'bright', 'dark' are no class"):
+    with pytest.raises(DataError, match=r"0 \(more\): no classes here: 'bright', 'dark'"):
         read(planned, map={})
-    with pytest.raises(DataError, match="'mor' does not exist"):
+    with pytest.raises(DataError, match=r"data\.extra\.0\.root: 'mor' does not exist"):
         read(planned, root="mor")

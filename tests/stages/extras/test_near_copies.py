@@ -39,3 +39,23 @@ def test_copies_of_each_set_are_found(tmp_path: Path) -> None:
         {"q0.png": ["t0.png"], "q1.png": ["t1.png"]},
         {"q2.jpg": ["s0.png"]},
     ]
+
+
+def test_tiny_images_at_another_size_are_similar_where_that_is_asked(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    tiny = [
+        cv2.resize(draw.integers(0, 255, (6, 6, 3), dtype=np.uint8), (24, 24)) for _ in range(4)
+    ]
+    train = index(tmp_path / "a", {f"t{n}.png": tiny[n] for n in range(3)})
+    other = index(
+        tmp_path / "c",
+        {
+            "q0.png": cv2.resize(tiny[0], (48, 48), interpolation=cv2.INTER_CUBIC),
+            "q1.png": cv2.resize(tiny[1], (18, 18), interpolation=cv2.INTER_AREA),
+            "q3.png": tiny[3],
+        },
+    )
+    (strict,) = near_copies(other, [train], tmp_path / "cache", None, "more")
+    (loose,) = near_copies(other, [train], tmp_path / "cache", None, "more", similar=True)
+    assert len(strict) < 2
+    assert dict(loose) == {"q0.png": ["t0.png"], "q1.png": ["t1.png"]}

@@ -115,6 +115,9 @@ def test_what_cannot_be_answered_is_refused(
     Path("empty").mkdir()
     with pytest.raises(DataError, match="no images in it or below"):
         make(finished, images=Path("empty"))
+    with pytest.raises(ConfigError, match="empty: data.boxes say nothing of the images there"):
+        tree = finished(data={**finished()["data"], "boxes": "b.csv"})
+        make_pseudo(opened(tree), ("toy_binary",), "p", images=Path("empty"))
     with pytest.raises(DataError, match="no such folder"):
         make(finished, images=Path("nowhere"))
     with pytest.raises(ConfigError, match="task segmentation answers per pixel"):

@@ -81,5 +81,9 @@ def test_a_teacher_that_has_seen_validation_images_is_refused(finished: Toy) -> 
     done.unlink()
     with pytest.raises(RunError, match="fold 0 of 'toy_binary' is not trained to its end"):
         ask(finished)
+    for path in Path("runs/toy_binary").glob("fold_*/config.yaml"):
+        path.write_text(path.read_text().replace("boxes: null", "boxes: b.csv"))
+    with pytest.raises(RunError, match=r"with data.boxes: b\.csv, this run with None"):
+        ask(finished)
     with pytest.raises(RunError, match="'toy_binary' is this run"):
         ask(finished, name="toy_binary")

@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from comp.core.errors import CompError
+from comp.core.errors import CompError, MetricError
 from comp.tasks.kinds import TASKS
 from comp.tasks.official.metric import Form, Official, official_metric
-from comp.tasks.official.process import VisibleError
 from comp.tasks.official.rows import numbered
 
 
@@ -23,7 +22,7 @@ class Fake:
     def score(self, rows: Any, answer: Mapping[str, Any]) -> float:
         self.asked.append(rows.tolist())
         if 1 not in rows:
-            raise VisibleError("says: row 1 is needed")
+            raise MetricError("says: row 1 is needed")
         return float(answer["y"].sum())
 
     def close(self) -> None:
@@ -48,7 +47,7 @@ def test_whole_weights_repeat_rows_and_others_have_no_score() -> None:
 def test_what_the_file_says_of_the_whole_set_is_an_error() -> None:
     official, _ = made()
     target = numbered(np.array([0, 1, 0]))[[0, 2]]
-    with pytest.raises(VisibleError, match="row 1 is needed"):
+    with pytest.raises(MetricError, match="row 1 is needed"):
         official.weighted(target, np.array([1, 1]), 2, np.ones((1, 2)))
 
 

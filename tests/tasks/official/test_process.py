@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from comp.core.errors import CompError, ConfigError
-from comp.tasks.official.process import Process, Solution, VisibleError
+from comp.core.errors import CompError, ConfigError, MetricError
+from comp.tasks.official.process import Process, Solution
 
 FILE = """
 import os, time
@@ -32,7 +32,7 @@ def score(solution, submission, row_id_column_name):
 def process(tmp_path: Path) -> Iterator[Process]:
     path = tmp_path / "official.py"
     path.write_text(FILE)
-    made = Process(path, Solution(pd.DataFrame({"id": [1], "y": [0]}), "id"), {}, 1.0)
+    made = Process(path, Solution(pd.DataFrame({"id": [1], "y": [0]}), "id"), {}, 60.0)
     yield made
     made.close()
 
@@ -43,7 +43,7 @@ def ask(process: Process, what: int) -> float:
 
 def test_one_process_gives_many_scores_and_outlives_errors(process: Process) -> None:
     assert [ask(process, 0), ask(process, 0)] == [1.0, 2.0]
-    with pytest.raises(VisibleError, match=r"official\.py says: only zeros, please"):
+    with pytest.raises(MetricError, match=r"official\.py says: only zeros, please"):
         ask(process, 1)
     with pytest.raises(CompError, match=r"its `score` fails: KeyError: 'q'"):
         ask(process, 2)
@@ -53,8 +53,11 @@ def test_one_process_gives_many_scores_and_outlives_errors(process: Process) -> 
 
 
 def test_what_takes_too_long_or_ends_is_told_and_started_again(process: Process) -> None:
+    assert ask(process, 0) == 1.0
+    process.seconds = 1.0
     with pytest.raises(CompError, match=r"one score took longer than 1 s \(official\.seconds\)"):
         ask(process, 3)
+    process.seconds = 60.0
     assert ask(process, 0) == 1.0
     with pytest.raises(CompError, match="the process of the metric ended with code 7"):
         ask(process, 4)
@@ -68,6 +71,6 @@ def test_a_file_that_cannot_be_loaded_is_one_error(tmp_path: Path) -> None:
         ("def scores(): pass", "it has no function `score`"),
     ):
         path.write_text(text)
-        made = Process(path, Solution(pd.DataFrame({"id": [1]}), "id"), {}, 1.0)
+        made = Process(path, Solution(pd.DataFrame({"id": [1]}), "id"), {}, 60.0)
         with pytest.raises(ConfigError, match=words):
             ask(made, 0)
