@@ -203,6 +203,8 @@ class ImageConfig(Section):
             raise ValueError(
                 "mean and std must have as many numbers as each other, one per channel"
             )
+        if any(len(value) != 3 for value in given):
+            raise ValueError("mean and std take three numbers each: of red, green and blue")
         return self
 
 

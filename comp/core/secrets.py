@@ -18,8 +18,8 @@ MASK = "***"
 _SHORTEST = 4  # letters; what is shorter would be found in words and numbers that are no secret
 _SHORTEST_CODED = 8  # letters of a secret in Base64: fewer may be chance
 _NAMED = re.compile(
-    r"(^|_)\w*(TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|COOKIE|APIKEY|PRIVATEKEY)S?\d*(_|$)"
-    r"|(^|_)(PASS|PAT|KEY|KEYS|AUTH|AUTHORIZATION|DSN|WEBHOOK|\w+KEY)\d*(_|$)"
+    r"(^|_)\w*(TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|CONNECTION_STRING|CONN_STR|COOKIE|APIKEY|PRIVATEKEY)S?\d*(_|$)"
+    r"|(^|_)(PASS|PAT|KEY|KEYS|AUTH|AUTHORIZATION|JWT|BEARER|PRIVATE|DSN|WEBHOOK|\w+KEY)\d*(_|$)"
     r"|\w_PWD$"
 )
 _PLAIN = {"true", "false", "none", "null", "auto", "default", "disabled", "enabled", "always"}

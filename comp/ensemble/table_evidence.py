@@ -194,19 +194,26 @@ class TableEvidence:
         reported would flatter it.
         """
         whole = self.fit(vote, weigher, fitting)
-        plain_fit = Fit(whole.weights, self.neutral())
-        raw = self.decide(vote, plain_fit)
         searched = WEIGHERS.get(weigher) is not None and self.members > 1 and not vote.middle
+        # Weights that were searched under a rule are none for ballots without it
+        untuned = replace(fitting, tune=False)
+        again = searched and self._tunes(fitting)
+        plain_fit = Fit(whole.weights, self.neutral())
+        plain_fit = self.fit(vote, weigher, untuned) if again else plain_fit
+        raw = self.decide(vote, plain_fit)
         if not self._tunes(fitting) and not searched:
             return CrossFit(plain_fit, raw, raw, raw)
         fits = self._without_each_fold(vote, weigher, fitting)
         plains = [Fit(fit.weights, self.neutral()) for fit in fits]
+        plains = self._without_each_fold(vote, weigher, untuned) if again else plains
         plain = self._each_fold(vote, plains)
         if not self._tunes(fitting):
             return CrossFit(plain_fit, raw, raw, plain, mixed=self._mixed(vote, plains))
         tuned = self._each_fold(vote, fits)
         used = [
-            fit if self._others_keep(number, (plain, tuned), fit, vote, fitting) else neutral
+            fit
+            if self._others_keep(number, (plain, tuned), (neutral, fit), vote, fitting)
+            else neutral
             for number, fit, neutral in zip(np.unique(self.fold), fits, plains, strict=True)
         ]
         honest, mixed = self._each_fold(vote, used), self._mixed(vote, used)
@@ -223,18 +230,25 @@ class TableEvidence:
         return not self.metric.better(self.score(plain), self.score(tuned))
 
     def _others_keep(
-        self, number: int, answers: tuple[Array, Array], fit: Fit, vote: Vote, fitting: Fitting
+        self,
+        number: int,
+        answers: tuple[Array, Array],
+        pairs: tuple[Fit, Fit],
+        vote: Vote,
+        fitting: Fitting,
     ) -> bool:
         """Whether the other folds keep the rule; with few rows by rules fitted without this one.
 
-        answers: of all rows, with the neutral rule and with the tuned one. fit: of the other folds.
+        answers: of all rows, with the neutral rule and with the tuned one. pairs: these fits, of
+        the other folds.
         """
         rest = self.at(self.fold != number)
         pair = tuple(part[self.fold != number] for part in answers)
         if len(self.fold) <= _NESTED and len(np.unique(rest.fold)) > 1:
+            neutral, fit = pairs
             given = replace(fitting, given=fit.weights)
             fits = rest._without_each_fold(vote, "equal", given)
-            plains = [Fit(fit.weights, self.neutral()) for _ in fits]
+            plains = [Fit(neutral.weights, self.neutral()) for _ in fits]
             pair = rest._each_fold(vote, plains), rest._each_fold(vote, fits)
         return rest._keeps(*pair)
 

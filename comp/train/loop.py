@@ -205,6 +205,11 @@ def _validate(job: Job, state: TrainState) -> dict[str, float]:
     if job.validated:
         result = validate(job, state, state.eval_net, partial(_leave_if_asked, job, state))
     total, steps = state.loss_sum.tolist()
+    if not state.updates:
+        raise TrainError(
+            f"{job.name}: no update of the first epoch was finite, so nothing was learned. "
+            "Are the weights of model.weights whole? Lower train.lr, or use train.precision=fp32"
+        )
     every = job.config.train.show_every
     show = job.show if job.validated else None
     if show is not None and every is not None and (state.epoch + 1) % every == 0:

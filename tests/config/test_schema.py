@@ -149,6 +149,8 @@ def test_no_number_of_a_config_is_nan_or_infinite(path: tuple[str, ...], value: 
         ({"mean": [0.5, 0.5, -0.1]}, "image.mean.2: Input should be greater than or equal to 0"),
         ({"mean": []}, "image.mean: "),
         ({"mean": [0.5], "std": [0.5] * 3}, "image: mean and std must have as many numbers"),
+        ({"mean": [0.5] * 2, "std": [0.5] * 2}, "image: mean and std take three numbers each"),
+        ({"std": [0.5]}, "image: mean and std take three numbers each"),
     ],
 )
 def test_a_normalisation_that_cannot_be_is_refused(image: dict[str, Any], message: str) -> None:

@@ -32,6 +32,10 @@ SECRET = "p@ss/w+rd=é8Zq"
         "my_secret",
         "SENTRY_DSN",
         "SLACK_WEBHOOK",
+        "AZURE_STORAGE_CONNECTION_STRING",
+        "JWT",
+        "BEARER",
+        "SSH_PRIVATE",
     ],
 )
 def test_what_its_name_calls_a_secret_is_hidden(monkeypatch: pytest.MonkeyPatch, name: str) -> None:

@@ -190,3 +190,17 @@ def test_label_issues_of_columns_name_the_column() -> None:
     assert issue.margin == pytest.approx(0.1 - 0.9)
     assert one.to_show([issue] * 3, 2) == [issue] * 2
     assert one.pictures(issue) == [("x 1? 0  b", None)]
+
+
+def test_weights_that_were_searched_under_a_rule_are_searched_again_without_it() -> None:
+    """A member that is right in every row: a hard vote must not end below it."""
+    draw = np.random.default_rng(3)
+    target = np.arange(24) % 3
+    noise = draw.dirichlet(np.ones(3), 24)
+    right = np.eye(3)[target] * 0.98 + 0.02 / 3
+    evidence = TableEvidence(
+        TASKS["multiclass"], METRICS["macro_f1"], target, np.arange(24) // 12, (noise, right), 3
+    )
+    for weigher in ("greedy", "optimize"):
+        found = evidence.cross_fit(VOTES["hard"], weigher, Fitting(True, 0))
+        assert evidence.score(found.raw) == 1.0

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from comp.core.errors import MetricError
 from comp.ensemble.rules.cuts import TIE
 
 Array = np.ndarray[Any, Any]
@@ -39,7 +40,7 @@ def _points(columns: int) -> int:
 
 
 def _ascend(score: Callable[[Array], float], start: Array, grids: list[Array]) -> Array:
-    rule, best, calls = start, _of(score(start)), 1
+    rule, best, calls = start, _tried(score, start), 1
     for _ in range(_SWEEPS):
         before = best
         for column, grid in enumerate(grids):
@@ -48,7 +49,7 @@ def _ascend(score: Callable[[Array], float], start: Array, grids: list[Array]) -
             for value in grid:
                 moved = rule.copy()
                 moved[column] = value
-                reached, calls = _of(score(moved)), calls + 1
+                reached, calls = _tried(score, moved), calls + 1
                 if reached > best + TIE:
                     rule, best = moved, reached
         if best == before:
@@ -56,5 +57,10 @@ def _ascend(score: Callable[[Array], float], start: Array, grids: list[Array]) -
     return rule
 
 
-def _of(score: float) -> float:
-    return -np.inf if np.isnan(score) else score
+def _tried(score: Callable[[Array], float], rule: Array) -> float:
+    """The score under a rule; the worst where it has none, or a metric file refuses the answers."""
+    try:
+        found = score(rule)
+    except MetricError:
+        return -np.inf
+    return -np.inf if np.isnan(found) else found

@@ -23,7 +23,12 @@ from comp.submission.formats.masks import Found, MaskRows, mask_rows, own_rows
 from comp.submission.sample import Sample, render, sample_of
 
 # How competitions write an empty mask, besides with nothing
-_EMPTY = frozenset(("-1", "-", "nan", "NaN", "None", "none", "null"))
+_EMPTY = frozenset(
+    (
+        *("-1", "-", "nan", "NaN", "None", "none", "null", "N/A", "NA", "n/a", "[]"),
+        *("empty", "Empty", "EMPTY", "0", "0 0", "1 0"),
+    )
+)
 
 
 def _runs_in(cell: str, empty: str = "") -> str:

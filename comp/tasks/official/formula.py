@@ -15,7 +15,7 @@ from comp.tasks.kinds import Task
 from comp.tasks.metrics import METRICS, Metric, check_metric
 
 Array = np.ndarray[Any, Any]
-Values = Mapping[str, Array]
+Values = Mapping[str, Any]
 
 _OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
@@ -34,7 +34,8 @@ def formula_metric(text: str, task: Task, better: str) -> Metric:
     """The metric of a formula of numbers, + - * / and parentheses, and names of metrics.
 
     Where all of them take decisions, so does it; else it takes probabilities, and metrics of
-    decisions get those of the neutral rule. better: which way is up where the metrics disagree.
+    decisions get those of the neutral rule. better: which way is up where one metric pulls up as it
+    gets better, and another down.
     Raises ConfigError for what is no such formula, and for metrics that do not fit the task.
     """
     tree = _parsed(text)
@@ -65,7 +66,7 @@ def formula_metric(text: str, task: Task, better: str) -> Metric:
                 float
             )
 
-    ways = {part.greater_is_better for part in parts.values()}
+    ways = {_helps(tree, name, parts) for name in parts}
     return Metric(
         name=text,
         weighted=weighted,
@@ -75,6 +76,22 @@ def formula_metric(text: str, task: Task, better: str) -> Metric:
         known_only=all(part.known_only for part in parts.values()),
         searched=True,
     )
+
+
+def _helps(tree: ast.Expression, name: str, parts: Mapping[str, Metric]) -> bool:
+    """Whether the formula rises as a metric gets better.
+
+    Raises ConfigError where it cannot be computed, or does not depend on the metric.
+    """
+    middle = dict.fromkeys(parts, 0.5)
+    more = {**middle, name: 0.5 + (1e-3 if parts[name].greater_is_better else -1e-3)}
+    try:
+        change = float(_value(tree.body, more)) - float(_value(tree.body, middle))
+    except (ZeroDivisionError, OverflowError) as problem:
+        raise ConfigError(f"metric: {ast.unparse(tree)!r} has no value ({problem})") from problem
+    if not np.isfinite(change) or change == 0:
+        raise ConfigError(f"metric: {ast.unparse(tree)!r} does not depend on {name}")
+    return change > 0
 
 
 def _known(name: str) -> str:

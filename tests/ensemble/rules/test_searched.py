@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from comp.core.errors import MetricError
 from comp.ensemble.rules.searched import search_offsets, search_thresholds
 from comp.ensemble.rules.thresholds import tune
 from comp.tasks.kinds import TASKS
@@ -38,3 +39,13 @@ def test_nothing_to_gain_leaves_the_neutral_rule_and_nan_is_no_gain() -> None:
     halves = np.array([0.5])
     probs = np.linspace(0, 1, 9)[:, None]
     assert search_thresholds(lambda rule: float("nan"), probs, halves).tolist() == [0.5]
+
+
+def test_answers_that_a_file_refuses_are_passed_over() -> None:
+    def score(rule: np.ndarray) -> float:  # type: ignore[type-arg]
+        if rule[0] > 0.45:
+            raise MetricError("too few positives")
+        return float(rule[0])
+
+    found = search_thresholds(score, np.linspace(0, 1, 99)[:, None], np.array([0.1]))
+    assert 0.4 < found[0] <= 0.45

@@ -1,5 +1,7 @@
 """Formulas of metrics: their values, what they want, which way is up, and what is refused."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -34,8 +36,12 @@ def test_with_a_metric_of_probabilities_it_takes_these() -> None:
 
 def test_which_way_is_up_follows_from_the_metrics_or_is_asked() -> None:
     assert not formula_metric("log_loss * 2", BINARY, "higher").greater_is_better
-    assert formula_metric("roc_auc - log_loss", BINARY, "higher").greater_is_better
-    assert not formula_metric("log_loss - roc_auc", BINARY, "lower").greater_is_better
+    assert formula_metric("1 - log_loss", BINARY, "lower").greater_is_better
+    assert formula_metric("roc_auc - log_loss", BINARY, "lower").greater_is_better
+    assert not formula_metric("log_loss - roc_auc", BINARY, "higher").greater_is_better
+    assert not formula_metric("1 - accuracy", BINARY, "higher").greater_is_better
+    assert formula_metric("roc_auc + log_loss", BINARY, "higher").greater_is_better  # as is said
+    assert not formula_metric("roc_auc + log_loss", BINARY, "lower").greater_is_better
     assert formula_metric("macro_f0_5 + accuracy", BINARY, "higher").wants == "labels"
 
 
@@ -46,6 +52,8 @@ def test_which_way_is_up_follows_from_the_metrics_or_is_asked() -> None:
         ("__import__('os').system('x') + 1", "is not allowed"),
         ("macro_f1 +", "is no formula"),
         ("1 + 2", "a formula of no metric"),
+        ("accuracy + 1/0", "has no value (division by zero)"),
+        ("accuracy - accuracy", "does not depend on accuracy"),
         ("macro_f1 + acuracy", "Did you mean 'accuracy'"),
         ("macro_f1 + dice", "'dice' is defined for segmentation"),
         ("(lambda: 1)() + accuracy", "is not allowed"),
@@ -53,7 +61,7 @@ def test_which_way_is_up_follows_from_the_metrics_or_is_asked() -> None:
 )
 def test_what_is_no_formula_is_refused(text: str, words: str) -> None:
     assert is_formula(text)
-    with pytest.raises(ConfigError, match=words.replace("(", r"\(")):
+    with pytest.raises(ConfigError, match=re.escape(words)):
         formula_metric(text, BINARY, "higher")
 
 
