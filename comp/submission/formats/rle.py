@@ -121,7 +121,17 @@ class RleFormat:
         return listed(wrong)
 
     def check(self, path: Path, columns: Columns) -> list[str]:
-        return form_warnings(path, self.sample) + self.content.overlaps(columns)
+        warnings = form_warnings(path, self.sample) + self.content.overlaps(columns)
+        return warnings + self._other_empties(path)
+
+    def _other_empties(self, path: Path) -> list[str]:
+        """Empty masks that are written in another way than the sample or the config does."""
+        cells = read_delimited(path, self.sample)[0].get(self.sample.answers[0], ())
+        texts = {cell.strip() for cell in cells} & {*_EMPTY, ""} - {self.empty}
+        if not texts:
+            return []
+        own = repr(self.empty) if self.empty else "nothing"
+        return [f"empty masks are written as {first(sorted(texts))}; the sample writes {own}"]
 
     @staticmethod
     def diff(one: Path, two: Path, id_column: str | None) -> Diff | None:

@@ -171,7 +171,7 @@ def test_files_of_other_rows_are_refused(tmp_path: Path) -> None:
         compared(tmp_path, runs, runs.replace("b_10", "c_10"))
 
 
-@pytest.mark.parametrize("empty", ["-1", "-", "nan"])
+@pytest.mark.parametrize("empty", ["-1", "-", "nan", "0 0", "0", "N/A"])
 def test_an_empty_mask_is_answered_as_in_the_sample(tmp_path: Path, empty: str) -> None:
     sample = "id,runs\n" + "".join(f"{name},{empty}\n" for name in ("a_10", "a_20", "b_10", "b_20"))
     form = form_of(tmp_path, sample)
@@ -198,6 +198,27 @@ def test_a_sample_that_says_nothing_or_several_things_is_answered_with_nothing(
         form.write(tmp_path / "out.csv", [replace(o, labels=o.labels * 0) for o in mask_answers()])
         lines = (tmp_path / "out.csv").read_text().splitlines()
         assert [line.partition(",")[2] for line in lines[1:]] == [""] * 4
+
+
+@pytest.mark.parametrize("empty", ["-1", "0 0", "0", "N/A", "EMPTY"])
+def test_the_text_of_a_sample_with_masks_too_is_used_and_others_are_told(
+    tmp_path: Path, empty: str
+) -> None:
+    sample = f"id,runs\na_10,{empty}\na_20,{empty}\nb_10,1 2\nb_20,1 2\n"
+    form, path = form_of(tmp_path, sample), tmp_path / "out.csv"
+    columns, _ = form.write(path, [replace(o, labels=o.labels * 0) for o in mask_answers()])
+    assert path.read_text().splitlines()[1:] == [
+        f"{n},{empty}" for n in ("a_10", "a_20", "b_10", "b_20")
+    ]
+    assert not [line for line in form.check(path, columns) if "empty masks" in line]
+    path.write_text(
+        path.read_text().replace(f"b_10,{empty}", "b_10,-").replace(f"b_20,{empty}", "b_20,")
+    )
+    columns, complaints = form.read_back(path)
+    assert complaints == []
+    assert f"empty masks are written as '', '-'; the sample writes {empty!r}" in form.check(
+        path, columns
+    )
 
 
 ONES = "id,runs\n" + "".join(f"{name},1 1\n" for name in ("a_10", "a_20", "b_10", "b_20"))
