@@ -231,6 +231,12 @@ def load_weights(module: nn.Module, path: Path) -> tuple[int, list[str]]:
             f"model.weights: {path} fits nothing of this network; it holds names like "
             f"{list(loaded)[:3]}, the network wants names like {list(own)[:3]}"
         )
+    broken = [n for n, value in fitting.items() if not bool(torch.isfinite(value).all())]
+    if broken:
+        raise ModelError(
+            f"model.weights: {path}: {len(broken)} tensors hold NaN or infinity: {first(broken)}. "
+            "The training that saved them had failed; take an earlier file"
+        )
     module.load_state_dict(fitting, strict=False)
     return len(fitting), [name for name in own if name not in fitting]
 

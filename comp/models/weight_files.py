@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from comp.core.errors import ModelError, reason
+from comp.core.errors import ModelError, first, reason
+from comp.core.progress import say
 
 # Where programs keep the weights in a checkpoint; a moving average is better than what it is of
 _WRAPPERS = (
@@ -102,11 +103,28 @@ def best_fit(
     ways the one that fits most tensors is taken, of equal ones a moving average, then the shortest.
     """
     for place in places:
-        found = [_fitting(loaded, own, place, outer) for outer in _beginnings(loaded)]
-        best = max(found, key=len)
+        found = {outer: _fitting(loaded, own, place, outer) for outer in _beginnings(loaded)}
+        taken = max(found, key=lambda outer: len(found[outer]))
+        best = found[taken]
         if any(value.dim() > 1 for value in best.values()):
+            _tell_others(found, taken)
             return best
     return {}
+
+
+def _tell_others(found: Mapping[str, Mapping[str, Tensor]], taken: str) -> None:
+    """Say which network is taken where a file holds several that fit as well."""
+    best = found[taken]
+    others = [
+        outer
+        for outer, fit in found.items()
+        if len(fit) == len(best) and any(not torch.equal(fit[n], best[n]) for n in best if n in fit)
+    ]
+    if others:
+        say(
+            "model.weights: the file holds several such networks: names that begin with "
+            f"{taken!r} are taken, not {first(others)}. For another one, save its tensors alone"
+        )
 
 
 def _fitting(

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import torch
+
 from comp.core import checksums, files
 from comp.core.errors import TrainError, WorkerError, first
 from comp.core.progress import say, track
@@ -143,7 +145,22 @@ def _train_on(job: Job, state: TrainState, loader: Loader, tracker: Tracker) -> 
 def _end_epoch(
     job: Job, state: TrainState, row: dict[str, float], improved: bool, tracker: Tracker
 ) -> None:
-    """Note the epoch in the state, and write the checkpoints."""
+    """Note the epoch in the state, and write the checkpoints.
+
+    Raises TrainError where a statistic of the network is not finite: it stays so, and nothing that
+    is predicted by it is right.
+    """
+    broken = [
+        name
+        for name, value in state.net.module.named_buffers()
+        if value.is_floating_point() and not bool(torch.isfinite(value).all())
+    ]
+    if broken:
+        raise TrainError(
+            f"{job.name}: statistics of the network are not finite after epoch {state.epoch + 1}: "
+            f"{first(broken)}. The last checkpoint before it is kept; lower train.lr, set "
+            "train.clip_grad, or use train.precision=fp32"
+        )
     if improved:
         state.best = row
     state.history.append({**row, "best": int(improved)})

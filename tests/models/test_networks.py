@@ -103,3 +103,11 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     torch.save(torch.nn.Linear(3, 3).state_dict(), tmp_path / "w.pt")
     with pytest.raises(ModelError, match="fits nothing of this network"):
         load_weights(build_net(config(), 2, 32, DEVICE).module, tmp_path / "w.pt")
+
+
+def test_weights_that_are_not_finite_are_refused(tmp_path: Path) -> None:
+    state = torch.nn.Linear(2, 2).state_dict()
+    state["weight"][0, 1] = float("nan")
+    torch.save(state, tmp_path / "w.pt")
+    with pytest.raises(ModelError, match="1 tensors hold NaN or infinity: 'weight'"):
+        load_weights(torch.nn.Linear(2, 2), tmp_path / "w.pt")

@@ -139,3 +139,12 @@ def test_a_file_that_is_no_weights_is_not_advised_to_be_run(
 def test_a_folder_is_no_file_of_weights(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="is a folder; name the file in it"):
         read_tensors(tmp_path)
+
+
+def test_a_file_of_two_networks_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    two = {**named("student."), **{n: v + 1 for n, v in named("teacher.").items()}}
+    found = best_fit(two, OWN, PLACES)
+    assert len(found) == len(OWN)
+    assert "names that begin with 'student.' are taken, not 'teacher.'" in capsys.readouterr().err
+    best_fit({**named("a."), **named("b.")}, OWN, PLACES)  # equal ones are one
+    assert capsys.readouterr().err == ""

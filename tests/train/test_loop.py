@@ -12,6 +12,7 @@ import pytest
 import torch
 from train_jobs import Killed, kill_at, make_job, weights
 
+from comp.config.workspace import RunDir
 from comp.core.errors import Interrupted, TrainError
 from comp.models.networks import Net, build_net
 from comp.tasks.kinds import TASKS
@@ -268,6 +269,34 @@ def test_a_bad_step_is_skipped_and_counted_and_leaves_nothing_behind(
     for part in ("model", "ema"):
         assert all(torch.isfinite(value).all() for value in state[part].values())
     assert all(np.isfinite(row["train_loss"]) for row in state["history"])
+
+
+def test_a_fold_that_never_learns_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spoil(monkeypatch, set(range(9)))
+    with pytest.raises(TrainError, match="no update of the first epoch was finite"):
+        train_fold(make_job(tmp_path, train__epochs=1))
+    assert not RunDir(tmp_path).done.exists()
+
+
+def test_statistics_that_are_not_finite_are_never_saved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = loop._end_epoch
+
+    def end(job: Job, state: Any, *rest: Any) -> None:
+        if state.epoch == 1:
+            next(b for n, b in state.net.module.named_buffers() if "running_var" in n)[0] = np.inf
+        original(job, state, *rest)
+
+    monkeypatch.setattr(loop, "_end_epoch", end)
+    job = make_job(tmp_path)
+    with pytest.raises(TrainError, match=r"not finite after epoch 2: '.*running_var'"):
+        train_fold(job)
+    state = checkpoint.load(job.run.last)
+    assert state["epoch"] == 1
+    assert all(torch.isfinite(value).all() for value in state["model"].values())
 
 
 def test_a_loss_that_stays_bad_stops_the_run_and_keeps_the_last_finite_checkpoint(
