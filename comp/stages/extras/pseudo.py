@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from comp.core import checksums, files, locks
-from comp.core.errors import ConfigError, PredictionsError, RunError, UsageError
+from comp.core.errors import ConfigError, PredictionsError, UsageError
 from comp.data.cache.image_range import span_of, with_range
 from comp.data.folds.plan import FoldPlan
 from comp.data.index.index import Index
@@ -37,7 +37,7 @@ from comp.stages.extras.pseudo_files import (
     in_folder,
     refuse_unboxed,
 )
-from comp.stages.extras.teacher import refuse_other_crops
+from comp.stages.extras.teacher import refuse_teacher
 from comp.stages.predict import Predictor
 from comp.tasks.kinds import Task
 
@@ -138,21 +138,7 @@ def _check(task: Task, choice: Choice) -> None:
 def _teacher(run: str, base: Experiment, plan: FoldPlan) -> Experiment:
     """The experiment of a run that may teach: one with the same plan, all folds trained."""
     found = run_experiment(run, base)
-    refuse_other_crops(found, base, f"run {run!r}")
-    for number in range(plan.count):
-        done = found.workspace.fold(number).done
-        if not done.is_file():
-            raise RunError(
-                f"run {run!r}: fold {number} is not trained to its end. Each fold teaches its own "
-                f"fold: run `comp train --fold 0..{plan.count - 1}` first"
-            )
-        own = str(files.read_json(done, RunError).get("plan"))
-        if own != plan.fingerprint:
-            raise RunError(
-                f"run {run!r}: trained with plan {own[:8]}, this is plan {plan.fingerprint[:8]}. "
-                "Its models have seen validation images of this plan; only a run with the same "
-                "plan can teach"
-            )
+    refuse_teacher(found, base, plan, range(plan.count), f"run {run!r}")
     return found
 
 

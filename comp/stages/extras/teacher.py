@@ -7,13 +7,14 @@ folds, which have.)
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from comp.config.sources import TeacherConfig
 from comp.core import checksums, files
-from comp.core.errors import PredictionsError, RunError, first
+from comp.core.errors import PredictionsError, RunError
 from comp.core.progress import say
 from comp.data.folds.plan import FoldPlan
 from comp.data.index.index import Index
@@ -103,36 +104,43 @@ def _open(experiment: Experiment, plan: FoldPlan, fold: int) -> Experiment:
     if wanted.run == experiment.name:
         raise RunError(f"train.teacher.run: {wanted.run!r} is this run; name a finished one")
     teacher = run_experiment(wanted.run, experiment)
-    refuse_other_crops(teacher, experiment, f"train.teacher.run: {wanted.run!r}")
-    done = teacher.workspace.fold(fold).done
-    if not done.is_file():
-        raise RunError(
-            f"train.teacher.run: fold {fold} of {wanted.run!r} is not trained to its end; it is "
-            f"what teaches fold {fold}"
-        )
-    own = str(files.read_json(done, RunError).get("plan"))
-    if own != plan.fingerprint:
-        raise RunError(
-            f"train.teacher.run: {wanted.run!r} was trained with plan {own[:8]}, this is plan "
-            f"{plan.fingerprint[:8]}: it has seen validation images of this plan. Only a run with "
-            "the same plan can teach"
-        )
-    if teacher.task.name != experiment.task.name:
-        raise RunError(
-            f"train.teacher.run: {wanted.run!r} is of task {teacher.task.name}, this is "
-            f"{experiment.task.name}; known is {first([teacher.task.name])}"
-        )
+    refuse_teacher(teacher, experiment, plan, [fold], f"train.teacher.run: {wanted.run!r}")
     return teacher
 
 
-def refuse_other_crops(teacher: Experiment, experiment: Experiment, where: str) -> None:
-    """RunError for a run that sees other parts of the images by `data.boxes`."""
+def refuse_teacher(
+    teacher: Experiment,
+    experiment: Experiment,
+    plan: FoldPlan,
+    folds: Iterable[int],
+    where: str,
+) -> None:
+    """RunError for a run that may not teach these folds: of another task or other boxes, not
+    trained to its end, or of another plan."""
+    if teacher.task.name != experiment.task.name:
+        raise RunError(
+            f"{where}: is of task {teacher.task.name}, this run is of {experiment.task.name}"
+        )
     theirs, own = teacher.config.data.boxes, experiment.config.data.boxes
     if theirs != own:
         raise RunError(
             f"{where}: is trained with data.boxes: {theirs}, this run with {own}: its images are "
             "other parts. Only a run with the same boxes can teach"
         )
+    for fold in folds:
+        done = teacher.workspace.fold(fold).done
+        if not done.is_file():
+            raise RunError(
+                f"{where}: fold {fold} is not trained to its end, and it is what teaches fold "
+                f"{fold}. Run `comp train` for it first"
+            )
+        trained = str(files.read_json(done, RunError).get("plan"))
+        if trained != plan.fingerprint:
+            raise RunError(
+                f"{where}: was trained with plan {trained[:8]}, this is plan "
+                f"{plan.fingerprint[:8]}: it has seen validation images of this plan. Only a run "
+                "with the same plan can teach"
+            )
 
 
 def _checkpoint(teacher: Experiment, fold: int) -> Any:

@@ -123,14 +123,18 @@ def _copy_inputs(source: Source, bundle: Bundle, folder: Path) -> list[str]:
         _copied(source.experiment.path(config.ensemble.weights), folder / config.ensemble.weights)
     for name in config.plugins:
         _copied(bundle.folder / name, folder / name)
-    for one in [config, *bundle.configs.values()]:
-        beside = [one.metric] if is_file(one.metric) else []
-        for name in [*beside, *([one.data.boxes] if one.data.boxes else [])]:
-            _copied(source.experiment.path(name), folder / name)
+    for name in {name for one in [config, *bundle.configs.values()] for name in _named(one)}:
+        _copied(source.experiment.path(name), folder / name)
     written = source.experiment.workspace.root / "submissions" / str(source.record["file"])
     if written.is_file():
         _copied(written, folder / "expected" / written.name)
     return missing
+
+
+def _named(config: Config) -> list[str]:
+    """The files of the workspace that a config names and training reads: metric, boxes."""
+    metric = [config.metric] if is_file(config.metric) else []
+    return metric + ([config.data.boxes] if config.data.boxes else [])
 
 
 def _written(config: Config) -> str:

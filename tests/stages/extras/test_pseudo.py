@@ -102,7 +102,7 @@ def test_a_run_that_has_seen_validation_images_cannot_teach(finished: Toy) -> No
     done = Path("runs/toy_binary/fold_1/done.json")
     own = done.read_text()
     done.write_text(json.dumps({**json.loads(own), "plan": "f" * 64}))
-    with pytest.raises(RunError, match="trained with plan ffffffff, .* only a run with the same"):
+    with pytest.raises(RunError, match="was trained with plan ffffffff, .*Only a run with"):
         make(finished)
     done.unlink()
     with pytest.raises(RunError, match="fold 1 is not trained to its end"):
@@ -122,3 +122,11 @@ def test_what_cannot_be_answered_is_refused(
         make(finished, images=Path("nowhere"))
     with pytest.raises(ConfigError, match="task segmentation answers per pixel"):
         make_pseudo(opened(toy("segmentation")), ("x",), "p")
+
+
+def test_a_run_of_another_task_cannot_teach(finished: Toy) -> None:
+    for path in Path("runs/toy_binary").glob("fold_*/config.yaml"):
+        path.write_text(path.read_text().replace("task: binary", "task: multiclass"))
+    own = opened(finished(name="student", folds__plan="toy_binary"))
+    with pytest.raises(RunError, match="'toy_binary': is of task multiclass, this run is of"):
+        make_pseudo(own, ("toy_binary",), "p")

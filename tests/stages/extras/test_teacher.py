@@ -79,7 +79,7 @@ def test_a_teacher_that_has_seen_validation_images_is_refused(finished: Toy) -> 
     with pytest.raises(RunError, match="was trained with plan ffffffff, .*has seen validation im"):
         ask(finished)
     done.unlink()
-    with pytest.raises(RunError, match="fold 0 of 'toy_binary' is not trained to its end"):
+    with pytest.raises(RunError, match="'toy_binary': fold 0 is not trained to its end"):
         ask(finished)
     for path in Path("runs/toy_binary").glob("fold_*/config.yaml"):
         path.write_text(path.read_text().replace("boxes: null", "boxes: b.csv"))

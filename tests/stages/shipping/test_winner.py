@@ -7,6 +7,7 @@ import runpy
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,8 @@ import pytest
 from comp.bundles.contents import read_bundle
 from comp.bundles.zipped import unpack
 from comp.core.errors import UsageError
-from comp.stages.shipping.winner import _elsewhere, make_winner
+from comp.stages.shipping.bundle import read_source
+from comp.stages.shipping.winner import _copy_inputs, _elsewhere, make_winner
 
 
 def run(script: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,3 +126,19 @@ def test_weights_that_runs_start_from_are_in_it(
     model = config.model.model_copy(update={"weights": "/gone/w.pt"})
     found, missing = _with_weights(experiment, config.model_copy(update={"model": model}), tmp_path)
     assert (found.model.weights, missing) == ("weights/w.pt", ["put w.pt into `weights/`"])
+
+
+def test_the_metric_file_and_the_boxes_of_a_run_are_in_it(
+    shipped: Callable[[str], Path], tmp_path: Path
+) -> None:
+    work = tmp_path / "work"
+    shutil.copytree(shipped("binary"), work)
+    (work / "official.py").write_text("def score(a, b, c): return 1\n")
+    (work / "boxes.csv").write_text("id,left,top,right,bottom\n")
+    source = read_source("toy_binary", work)
+    bundle = read_bundle(work / "bundles/toy_binary")
+    data = bundle.config.data.model_copy(update={"boxes": "boxes.csv"})
+    config = bundle.config.model_copy(update={"metric": "official.py", "data": data})
+    _copy_inputs(source, replace(bundle, configs={"toy_binary": config}), tmp_path / "archive")
+    for name in ("official.py", "boxes.csv"):
+        assert (tmp_path / "archive" / name).read_bytes() == (work / name).read_bytes()
