@@ -25,6 +25,8 @@ from comp.config.plugins import load_plugins
 from comp.config.schema import Config
 from comp.core import checksums, files
 from comp.core.errors import DamagedError, RunError, first, pick
+from comp.data.images.deep import Span
+from comp.data.images.pixel_form import as_span
 from comp.ensemble.blend import Blend
 from comp.ensemble.compare import Scores
 from comp.ensemble.prior import Shift
@@ -67,7 +69,7 @@ class Member:
     tta: str
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    span: tuple[float, float] | None = None
+    span: Span = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     onnx: str | None = None
 
@@ -182,12 +184,13 @@ class Bundle:
     def _by_onnx(self, member: Member, device: Device, engine: str) -> Net:
         import torch
 
-        from comp.models.networks import Net
+        from comp.models.networks import Net, for_images
         from comp.models.onnx_engine import open_forward
 
         assert member.onnx is not None, "the member has an ONNX file"
         forward = open_forward(engine, self._whole(member.onnx), torch.get_num_threads())
-        return Net(torch.nn.Identity(), device, member.mean, member.std, fast=forward)
+        net = Net(torch.nn.Identity(), device, member.mean, member.std, fast=forward)
+        return for_images(net, self.configs[member.run].image)
 
     def _whole(self, file: str) -> Path:
         """The path of a file whose content is that of the manifest."""
@@ -265,7 +268,7 @@ def _member(entry: Mapping[str, Any], onnx: Mapping[str, str]) -> Member:
         tta=entry["tta"],
         mean=tuple(entry["mean"]),
         std=tuple(entry["std"]),
-        span=None if span is None else (float(span[0]), float(span[1])),
+        span=as_span(span),
         facts=entry["facts"],
         onnx=onnx.get(entry["file"]),
     )

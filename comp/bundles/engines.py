@@ -14,12 +14,13 @@ from pathlib import Path
 import torch
 
 from comp.bundles.contents import Bundle, Member
+from comp.config.schema import ImageConfig
 from comp.core import files
 from comp.core.errors import CompError, ModelError, UsageError
 from comp.core.progress import say
 from comp.inference.views import view_probs, views_of
 from comp.models.device import Device
-from comp.models.networks import Net
+from comp.models.networks import Net, noise
 from comp.models.onnx_engine import engines_here, refuse_without_engine
 
 ENGINES = ("auto", "torch", "onnx", "openvino")
@@ -93,7 +94,7 @@ def _faster(bundle: Bundle, run: str, device: Device, batch: int | None) -> str:
     member = next(one for one in bundle.members if one.run == run)
     config = bundle.configs[run]
     count = min(_MOST, batch or config.predict.batch_size or 2 * config.train.batch_size)
-    images = _images(count, config.image.size)
+    images = _images(count, config.image)
     nets = {"torch": bundle.net(member, device)}
     for engine in engines_here():
         try:
@@ -123,21 +124,22 @@ def _seconds(call: Callable[[], object]) -> float:
     return min(found)
 
 
-def _images(count: int, side: int) -> torch.Tensor:
-    """(count, 3, side, side) uint8: noise, the same each time."""
+def _images(count: int, image: ImageConfig) -> torch.Tensor:
+    """(count, C, side, side) uint8 or uint16: noise, the same each time."""
     generator = torch.Generator().manual_seed(0)
-    return torch.randint(0, 256, (count, 3, side, side), generator=generator, dtype=torch.uint8)
+    shape = count, image.channels, image.size, image.size
+    return noise(shape, image.bits, generator)
 
 
 def farthest(bundle: Bundle, member: Member, device: Device, net: Net) -> float:
     """The largest difference of what a network answers to what torch answers, on noise of several
     batch sizes; for numbers above 1, relative to them."""
     views = views_of("none")
-    side = bundle.configs[member.run].image.size
+    image = bundle.configs[member.run].image
     known = bundle.net(member, device)
     worst = 0.0
     for count in (1, 5):
-        images = _images(count, side)
+        images = _images(count, image)
         one = view_probs(known, bundle.task, images, views)
         two = view_probs(net, bundle.task, images, views)
         scale = one.abs().clamp(min=1.0)

@@ -13,13 +13,12 @@ from comp.config.schema import ImageConfig
 from comp.core import files
 from comp.core.errors import DataError
 from comp.data.cache.store import Decoded, Files
-from comp.data.images.deep import Span
 from comp.data.images.header import image_size
+from comp.data.images.pixel_form import PixelForm
 from comp.data.index.index import Index
 
 Pixels = np.ndarray[Any, Any]
 
-_GREY = 128
 _THREADS = 4  # OpenCV decodes outside the interpreter's lock
 
 
@@ -70,9 +69,10 @@ class Forgiving:
     that cannot be. Used like the images of a pack (see `comp.data.cache.store`)."""
 
     def __init__(
-        self, index: Index, image: ImageConfig, span: Span, unreadable: Unreadable
+        self, index: Index, image: ImageConfig, form: PixelForm, unreadable: Unreadable
     ) -> None:
-        self.decoded = Decoded(Files(index.paths, span), index.ids, image)
+        self.decoded = Decoded(Files(index.all_sources, form), index.ids, image)
+        self.grey = form.top // 2 + 1
         self.unreadable, self.image = unreadable, image
         self.own_size = self.decoded.own_size
         self.shape, self.dtype = self.decoded.shape, self.decoded.dtype
@@ -85,10 +85,10 @@ class Forgiving:
             return self.decoded[int(row)]
         except DataError as problem:
             self.unreadable.found(int(row), str(problem))
-            return np.full((self.image.size, self.image.size, 3), _GREY, dtype=np.uint8)
+            return np.full(self.shape[1:], self.grey, dtype=self.dtype)
 
     def take(self, rows: Pixels) -> Pixels:
-        """(n, S, S, 3) uint8 of several rows, decoded in parallel."""
+        """(n, S, S, C) of several rows, decoded in parallel."""
         with ThreadPoolExecutor(_THREADS) as pool:
             return np.stack([*pool.map(self.__getitem__, rows)])
 

@@ -26,6 +26,7 @@ from comp.core import checksums
 from comp.core.errors import RunError
 from comp.core.parallel import read_ahead
 from comp.core.progress import say, track
+from comp.data.images.pixel_form import form_of
 from comp.inference.outputs import MapOutput, Output, make_output
 from comp.inference.pieces import Pieces
 from comp.inference.predict import PieceMaker
@@ -133,7 +134,12 @@ class Predicting:
     def _course(self, run: str) -> Course:
         config, index = self.bundle.configs[run], self.asked.index
         members = [member for member in self.bundle.members if member.run == run]
-        images = Forgiving(index, config.image, members[0].span, self.unreadable)
+        images = Forgiving(
+            index,
+            config.image,
+            replace(form_of(config.image), span=members[0].span),
+            self.unreadable,
+        )
         output = make_output(self.bundle.task, config, index)
         if isinstance(output, MapOutput):
             output = replace(output, paths=SizedPaths(self.unreadable))

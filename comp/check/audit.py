@@ -95,7 +95,8 @@ _COUNTED: dict[str, Callable[[ImageStats], Array]] = {
 
 def _of_images(stats: ImageStats) -> dict[str, Any]:
     good = stats.part(np.flatnonzero(stats.readable))
-    mean, square, sizes = np.zeros(3), np.zeros(3), list[Any]()
+    mean = square = np.zeros(stats.mean.shape[1])
+    sizes = list[Any]()
     if len(good):
         mean = good.mean.mean(axis=0)
         square = (good.std**2 + good.mean**2).mean(axis=0)
@@ -106,6 +107,7 @@ def _of_images(stats: ImageStats) -> dict[str, Any]:
         "unreadable": len(stats) - len(good),
         "width, height, bytes: least, median, most": sizes,
         **{name: _counts(values(good)) for name, values in _COUNTED.items()},
+        "channels": stats.mean.shape[1],
         "channel means": [round(float(value), 4) for value in mean],
         "channel deviations": [round(float(value), 4) for value in deviation],
     }

@@ -1,4 +1,4 @@
-"""Statistics of image files: each file is decoded once, on all cores, and the results are kept.
+"""Statistics of images: each is decoded once, on all cores, and the results are kept.
 
     cache/check/<digest>.npz    the statistics of some images, by the names of their files
 
@@ -25,8 +25,11 @@ from comp.check.duplicates.sift import WIDTH, find_features
 from comp.core import checksums, files, progress
 from comp.core.errors import CheckError, CompError
 from comp.core.parallel import cores, read_ahead
-from comp.data.images.decode import decode_image, open_image, read_content
-from comp.data.images.deep import Span
+from comp.data.images.decode import open_image, read_content
+from comp.data.images.pixel_form import PixelForm
+from comp.data.images.reading import PLAIN, develop, picture_of
+from comp.data.images.stacks.files import of_several_planes, read_stack
+from comp.data.index.sources import Source
 
 Array = np.ndarray[Any, Any]
 
@@ -43,7 +46,7 @@ class ImageStats:
     `digest`   (N,) text: SHA-256 of the file, "" where it cannot be opened
     `size`     (N, 3) int64: width and height as shown (upright), bytes of the file
     `header`   (N, 4) text: format, mode, orientation in the EXIF data, camera
-    `mean`, `std`  (N, 3) float64 in [0, 1]: of red, green and blue
+    `mean`, `std`  (N, C) float64 in [0, 1]: of each channel
     `thumbs`   (N, 64, 64) uint8: grey, upright, stretched
     `counts`   (N,) int64: the local features of each
     `points`   (K, 2) float32, `words` (K, 128) uint8: positions and descriptors of all features,
@@ -77,31 +80,41 @@ class ImageStats:
         return replace(self, **cut, counts=none, points=self.points[:0], words=self.words[:0])
 
 
-def measure_images(paths: Sequence[Path], cache: Path, span: Span = None) -> ImageStats:
-    """The statistics of image files, in their order; from `cache` where it has them.
+def measure_images(
+    files_of: Sequence[Source | Path], cache: Path, form: PixelForm = PLAIN
+) -> ImageStats:
+    """The statistics of images, in their order; from `cache` where it has them.
 
-    span: see `image.range`. A file that cannot be read has a `problem`. Raises CompError when the
-    cache cannot be written.
+    files_of: of each image its files, or its only one. form: how files become pixels. An image that
+    cannot be read has a `problem`. Raises CompError when the cache cannot be written.
     """
     files.sweep(cache)
-    blocks = [paths[start : start + BLOCK] for start in range(0, len(paths), BLOCK)]
+    sources = [Source.of(one) if isinstance(one, Path) else one for one in files_of]
+    blocks = [sources[start : start + BLOCK] for start in range(0, len(sources), BLOCK)]
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)  # our threads are one per core already
     try:
-        return _joined(_measured(blocks, cache, span), cache)
+        return _joined(_measured(blocks, cache, form), cache, form.channels)
     finally:
         cv2.setNumThreads(threads)
 
 
-def _measured(blocks: Sequence[Sequence[Path]], cache: Path, span: Span) -> Iterator[ImageStats]:
-    about = str(FORMAT) if span is None else f"{FORMAT} {span[0]:g}..{span[1]:g}"
-    for paths in progress.track(blocks, len(blocks), f"measuring images, {BLOCK} at a time"):
-        place = cache / f"{checksums.digest_lines([about, *map(str, paths)])[:24]}.npz"
-        states = np.array([files.settled(files.file_stat(path)) for path in paths], dtype=np.int64)
-        known, noted = _load(place, len(paths))
-        if known is None or not _unchanged(paths, known, states, noted):
+def _measured(
+    blocks: Sequence[Sequence[Source]], cache: Path, form: PixelForm
+) -> Iterator[ImageStats]:
+    about = f"{FORMAT}{form.settings}"
+    for sources in progress.track(blocks, len(blocks), f"measuring images, {BLOCK} at a time"):
+        place = (
+            cache
+            / f"{checksums.digest_lines([about, *(source.name for source in sources)])[:24]}.npz"
+        )
+        states = np.array([_state(source) for source in sources], dtype=np.int64)
+        known, noted = _load(place, len(sources))
+        if known is None or not _unchanged(sources, known, states, noted):
             known, noted = (
-                _stacked(list(read_ahead(partial(_measure, span=span), paths, cores()))),
+                _stacked(
+                    list(read_ahead(partial(_measure, form=form), sources, cores())), form.channels
+                ),
                 states[:0],
             )
         if not np.array_equal(states, noted):
@@ -111,18 +124,27 @@ def _measured(blocks: Sequence[Sequence[Path]], cache: Path, span: Span) -> Iter
         yield known
 
 
-def _unchanged(paths: Sequence[Path], known: ImageStats, states: Array, noted: Array) -> bool:
+def _state(source: Source) -> files.FileState:
+    """What the file of an image is like; of several files nothing is known without reading them."""
+    return files.settled(files.file_stat(source.files[0])) if source.simple else files.UNKNOWN
+
+
+def _unchanged(sources: Sequence[Source], known: ImageStats, states: Array, noted: Array) -> bool:
     """Whether the files hold what was measured; those of another state are read."""
     doubtful = np.flatnonzero((states != noted).any(axis=1) | ~states.any(axis=1)).tolist()
-    digests = read_ahead(lambda row: _digest(paths[row]), doubtful, cores())
+    digests = read_ahead(lambda row: _digest(sources[row]), doubtful, cores())
     return all(known.digest[row] == found for row, found in zip(doubtful, digests, strict=True))
 
 
-def _digest(path: Path) -> str:
+def _digest(source: Source) -> str:
     try:
-        return hashlib.sha256(read_content(path)).hexdigest()
+        return _digest_of(source, [read_content(path) for path in source.files])
     except CheckError:
         return ""
+
+
+def _digest_of(source: Source, contents: Sequence[bytes]) -> str:
+    return source.digest([hashlib.sha256(content).hexdigest() for content in contents])
 
 
 def _load(place: Path, count: int) -> tuple[ImageStats | None, Array]:
@@ -144,34 +166,38 @@ class _OneImage:
     digest: str = ""
     size: tuple[int, int, int] = (0, 0, 0)
     header: tuple[str, str, str, str] = ("", "", "", "")
-    mean: Any = (0.0, 0.0, 0.0)
-    std: Any = (0.0, 0.0, 0.0)
+    mean: Any = None
+    std: Any = None
     thumb: Any = None
     points: Any = None
     words: Any = None
 
 
-def _measure(path: Path, span: Span = None) -> _OneImage:
+def _measure(source: Source, form: PixelForm = PLAIN) -> _OneImage:
+    contents = list[bytes]()
+    for path in source.files:
+        try:
+            contents.append(read_content(path))
+        except CheckError as problem:
+            return _OneImage(problem=_reason(problem, path))
+    digest, size = _digest_of(source, contents), sum(map(len, contents))
     try:
-        content = read_content(path)
+        pixels = develop(contents, form, source.slices)
+        header = _header(contents, source, form)
     except CheckError as problem:
-        return _OneImage(problem=_reason(problem, path))
-    digest = hashlib.sha256(content).hexdigest()
-    try:
-        pixels = decode_image(content, span)
-    except CheckError as problem:
-        return _OneImage(str(problem), digest, (0, 0, len(content)))
+        return _OneImage(str(problem), digest, (0, 0, size))
     height, width = pixels.shape[:2]
-    mean, std = cv2.meanStdDev(pixels)
-    grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
-    features = find_features(pixels)
+    mean, std = _moments(pixels)
+    picture = picture_of(pixels)
+    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    features = find_features(picture)
     return _OneImage(
         "",
         digest,
-        (width, height, len(content)),
-        _header(content),
-        mean.ravel() / 255,
-        std.ravel() / 255,
+        (width, height, size),
+        header,
+        mean / form.top,
+        std / form.top,
         cv2.resize(grey, (THUMB, THUMB), interpolation=cv2.INTER_AREA),
         features.points,
         features.words,
@@ -182,22 +208,40 @@ def _reason(problem: CompError, path: Path) -> str:
     return str(problem).removeprefix(f"{path}: ")
 
 
-def _header(content: bytes) -> tuple[str, str, str, str]:
-    """Format, mode, EXIF orientation and camera, as the file says them."""
+def _moments(pixels: Array) -> tuple[Array, Array]:
+    """(C,) mean and standard deviation of each channel."""
+    parts = [cv2.meanStdDev(pixels[..., n : n + 4]) for n in range(0, pixels.shape[2], 4)]
+    mean, std = (np.concatenate([part[k].ravel() for part in parts]) for k in (0, 1))
+    return mean, std
+
+
+def _header(
+    contents: Sequence[bytes], source: Source, form: PixelForm
+) -> tuple[str, str, str, str]:
+    """Format, mode, EXIF orientation and camera, as the file says them. Of DICOM and other files of
+    planes the kind of their numbers alone: what else they say may be private."""
+    content = contents[0]
+    if not (form.plain and source.simple) or of_several_planes(content):
+        stack = read_stack(content)
+        return stack.kind, _counted(stack.mode, len(contents)), "", ""
     image = open_image(content)
     if isinstance(image, np.ndarray):
         return "NPY", str(image.dtype), "", ""
     with image:
-        form, mode = image.format or "", image.mode
+        kind, mode = image.format or "", image.mode
         try:
             exif = image.getexif()
         except Exception:  # Pillow's reader of damaged EXIF data raises whatever it meets
-            return form, mode, "", "damaged"
+            return kind, mode, "", "damaged"
     camera = " ".join(str(exif.get(tag, "")).strip("\x00 ") for tag in (_MAKER, _MODEL))
-    return form, mode, str(exif.get(_ORIENTATION, "")), camera.strip()
+    return kind, mode, str(exif.get(_ORIENTATION, "")), camera.strip()
 
 
-def _stacked(images: Sequence[_OneImage]) -> ImageStats:
+def _counted(mode: str, files: int) -> str:
+    return mode if files == 1 else f"{mode}, {files} files"
+
+
+def _stacked(images: Sequence[_OneImage], channels: int) -> ImageStats:
     none = np.zeros((THUMB, THUMB), np.uint8)
     thumbs = [none if o.thumb is None else o.thumb for o in images]
     points = [np.zeros((0, 2), np.float32) if o.points is None else o.points for o in images]
@@ -207,8 +251,8 @@ def _stacked(images: Sequence[_OneImage]) -> ImageStats:
         digest=np.array([o.digest for o in images], dtype=np.str_),
         size=np.array([o.size for o in images], dtype=np.int64).reshape(-1, 3),
         header=np.array([o.header for o in images], dtype=np.str_).reshape(-1, 4),
-        mean=np.array([o.mean for o in images], dtype=np.float64).reshape(-1, 3),
-        std=np.array([o.std for o in images], dtype=np.float64).reshape(-1, 3),
+        mean=_rows([o.mean for o in images], channels),
+        std=_rows([o.std for o in images], channels),
         thumbs=np.array(thumbs, dtype=np.uint8).reshape(-1, THUMB, THUMB),
         counts=np.array([len(p) for p in points], dtype=np.int64),
         points=np.concatenate([np.zeros((0, 2), np.float32), *points]),
@@ -216,10 +260,16 @@ def _stacked(images: Sequence[_OneImage]) -> ImageStats:
     )
 
 
-def _joined(found: Iterable[ImageStats], cache: Path) -> ImageStats:
+def _rows(values: Sequence[Any], channels: int) -> Array:
+    """(N, C), zeros for images that cannot be read."""
+    rows = [np.zeros(channels) if value is None else value for value in values]
+    return np.array(rows, dtype=np.float64).reshape(-1, channels)
+
+
+def _joined(found: Iterable[ImageStats], cache: Path, channels: int) -> ImageStats:
     """The statistics of all blocks. Their descriptors, which are most of it, go to a file without a
     name that is gone with the process: those of many images do not fit in memory."""
-    parts = [_stacked([])]
+    parts = [_stacked([], channels)]
     try:
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=cache) as store:

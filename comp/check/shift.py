@@ -172,7 +172,8 @@ def _traits(parts: Sequence[ImageStats]) -> tuple[list[str], Array]:
     size = np.concatenate([part.size for part in parts]).astype(float)
     header = np.concatenate([part.header for part in parts])
     thumbs = np.concatenate([part.thumbs for part in parts])
-    colours = ("red", "green", "blue")
+    count = parts[0].mean.shape[1]
+    colours = ("red", "green", "blue") if count == 3 else [f"channel {n}" for n in range(count)]
     columns: list[tuple[str, Array]] = [
         ("width", size[:, 0]),
         ("height", size[:, 1]),

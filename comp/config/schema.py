@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PrivateAttr, field_validator, model_validator
 
+from comp.config.pixel_values import RangeValue, WindowsValue
 from comp.config.sources import (
     Extras,
     MetricName,
@@ -38,7 +39,6 @@ from comp.config.values import (
     Names,
     NotNegative,
     Positive,
-    Range,
     Section,
     Share,
     as_tuple,
@@ -93,6 +93,10 @@ class DataConfig(Section):
     # Layout names: a regular expression whose group is the label in a name without suffix, such as
     # '^([^.]+)\.' for cat.0.jpg; null: the word beside the running number
     label_from_name: LabelPattern | None = None
+    # Layout csv: the files of each image as patterns, below the folders of images, where it has
+    # several or another one than its id says: ['{id}_red.png', '{id}_green.png'], '{path}' for a
+    # column, '{case}.nii.gz#{slice}' for a slice of a volume
+    files: Names = ()
     test_images: str = "test"  # the folder of the test images
     annotations: Names = ()  # layout coco: the JSON files of the training images; empty: find them
     masks: str = "train_masks"  # layout masks: the folder of the mask files
@@ -186,9 +190,18 @@ class ImageConfig(Section):
     crop_margin: Annotated[float, Field(ge=0, le=2)] = 0.05  # around a crop, in shares of its sides
     # How images are kept in cache/: as pixels, as the bytes of their files, or not at all
     pack: Literal["memmap", "encoded", "none"] = "memmap"
-    # Of more than 8 bits: the values that become black and white; auto: 0 and the highest number of
-    # as many bits as the training images have
-    range: Literal["auto"] | Range = "auto"
+    channels: Annotated[int, Field(ge=1, le=16)] = 3  # of an image; 3: red, green and blue
+    bits: Literal[8, 16] = 8  # of each value that is kept and trained on
+    # Of more than 8 bits: the values that become black and white, for all channels or a pair for
+    # each; auto: 0 and the highest number of as many bits as the training images have, of signed
+    # numbers and floats their lowest and highest; channels: the lowest and highest of each channel
+    range: RangeValue = "auto"
+    # In the place of a range, centre and width of windows: each is a channel (or several) of its
+    # own, such as [[40, 80], [600, 2800]]; file: the window that a DICOM file states
+    windows: WindowsValue = None
+    # Of a file with more planes (pages, slices, frames) than are asked for: refuse it (all), take
+    # some spread evenly, or those in the middle
+    slices: Literal["all", "spread", "middle"] = "all"
     # Mean of each channel in [0, 1]; null: the network's own; auto: measured on the training part
     mean: Literal["auto"] | Means | None = None
     # Standard deviation of each channel, in the same way
@@ -203,8 +216,29 @@ class ImageConfig(Section):
             raise ValueError(
                 "mean and std must have as many numbers as each other, one per channel"
             )
-        if any(len(value) != 3 for value in given):
-            raise ValueError("mean and std take three numbers each: of red, green and blue")
+        if any(len(value) != self.channels for value in given):
+            what = "three numbers each: of red, green and blue" if self.channels == 3 else \
+                f"{self.channels} numbers each, one per channel (image.channels)"  # fmt: skip
+            raise ValueError(f"mean and std take {what}")
+        return self
+
+    @model_validator(mode="after")
+    def _ranges(self) -> ImageConfig:
+        ranges = self.range if isinstance(self.range, tuple) else ()
+        if ranges and isinstance(ranges[0], tuple) and len(ranges) != self.channels:
+            raise ValueError(
+                f"range has {len(ranges)} pairs; it takes one, or one per channel "
+                f"({self.channels}, image.channels)"
+            )
+        if self.windows is None:
+            return self
+        if self.range != "auto":
+            raise ValueError("range and windows exclude each other; leave one of them out")
+        if self.windows != "file" and self.channels % len(self.windows):
+            raise ValueError(
+                f"windows: {len(self.windows)} windows cannot make {self.channels} channels; "
+                "image.channels is a multiple of them"
+            )
         return self
 
 

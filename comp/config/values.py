@@ -7,7 +7,7 @@ import re
 import unicodedata
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 
 def as_tuple(value: object) -> object:
@@ -148,14 +148,6 @@ def _as_colour(value: object) -> object:
     return tuple(int(digits[place : place + 2], 16) for place in (0, 2, 4))
 
 
-def _rising(value: tuple[float, float]) -> tuple[float, float]:
-    if value[1] <= value[0]:
-        raise ValueError(f"the values of black and white must rise, found {list(value)}")
-    return value
-
-
-_Value = Annotated[float, Field(allow_inf_nan=False)]
-Range = Annotated[tuple[_Value, _Value], BeforeValidator(as_tuple), AfterValidator(_rising)]
 _Channel = Annotated[int, Field(ge=0, le=255)]
 Colour = Annotated[tuple[_Channel, _Channel, _Channel], BeforeValidator(_as_colour)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]

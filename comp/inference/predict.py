@@ -19,7 +19,7 @@ from comp.inference.pieces import Pieces
 from comp.inference.views import view_probs, views_of
 from comp.models.device import Device
 from comp.models.halving import Halving
-from comp.models.networks import Net, build_net, with_tiles
+from comp.models.networks import Net, build_net, for_images
 from comp.tasks.kinds import Task
 from comp.tasks.number_losses import outputs_per_number
 
@@ -44,6 +44,7 @@ def net_of(saved: Saved, config: Config, task: Task, device: Device) -> Net:
         empty=True,
         per_number=outputs_per_number(config.train.loss) if task.link.measures else 0,
         steps=task.link.steps,
+        channels=config.image.channels,
     )
     try:
         net.module.load_state_dict(saved.get("ema") or saved["model"])
@@ -54,7 +55,7 @@ def net_of(saved: Saved, config: Config, task: Task, device: Device) -> Net:
         ) from problem
     net.module.eval()
     net = Net(net.module, device, tuple(saved["mean"]), tuple(saved["std"]))
-    return with_tiles(net, config.image)
+    return for_images(net, config.image)
 
 
 @dataclass(frozen=True)

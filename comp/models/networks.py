@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from comp.config.schema import ImageConfig, ModelConfig
 from comp.core.errors import ModelError, did_you_mean, first, reason
 from comp.core.progress import say
+from comp.data.images.pixel_form import form_of
 from comp.data.images.tiles import stitched
 from comp.models.device import Device
 from comp.models.heads import dress_head, tail_of
@@ -34,9 +35,10 @@ _PLACES = ("", "inner.", "inner.encoder.", "inner.encoder.model.")  # in a Segme
 class Net:
     """A network on its device, with the normalisation that it was made for.
 
-    `mean`, `std`: three numbers each, in units of [0, 1]. `tiles`: None, or side and overlap of
-    the tiles that larger images are cut into; logits are averaged where tiles overlap.
+    `mean`, `std`: a number each per channel, in units of [0, 1]. `tiles`: None, or side and overlap
+    of the tiles that larger images are cut into; logits are averaged where tiles overlap.
     `fast`: what is called for `module`, see `comp.models.compiled`; None: the module itself.
+    `top`: the value of white in images, 255 or 65,535.
     """
 
     module: nn.Module
@@ -45,9 +47,10 @@ class Net:
     std: tuple[float, ...]
     tiles: tuple[int, float] | None = None
     fast: Callable[[Tensor], Tensor] | None = None
+    top: int = 255
 
     def logits(self, images: Tensor) -> Tensor:
-        """(B, C), or (B, C, H, W), from uint8 RGB images (B, 3, H, W) on the device."""
+        """(B, C), or (B, C, H, W), from images (B, C, H, W) uint8 or uint16 on the device."""
         if self.tiles is not None and max(images.shape[-2:]) > self.tiles[0]:
             return stitched(self._logits, images, *self.tiles)
         return self._logits(images)
@@ -59,22 +62,22 @@ class Net:
 
     def normalize(self, images: Tensor) -> Tensor:
         """Float images, normalised by the network's mean and standard deviation, channels last."""
-        scale, shift = _scale_shift(self.mean, self.std, images.device)
+        scale, shift = _scale_shift(self.mean, self.std, self.top, images.device)
         out = images.float().mul_(scale).add_(shift)
         return out.contiguous(memory_format=torch.channels_last)
 
     def to_device(self, images: Tensor) -> Tensor:
-        """uint8 (B, H, W, 3) from a loader -> uint8 (B, 3, H, W), channels last, on the device."""
+        """(B, H, W, C) from a loader -> (B, C, H, W), channels last, on the device."""
         return self.device.send(images).permute(0, 3, 1, 2)
 
 
 @functools.lru_cache(maxsize=16)
 def _scale_shift(
-    mean: tuple[float, ...], std: tuple[float, ...], device: torch.device
+    mean: tuple[float, ...], std: tuple[float, ...], top: int, device: torch.device
 ) -> tuple[Tensor, Tensor]:
-    """Factor and summand (1, C, 1, 1) that normalise pixels of [0, 255], on the device once."""
+    """Factor and summand (1, C, 1, 1) that normalise pixels of [0, top], on the device once."""
     with torch.inference_mode(False):
-        scale = torch.tensor([1 / (255 * value) for value in std])
+        scale = torch.tensor([1 / (top * value) for value in std])
         shift = torch.tensor([-m / value for m, value in zip(mean, std, strict=True)])
         return tuple(value.view(1, -1, 1, 1).to(device) for value in (scale, shift))  # type: ignore[return-value]
 
@@ -90,6 +93,7 @@ def build_net(
     empty: bool = False,
     per_number: int = 0,
     steps: Steps = "none",
+    channels: int = 3,
 ) -> Net:
     """A network for training: new, pretrained, or from a local file, as the config says.
 
@@ -97,19 +101,22 @@ def build_net(
     segmenter, with (B, C, H, W) logits. empty: no weights are loaded, because a checkpoint is about
     to fill them; that needs no network access. per_number: for C columns of numbers, how many
     outputs each has; 0 for classes. steps: see `comp.tasks.kinds.Link`.
+    channels: of its images; pretrained first layers are adapted to them (by timm).
     Raises ModelError for an unknown name (with the nearest one), for weights that cannot be had or
     do not fit, and for an image size that the architecture cannot take.
     """
     pretrained = config.pretrained and not empty and config.weights is None
     if spatial:
-        module: nn.Module = build_segmenter(config, outputs, pretrained=pretrained)
+        module: nn.Module = build_segmenter(
+            config, outputs, pretrained=pretrained, channels=channels
+        )
     else:
         module = _build_classifier(
-            config, outputs, image_size, classes, pretrained, per_number, steps
+            config, outputs, image_size, classes, pretrained, per_number, steps, channels
         )
     if config.weights and not empty:
         _say_taken(config.weights, *load_weights(module, Path(config.weights)))
-    return as_net(module, device, config)
+    return as_net(module, device, config, channels)
 
 
 def build_backbone(config: ModelConfig, image: ImageConfig, device: Device) -> Net:
@@ -118,19 +125,21 @@ def build_backbone(config: ModelConfig, image: ImageConfig, device: Device) -> N
     Its mean and standard deviation are its own, or the numbers of `image`. Raises as `build_net`.
     """
     pretrained = config.pretrained and config.weights is None
-    module = _create(config, 0, image.size, pretrained=pretrained)
+    module = _create(config, 0, image.size, image.channels, pretrained=pretrained)
     set_pool(module, config.pool, config.name)
     if config.weights:
         _say_taken(config.weights, *load_weights(module, Path(config.weights)))
-    net = as_net(module.eval(), device, config)
+    net = as_net(module.eval(), device, config, image.channels)
     mean = image.mean if isinstance(image.mean, tuple) else net.mean
     std = image.std if isinstance(image.std, tuple) else net.std
-    return replace(net, mean=mean, std=std)
+    return replace(net, mean=mean, std=std, top=form_of(image).top)
 
 
-def with_tiles(net: Net, image: ImageConfig) -> Net:
-    """The same network, which sees large images through tiles where `image.resize` is `tiles`."""
-    return replace(net, tiles=(image.size, image.overlap) if image.resize == "tiles" else None)
+def for_images(net: Net, image: ImageConfig) -> Net:
+    """The same network for pixels of `image.bits`; it sees large images through tiles where
+    `image.resize` is `tiles`."""
+    tiles = (image.size, image.overlap) if image.resize == "tiles" else None
+    return replace(net, tiles=tiles, top=form_of(image).top)
 
 
 def _build_classifier(
@@ -141,6 +150,7 @@ def _build_classifier(
     pretrained: bool,
     per_number: int,
     steps: Steps,
+    channels: int,
 ) -> nn.Module:
     if config.encoder is not None:
         raise ModelError(
@@ -150,13 +160,13 @@ def _build_classifier(
     if per_number and config.heads != "one":
         raise ModelError("model.heads: attributes is for classes; with numbers use one")
     tail = tail_of(config, outputs, classes, per_number, steps)
-    module = _create(config, tail.outputs, image_size, pretrained=pretrained)
+    module = _create(config, tail.outputs, image_size, channels, pretrained=pretrained)
     set_pool(module, config.pool, config.name)
     dress_head(module, config, tail.layers)
     return module
 
 
-def as_net(module: nn.Module, device: Device, config: ModelConfig) -> Net:
+def as_net(module: nn.Module, device: Device, config: ModelConfig, channels: int = 3) -> Net:
     """A module on `device`, channels last, with its own mean and standard deviation."""
     if isinstance(module, Segmenter):
         mean, std = channel_norms(config)
@@ -164,10 +174,30 @@ def as_net(module: nn.Module, device: Device, config: ModelConfig) -> Net:
         data = resolve_data_config({}, model=module)
         mean, std = tuple(data["mean"]), tuple(data["std"])
     module = module.to(device.torch_device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return Net(module, device, mean, std)
+    return Net(module, device, _for_channels(mean, channels), _for_channels(std, channels))
 
 
-def _create(config: ModelConfig, outputs: int, size: int, *, pretrained: bool) -> nn.Module:
+def noise(shape: tuple[int, ...], bits: int, generator: torch.Generator | None = None) -> Tensor:
+    """Images of random pixels, uint8 or uint16."""
+    if bits == 8:
+        return torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8)
+    drawn = torch.randint(0, 1 << bits, shape, generator=generator, dtype=torch.int32)
+    return drawn.to(torch.uint16)
+
+
+def _for_channels(values: Sequence[float], channels: int) -> tuple[float, ...]:
+    """A number for each channel, of those of red, green and blue: one channel has their mean, more
+    than three begin again, as the weights of an adapted first layer do."""
+    if channels == len(values):
+        return tuple(values)
+    if channels == 1:
+        return (sum(values) / len(values),)
+    return tuple(values[place % len(values)] for place in range(channels))
+
+
+def _create(
+    config: ModelConfig, outputs: int, size: int, channels: int, *, pretrained: bool
+) -> nn.Module:
     name = config.name
     if not timm.is_model(name):
         hint = did_you_mean(name.split(".")[0], timm.list_models())
@@ -176,6 +206,8 @@ def _create(config: ModelConfig, outputs: int, size: int, *, pretrained: bool) -
             "`python -c \"import timm; print(timm.list_models('*net*'))\"` lists what it has."
         )
     options: dict[str, Any] = {"num_classes": outputs, "drop_rate": config.drop_rate}
+    if channels != 3:
+        options["in_chans"] = channels
     if _takes_size(name):
         options["img_size"] = size
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # it reports every retry
@@ -189,11 +221,11 @@ def _create(config: ModelConfig, outputs: int, size: int, *, pretrained: bool) -
         loaded: nn.Module = timm.create_model(name, pretrained=pretrained, **options)
         return loaded
     except Exception as problem:  # timm, its networks and the hub raise whatever they like
-        if pretrained and not isinstance(problem, AssertionError) and takes(built, size):
+        if pretrained and not isinstance(problem, AssertionError) and takes(built, size, channels):
             raise ModelError(_no_weights(name, problem)) from problem
         raise ModelError(
             f"model.name: {name} cannot be built for {size} px ({reason(problem)}). "
-            f"{advice(built, size)}"
+            f"{advice(built, size, channels)}"
         ) from problem
 
 

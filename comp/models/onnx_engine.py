@@ -50,13 +50,13 @@ def refuse_without_onnx(option: str, *, to_write: bool = False) -> None:
         raise UsageError(f"{option} needs the package {name}: pip install 'comp[onnx]'")
 
 
-def write_onnx(module: nn.Module, side: int, path: Path) -> None:
-    """Write the logits of a network, of float images (B, 3, side, side), as ONNX; any B.
+def write_onnx(module: nn.Module, side: int, path: Path, channels: int = 3) -> None:
+    """Write the logits of a network, of float images (B, C, side, side), as ONNX; any B.
 
     Raises ModelError for a network that torch cannot write.
     """
     module = module.eval().cpu()
-    sample = torch.zeros(2, 3, side, side)
+    sample = torch.zeros(2, channels, side, side)
     shapes = ({0: torch.export.Dim("batch")},)
     with files.replacing(path) as beside, _quiet():
         try:
@@ -95,7 +95,7 @@ Forward = Callable[[Tensor], Tensor]
 
 
 def open_forward(engine: str, path: Path, threads: int) -> Forward:
-    """A function from float images (B, 3, H, W) to logits, run by `onnx` or `openvino` on the CPU.
+    """A function from float images (B, C, H, W) to logits, run by `onnx` or `openvino` on the CPU.
 
     Raises UsageError where the engine is not installed, ModelError for a file that it cannot read.
     """

@@ -36,7 +36,7 @@ class Segmenter(nn.Module):
         self.stride = stride
 
     def forward(self, images: Tensor) -> Tensor:
-        """(B, C, H, W) logits from (B, 3, H, W)."""
+        """(B, C, H, W) logits of images of any number of channels."""
         height, width = images.shape[-2:]
         down, across = -height % self.stride, -width % self.stride
         if down or across:
@@ -84,10 +84,11 @@ class _Decoder(nn.Module):
 class VanillaUnet(nn.Module):
     """The U-Net of Ronneberger et al. 2015 at its full width, padded and with batch norm."""
 
-    def __init__(self, outputs: int, widths: tuple[int, ...] = _WIDTHS) -> None:
+    def __init__(self, outputs: int, widths: tuple[int, ...] = _WIDTHS, channels: int = 3) -> None:
         super().__init__()
         self.encoder = nn.ModuleList(
-            _DoubleConv(before, width) for before, width in zip((3, *widths), widths, strict=False)
+            _DoubleConv(before, width)
+            for before, width in zip((channels, *widths), widths, strict=False)
         )
         self.shrink = nn.MaxPool2d(2)
         self.decoder = _Decoder(widths)
@@ -110,9 +111,14 @@ def architectures() -> list[str]:
     return [VANILLA, *smp.MODEL_ARCHITECTURES_MAPPING]
 
 
-def build_segmenter(config: ModelConfig, outputs: int, *, pretrained: bool) -> Segmenter:
-    """A network with `outputs` maps. Raises ModelError for names that are unknown, for a pair that
-    does not fit, and for pretrained weights that cannot be had."""
+def build_segmenter(
+    config: ModelConfig, outputs: int, *, pretrained: bool, channels: int = 3
+) -> Segmenter:
+    """A network with `outputs` maps, of images of so many channels.
+
+    Raises ModelError for names that are unknown, for a pair that does not fit, and for pretrained
+    weights that cannot be had.
+    """
     known = architectures()
     if config.name not in known:
         hint = did_you_mean(config.name, known)
@@ -123,7 +129,7 @@ def build_segmenter(config: ModelConfig, outputs: int, *, pretrained: bool) -> S
             f"{', '.join(known)}.{hint}"
         )
     build = _vanilla if config.name == VANILLA else _by_smp
-    inner = build(config, outputs, pretrained)
+    inner = build(config, outputs, pretrained, channels)
     if config.drop_rate:
         head: Any = inner.segmentation_head
         inner.segmentation_head = nn.Sequential(nn.Dropout2d(config.drop_rate), *head)
@@ -131,13 +137,13 @@ def build_segmenter(config: ModelConfig, outputs: int, *, pretrained: bool) -> S
     return Segmenter(inner, stride)
 
 
-def _vanilla(config: ModelConfig, outputs: int, pretrained: bool) -> nn.Module:
+def _vanilla(config: ModelConfig, outputs: int, pretrained: bool, channels: int) -> nn.Module:
     if config.encoder is not None or pretrained:
         raise ModelError(
             f"model.name: {VANILLA} has its own encoder, without pretrained weights; set "
             "model.encoder to null and model.pretrained to false, or use unet"
         )
-    return VanillaUnet(outputs)
+    return VanillaUnet(outputs, channels=channels)
 
 
 def encoder_name(config: ModelConfig) -> str:
@@ -158,7 +164,7 @@ def encoder_name(config: ModelConfig) -> str:
     )
 
 
-def _by_smp(config: ModelConfig, outputs: int, pretrained: bool) -> nn.Module:
+def _by_smp(config: ModelConfig, outputs: int, pretrained: bool, channels: int) -> nn.Module:
     import segmentation_models_pytorch as smp
 
     name = encoder_name(config)
@@ -166,7 +172,11 @@ def _by_smp(config: ModelConfig, outputs: int, pretrained: bool) -> nn.Module:
     weights: Any = (True if name.startswith(_TIMM) else "imagenet") if pretrained else None
     try:
         module: nn.Module = smp.create_model(
-            config.name, encoder_name=name, encoder_weights=weights, classes=outputs
+            config.name,
+            encoder_name=name,
+            encoder_weights=weights,
+            classes=outputs,
+            in_channels=channels,
         )
         return module
     except Exception as problem:  # smp, timm and the hub raise whatever a pair makes them

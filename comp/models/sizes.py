@@ -12,7 +12,7 @@ _TRIES = 8  # sizes on either side
 _SMALLEST, _LARGEST = 8, 4096  # as `image.size` allows
 
 
-def takes(build: Callable[[int], nn.Module], size: int) -> bool:
+def takes(build: Callable[[int], nn.Module], size: int, channels: int = 3) -> bool:
     """Whether the network that `build` makes for images of `size` px can be trained on two.
 
     It is built and run on torch's meta device, where tensors have a shape and no content.
@@ -20,25 +20,25 @@ def takes(build: Callable[[int], nn.Module], size: int) -> bool:
     try:
         with torch.device("meta"):
             module = build(size).train()
-            module(torch.zeros(2, 3, size, size))
+            module(torch.zeros(2, channels, size, size))
     except Exception:  # whatever a network raises
         return False
     return True
 
 
-def nearest_sizes(build: Callable[[int], nn.Module], size: int) -> list[int]:
+def nearest_sizes(build: Callable[[int], nn.Module], size: int, channels: int = 3) -> list[int]:
     """The nearest smaller and the nearest larger size that the network takes, where there are."""
     multiples = {step * n for step in _STEPS for n in range(1, _LARGEST // step + 1)}
     known = sorted(m for m in multiples if m >= _SMALLEST)
     below = [m for m in reversed(known) if m < size][:_TRIES]
     above = [m for m in known if m > size][:_TRIES]
-    found = (next((m for m in side if takes(build, m)), None) for side in (below, above))
+    found = (next((m for m in side if takes(build, m, channels)), None) for side in (below, above))
     return [m for m in found if m is not None]
 
 
-def advice(build: Callable[[int], nn.Module], size: int) -> str:
+def advice(build: Callable[[int], nn.Module], size: int, channels: int = 3) -> str:
     """What to do about a size that a network cannot take, to end a message with."""
-    sizes = " and ".join(map(str, nearest_sizes(build, size)))
+    sizes = " and ".join(map(str, nearest_sizes(build, size, channels)))
     return (
         f"Sizes near it that work: {sizes} (image.size)."
         if sizes

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from timm.models import adapt_input_conv
 from torch import Tensor
 
 from comp.core.errors import ModelError, first, reason
@@ -131,11 +132,20 @@ def _fitting(
     loaded: Mapping[str, Tensor], own: Mapping[str, Tensor], place: str, outer: str
 ) -> dict[str, Tensor]:
     names = ((place + name[len(outer) :], name) for name in loaded if name.startswith(outer))
-    return {
-        new: loaded[name]
-        for new, name in names
-        if new in own and own[new].shape == loaded[name].shape
-    }
+    found = ((new, _fitted(loaded[name], own[new])) for new, name in names if new in own)
+    return {new: value for new, value in found if value is not None}
+
+
+def _fitted(value: Tensor, own: Tensor) -> Tensor | None:
+    """The tensor where it has the shape of `own`; the first layer of another number of channels is
+    adapted as pretrained ones are; None for another tensor."""
+    if value.shape == own.shape:
+        return value
+    first = value.dim() == own.dim() == 4 and value.shape[1] == 3 != own.shape[1]
+    if not first or value.shape[0] != own.shape[0] or value.shape[2:] != own.shape[2:]:
+        return None
+    adapted: Tensor = adapt_input_conv(own.shape[1], value.float())
+    return adapted.to(value.dtype)
 
 
 def _beginnings(loaded: Mapping[str, Tensor]) -> list[str]:

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from comp.core.errors import CheckError, CompError
-from comp.data.images.decode import read_image
+from comp.data.images.reading import read_picture_of
 from comp.data.index.index import Index
+from comp.data.index.sources import Source
 from comp.report.overlay import colour_of
 from comp.report.page import embedded, masked, shrunk, write_page
 
@@ -27,8 +28,8 @@ _KINDS = {
     "shots": "consecutive file numbers",
 }
 
-Read = Callable[[Path], np.ndarray[Any, Any]]
-Paths = dict[tuple[str, str], Path]  # part (train or test) and id -> the file of an image
+Read = Callable[[Source], np.ndarray[Any, Any]]
+Sources = dict[tuple[str, str], Source]  # part (train or test) and id -> files of an image
 
 
 def write_check_page(
@@ -37,12 +38,15 @@ def write_check_page(
     record: dict[str, Any],
     train: Index,
     test: Index,
-    read: Read = read_image,
+    read: Read = read_picture_of,
 ) -> None:
-    """Write the page of what a check found; record: see `comp.stages.check.record`; read: an image
-    of a path."""
-    paths: Paths = {("train", i): p for i, p in zip(train.ids, train.paths, strict=True)}
-    paths |= {("test", i): p for i, p in zip(test.ids, test.paths, strict=True)}
+    """Write the page of what a check found; record: see `comp.stages.check.record`; read: the
+    picture of an image from its files."""
+    sources: Sources = {
+        (part, name): index.source(row)
+        for part, index in (("train", train), ("test", test))
+        for row, name in enumerate(index.ids)
+    }
     labels = dict(zip(train.ids, train.label_texts(), strict=True))
     findings = record["findings"]
     by_confidence = sorted(record["proposals"], key=lambda group: -group["confidence"])
@@ -52,11 +56,11 @@ def write_check_page(
         "check",
         name=name,
         record=record,
-        groups=[_group(group, paths, labels, read) for group in _sampled(by_confidence)],
+        groups=[_group(group, sources, labels, read) for group in _sampled(by_confidence)],
         counts={level: sum(f["level"] == level for f in findings) for level in _LEVELS},
         most=max(record["classes"].values(), default=1) or 1,
         kinds=_KINDS,
-        examples=[_examples(finding["ids"], paths, read) for finding in findings],
+        examples=[_examples(finding["ids"], sources, read) for finding in findings],
         max_ids=_IDS,
         masked=_masked(train, read) if masks else [],
         legend={name: colour_of(n) for n, name in enumerate(train.classes, 1)} if masks else {},
@@ -71,7 +75,7 @@ def _sampled(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _group(
-    group: dict[str, Any], paths: Paths, labels: dict[str, str], read: Read
+    group: dict[str, Any], sources: Sources, labels: dict[str, str], read: Read
 ) -> dict[str, Any]:
     members = [("train", name) for name in group["ids"]] + [("test", n) for n in group["test_ids"]]
     pictures = [
@@ -79,28 +83,28 @@ def _group(
             "caption": name,
             "part": part,
             "label": labels.get(name, "") if part == "train" else "test",
-            "src": _thumbnail(paths[part, name], read),
+            "src": _thumbnail(sources[part, name], read),
         }
         for part, name in members[:_MEMBERS]
     ]
     return {**group, "pictures": pictures, "more": len(members) - len(pictures)}
 
 
-def _examples(ids: Iterable[str], paths: Paths, read: Read) -> list[dict[str, str]]:
+def _examples(ids: Iterable[str], sources: Sources, read: Read) -> list[dict[str, str]]:
     """Pictures of the first few images that a finding is about."""
     out = []
     for name in list(ids)[:_EXAMPLES]:
-        path = paths.get(("train", name)) or paths.get(("test", name))
-        source = _thumbnail(path, read) if path else ""
-        if source:
-            out.append({"caption": name, "src": source})
+        source = sources.get(("train", name)) or sources.get(("test", name))
+        picture = _thumbnail(source, read) if source else ""
+        if picture:
+            out.append({"caption": name, "src": picture})
     return out
 
 
-def _thumbnail(path: Path, read: Read) -> str:
-    """A small picture of an image file; "" where it cannot be read."""
+def _thumbnail(source: Source, read: Read) -> str:
+    """A small picture of an image; "" where it cannot be read."""
     try:
-        return embedded(shrunk(read(path), _SIDE))
+        return embedded(shrunk(read(source), _SIDE))
     except CheckError:
         return ""
 
@@ -111,7 +115,7 @@ def _masked(train: Index, read: Read) -> list[dict[str, str]]:
     out = []
     for row in _rows_of_each_class(train):
         try:
-            pixels, mask = read(train.paths[row]), train.masks.read(row)
+            pixels, mask = read(train.source(row)), train.masks.read(row)
         except CompError:  # a finding of its own
             continue
         out.append({"caption": train.ids[row], "src": embedded(masked(pixels, mask, _LARGE))})

@@ -8,14 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from comp.data.images.decode import read_image
+from comp.data.images.reading import read_picture_of
 from comp.data.index.index import Index
+from comp.data.index.sources import Source
 from comp.report.overlay import colour_of
 from comp.report.page import embedded, masked, shrunk, write_page
 from comp.tasks.counts import RATIOS, class_scores, image_scores, mean_of_defined
 from comp.tasks.metrics import Metric
 
 Array = np.ndarray[Any, Any]
+Read = Callable[[Source], Array]
 Masks = Callable[[int], tuple[Array, Array]]  # row -> truth and prediction (H, W, L)
 
 _EACH, _SIDE = 6, 340
@@ -44,12 +46,12 @@ def write_validation_page(
     counts: Array,
     metric: Metric,
     masks: Masks,
-    read: Callable[[Path], Array] = read_image,
+    read: Read = read_picture_of,
 ) -> None:
     """Write the page of the worst, median and best out-of-fold images.
 
-    counts: (N, C, 4) of the images of the index, see `comp.tasks.counts`. read: an image of
-    a path.
+    counts: (N, C, 4) of the images of the index, see `comp.tasks.counts`. read: the picture of
+    an image from its files.
     """
     parts = validation_parts(index, counts, masks, read)
     write_page(
@@ -64,7 +66,7 @@ def write_validation_page(
 
 
 def validation_parts(
-    index: Index, counts: Array, masks: Masks, read: Callable[[Path], Array] = read_image
+    index: Index, counts: Array, masks: Masks, read: Read = read_picture_of
 ) -> dict[str, Any]:
     """The table of classes (heads, classes) and the cards of images (kinds), for a template."""
     classes = len(index.classes)
@@ -75,7 +77,7 @@ def validation_parts(
                 "id": index.ids[row],
                 "labels": labels[row].replace("|", ", ") or "none",
                 "score": score,
-                "pictures": _pictures(read(index.paths[row]), *masks(row)),
+                "pictures": _pictures(read(index.source(row)), *masks(row)),
             }
             for row, score in rows
         ]

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from comp.core.rng import derive
-from comp.data.cache.image_range import span_of, with_range
+from comp.data.cache.image_range import with_range
 from comp.data.images.crops import fitted
-from comp.data.images.decode import read_image
+from comp.data.images.pixel_form import form_of
+from comp.data.images.reading import picture_of, read_pixels
 from comp.data.images.resize import fit_mask
 from comp.data.loader.recipes import make_recipe
 from comp.report.contact_sheet import contact_sheet
@@ -24,25 +25,27 @@ def show_augmentation(experiment: Experiment, out: Path, *, images: int, draws: 
     """
     config = experiment.config
     index = read_train(experiment)
-    recipe = make_recipe(config.augment.recipe, config.image.size)
+    recipe = make_recipe(config.augment.recipe, config.image.size, config.image.channels)
     labels = index.label_texts()
     order = np.argsort(np.array(labels), kind="stable")
     rows = order[np.linspace(0, len(order) - 1, min(images, len(order))).astype(int)]
-    span = span_of(with_range(config.image, index, experiment.workspace.cache))
+    form = form_of(with_range(config.image, index, experiment.workspace.cache))
     pictures, titles = [], []
     for row in rows:
         box = None if index.boxes is None else index.boxes[row]
-        image = fitted(read_image(index.paths[row], span), config.image, box)
+        image = fitted(read_pixels(index.source(int(row)), form), config.image, box)
         mask = None
         if index.masks is not None:
             mask = fit_mask(index.masks.read(row), config.image.size, config.image.resize)
-        pictures.append(image if mask is None else overlay(image, mask))
+        seen = picture_of(image)
+        pictures.append(seen if mask is None else overlay(seen, mask))
         titles.append(f"{index.ids[row]}: {labels[row]}"[:40])
         for draw in range(draws):
             seed = derive(config.seed, "augment", 0, draw, int(row))
             if mask is None:
-                pictures.append(recipe(image, seed))
+                pictures.append(picture_of(recipe(image, seed)))
             else:
-                pictures.append(overlay(*recipe.with_mask(image, mask, seed)))
+                moved, its_mask = recipe.with_mask(image, mask, seed)
+                pictures.append(overlay(picture_of(moved), its_mask))
             titles.append("")
     contact_sheet(pictures, titles, out, columns=draws + 1)

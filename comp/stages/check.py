@@ -22,10 +22,11 @@ from comp.check.shift import find_shift, shift_findings, write_weights
 from comp.config.workspace import Workspace
 from comp.core import files, progress
 from comp.core.errors import DataError
-from comp.data.cache.image_range import span_of, with_range
+from comp.data.cache.image_range import with_range
 from comp.data.folds.groups import FORMAT, Copies, ids_fingerprint, merge, read_groups, write_groups
 from comp.data.folds.skipped import Skipped, read_skipped, without, write_skipped
-from comp.data.images.decode import read_image
+from comp.data.images.pixel_form import form_of
+from comp.data.images.reading import read_picture_of
 from comp.data.index.index import Index
 from comp.data.layouts.embedded_sample import ensure_sample
 from comp.data.layouts.layouts import read_index, read_test
@@ -67,7 +68,9 @@ def check(
     findings += images_without_row(data, train, test)
     image = with_range(experiment.config.image, train, paths.cache)
     findings += depth_findings(train, test, image, paths.cache)
-    stats = measure_images([*train.paths, *test.paths], paths.cache / "check", span_of(image))
+    form = form_of(image)
+    sources = [*train.all_sources, *test.all_sources]
+    stats = measure_images(sources, paths.cache / "check", form)
     parts = measured(train, test, stats)
     findings += audit(*parts, experiment.config.folds.count)
     if skip:
@@ -93,7 +96,7 @@ def check(
         **summary(*parts),
     }
     checked = Checked(by_level(findings), copies, about, paths)
-    read = partial(read_image, span=span_of(image))
+    read = partial(read_picture_of, form=form)
     write_check_page(paths.check_html, experiment.name, record(checked), train, test, read)
     files.write_json(paths.check_json, record(checked))
     return checked

@@ -24,8 +24,10 @@ from comp.data.folds.plan_file import load_plan
 from comp.data.folds.schemes import SCHEMES
 from comp.data.folds.skipped import grey_image, read_skipped, without
 from comp.data.images.boxes import with_boxes
+from comp.data.images.pixel_form import form_of
 from comp.data.images.resize import OWN_SIZE, RESIZES
 from comp.data.index.index import Index
+from comp.data.index.sources import Source
 from comp.data.layouts.embedded_sample import ensure_sample
 from comp.data.layouts.layouts import LAYOUTS, in_both, read_index, read_test
 from comp.data.layouts.train_test_overlap import same_bytes
@@ -299,9 +301,13 @@ def read_test_images(experiment: Experiment, classes: tuple[str, ...]) -> Index:
         f"warning: {len(away)} test images cannot be read and are answered as grey ones "
         f"({experiment.workspace.skip_csv}): {first(index.ids[row] for row in away)}"
     )
-    grey = grey_image(experiment.workspace.cache)
+    channels = form_of(experiment.config.image).planes
+    grey = grey_image(experiment.workspace.cache, channels)
     paths = [grey if row in {*away} else path for row, path in enumerate(index.paths)]
-    return replace(index, paths=tuple(paths))
+    sources = index.sources and tuple(
+        Source.of(grey) if row in {*away} else own for row, own in enumerate(index.sources)
+    )
+    return replace(index, paths=tuple(paths), sources=sources)
 
 
 def read_plan(experiment: Experiment, index: Index) -> FoldPlan:

@@ -11,8 +11,9 @@ import numpy as np
 
 from comp.config.schema import ImageConfig
 from comp.core import files
-from comp.data.cache.image_range import span_of, with_range
-from comp.data.images.decode import read_image
+from comp.data.cache.image_range import with_range
+from comp.data.images.pixel_form import form_of
+from comp.data.images.reading import read_picture_of
 from comp.data.images.resize import fit
 from comp.data.index.index import Index
 from comp.data.index.table_text import csv_text
@@ -102,7 +103,7 @@ def _draw(
     titles: list[str] = []
     shown = evidence.to_show(issues, sheet)
     for issue in shown:
-        pixels = read_image(index.paths[issue.row], span_of(image))
+        pixels = read_picture_of(index.source(issue.row), form_of(image))
         for title, mask in evidence.pictures(issue):
             pictures.append(
                 fit(pixels, _SIZE, image.resize) if mask is None else overlay(pixels, mask)

@@ -15,10 +15,11 @@ from comp.config.workspace import RunDir
 from comp.core import checksums, files, locks
 from comp.core.errors import DamagedError, PackError, PredictionsError, RunError
 from comp.core.progress import say
-from comp.data.cache.image_range import refuse_other_range, span_of, with_range
+from comp.data.cache.image_range import refuse_other_range, with_range
 from comp.data.cache.pack import Pack, open_pack
 from comp.data.cache.store import Images
 from comp.data.folds.plan import FoldPlan
+from comp.data.images.pixel_form import span_of
 from comp.data.index.index import Index
 from comp.ensemble.tta_choice import ViewChoice, choose_views, read_view_choice
 from comp.inference.outputs import Output, make_output, mask_side

@@ -16,10 +16,11 @@ from comp.core import files, locks
 from comp.core.errors import CompError, ConfigError, DamagedError, PackError
 from comp.core.footer import read_place
 from comp.core.progress import say
-from comp.data.cache.image_range import span_of, with_range
+from comp.data.cache.image_range import with_range
 from comp.data.cache.pack import Pack, open_pack
 from comp.data.folds.plan import ALWAYS, FoldPlan
 from comp.data.folds.subset import Subset, choose_subset
+from comp.data.images.pixel_form import span_of
 from comp.data.index.index import Index
 from comp.data.loader.recipes import flips_writing
 from comp.models.compiled import wants_compile

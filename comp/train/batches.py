@@ -40,7 +40,7 @@ def make_loader(job: Job, workers: int) -> Loader:
         images,
         rows,
         target,
-        make_recipe(augment.recipe, config.image.size),
+        make_recipe(augment.recipe, config.image.size, config.image.channels),
         seed=config.seed,
         fold=job.fold,
         batch_size=config.train.batch_size,

@@ -33,7 +33,7 @@ ERASED_ASPECT = math.log(1 / 0.3)  # logarithm of the largest; the smallest is i
 class Mixed:
     """A batch on the device.
 
-    `images`   (B, 3, H, W) uint8
+    `images`   (B, C, H, W) uint8 or uint16
     `target`   (B, ...) as in an index, or soft: probabilities (B, C) in float, UNKNOWN where an
                image of the mixture is
     `partner`  (B,) the image that each is mixed with, or None where nothing is mixed
@@ -88,7 +88,7 @@ def mix(
     mean: tuple[float, ...],
     where: tuple[int, ...],
 ) -> Mixed:
-    """The batch that training sees, from uint8 (B, 3, H, W) and target (B, ...) on the device.
+    """The batch that training sees, from images (B, C, H, W) and target (B, ...) on the device.
 
     columns: C. mean: the colour of erased boxes, in [0, 1]. where: seed, fold, epoch, step; the
     random numbers are a function of them and of the batch size.
@@ -135,7 +135,7 @@ def _erase(
     area = np.where(draw.random(count) < probability, draw.uniform(*ERASED_AREA, count), 0.0)
     aspect = np.exp(draw.uniform(-ERASED_ASPECT, ERASED_ASPECT, count))
     boxes = _boxes(area, aspect, height, width, draw.random((2, count)), clipped=False)
-    colour = [round(255 * value) for value in mean]
+    colour = [round(torch.iinfo(images.dtype).max * value) for value in mean]
     fill = send(torch.tensor(colour, dtype=images.dtype), images.device).view(1, -1, 1, 1)
     return torch.where(inside(send(torch.from_numpy(boxes), images.device), images), fill, images)
 

@@ -18,7 +18,7 @@ from comp.data.cache.channel_stats import channel_statistics
 from comp.data.loader.sampler import SAMPLERS
 from comp.models.compiled import Compiled, wants_compile
 from comp.models.heads import head_of, set_class_prior, set_units
-from comp.models.networks import Net, build_net, with_tiles
+from comp.models.networks import Net, build_net, for_images
 from comp.tasks.class_weights import count_cells, link_weights
 from comp.tasks.counts import UNKNOWN
 from comp.tasks.losses import LossFunction, Terms, make_loss
@@ -163,8 +163,9 @@ def new_state(job: Job, steps: int, micro_batch: int, *, empty: bool = False) ->
         empty=empty,
         per_number=job.per_number,
         steps=job.task.link.steps,
+        channels=config.image.channels,
     )
-    net = with_tiles(net, config.image)
+    net = for_images(net, config.image)
     if job.task.link.has_units:
         if not empty:
             set_units(net.module, *_units(job))

@@ -113,8 +113,8 @@ def _in_words(job: Job, images: torch.Tensor, problem: Exception) -> CompError:
             "image.size, train.micro_batch or model.name."
         )
     why, size = f"{type(problem).__name__}: {reason(problem)}", config.image.size
-    if not takes(lambda side: _on_meta(job, side), size):
-        hint = advice(lambda side: _on_meta(job, side), size)
+    if not takes(lambda side: _on_meta(job, side), size, config.image.channels):
+        hint = advice(lambda side: _on_meta(job, side), size, config.image.channels)
         return ModelError(
             f"model.name: {name} cannot be trained on images of {size} px ({why}). {hint}"
         )
@@ -135,4 +135,5 @@ def _on_meta(job: Job, size: int) -> nn.Module:
         empty=True,
         per_number=job.per_number,
         steps=job.task.link.steps,
+        channels=job.config.image.channels,
     ).module

@@ -30,6 +30,7 @@ from comp.core.files import UNKNOWN, FileState
 from comp.core.parallel import cores, read_ahead
 from comp.core.scratch import scratch_path
 from comp.data.images.decode import read_content
+from comp.data.index.sources import Source
 
 T = TypeVar("T")
 Pixels = np.ndarray[Any, Any]
@@ -81,19 +82,26 @@ class Origin:
     make: Callable[[int], tuple[str, Pixels | bytes]]
 
 
-def of_files(paths: Sequence[Path], payload: Callable[[bytes, int], Pixels | bytes]) -> Origin:
-    """The origin of rows that are made from the content of files. payload: content, row -> row."""
+def of_files(
+    sources: Sequence[Source], payload: Callable[[list[bytes], int], Pixels | bytes]
+) -> Origin:
+    """The origin of rows made from the contents of files. payload: contents, row -> row."""
 
     def make(row: int) -> tuple[str, Pixels | bytes]:
-        content = read_content(paths[row])
+        source = sources[row]
+        contents = [read_content(path) for path in source.files]
         try:
-            return short_digest(content), payload(content, row)
+            return source.digest([*map(short_digest, contents)]), payload(contents, row)
         except DataError as problem:
-            raise DataError(f"{paths[row]}: {problem}") from problem
+            raise DataError(f"{source.name}: {problem}") from problem
+
+    def stat(row: int) -> FileState:
+        source = sources[row]
+        return files.settled(files.file_stat(source.files[0])) if source.simple else UNKNOWN
 
     return Origin(
-        lambda row: files.settled(files.file_stat(paths[row])),
-        lambda row: short_file_digest(paths[row]),
+        stat,
+        lambda row: sources[row].digest([*map(short_file_digest, sources[row].files)]),
         make,
     )
 

@@ -22,9 +22,10 @@ def channel_statistics(images: Images, rows: Array) -> tuple[tuple[float, ...], 
     rows = np.sort(np.asarray(rows))
     chosen = rows[np.linspace(0, len(rows) - 1, min(_IMAGES, len(rows))).astype(int)]
     store, pixels = plain(images), 0
-    sums, squares = np.zeros(3), np.zeros(3)
+    channels, top = store.shape[-1], np.iinfo(store.dtype).max
+    sums, squares = np.zeros(channels), np.zeros(channels)
     for row in chosen:
-        flat = np.asarray(store[int(row)]).reshape(-1, 3).astype(np.float64) / 255
+        flat = np.asarray(store[int(row)]).reshape(-1, channels).astype(np.float64) / top
         sums += flat.sum(axis=0)
         squares += (flat**2).sum(axis=0)
         pixels += len(flat)

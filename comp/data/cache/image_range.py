@@ -9,7 +9,9 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,80 +19,120 @@ from comp.config.schema import ImageConfig
 from comp.core import files, progress
 from comp.core.checksums import digest_lines
 from comp.core.errors import DataError, RunError
-from comp.core.known_digests import known_digests
 from comp.core.parallel import cores, read_ahead
-from comp.data.images.decode import open_image, read_content
-from comp.data.images.deep import Span, deep_pixels, may_be_deep
-from comp.data.images.endings import mended_png
+from comp.data.images.decode import read_content
+from comp.data.images.deep import Span, may_be_deep
+from comp.data.images.pixel_form import PixelForm, as_span, form_of, several
+from comp.data.images.reading import chosen
 from comp.data.index.index import Index
+from comp.data.index.sources import Source, source_digests
 
 _NOTES = "image_range.json"  # in the cache
 _FULL = 16  # bits
+_AUTO, _CHANNELS = "auto", "channels"
+
+Ends = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Depth:
-    """What images of more than 8 bits hold: how many there are, and the lowest and highest value
-    of whole numbers in them."""
+    """What images of more than 8 bits hold: how many there are, the lowest and highest value of
+    each channel, and whether all are whole numbers."""
 
     images: int
-    low: int
-    high: int
+    ends: tuple[Ends, ...]
+    whole: bool = True
+
+    @property
+    def low(self) -> float:
+        """The lowest value."""
+        return min(low for low, _ in self.ends)
+
+    @property
+    def high(self) -> float:
+        """The highest value."""
+        return max(high for _, high in self.ends)
 
     @property
     def bits(self) -> int:
         """The fewest bits, 8 at least, that hold the values."""
         return max(8, int(self.high).bit_length())
 
+    @property
+    def span(self) -> Span:
+        """Black and white: 0 and the highest number of as many bits; of signed numbers, floats and
+        more than 16 bits the ends. None for 16 bits."""
+        if self.whole and self.low >= 0 and self.bits <= _FULL:
+            return None if self.bits == _FULL else (0.0, float((1 << self.bits) - 1))
+        return _apart(self.low, self.high)
+
+
+def _apart(low: float, high: float) -> Ends:
+    return (low, high) if high > low else (low, low + 1)
+
 
 def with_range(image: ImageConfig, index: Index, cache: Path) -> ImageConfig:
-    """The image settings with the range of a training index in the place of `auto`; as they are
-    where its images have 8 bits, or really 16."""
-    if image.range != "auto":
+    """The image settings with the range of a training index in the place of `auto` or `channels`;
+    as they are where its images have 8 bits, or really 16."""
+    if image.range not in (_AUTO, _CHANNELS) or image.windows is not None:
         return image
-    depth = measure_depth(index.paths, cache)
-    if depth is None or depth.low < 0 or depth.bits >= _FULL:
+    depth = measure_depth(index.all_sources, cache, form_of(image))
+    if depth is None:
         return image
-    return image.model_copy(update={"range": (0.0, float((1 << depth.bits) - 1))})
+    each = tuple(_apart(*ends) for ends in depth.ends)
+    span = each if image.range == _CHANNELS else depth.span
+    return image if span is None else image.model_copy(update={"range": span})
 
 
-def span_of(image: ImageConfig) -> Span:
-    """The values that become 0 and 255; None: 16 bits lose the lower 8."""
-    return None if image.range == "auto" else image.range
-
-
-def refuse_other_range(path: Path, trained: Sequence[float] | None, span: Span) -> None:
+def refuse_other_range(path: Path, trained: Any, span: Span) -> None:
     """RunError for a checkpoint of images that were scaled in another way than they are now."""
-    if (None if trained is None else tuple(trained)) != span:
-        was, now = ("[0, 65535]" if s is None else f"[{s[0]:g}, {s[1]:g}]" for s in (trained, span))
+    if as_span(trained) != as_span(span):
         raise RunError(
-            f"{path}: trained on pixels of image.range {was}, now it is {now}. Bring the images or "
-            "the key back, or start the fold over with `comp train --restart`."
+            f"{path}: trained on pixels of image.range {_told(trained)}, now it is {_told(span)}. "
+            "Bring the images or the key back, or start the fold over with `comp train --restart`."
         )
 
 
-def measure_depth(paths: Sequence[Path], cache: Path) -> Depth | None:
+def _told(span: Any) -> str:
+    plain = as_span(span)
+    if plain is None:
+        return "[0, 65535]"
+    if several(plain):
+        return f"[{', '.join(map(_told, plain))}]"
+    return f"[{plain[0]:g}, {plain[1]:g}]"
+
+
+def measure_depth(sources: Sequence[Source], cache: Path, form: PixelForm) -> Depth | None:
     """The depth of the images among these that have more than 8 bits; None where there are none.
 
     What was found is noted in `cache` and measured again when a file changes. Images that cannot be
-    read, and floats, are left out: whoever decodes them says so.
+    read are left out: whoever decodes them says so.
     """
-    deep = [path for path in paths if _looks_deep(path)]
+    deep = [source for source in sources if any(map(_looks_deep, source.files))]
     if not deep:
         return None
-    key = digest_lines([*map(str, deep), *known_digests(deep, cache)])
-    notes: dict[str, list[int]] = {}
+    about = f"{form.planes} {form.slices}"
+    key = digest_lines([about, *(s.name for s in deep), *source_digests(deep, cache)])
+    notes: dict[str, Any] = {}
     with contextlib.suppress(DataError):  # none yet, or torn: measured again
         notes = files.read_json(cache / _NOTES, DataError)
     if key not in notes:
-        ends = read_ahead(_ends, deep, cores())
-        found = [pair for pair in progress.track(ends, len(deep), "measuring image.range") if pair]
-        low, high = (min(a for a, _ in found), max(b for _, b in found)) if found else (0, 0)
-        notes = {key: [len(found), low, high]}
+        ends = read_ahead(partial(_ends, form=form), deep, cores())
+        notes = {key: _joined([*progress.track(ends, len(deep), "measuring image.range")])}
         cache.mkdir(parents=True, exist_ok=True)
         files.write_json(cache / _NOTES, notes)
-    depth = Depth(*notes[key])
-    return depth if depth.images else None
+    images, found, whole = notes[key]
+    return Depth(images, tuple((low, high) for low, high in found), whole) if images else None
+
+
+def _joined(found: Sequence[tuple[list[Ends], bool] | None]) -> list[Any]:
+    """Images, ends of each channel, and whether all numbers are whole, as JSON values."""
+    known = [part for part in found if part is not None]
+    ends = [
+        [min(low for low, _ in channel), max(high for _, high in channel)]
+        for channel in zip(*(part[0] for part in known), strict=True)
+    ]
+    return [len(known), ends, all(part[1] for part in known)]
 
 
 def _looks_deep(path: Path) -> bool:
@@ -101,16 +143,26 @@ def _looks_deep(path: Path) -> bool:
         return False
 
 
-def _ends(path: Path) -> tuple[int, int] | None:
-    """The lowest and the highest value of an image with more than 8 bits; None for another."""
+def _ends(source: Source, form: PixelForm) -> tuple[list[Ends], bool] | None:
+    """The lowest and the highest finite value of each channel of an image with more than 8 bits,
+    and whether they are whole numbers; None for another image."""
     try:
-        content = mended_png(read_content(path))
-        image = open_image(content)
-        pixels = image if isinstance(image, np.ndarray) else deep_pixels(content, image)
-    except (DataError, OSError, SyntaxError, ValueError):
+        contents = [read_content(path) for path in source.files]
+        parts = chosen(contents, form, source.slices, white=False)
+    except DataError:
         return None
-    if pixels is None or pixels.dtype == np.uint8 or pixels.dtype.kind not in "ui":
+    planes = [plane for part in parts for plane in np.moveaxis(part.planes, 2, 0)]
+    if all(plane.dtype == np.uint8 for plane in planes):
         return None
-    if pixels.ndim == 3 and pixels.shape[2] in (2, 4):
-        pixels = pixels[..., :-1]  # without alpha
-    return int(pixels.min()), int(pixels.max())
+    ends = []
+    for plane in planes:
+        values = plane[np.isfinite(plane)] if plane.dtype.kind == "f" else plane
+        if not values.size:
+            return None
+        ends.append(_numbers(values.min(), values.max()))
+    return ends, all(plane.dtype.kind in "ui" for plane in planes)
+
+
+def _numbers(low: Any, high: Any) -> Ends:
+    """As JSON keeps them."""
+    return low.item(), high.item()

@@ -1,6 +1,6 @@
 """All images, and their masks, at their final size: decoded once and mapped into memory.
 
-    cache/<folder>/images.npy     (N, size, size, 3) uint8; or images.bin, the files' own bytes
+    cache/<folder>/images.npy     (N, size, size, C); or images.bin, the files' own bytes
     cache/masks-<key>/masks.npy   (N, size, size, L) uint8
     .../rows.txt, manifest.json: see `comp.data.cache.manifest`
 
@@ -23,10 +23,9 @@ import numpy as np
 from comp.config.schema import ImageConfig
 from comp.core import files, locks, progress
 from comp.core.errors import DataError, PackError, first, pick
-from comp.core.known_digests import known_digests, note_digests
+from comp.core.known_digests import note_digests
 from comp.data.cache.build import LOCK, Build, Row, sweep_moved
 from comp.data.cache.contents import CONTENTS, Content
-from comp.data.cache.image_range import span_of
 from comp.data.cache.manifest import (
     MANIFEST,
     describe,
@@ -38,6 +37,8 @@ from comp.data.cache.manifest import (
 )
 from comp.data.cache.mask_store import MaskStore, UnpackedMasks
 from comp.data.cache.store import Decoded, Files, Images
+from comp.data.images.deep import Outside
+from comp.data.images.pixel_form import form_of
 from comp.data.images.resize import OWN_SIZE, RESIZES
 from comp.data.index.index import Index
 
@@ -48,7 +49,7 @@ Pixels = np.ndarray[Any, Any]
 class Pack:
     """The images and masks of `ids` (N,), read-only, in their order.
 
-    `images`       (N, size, size, 3) uint8: an object that is used like an array (see
+    `images`       (N, size, size, C) uint8 or uint16: an object that is used like an array (see
                    `comp.data.cache.store`); reading a damaged row raises PackError
     `masks`        (size, size, L) uint8 for each row, or at the size of its image; None where the
                    images have none
@@ -84,7 +85,10 @@ def open_pack(
     if not len(index):
         raise DataError("there are no images to pack; check data.train_images and data.test_images")
     folder = mask_folder = None
-    key, images = "", Decoded(Files(index.paths, span_of(image)), index.ids, image, index.boxes)
+    key, images = (
+        "",
+        Decoded(Files(index.all_sources, form_of(image)), index.ids, image, index.boxes),
+    )
     if image.pack != "none":
         folder, key, images = _open_or_build(image.pack, index, image, cache, verify)
     found: MaskStore | None = None
@@ -146,7 +150,7 @@ def _refuse_changes(
 ) -> None:
     """Do nothing when the rows were made from what is there now. PackError names those of which
     the content differs."""
-    now = known_digests(index.paths, cache) if content.of_files else index.marks
+    now = index.digests(cache) if content.of_files else index.marks
     changed = [
         name for name, digest, row in zip(index.ids, now, rows, strict=True) if digest != row.digest
     ]
@@ -166,7 +170,18 @@ def _build(folder: Path, index: Index, content: Content, cache: Path, hold: lock
     about = describe(content.key(index.ids, rows), index.ids, made, rows)
     made.replace(final)
     files.write_json(folder / MANIFEST, {**about, "rows": digest})
-    if content.of_files:
+    _tell_outside(content.outside)
+    if content.of_files and index.sources is None:
         note_digests(index.paths, [(row.stat, row.digest) for row in rows], cache)
     files.remove(folder / "stats.txt")  # of earlier versions
     shutil.rmtree(made.parent)
+
+
+def _tell_outside(outside: Outside) -> None:
+    """Say that images have values that their pixels cannot show."""
+    if outside.images:
+        progress.say(
+            f"warning: {outside.images} images have values outside of image.range (down to "
+            f"{outside.low:g}, up to {outside.high:g}): they became black or white. `comp check` "
+            "says what all images hold"
+        )

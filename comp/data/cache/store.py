@@ -1,6 +1,6 @@
 """Where the pixels of an index come from: a memory map, or files that are decoded when read.
 
-Any object with `shape` (N, S, S, 3), `[row]` and `take(rows)` can be used like an array.
+Any object with `shape` (N, S, S, C), `dtype`, `[row]` and `take(rows)` can be used like an array.
 """
 
 from __future__ import annotations
@@ -15,18 +15,20 @@ import numpy as np
 
 from comp.config.schema import ImageConfig
 from comp.core.errors import DataError
+from comp.data.cache.bound import bound_apart, bound_slices
 from comp.data.cache.guard import Guard
 from comp.data.images.crops import Box, fitted
-from comp.data.images.decode import decode_image, read_image
-from comp.data.images.deep import Span
+from comp.data.images.pixel_form import PixelForm, form_of
+from comp.data.images.reading import PLAIN, develop, read_pixels
 from comp.data.images.resize import OWN_SIZE
+from comp.data.index.sources import Source
 
 Pixels = np.ndarray[Any, Any]
 Images = Any  # an np.ndarray, or an object used like one
 
 
 def gather(images: Images, rows: Pixels, out: Pixels | None = None) -> Pixels:
-    """(n, S, S, 3) uint8: the images of `rows`, in their order; in `out`, where it is given."""
+    """(n, S, S, C): the images of `rows`, in their order; in `out`, where it is given."""
     if isinstance(images, Guarded):
         images = images.checked(rows)
     if isinstance(images, np.ndarray):
@@ -51,7 +53,7 @@ def to_state(images: Images) -> Any:
     """What is pickled of the images: a memory map is mapped again, not copied."""
     owner: object = images.base if isinstance(images, np.memmap) else None
     if isinstance(owner, mmap.mmap):  # of a slice the base is another array, its offset not its own
-        return str(images.filename), images.shape, images.offset
+        return str(images.filename), images.shape, images.offset, images.dtype.str
     return images
 
 
@@ -59,12 +61,12 @@ def from_state(state: Any) -> Images:
     """The images that `to_state` was called with."""
     if not isinstance(state, tuple):
         return state
-    name, shape, offset = state
-    return np.memmap(name, np.uint8, "r", offset, shape)
+    name, shape, offset, kind = state
+    return np.memmap(name, np.dtype(kind), "r", offset, shape)
 
 
 class Guarded:
-    """A memory map (N, ...) uint8 whose rows are compared with their sums when they are first read.
+    """A memory map (N, ...) whose rows are compared with their sums when they are first read.
 
     Used like the array; reading raises PackError, with the id, for a row that is damaged.
     """
@@ -109,7 +111,7 @@ class Guarded:
 class Decoded:
     """Images that are decoded and resized each time they are read.
 
-    read: row -> the pixels of its file, (H, W, 3) uint8. boxes: of the index.
+    read: row -> the pixels of its files, (H, W, C) uint8 or uint16. boxes: of the index.
     Raises DataError, with the id, for a row that cannot be read.
     """
 
@@ -122,8 +124,8 @@ class Decoded:
     ):
         self.read, self.ids, self.image, self.boxes = read, ids, image, boxes
         self.own_size = image.resize in OWN_SIZE  # then `shape` describes no image
-        self.shape = (len(ids), image.size, image.size, 3)
-        self.dtype = np.dtype(np.uint8)
+        self.shape = (len(ids), image.size, image.size, image.channels)
+        self.dtype = form_of(image).dtype
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -136,8 +138,8 @@ class Decoded:
             raise DataError(f"{self.ids[int(row)]!r}: {problem}") from problem
 
     def take(self, rows: Pixels) -> Pixels:
-        """(n, S, S, 3) uint8 of several rows, decoded in parallel."""
-        out = np.empty((len(rows), *self.shape[1:]), dtype=np.uint8)
+        """(n, S, S, C) of several rows, decoded in parallel."""
+        out = np.empty((len(rows), *self.shape[1:]), dtype=self.dtype)
         with ThreadPoolExecutor(_THREADS) as pool:
             for place, pixels in enumerate(pool.map(self.__getitem__, rows)):
                 out[place] = pixels
@@ -150,28 +152,40 @@ _THREADS = 4  # OpenCV decodes outside the interpreter's lock
 class Files:
     """Reads the image files themselves, each time."""
 
-    def __init__(self, paths: tuple[Path, ...], span: Span = None) -> None:
-        self.paths, self.span = paths, span
+    def __init__(self, sources: tuple[Source, ...], form: PixelForm = PLAIN) -> None:
+        self.sources, self.form = sources, form
 
     def __call__(self, row: int) -> Pixels:
-        return read_image(self.paths[row], self.span)
+        return read_pixels(self.sources[row], self.form)
 
 
 class Encoded:
-    """Reads image files out of one file, whose `guard` knows where each ends."""
+    """Reads image files out of one file, whose `guard` knows where each ends.
 
-    def __init__(self, path: Path, guard: Guard, span: Span = None) -> None:
-        self.path, self.guard, self.span = path, guard, span
+    sources: of the index; None: each row is one file.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        guard: Guard,
+        form: PixelForm = PLAIN,
+        sources: tuple[Source, ...] | None = None,
+    ) -> None:
+        self.path, self.guard, self.form, self.sources = path, guard, form, sources
         self.content = np.memmap(path, np.uint8, "r")
 
     def __call__(self, row: int) -> Pixels:
         start = int(self.guard.ends[row - 1]) if row else 0
         content = self.content[start : int(self.guard.ends[row])].tobytes()
         self.guard.check(row, content)
-        return decode_image(content, self.span)
+        if self.sources is None:
+            return develop([content], self.form)
+        source = self.sources[row]
+        return develop(bound_apart(content, source), self.form, bound_slices(source))
 
-    def __getstate__(self) -> tuple[Path, Guard, Span]:
-        return self.path, self.guard, self.span
+    def __getstate__(self) -> tuple[Any, ...]:
+        return self.path, self.guard, self.form, self.sources
 
-    def __setstate__(self, state: tuple[Path, Guard, Span]) -> None:
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
         self.__init__(*state)  # type: ignore[misc]

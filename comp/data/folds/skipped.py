@@ -6,6 +6,7 @@ stands for one of the test set.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,8 +78,15 @@ def without(index: Index, skipped: Iterable[str], path: Path) -> Index:
     return left
 
 
-def grey_image(cache: Path) -> Path:
+def grey_image(cache: Path, channels: int = 3) -> Path:
     """The image that stands for one that cannot be read: mid-grey, in `cache`."""
+    if channels not in (1, 3):  # else a picture is one
+        path = cache / f"grey_{channels}.npy"
+        if not path.is_file():
+            out = io.BytesIO()
+            np.save(out, np.full((16, 16, channels), 128, np.uint8))
+            files.write_bytes(path, out.getvalue())
+        return path
     path = cache / "grey.png"
     if not path.is_file():
         files.write_bytes(

@@ -29,11 +29,12 @@ def _different(image: Pixels) -> Pixels:
     """(H, W) bool: which pixels are not of the colour that the four corners have."""
     height, width = image.shape[:2]
     down, across = max(1, round(_CORNER * height)), max(1, round(_CORNER * width))
-    corners = [image[y, x].reshape(-1, 3)
+    corners = [image[y, x].reshape(-1, image.shape[2])
                for y in (np.s_[:down], np.s_[-down:]) for x in (np.s_[:across], np.s_[-across:])
               ]  # fmt: skip
     colour = np.median(np.concatenate(corners), axis=0)
-    return np.asarray(np.abs(image.astype(np.int16) - colour).max(axis=2) > _OTHER)
+    other = _OTHER * (257 if image.dtype == np.uint16 else 1)
+    return np.asarray(np.abs(image.astype(np.int32) - colour).max(axis=2) > other)
 
 
 def _border(image: Pixels) -> Box:
@@ -66,7 +67,7 @@ def _shares(corners: tuple[int, int, int, int], shape: tuple[int, ...]) -> Box:
     return left / shape[1], top / shape[0], right / shape[1], bottom / shape[0]
 
 
-# `image.crop` -> (H, W, 3) uint8 -> the box that is kept
+# `image.crop` -> (H, W, C) -> the box that is kept
 CROPS: dict[str, Callable[[Pixels], Box]] = {
     "none": lambda image: WHOLE,
     "border": _border,
@@ -75,7 +76,7 @@ CROPS: dict[str, Callable[[Pixels], Box]] = {
 
 
 def cut(image: Pixels, config: ImageConfig, box: Box | None = None) -> Pixels:
-    """The part of an image (H, W, 3) that `box` names, or else `image.crop` finds, with
+    """The part of an image (H, W, C) that `box` names, or else `image.crop` finds, with
     `image.crop_margin` of its sides around it. Boxes of less than a tenth of a side are grown."""
     if box is None and config.crop == "none":
         return image
@@ -96,5 +97,5 @@ def _span(low: float, high: float, margin: float, size: int) -> tuple[int, int]:
 
 
 def fitted(image: Pixels, config: ImageConfig, box: Box | None = None) -> Pixels:
-    """(H, W, 3) uint8 as a network takes it: cut, then resized (see `comp.data.images.resize`)."""
+    """(H, W, C) as a network takes it: cut, then resized (see `comp.data.images.resize`)."""
     return fit(cut(image, config, box), config.size, config.resize)

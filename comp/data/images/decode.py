@@ -18,6 +18,7 @@ from PIL import Image, ImageOps
 
 from comp.core.errors import DataError, unreadable
 from comp.data.images.deep import (
+    Outside,
     Span,
     deep_pixels,
     has_deep_channels,
@@ -69,8 +70,11 @@ def read_content(path: Path) -> bytes:
         raise DataError(f"{path}: {unreadable(problem)}") from problem
 
 
-def decode_image(content: bytes, span: Span = None) -> Pixels:
-    """The image in a file with this content, see `read_image`; DataError with the reason alone."""
+def decode_image(content: bytes, span: Span = None, outside: Outside | None = None) -> Pixels:
+    """The image in a file with this content, see `read_image`; DataError with the reason alone.
+
+    outside: notes an image with values outside of the span.
+    """
     if not content:
         raise DataError("an empty file")
     if content.startswith(BEGIN):
@@ -79,10 +83,10 @@ def decode_image(content: bytes, span: Span = None) -> Pixels:
             return _decode_opencv(content)
     image = open_image(content)
     if isinstance(image, np.ndarray):
-        return _as_rgb(to_8_bits(image, span))
+        return _as_rgb(to_8_bits(image, span, outside))
     if _is_usual(image, content):
         return _decode_opencv(mended_png(content))
-    return _decode_pillow(mended_png(content), span)
+    return _decode_pillow(mended_png(content), span, outside)
 
 
 def open_image(content: bytes) -> Image.Image | Pixels:
@@ -146,7 +150,7 @@ def _decode_opencv(content: bytes) -> Pixels:
     return pixels
 
 
-def _decode_pillow(content: bytes, span: Span) -> Pixels:
+def _decode_pillow(content: bytes, span: Span, outside: Outside | None) -> Pixels:
     try:
         image = Image.open(io.BytesIO(content))
         deep = deep_pixels(content, image)
@@ -157,7 +161,7 @@ def _decode_pillow(content: bytes, span: Span) -> Pixels:
         raise
     except Exception as problem:  # Pillow's readers raise whatever broken pixels make them
         raise DataError(f"cannot be decoded ({problem})") from problem
-    return _as_rgb(to_8_bits(deep, span))
+    return _as_rgb(to_8_bits(deep, span, outside))
 
 
 def _as_rgb(pixels: Pixels) -> Pixels:

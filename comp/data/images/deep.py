@@ -7,7 +7,10 @@ black otherwise.
 from __future__ import annotations
 
 import io
+import math
+import threading
 import zipfile
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -18,7 +21,8 @@ from comp.core.errors import DataError, first
 from comp.data.images.limits import refuse_bomb
 
 Pixels = np.ndarray[Any, Any]
-Span = tuple[float, float] | None  # the values that become 0 and 255; None: 0 and 65,535
+# The values that become black and white, of all channels or of each; None: 0 and 65,535
+Span = tuple[float, float] | tuple[tuple[float, float], ...] | None
 
 _PNG, _DEPTH = b"\x89PNG\r\n\x1a\n", 24  # the byte of a PNG that holds its bits a channel
 _BITS_PER_SAMPLE, _ORIENTATION = 258, 0x0112  # tags of a TIFF, and of EXIF data
@@ -43,12 +47,7 @@ def read_array(content: bytes) -> Pixels:
 
     DataError, with dtype and shape, for what cannot be an image. Pickled objects are never opened.
     """
-    try:
-        found = np.load(io.BytesIO(_only_member(content)), allow_pickle=False)
-    except DataError:
-        raise
-    except Exception as problem:  # NumPy raises whatever a damaged file makes it
-        raise DataError(f"an array that cannot be read ({problem})") from problem
+    found = load_array(content)
     what = f"an array of {found.dtype}, shape {found.shape}"
     if found.dtype.kind not in "uif":
         raise DataError(f"{what}; save the images as uint8")
@@ -60,6 +59,19 @@ def read_array(content: bytes) -> Pixels:
         raise DataError(f"{what}; an image is (height, width) or (height, width, 3){hint}")
     refuse_bomb(found.shape[1], found.shape[0])
     return np.asarray(found)
+
+
+def load_array(content: bytes) -> Pixels:
+    """The array in a .npy, or the only one of an .npz, whatever it holds; no pickled objects.
+
+    Raises DataError where it cannot be read.
+    """
+    try:
+        return np.asarray(np.load(io.BytesIO(_only_member(content)), allow_pickle=False))
+    except DataError:
+        raise
+    except Exception as problem:  # NumPy raises whatever a damaged file makes it
+        raise DataError(f"an array that cannot be read ({problem})") from problem
 
 
 def _only_member(content: bytes) -> bytes:
@@ -116,28 +128,87 @@ def _upright(pixels: Pixels, image: Image.Image) -> Pixels:
     return np.asarray(pixels.reshape(-1, *pixels.shape[2:])[order])
 
 
-def to_8_bits(pixels: Pixels, span: Span) -> Pixels:
+def pairs_of(span: Span) -> tuple[tuple[float, float], ...]:
+    """Black and white of each channel, or one pair for all; none without a span."""
+    if span is None:
+        return ()
+    pairs: Any = span if isinstance(span[0], tuple) else (span,)
+    return tuple((float(low), float(high)) for low, high in pairs)
+
+
+class Outside:
+    """Counts images of which values lie outside of `image.range`: they become black or white."""
+
+    def __init__(self) -> None:
+        self.images, self.low, self.high = 0, math.inf, -math.inf
+        self._lock = threading.Lock()
+
+    def note(self, low: float, high: float) -> None:
+        """Note an image by its lowest and its highest value."""
+        with self._lock:
+            self.images += 1
+            self.low, self.high = min(self.low, low), max(self.high, high)
+
+    def __getstate__(self) -> None:
+        """A count of its own for each process."""
+
+    def __setstate__(self, state: None) -> None:
+        self.__init__()  # type: ignore[misc]
+
+
+def to_8_bits(pixels: Pixels, span: Span, outside: Outside | None = None) -> Pixels:
     """uint8 of numbers: `span` becomes 0 to 255, evenly, and what lies outside is black or white.
 
-    Without a span whole numbers lose the lower 8 of 16 bits. DataError for numbers that do not fit
-    16 bits, for floats without a span, and for NaN.
+    Without a span whole numbers lose the lower 8 of 16 bits. outside: notes an image with values
+    outside of the span. DataError for numbers that do not fit 16 bits, for floats without a span,
+    and for NaN.
     """
+    return to_bits(pixels, span, 8, outside)
+
+
+def to_bits(pixels: Pixels, span: Span, bits: int, outside: Outside | None = None) -> Pixels:
+    """uint8 or uint16 of numbers (H, W) or (H, W, C), see `to_8_bits`; 8 bits fill 16."""
     if pixels.dtype == np.uint8:
-        return pixels
+        return pixels if bits == 8 else pixels.astype(np.uint16) * np.uint16(257)
     low, high = pixels.min(), pixels.max()
-    if pixels.dtype.kind == "f":
-        if span is None or not np.isfinite(pixels).all():
-            raise DataError(
-                f"pixels are floating point ({low:g}..{high:g}). Convert it to 8 bits, or name "
-                "the values of black and white: image.range: [0, 1]"
-            )
-        scaled = (pixels.astype(np.float64) - span[0]) / (span[1] - span[0])
-        return np.asarray(np.rint(scaled.clip(0, 1) * 255).astype(np.uint8))
+    if pixels.dtype.kind == "f" and (span is None or not np.isfinite(pixels).all()):
+        raise DataError(
+            f"pixels are floating point ({low:g}..{high:g}). Convert it to 8 bits, or name "
+            "the values of black and white: image.range: [0, 1]"
+        )
     if span is None and (low < 0 or high > 0xFFFF):
         raise DataError(
             f"grey values {low}..{high} do not fit 16 bits. Convert it to 8 bits, or name the "
             "values of black and white in image.range"
         )
-    black, white = span or (0, 0xFFFF)
+    if span is None:
+        return _stretched(pixels, 0, 0xFFFF, bits)
+    spans = pairs_of(span)
+    if len(spans) == 1:
+        _note([(low, high)], spans, outside)
+        return _stretched(pixels, *spans[0], bits)
+    planes = [*np.moveaxis(pixels, 2, 0)]
+    _note([(plane.min(), plane.max()) for plane in planes], spans, outside)
+    parts = zip(planes, spans, strict=True)
+    return np.stack([_stretched(plane, *own, bits) for plane, own in parts], axis=2)
+
+
+def _note(
+    ends: Sequence[tuple[Any, Any]], spans: Sequence[tuple[float, float]], outside: Outside | None
+) -> None:
+    """Note an image of which a plane has values outside of its span."""
+    pairs = zip(ends, spans, strict=True)
+    beyond = [(low, high) for (low, high), span in pairs if low < span[0] or high > span[1]]
+    if beyond and outside is not None:
+        outside.note(float(min(low for low, _ in beyond)), float(max(high for _, high in beyond)))
+
+
+def _stretched(pixels: Pixels, black: float, white: float, bits: int) -> Pixels:
+    """Numbers between black and white as whole ones of `bits`; others are cut."""
+    top, kind = (1 << bits) - 1, np.uint8 if bits == 8 else np.uint16
     table = pixels.astype(np.float64) - black
-    return np.floor(table * 256 / (white - black + 1)).clip(0, 255).astype(np.uint8)
+    if pixels.dtype.kind == "f":
+        level = np.rint((table / (white - black)).clip(0, 1) * top)
+    else:
+        level = np.floor(table * (top + 1) / (white - black + 1)).clip(0, top)
+    return np.asarray(level.astype(kind))

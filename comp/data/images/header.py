@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from comp.core.errors import DataError
-from comp.data.images.deep import is_array, read_array
+from comp.data.images.stacks.files import size_of
 
 Pixels = np.ndarray[Any, Any]
 
@@ -27,11 +27,9 @@ def image_size(path: Path) -> tuple[int, int]:
 def stored_size(path: Path) -> tuple[tuple[int, int], int]:
     """Height and width of an image as it is stored, and its EXIF orientation, 1 to 8."""
     try:
-        with Path(path).open("rb") as handle:
-            array = is_array(handle.read(8))
-        if array:
-            height, width = read_array(Path(path).read_bytes()).shape[:2]
-            return (height, width), 1
+        known = size_of(Path(path))
+        if known is not None:
+            return known, 1
         with Image.open(path) as image:
             return (image.height, image.width), int(image.getexif().get(_ORIENTATION, 1) or 1)
     except Exception as problem:  # Pillow's readers raise whatever a broken header makes them

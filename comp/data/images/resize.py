@@ -16,9 +16,24 @@ Scale = Callable[[Pixels, int, int], Pixels]  # image, width, height -> image
 OWN_SIZE = ("none", "tiles")  # image.resize: images keep the size that they have
 
 
+def by_fours(image: Pixels, change: Callable[[Pixels], Pixels]) -> Pixels:
+    """The image (H, W, C) with each of its channels changed: OpenCV takes four at a time, and
+    gives a single one without its axis."""
+    count = image.shape[2] if image.ndim == 3 else 0
+    if count in (0, 2, 3, 4):
+        return change(image)
+    starts = range(0, count, 4)
+    parts = [change(np.ascontiguousarray(image[..., n : n + 4])) for n in starts]
+    return np.concatenate([p[..., None] if p.ndim == 2 else p for p in parts], axis=2)
+
+
 def _scale(image: Pixels, width: int, height: int) -> Pixels:
     """The image at another size: averaged along the axes that shrink, interpolated along those
     that grow."""
+    return by_fours(image, lambda part: _scale_some(part, width, height))
+
+
+def _scale_some(image: Pixels, width: int, height: int) -> Pixels:
     old_height, old_width = image.shape[:2]
     shrunk = (min(width, old_width), min(height, old_height))
     if shrunk != (old_width, old_height):
@@ -46,8 +61,10 @@ def _pad(image: Pixels, size: int, scale: Scale) -> Pixels:
     )
     tall, wide = size - image.shape[0], size - image.shape[1]
     top, left = tall // 2, wide // 2
-    return cv2.copyMakeBorder(
-        image, top, tall - top, left, wide - left, borderType=cv2.BORDER_REFLECT_101
+    borders = top, tall - top, left, wide - left
+    return by_fours(
+        image,
+        lambda part: cv2.copyMakeBorder(part, *borders, borderType=cv2.BORDER_REFLECT_101),
     )
 
 
@@ -72,7 +89,7 @@ RESIZES: dict[str, Callable[[Pixels, int, Scale], Pixels]] = {
 
 
 def fit(image: Pixels, size: int, resize: str) -> Pixels:
-    """(H, W, 3) uint8 as (size, size, 3) uint8, by one of `RESIZES`.
+    """(H, W, C) uint8 or uint16 as (size, size, C), by one of `RESIZES`.
 
     `stretch` ignores the aspect; `pad` keeps it and fills with the mirror image; `crop` keeps it
     and cuts the ends off; `none` and `tiles` leave the image at its own size. Raises ConfigError

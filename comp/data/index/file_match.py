@@ -30,6 +30,7 @@ from comp.data.index.image_files import (
 from comp.data.index.index import Index
 from comp.data.index.masks import Masks
 from comp.data.index.path_ends import Ends, PathId, leads_out, path_id
+from comp.data.index.sources import Source
 
 MAX_ID = 1000  # characters
 _WHOLE_NUMBER = re.compile(r"0*([0-9]+?)(\.0+)?")  # "1.0" is what pandas makes of 1 beside a gap
@@ -397,6 +398,7 @@ def build_index(
     masks: Masks | None = None,
     codes: tuple[str, ...] | None = None,
     shares: np.ndarray[Any, Any] | None = None,
+    sources: Sequence[Source] | None = None,
 ) -> Index:
     """The Index of rows in any order."""
     order = sorted(range(len(ids)), key=ids.__getitem__)
@@ -410,4 +412,5 @@ def build_index(
         masks=None if masks is None else masks.of(order),
         codes=codes,
         shares=None if shares is None else shares[order],
+        sources=None if sources is None else tuple(sources[row] for row in order),
     )

@@ -13,6 +13,9 @@ _ALWAYS = (
     ".jpc .ppm .pgm .pbm .pnm .tga .pcx .sgi .ras .qoi .mpo"
 )
 ARRAYS = frozenset((".npy", ".npz"))
+_VOLUMES = frozenset((".dcm", ".dicom", ".nii", ".nii.gz"))
+_PACKED_VOLUME = ".nii.gz"
+_DICOM_AT, _DICOM = 128, b"DICM"
 _WITH_PLUGINS = (".avif", ".jxl", ".heic", ".heif")  # where Pillow, as it is installed, reads them
 _TEXTS = (
     ".csv .tsv .tab .txt .json .jsonl .xml .yaml .yml .md .html .htm .log .py .ipynb .parquet .pq "
@@ -31,6 +34,8 @@ _BEGINNINGS = (
     b"GIF89a",
     b"II*\x00",
     b"MM\x00*",
+    b"II+\x00",
+    b"MM\x00+",
     b"\x00\x00\x00\x0cjP  ",
     b"\xff\x4f\xff\x51",
     b"\x93NUMPY",
@@ -46,11 +51,13 @@ def suffixes() -> frozenset[str]:
 
     known = Image.registered_extensions()
     plugins = {suffix for suffix in _WITH_PLUGINS if known.get(suffix) in Image.OPEN}
-    return frozenset((*_ALWAYS.split(), *ARRAYS, *plugins))
+    return frozenset((*_ALWAYS.split(), *ARRAYS, *_VOLUMES, *plugins))
 
 
 def image_suffix(name: str) -> str:
     """The suffix as it is written, when it is one of an image; else nothing."""
+    if name.lower().endswith(_PACKED_VOLUME):
+        return name[-len(_PACKED_VOLUME) :]
     suffix = os.path.splitext(name)[1]  # noqa: PTH122  (an id is text, not a path)
     return suffix if suffix.lower() in suffixes() else ""
 
@@ -97,13 +104,14 @@ def _begins_like_one(name: str, path: Path) -> bool:
         return False
     try:
         with path.open("rb") as handle:
-            begin = handle.read(16)
+            begin = handle.read(_DICOM_AT + len(_DICOM))
     except OSError:
         return False
     webp = begin[:4] == b"RIFF" and begin[8:12] == b"WEBP"
     avif = begin[4:12] == b"ftypavif" and ".avif" in suffixes()
     bitmap = begin[:2] == b"BM" and begin[6:10] == bytes(4)
-    return webp or avif or bitmap or begin.startswith(_BEGINNINGS)
+    dicom = begin[_DICOM_AT:] == _DICOM
+    return webp or avif or bitmap or dicom or begin.startswith(_BEGINNINGS)
 
 
 def told(names: Sequence[str]) -> str:

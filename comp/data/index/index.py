@@ -12,8 +12,8 @@ import numpy as np
 
 from comp.core import checksums, files
 from comp.core.errors import DataError, first, repeated
-from comp.core.known_digests import known_digests
 from comp.data.index.masks import Masks
+from comp.data.index.sources import Source, source_digests
 from comp.tasks.counts import UNKNOWN, known_cells, without_unknown
 from comp.tasks.kinds import one_hot
 from comp.tasks.ranges import ranges_of
@@ -26,7 +26,8 @@ class Index:
     """The images of the training set, or of the test set, in the order of their ids.
 
     `ids`      (N,) text, sorted, each once
-    `paths`    (N,) the image files
+    `paths`    (N,) the image files; of several for an image the first
+    `sources`  None, or (N,) the files of each image, where it has several or is a slice of one
     `classes`  the class names; of two, the last is the positive one
     `target`   None for a test set, else int64: (N,) class numbers, or (N, C) zeros and ones, with
                `comp.tasks.counts.UNKNOWN` where nobody said; or float64: (N, C) numbers
@@ -49,13 +50,15 @@ class Index:
     codes: tuple[str, ...] | None = None
     shares: np.ndarray[Any, Any] | None = None
     boxes: tuple[tuple[float, float, float, float], ...] | None = None
+    sources: tuple[Source, ...] | None = None
 
     def __post_init__(self) -> None:
         if list(self.ids) != sorted(self.ids):
             raise DataError("an index must be sorted by id")
         if len(set(self.ids)) != len(self.ids):
             raise DataError(f"repeated ids: {first(repeated(self.ids))}")
-        for name in ("paths", "target", "groups", "mask_paths", "masks", "shares", "boxes"):
+        for name in ("paths", "target", "groups", "mask_paths", "masks", "shares", "boxes",
+                     "sources"):  # fmt: skip
             value = getattr(self, name)
             if value is not None and len(value) != len(self.ids):
                 raise DataError(f"{len(self.ids)} ids but {len(value)} {name}")
@@ -127,6 +130,7 @@ class Index:
             masks=None if self.masks is None else self.masks.of(some),
             shares=None if self.shares is None else self.shares[some],
             boxes=cut(self.boxes),
+            sources=cut(self.sources),
         )
 
     @cached_property
@@ -138,17 +142,32 @@ class Index:
         """SHA-256 of ids, labels, groups and classes: what a fold plan is made from."""
         return checksums.digest_lines([*self.classes, "", *self.row_texts()])
 
+    def source(self, row: int) -> Source:
+        """The files of an image."""
+        return Source.of(self.paths[row]) if self.sources is None else self.sources[row]
+
+    @cached_property
+    def all_sources(self) -> tuple[Source, ...]:
+        """(N,) the files of each image."""
+        return self.sources or tuple(map(Source.of, self.paths))
+
+    def digests(self, cache: Path) -> list[str]:
+        """(N,) a digest of what the files of each image hold; see `comp.core.known_digests`."""
+        return source_digests(self.all_sources, cache)
+
     def contents(self, cache: Path) -> str:
         """SHA-256 of every id with a digest of its file: changes when an image is replaced, by
         whatever file. The same on every machine. `cache`: see `comp.core.known_digests`."""
-        digests = known_digests(self.paths, cache)
+        digests = self.digests(cache)
         if self.boxes is not None:
             digests = [f"{d}\x1f{b}" for d, b in zip(digests, self.boxes, strict=True)]
         return checksums.digest_lines(map("\x1f".join, zip(self.ids, digests, strict=True)))
 
     def file_sizes(self) -> str:
         """SHA-256 of every id with the size of its file; up to 0.2.0 this stood for the content."""
-        sizes = (files.file_stat(path)[0] for path in self.paths)
+        sizes = (
+            sum(files.file_stat(path)[0] for path in source.files) for source in self.all_sources
+        )
         rows = (f"{name}\x1f{size}" for name, size in zip(self.ids, sizes, strict=True))
         return checksums.digest_lines(rows)
 

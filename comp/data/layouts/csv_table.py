@@ -13,6 +13,7 @@ from comp.core.errors import DataError, complain
 from comp.data.index import file_match, group_cells
 from comp.data.index.data_tables import read_data_table, refuse_no_header, tell
 from comp.data.index.index import Index
+from comp.data.index.sources import Source, fields_of, find_sources, lacking_columns
 from comp.data.index.tables import Table
 from comp.data.labels.long_rows import read_rows
 from comp.tasks.kinds import Task
@@ -41,11 +42,27 @@ def train(data: DataConfig, task: Task) -> Index:
     complaints = list(read.complaints)
     ids, unreadable = _ids(table, data, read.texts, listing)
     groups, ungrouped = _groups(table, data, ids)
-    found, unfound = file_match.match(ids, listing)
+    paths, sources, unfound = _files(table, data, ids, listing)
     complaints = [*unreadable, *complaints, *ungrouped, *unfound]
     complain(DataError, heading, complaints, shown=30)
-    paths = [found[name] for name in ids]
-    return file_match.build_index(ids, paths, read.classes, read.target, groups, shares=read.shares)
+    return file_match.build_index(
+        ids, paths, read.classes, read.target, groups, shares=read.shares, sources=sources
+    )
+
+
+def _files(
+    table: Table, data: DataConfig, ids: Sequence[str], listing: file_match.Listing
+) -> tuple[list[Path], list[Source] | None, list[str]]:
+    """The file of each image, or all of its files by `data.files`; and complaints."""
+    if not data.files:
+        found, unfound = file_match.match(ids, listing)
+        return [found[name] for name in ids if name in found], None, unfound
+    lacking = lacking_columns(data.files, table.columns, table.path)
+    if lacking or not ids:
+        return [], None, lacking
+    columns = {name: table.values[name] for name in fields_of(data.files)}
+    sources, unfound = find_sources(ids, data.files, columns, listing)
+    return [source.files[0] for source in sources], sources, unfound
 
 
 def _ids(

@@ -33,6 +33,7 @@ from comp.data.index import file_match
 from comp.data.index.data_tables import read_data_table, refuse_no_header, tell
 from comp.data.index.index import Index
 from comp.data.index.sample_rows import read_sample_rows, row_complaints
+from comp.data.index.sources import fields_of, find_sources, ids_of, lacking_columns
 from comp.data.index.tables import Table
 from comp.data.labels.sample_pairs import sample_pairs
 from comp.data.layouts import (
@@ -84,6 +85,11 @@ def read_index(data: DataConfig, task: Task) -> Index:
     one for files that are test images too.
     """
     layout = _layout(data)
+    if data.files and data.layout != "csv":
+        raise DataError(
+            f"data.files: for the layout csv, whose table names the images; data.layout is "
+            f"{data.layout!r}"
+        )
     lacking = layout.lacks(data)
     if lacking:
         fitting = [name for name, other in LAYOUTS.items() if not other.lacks(data)]
@@ -112,9 +118,41 @@ def read_test(data: DataConfig, task: Task, classes: tuple[str, ...]) -> Index:
     listing = file_match.list_files(folder, Path(data.root))
     file_match.say_not_read(listing)
     ids, complaints = sample_ids(data, task, listing, told=True)
+    if data.files:
+        return _test_of_files(data, ids, complaints, listing, classes)
     found, unfound = file_match.match(ids, listing)
     complain(DataError, _heading(data), [*complaints, *unfound], shown=30)
     return file_match.build_index(ids, [found[name] for name in ids], classes)
+
+
+def _test_of_files(
+    data: DataConfig,
+    ids: Sequence[str],
+    complaints: Sequence[str],
+    listing: file_match.Listing,
+    classes: tuple[str, ...],
+) -> Index:
+    """The test images with the files that `data.files` names; its columns are those of
+    `data.test_csv`, or else of the sample submission."""
+    columns: dict[str, list[str]] = {}
+    wanted, lacking = fields_of(data.files), list[str]()
+    path = Path(data.root, data.test_csv) if data.test_csv else sample_path(data)
+    if wanted and path is not None:
+        table = read_data_table(path, data)
+        lacking = lacking_columns(data.files, table.columns, path)
+        rows = {name: row for row, name in enumerate(table.values[id_column(table, data)])}
+        without = [name for name in ids if name not in rows]
+        lacking += [f"{path}: no row of the test images {first(without)}"] if without else []
+        if not lacking:
+            places = [rows[name] for name in ids]
+            columns = {name: [table.values[name][n] for n in places] for name in wanted}
+    if lacking:
+        hint = "data.test_csv names a table of the test images" if data.test_csv is None else ""
+        complain(DataError, _heading(data), [*complaints, *lacking, *([hint] if hint else [])])
+    sources, unfound = find_sources(ids, data.files, columns, listing)
+    complain(DataError, _heading(data), [*complaints, *unfound], shown=30)
+    paths = [source.files[0] for source in sources]
+    return file_match.build_index(ids, paths, classes, sources=sources)
 
 
 def in_both(
@@ -221,6 +259,9 @@ def _test_ids(
 ) -> tuple[list[str], list[str]]:
     """The images that a sample lists in rows of images, or of images and classes, and complaints
     about them."""
+    if table is None and data.files:
+        ids = ids_of(data.files, listing)
+        return ids, file_match.bad_ids(ids, [str(listing.folder)] * len(ids))
     if table is None:
         ids = [name for name, _ in listing.images]
         complaints = [] if ids else [f"{listing.folder}: no images"]

@@ -35,7 +35,7 @@ class Batches:
 
     def buffer(self, count: int) -> Array | None:
         """Memory for the images of a batch; None where their size is not yet known."""
-        return self.target.buffer((count, *self._plain.shape[1:]))
+        return self.target.buffer((count, *self._plain.shape[1:]), self._plain.dtype)
 
     def make(self, keys: list[Key], buffer: Array | None) -> Batch:
         """The batch of these keys, its images in the buffer where there is one."""
@@ -67,7 +67,7 @@ class Batches:
 def eval_batches(
     images: Images, rows: Array, batch_size: int
 ) -> Iterator[tuple[Array, torch.Tensor]]:
-    """Rows (B,) and their images (B, H, W, 3) uint8, in the order of `rows`; no randomness. A
+    """Rows (B,) and their images (B, H, W, C), in the order of `rows`; no randomness. A
     thread makes each batch while the one before is used.
 
     Images that keep their own size come one by one.
@@ -87,7 +87,7 @@ def eval_batches(
     # Memory that a thread allocates is returned to the system each time, so it is allocated here
     parts = (rows[start : start + step] for start in range(0, len(rows), step))
     work = (
-        (some, None if own_size else np.empty((len(some), *store.shape[1:]), np.uint8))
+        (some, None if own_size else np.empty((len(some), *store.shape[1:]), store.dtype))
         for some in parts
     )
     return read_ahead(make, work, threads=1, waiting=1)

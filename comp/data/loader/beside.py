@@ -23,7 +23,7 @@ Array = np.ndarray[Any, Any]
 class Beside:
     """Some of E images, with their targets.
 
-    `images`  (E, S, S, 3) uint8, of the size of the index's images
+    `images`  (E, S, S, C), of the size of the index's images
     `rows`    (e,) those that are shown
     `target`  (e,) or (e, C) as that of the index; or soft: (e, C) float32, probabilities of the
               columns that the network has
@@ -50,7 +50,7 @@ class Joined:
         self._plain = [plain(part) for part in parts]
         self.ends = np.cumsum([len(part) for part in parts]).tolist()
         self.shape = (self.ends[-1], *parts[0].shape[1:])
-        self.dtype = np.dtype(np.uint8)
+        self.dtype = parts[0].dtype
 
     def __len__(self) -> int:
         return int(self.ends[-1])
@@ -60,9 +60,9 @@ class Joined:
         return np.asarray(self._plain[part][int(row) - (self.ends[part - 1] if part else 0)])
 
     def take(self, rows: Array) -> Array:
-        """(n, S, S, 3) uint8 of several rows."""
+        """(n, S, S, C) of several rows."""
         rows = np.asarray(rows)
-        out = np.empty((len(rows), *self.shape[1:]), dtype=np.uint8)
+        out = np.empty((len(rows), *self.shape[1:]), dtype=self.dtype)
         owner = np.searchsorted(self.ends, rows, side="right")
         for part in np.unique(owner):
             places = np.flatnonzero(owner == part)

@@ -18,7 +18,7 @@ import numpy as np
 from comp.config.schema import ImageConfig
 from comp.core.errors import ConfigError
 from comp.data.images.decode import read_image
-from comp.data.images.resize import fit
+from comp.data.images.resize import by_fours, fit
 
 Array = np.ndarray[Any, Any]
 
@@ -30,8 +30,8 @@ _LARGEST = 0.9  # size of a defect, as a share of the side of the image
 
 @dataclass(frozen=True, eq=False)
 class Defect:
-    """`pixels` (h, w, 3) uint8 and `mask` (h, w) bool of the smallest box around a defect; `level`
-    (3,) the mean colour around it in the box; `label`: the target row of its image."""
+    """`pixels` (h, w, C) and `mask` (h, w) bool of the smallest box around a defect; `level`
+    (C,) the mean colour around it in the box; `label`: the target row of its image."""
 
     pixels: Array
     mask: Array
@@ -51,7 +51,7 @@ class CutPaste:
         self.probability = probability
 
     def __call__(self, image: Array, label: Array, row: int, seed: int) -> tuple[Array, Array]:
-        """The image (H, W, 3) uint8 of `row` and its label, with a defect or unchanged."""
+        """The image (H, W, C) of `row` and its label, with a defect or unchanged."""
         if row >= len(self.clean) or not self.clean[row]:  # rows beyond the index are copies
             return image, label
         draw = np.random.default_rng(seed)
@@ -109,7 +109,7 @@ def _cut(image: Array, mask: Array, label: Array) -> list[Defect]:
         return []
     box = np.s_[max(rows[0] - 2, 0) : rows[-1] + 3, max(columns[0] - 2, 0) : columns[-1] + 3]
     pixels, inside = image[box].copy(), mask[box].copy()
-    around = pixels[~inside] if not inside.all() else pixels.reshape(-1, 3)
+    around = pixels[~inside] if not inside.all() else pixels.reshape(-1, pixels.shape[2])
     return [Defect(pixels, inside, around.mean(axis=0), label)]
 
 
@@ -124,7 +124,10 @@ def _paste(image: Array, defect: Defect, draw: np.random.Generator) -> Array:
     limit = _LARGEST * min(image.shape[:2]) / max(mask.shape)
     scale = min(float(draw.uniform(*_SCALES)), limit)
     size = tuple(max(1, round(side * scale)) for side in mask.shape[::-1])
-    pixels = cv2.resize(np.ascontiguousarray(pixels), size, interpolation=cv2.INTER_LINEAR)
+    pixels = by_fours(
+        np.ascontiguousarray(pixels),
+        lambda part: cv2.resize(part, size, interpolation=cv2.INTER_LINEAR),
+    )
     alpha = cv2.resize(np.ascontiguousarray(mask * 255), size, interpolation=cv2.INTER_LINEAR)
     nothing = cv2.BORDER_CONSTANT  # beyond the box: its border is soft too
     alpha = cv2.GaussianBlur(alpha, (0, 0), _FEATHER, borderType=nothing)
@@ -135,5 +138,9 @@ def _paste(image: Array, defect: Defect, draw: np.random.Generator) -> Array:
     there = image[place].astype(np.float32)
     moved = pixels + (there.mean(axis=(0, 1)) - defect.level).astype(np.float32)
     out = image.copy()
-    out[place] = np.clip(there + alpha * (moved - there), 0, 255).round().astype(np.uint8)
+    out[place] = (
+        np.clip(there + alpha * (moved - there), 0, np.iinfo(image.dtype).max)
+        .round()
+        .astype(image.dtype)
+    )
     return out

@@ -48,7 +48,7 @@ class Loader:
         return len(self._order)
 
     def epoch(self, number: int, first_step: int = 0) -> Iterator[Batch]:
-        """The batches of epoch `number` from `first_step` on: images (B, H, W, 3) uint8 and
+        """The batches of epoch `number` from `first_step` on: images (B, H, W, C) and
         target int64, (B,) or (B, C), or masks (B, L, H, W) uint8; in pinned memory where there is
         CUDA.
 
@@ -159,10 +159,9 @@ def train_loader(
 ) -> Loader:
     """Batches to train one fold on.
 
-    images: (N, H, W, 3) uint8, or an object used like it (`comp.data.cache.store`). rows: (n,) the
-    training rows among the N. target: all N, (N,) class numbers or (N, C) zeros and ones, or
-    numbers (N, C); samplers
-    go by it. The order of an epoch and every augmentation depend on (seed, fold, epoch, position)
+    images: (N, H, W, C) uint8 or uint16, or an object used like it (`comp.data.cache.store`). rows:
+    (n,) the training rows among the N. target: all N, (N,) class numbers or (N, C) zeros and ones,
+    or numbers (N, C); samplers go by it. The order of an epoch and every augmentation depend on (seed, fold, epoch, position)
     only: any number of workers gives the same batches.
     masks: those of all N; a batch then holds masks (B, L, H, W) uint8 in the place of the target.
     side: see `MaskTarget`. labels: (N, C) float32, what is learned in the place of the target:

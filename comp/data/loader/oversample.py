@@ -16,19 +16,23 @@ from comp.config.schema import CopiesConfig
 from comp.core import rng
 from comp.core.errors import ConfigError, did_you_mean, first
 from comp.data.cache.store import Images, from_state, gather, plain, to_state
+from comp.data.images.resize import by_fours
 
 Array = np.ndarray[Any, Any]
 
 
 def turn(image: Array, angle: float, flip: int) -> Array:
     """The image turned by `angle` degrees about its centre, then flipped: 0 not at all, 1 left to
-    right, 2 upside down. (S, S, 3) uint8; what the turn uncovers is the mirror image, because
+    right, 2 upside down. (S, S, C); what the turn uncovers is the mirror image, because
     black corners would tell which class was copied."""
     if angle:
         centre = (image.shape[1] - 1) / 2, (image.shape[0] - 1) / 2
         matrix = cv2.getRotationMatrix2D(centre, angle, 1.0)
         size = image.shape[1], image.shape[0]
-        image = cv2.warpAffine(image, matrix, size, borderMode=cv2.BORDER_REFLECT_101)
+        image = by_fours(
+            image,
+            lambda part: cv2.warpAffine(part, matrix, size, borderMode=cv2.BORDER_REFLECT_101),
+        )
     return (
         image if flip == 0 else np.ascontiguousarray(image[:, ::-1] if flip == 1 else image[::-1])
     )
@@ -41,7 +45,7 @@ class Copied:
         self.images, self.source, self.angle, self.flip = images, source, angle, flip
         self._plain = plain(images)
         self.shape = (len(images) + len(source), *images.shape[1:])
-        self.dtype = np.dtype(np.uint8)
+        self.dtype = images.dtype
 
     def __len__(self) -> int:
         return int(self.shape[0])
@@ -54,7 +58,7 @@ class Copied:
         return turn(image, float(self.angle[copy]), int(self.flip[copy]))
 
     def take(self, rows: Array) -> Array:
-        """(n, S, S, 3) uint8 of several rows."""
+        """(n, S, S, C) of several rows."""
         rows = np.asarray(rows)
         copies = rows >= len(self.images)
         out = gather(self.images, np.where(copies, 0, rows))
@@ -82,7 +86,7 @@ def with_copies(
 ) -> tuple[Images, Array, Array]:
     """Images, target and training rows of a fold, with copies of its rows of `copies.classes`.
 
-    images: (N, S, S, 3). target: (N,) or (N, C). rows: (n,) the training rows of the fold. Where
+    images: (N, S, S, C). target: (N,) or (N, C). rows: (n,) the training rows of the fold. Where
     `copies.ratio` allows fewer copies than there can be, they are drawn by (seed, fold), evenly
     over the images. Raises ConfigError for an unknown class.
     """

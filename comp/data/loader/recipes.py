@@ -133,8 +133,29 @@ RECIPES: dict[str, Callable[[int], Transforms]] = {
     "medium": _medium,
     "heavy": _heavy,
 }
+_OWN = frozenset(RECIPES)
+_TOP = 65535  # of 16 bits
 
 
+# Transforms of colours: for other channels than red, green and blue they mean nothing
+_OF_COLOURS = (
+    A.CLAHE,
+    A.ChromaticAberration,
+    A.ColorJitter,
+    A.FancyPCA,
+    A.HEStain,
+    A.HueSaturationValue,
+    A.ISONoise,
+    A.PlanckianJitter,
+    A.RGBShift,
+    A.RandomFog,
+    A.RandomRain,
+    A.RandomSnow,
+    A.RandomSunFlare,
+    A.RandomToneCurve,
+    A.ToGray,
+    A.ToSepia,
+)
 _FLIPS = (A.HorizontalFlip, A.VerticalFlip, A.D4, A.Transpose)
 
 
@@ -178,10 +199,10 @@ class Recipe:
     always happen together. It also takes longer.)
     """
 
-    def __init__(self, name: str, size: int) -> None:
+    def __init__(self, name: str, size: int, channels: int = 3) -> None:
         self.name = name
-        self.size = size
-        self._transforms = pick(RECIPES, name, "augmentation recipe")(size)
+        self.size, self.channels = size, channels
+        self._transforms = _suited(pick(RECIPES, name, "augmentation recipe")(size), name, channels)
         self._python = random.Random(0)
         self._numpy = np.random.Generator(np.random.PCG64(0))
         for transform in self._transforms:
@@ -189,7 +210,7 @@ class Recipe:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """For workers that are spawned: they run the plugin files first, which may register it."""
-        return _recipe_with, (loaded_files(), self.name, self.size)
+        return _recipe_with, (loaded_files(), self.name, self.size, self.channels)
 
     @property
     def changes(self) -> bool:
@@ -197,24 +218,26 @@ class Recipe:
         return bool(self._transforms)
 
     def __call__(self, image: Pixels, seed: int) -> Pixels:
-        """(H, W, 3) uint8 -> (H, W, 3) uint8; the draws are a function of `seed` (>= 0)."""
+        """(H, W, C) uint8 or uint16 -> the same; the draws are a function of `seed` (>= 0)."""
         if not self._transforms:
             return image
         self._begin(seed)
-        shape = image.shape
+        known = image
+        image = _lit(known)
         for transform in self._transforms:
             image = self._apply(transform, image=image)["image"]
-        return self._like(shape, image)
+        return self._like(known, image)
 
     def with_mask(self, image: Pixels, mask: Pixels, seed: int) -> tuple[Pixels, Pixels]:
         """The image as `__call__` gives it, and its mask (H, W, L) uint8 moved with it: nearest
         neighbours, the mirror image where the image has its own."""
         self._begin(seed)
-        shape = image.shape
+        known = image
+        image = _lit(known)
         for transform in self._transforms:
             moved = self._apply(transform, image=image, mask=mask)
             image, mask = moved["image"], moved["mask"]
-        return self._like(shape, image), mask.reshape(*image.shape[:2], -1)
+        return self._like(known, image), mask.reshape(*image.shape[:2], -1)
 
     def _apply(self, transform: Any, **arrays: Pixels) -> dict[str, Pixels]:
         try:
@@ -225,25 +248,58 @@ class Recipe:
                 f"{reason(problem)}"
             ) from problem
 
-    def _like(self, shape: tuple[int, ...], image: Pixels) -> Pixels:
-        """The image; TrainError where a transform has changed its shape or type."""
-        if image.shape == shape and image.dtype == np.uint8:
+    def _like(self, known: Pixels, image: Pixels) -> Pixels:
+        """The image as one like `known`; TrainError where a transform has changed shape or type."""
+        expected = known.dtype if known.dtype == np.uint8 else np.float32
+        if image.shape != known.shape or image.dtype != expected:
+            raise TrainError(
+                f"recipe {self.name!r}: it gives images {image.dtype} of shape {image.shape} for "
+                f"images {expected} of shape {known.shape}"
+            )
+        if known.dtype == np.uint8:
             return image
-        raise TrainError(
-            f"recipe {self.name!r}: it gives images {image.dtype} of shape {image.shape} for "
-            f"images uint8 of shape {shape}"
-        )
+        return np.asarray(np.rint(image.clip(0, 1) * _TOP).astype(np.uint16))
 
     def _begin(self, seed: int) -> None:
         self._python.seed(seed)
         self._numpy.bit_generator.state = np.random.PCG64(seed).state
 
 
-def _recipe_with(plugins: tuple[Path, ...], name: str, size: int) -> Recipe:
+def _lit(image: Pixels) -> Pixels:
+    """What albumentations takes: 16 bits become float32 in [0, 1], which holds each exactly."""
+    return image if image.dtype == np.uint8 else image.astype(np.float32) / np.float32(_TOP)
+
+
+def _suited(transforms: Transforms, name: str, channels: int) -> Transforms:
+    """The transforms that suit images of so many channels.
+
+    Those of colours are left out of the recipes of comp; in another one they are a TrainError.
+    """
+    if channels == 3:
+        return transforms
+    odd = [type(part).__name__ for part in _parts(transforms) if isinstance(part, _OF_COLOURS)]
+    if odd and name not in _OWN:
+        raise TrainError(
+            f"recipe {name!r}: {odd[0]} is for red, green and blue; images have {channels} "
+            "channels (image.channels). Leave it out of the recipe"
+        )
+    return [part for part in transforms if not isinstance(part, _OF_COLOURS)]
+
+
+def _parts(transforms: Sequence[Any]) -> list[Any]:
+    """All transforms, those inside others too."""
+    inner = [_parts(getattr(part, "transforms", ())) for part in transforms]
+    return [*transforms, *(part for some in inner for part in some)]
+
+
+def _recipe_with(plugins: tuple[Path, ...], name: str, size: int, channels: int) -> Recipe:
     load_files(plugins)
-    return Recipe(name, size)
+    return Recipe(name, size, channels)
 
 
-def make_recipe(name: str, size: int) -> Recipe:
-    """The recipe `name` for images of `size` pixels; ConfigError for a name not in `RECIPES`."""
-    return Recipe(name, size)
+def make_recipe(name: str, size: int, channels: int = 3) -> Recipe:
+    """The recipe `name` for images of `size` pixels; ConfigError for a name not in `RECIPES`.
+
+    Without its transforms of colours where images have other channels than three.
+    """
+    return Recipe(name, size, channels)

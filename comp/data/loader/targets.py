@@ -33,9 +33,9 @@ class Target(Protocol):
         """The targets of some rows as they are stored, in a batch."""
 
     def augment(self, image: Array, row: int, recipe: Recipe, seed: Seed) -> tuple[Array, Array]:
-        """An image (H, W, 3) and its target as training sees them."""
+        """An image (H, W, C) and its target as training sees them."""
 
-    def buffer(self, shape: tuple[int, ...]) -> Array | None:
+    def buffer(self, shape: tuple[int, ...], kind: np.dtype[Any]) -> Array | None:
         """Memory for the images of a batch of this shape; None where the shape is not yet known."""
 
     def collate(self, pairs: Iterable[tuple[Array, Array]], buffer: Array | None) -> Batch:
@@ -62,11 +62,11 @@ class LabelTarget:
             image, label = self.paste(image, label, row, seed("cutpaste"))
         return recipe(image, seed("augment")), label
 
-    def buffer(self, shape: tuple[int, ...]) -> Array:
-        return np.empty(shape, dtype=np.uint8)
+    def buffer(self, shape: tuple[int, ...], kind: np.dtype[Any]) -> Array:
+        return np.empty(shape, dtype=kind)
 
     def collate(self, pairs: Iterable[tuple[Array, Array]], buffer: Array | None) -> Batch:
-        """Images (B, H, W, 3) uint8 in the buffer; labels (B,) or (B, C)."""
+        """Images (B, H, W, C) in the buffer; labels (B,) or (B, C)."""
         assert buffer is not None, "the images of labels are all of one size"
         labels = np.empty((len(buffer), *self.labels.shape[1:]), dtype=self.labels.dtype)
         for place, (image, label) in enumerate(pairs):
@@ -97,11 +97,11 @@ class MaskTarget:
             image, mask = _window(image, mask, self.side, np.random.default_rng(seed("window")))
         return recipe.with_mask(image, mask, seed("augment"))
 
-    def buffer(self, shape: tuple[int, ...]) -> None:
+    def buffer(self, shape: tuple[int, ...], kind: np.dtype[Any]) -> None:
         """None: how large a batch gets is known when it is made."""
 
     def collate(self, pairs: Iterable[tuple[Array, Array]], buffer: Array | None) -> Batch:
-        """Images (B, H, W, 3) and masks (B, L, H, W), both uint8."""
+        """Images (B, H, W, C), and masks (B, L, H, W) uint8."""
         pairs = list(pairs)
         height = max(image.shape[0] for image, _ in pairs)
         width = max(image.shape[1] for image, _ in pairs)
@@ -124,7 +124,7 @@ def _window(image: Array, mask: Array, side: int, draw: np.random.Generator) -> 
 
 
 def mirrored(image: Array, height: int, width: int) -> Array:
-    """The image (H, W, 3) in the upper left corner of (height, width, 3); the rest is its mirror
+    """The image (H, W, C) in the upper left corner of (height, width, C); the rest is its mirror
     image, repeated where it is small."""
     below, beside = height - image.shape[0], width - image.shape[1]
     if not below and not beside:

@@ -11,9 +11,10 @@ import numpy as np
 
 from comp.core.errors import ConfigError, PredictionsError
 from comp.core.progress import say
-from comp.data.cache.image_range import span_of, with_range
+from comp.data.cache.image_range import with_range
 from comp.data.folds.make import judged_part
-from comp.data.images.decode import read_image
+from comp.data.images.pixel_form import form_of
+from comp.data.images.reading import read_picture_of
 from comp.data.index.index import Index
 from comp.data.layouts.test_answers import read_answers, read_true_masks
 from comp.ensemble.answers import MaskAnswers, TableAnswers, answer_table
@@ -225,7 +226,7 @@ def _mask_page(ground: Ground, evidence: MaskEvidence, row: BlendRow) -> None:
         row.found.honest,
         evidence.metric,
         lambda number: evidence.masks(row.vote, row.fit, number),
-        partial(read_image, span=span_of(image)),
+        partial(read_picture_of, form=form_of(image)),
     )
     say(f"wrote {path}")
 

@@ -10,7 +10,7 @@ from comp.config.schema import DataConfig
 from comp.config.sources import ExtraConfig
 from comp.core.errors import DataError, first
 from comp.core.progress import say
-from comp.data.images.deep import Span
+from comp.data.images.pixel_form import PixelForm
 from comp.data.index.index import Index
 from comp.data.labels.class_map import mapped
 from comp.data.layouts.layouts import read_index
@@ -30,7 +30,7 @@ class External:
 
 
 def read_external(
-    experiment: Experiment, index: Index, test: Index | None, span: Span
+    experiment: Experiment, index: Index, test: Index | None, form: PixelForm
 ) -> list[External]:
     """The images of every entry of `data.extra`.
 
@@ -48,7 +48,7 @@ def read_external(
             raise DataError(text) from problem
         found = mapped(theirs, index.classes, extra.map, experiment.task, where)
         here = [index] if test is None else [index, test]
-        copies = near_copies(found, here, experiment.workspace.cache, span, where)
+        copies = near_copies(found, here, experiment.workspace.cache, form, where)
         found = _without(found, copies, extra, where)
         say(f"{where}: {len(found)} images, only trained on")
         out.append(External(found, extra.share))

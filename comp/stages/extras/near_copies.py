@@ -12,7 +12,7 @@ from comp.check.duplicates.clusters import LIKELY, find_links
 from comp.check.duplicates.thumbnail_match import TINY_SIDE, similar_to
 from comp.check.image_stats import ImageStats, measure_images
 from comp.core.progress import say
-from comp.data.images.deep import Span
+from comp.data.images.pixel_form import PixelForm
 from comp.data.index.index import Index
 
 Copies = dict[str, list[str]]  # id from elsewhere -> the ids here that show the same thing
@@ -22,7 +22,7 @@ def near_copies(
     other: Index,
     here: Sequence[Index],
     cache: Path,
-    span: Span,
+    form: PixelForm,
     what: str,
     *,
     similar: bool = False,
@@ -35,9 +35,9 @@ def near_copies(
     """
     counts = [len(other), *map(len, here)]
     say(f"{what}: comparing {counts[0]} images with {sum(counts[1:])} here")
-    paths = [*other.paths, *(path for index in here for path in index.paths)]
+    files = [*other.all_sources, *(part for index in here for part in index.all_sources)]
     names = [*other.ids, *(name for index in here for name in index.ids)]
-    stats = measure_images(paths, cache / "check", span)
+    stats = measure_images(files, cache / "check", form)
     found: list[Copies] = [defaultdict(list) for _ in here]
     ends = [sum(counts[: place + 1]) for place in range(len(counts))]
     likely = [

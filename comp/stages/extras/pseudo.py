@@ -21,8 +21,9 @@ import numpy as np
 
 from comp.core import checksums, files, locks
 from comp.core.errors import ConfigError, PredictionsError, UsageError
-from comp.data.cache.image_range import span_of, with_range
+from comp.data.cache.image_range import with_range
 from comp.data.folds.plan import FoldPlan
+from comp.data.images.pixel_form import form_of
 from comp.data.index.index import Index
 from comp.inference.predictions import Predictions
 from comp.inference.views import AUTO
@@ -100,7 +101,7 @@ def make_pseudo(
         unlabelled,
         [index],
         experiment.workspace.cache,
-        span_of(image),
+        form_of(image),
         "pseudo-labels",
         similar=True,
     )

@@ -13,9 +13,9 @@ from comp.config.schema import ImageConfig
 from comp.config.workspace import RunDir
 from comp.core import checksums, files
 from comp.core.errors import DataError, RunError
-from comp.data.cache.image_range import span_of
 from comp.data.cache.pack import open_pack
 from comp.data.folds.plan import FoldPlan
+from comp.data.images.pixel_form import form_of
 from comp.data.index.index import Index
 from comp.data.loader.beside import Beside
 from comp.stages.experiment import Experiment, read_test_images
@@ -108,7 +108,7 @@ class Sources:
                 test = read_test_images(self.experiment, self.index.classes)
             except DataError:  # training needs no test images; `comp predict` says what is wrong
                 test = None
-        return read_external(self.experiment, self.index, test, span_of(self.image))
+        return read_external(self.experiment, self.index, test, form_of(self.image))
 
     def _learned(self, fold: int) -> Learned | None:
         wanted = self.experiment.config.train.pseudo

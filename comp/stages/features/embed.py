@@ -13,9 +13,10 @@ from comp.core import checksums
 from comp.core.errors import ConfigError, ModelError, PackError, reason
 from comp.core.progress import say
 from comp.core.rng import seed_torch
-from comp.data.cache.image_range import span_of, with_range
+from comp.data.cache.image_range import with_range
 from comp.data.cache.pack import open_pack
 from comp.data.cache.store import Images
+from comp.data.images.pixel_form import form_of, span_of
 from comp.data.images.resize import OWN_SIZE
 from comp.data.index.index import Index
 from comp.inference.features import Features, Wanted, find_features, make_features
@@ -156,6 +157,9 @@ class FeatureSource:
             "std": image.std,
             "images": self.contents[part],
         }
+        form = form_of(image)
+        if not form.plain:
+            about["pixels"] = form.settings
         if index.boxes is not None or image.crop != "none":
             about |= {"crop": image.crop, "crop_margin": image.crop_margin}
         return Wanted(index.ids, about, view)

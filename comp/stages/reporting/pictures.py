@@ -12,12 +12,13 @@ import numpy as np
 from comp.core.errors import CompError
 from comp.core.parallel import cores, read_ahead
 from comp.core.progress import say
-from comp.data.cache.image_range import span_of, with_range
+from comp.data.cache.image_range import with_range
 from comp.data.cache.store import gather
-from comp.data.images.decode import read_image
-from comp.data.images.deep import Span
+from comp.data.images.pixel_form import PixelForm, form_of
+from comp.data.images.reading import picture_of, read_picture_of
 from comp.data.images.resize import OWN_SIZE
 from comp.data.index.index import Index
+from comp.data.index.sources import Source
 from comp.ensemble.mask_evidence import MaskEvidence
 from comp.inference.activation_maps import Target, activation_maps, can_map, class_target
 from comp.models.networks import Net
@@ -42,14 +43,14 @@ class Pictures:
         experiment = opened.experiment
         self.index = opened.part
         image = with_range(experiment.config.image, opened.part, experiment.workspace.cache)
-        self.span = span_of(image)
+        self.form = form_of(image)
         self.known: dict[int, str] = {}
 
     def picture(self, row: int) -> str:
         """For the `src` of an image; "" where the file cannot be read."""
         if row not in self.known:
             try:
-                pixels = read_image(self.index.paths[row], self.span)
+                pixels = read_picture_of(self.index.source(row), self.form)
                 self.known[row] = embedded(shrunk(pixels, _SIDE))
             except CompError:
                 self.known[row] = ""
@@ -97,7 +98,7 @@ def _explained(
             say(f"no activation maps: the last maps of {type(net.module).__name__} are not known")
             return {}
         for n, pixels, heat in zip(own, images, maps, strict=True):
-            out[ids[n]] = embedded(shrunk(painted(pixels, heat), side))
+            out[ids[n]] = embedded(shrunk(painted(picture_of(pixels), heat), side))
     return out
 
 
@@ -152,11 +153,11 @@ def painted(image: Array, heat: Array) -> Array:
     return np.asarray(mixed.round().astype(np.uint8))
 
 
-def look_slices(opened: OpenedRun, found: OofAnswers, span: Span, seed: int) -> list[Slice]:
+def look_slices(opened: OpenedRun, found: OofAnswers, form: PixelForm, seed: int) -> list[Slice]:
     """The score by size, shape and brightness of up to 2,000 images, evenly taken from all."""
     step = -(-len(found) // _MEASURED)
     rows = np.arange(0, len(found), step)
-    looks = np.array(list(_looks(opened.part, rows, span)), dtype=float).reshape(-1, 3)
+    looks = np.array(list(_looks(opened.part, rows, form)), dtype=float).reshape(-1, 3)
     there = np.isfinite(looks).all(axis=1)
     rows, looks = rows[there], looks[there]
     kinds = ("size in megapixels", "width over height", "brightness")
@@ -166,14 +167,15 @@ def look_slices(opened: OpenedRun, found: OofAnswers, span: Span, seed: int) -> 
     return [part for some in parts for part in some]
 
 
-def _looks(index: Index, rows: Array, span: Span) -> Any:
-    return read_ahead(partial(_look, span=span), [index.paths[row] for row in rows], cores())
+def _looks(index: Index, rows: Array, form: PixelForm) -> Any:
+    sources = [index.source(int(row)) for row in rows]
+    return read_ahead(partial(_look, form=form), sources, cores())
 
 
-def _look(path: Any, span: Span) -> tuple[float, float, float]:
+def _look(source: Source, form: PixelForm) -> tuple[float, float, float]:
     """Megapixels, width over height, mean brightness; NaN where a file cannot be read."""
     try:
-        pixels = read_image(path, span)
+        pixels = read_picture_of(source, form)
     except CompError:
         return float("nan"), float("nan"), float("nan")
     height, width = pixels.shape[:2]

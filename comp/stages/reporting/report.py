@@ -10,7 +10,7 @@ from pathlib import Path
 from comp.core import files
 from comp.core.errors import CompError, reason
 from comp.core.progress import say
-from comp.data.images.decode import read_image
+from comp.data.images.reading import read_picture_of
 from comp.ensemble.mask_evidence import MaskEvidence
 from comp.report.run.answers import OofAnswers
 from comp.report.run.page import MaskPart, RunFacts, Shown, write_run_page
@@ -61,7 +61,7 @@ def report_run(experiment: Experiment, out: Path | None = None, *, maps: bool = 
         found,
         picture=pictures.picture,
         maps=explain if maps else lambda rows: {},
-        slices=look_slices(opened, found, pictures.span, seed),
+        slices=look_slices(opened, found, pictures.form, seed),
         seed=seed,
     )
     return Reported(path, found, shown)
@@ -98,12 +98,12 @@ _WITHOUT_ANSWERS = (
 def _masks(opened: OpenedRun, evidence: MaskEvidence, *, maps: bool) -> MaskPart:
     row = opened.row
     assert row.found is not None, "the row keeps its answers"
-    span = Pictures(opened).span
+    form = Pictures(opened).form
     parts = validation_parts(
         evidence.index,
         row.found.honest,
         lambda number: evidence.masks(row.vote, row.fit, number),
-        partial(read_image, span=span),
+        partial(read_picture_of, form=form),
     )
     worst = [card["id"] for card in parts["kinds"]["worst"]]
     if maps and worst:

@@ -22,6 +22,7 @@ from comp.data.loader.loader import Loader, worker_deaths
 from comp.data.loader.targets import Batch
 from comp.models.device import is_oom
 from comp.models.halving import free_memory
+from comp.models.networks import noise
 from comp.report.curves import plot_batches, plot_rates
 from comp.stages.experiment import Experiment
 from comp.stages.train import open_job
@@ -212,7 +213,7 @@ def _try(job: Job, size: int) -> BatchTrial | None:
             torch.cuda.reset_peak_memory_stats()
         state = new_state(job, 1, size)
         state.net.module.train()
-        pixels = torch.randint(0, 256, (size, *job.images.shape[1:]), dtype=torch.uint8)
+        pixels = noise((size, *job.images.shape[1:]), job.config.image.bits)
         target = _truth(job, size)
         update(job, state, pixels, target)
         settle(job, state)  # waits for the device

@@ -174,6 +174,12 @@ def read_source(name: str, root: Path) -> Source:
         raise ConfigError(
             f"{shown}: the probes {first(probes)} cannot be bundled yet; fine-tune a network"
         )
+    several = [run for run in source.runs if _run(source, run).config.data.files]
+    if several:
+        raise ConfigError(
+            f"{shown}: {first(several)} read the files of an image by data.files, and a bundle "
+            "answers one file each. Write the channels of an image into one file (.npy, TIFF)"
+        )
     boxed = [run for run in source.runs if _run(source, run).config.data.boxes is not None]
     if boxed:
         raise ConfigError(

@@ -53,7 +53,9 @@ def export_onnx(folder: Path) -> Exported:
         for member in track(bundle.members, len(bundle.members), "ONNX"):
             name = str(Path(member.file).with_suffix(ONNX))
             config = bundle.configs[member.run]
-            write_onnx(bundle.net(member, device).module, config.image.size, folder / name)
+            image = config.image
+            net = bundle.net(member, device)
+            write_onnx(net.module, image.size, folder / name, image.channels)
             written[member.file] = name
             worst = max(worst, _compared(bundle, member.file, name, device))
         known = dict(bundle.manifest)

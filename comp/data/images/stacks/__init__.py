@@ -1,0 +1,1 @@
+"""Files of several planes: TIFF, DICOM, NIfTI, arrays, and pictures as they are stored."""
