@@ -28,7 +28,8 @@ def depth_findings(train: Index, test: Index, image: ImageConfig, cache: Path) -
 
 def _of_part(held: str, depth: Depth, form: PixelForm) -> Iterator[Finding]:
     if form.windows is not None:
-        shown = "what each file states" if form.windows == "file" else str(form.windows)
+        own = form.windows if isinstance(form.windows, tuple) else ()
+        shown = ", ".join(f"[{c:g}, {w:g}]" for c, w in own) or "what each file states"
         text = f"image.windows: {shown}; what lies outside of them is black or white"
         yield Finding("note", f"{held}: {text}")
         return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +39,10 @@ def write_check_page(
     train: Index,
     test: Index,
     read: Read = read_picture_of,
+    channels: Sequence[dict[str, Any]] = (),
 ) -> None:
     """Write the page of what a check found; record: see `comp.stages.check.record`; read: the
-    picture of an image from its files."""
+    picture of an image from its files. channels: see `comp.report.channel_pictures`."""
     sources: Sources = {
         (part, name): index.source(row)
         for part, index in (("train", train), ("test", test))
@@ -62,6 +63,7 @@ def write_check_page(
         kinds=_KINDS,
         examples=[_examples(finding["ids"], sources, read) for finding in findings],
         max_ids=_IDS,
+        channels=channels,
         masked=_masked(train, read) if masks else [],
         legend={name: colour_of(n) for n, name in enumerate(train.classes, 1)} if masks else {},
     )

@@ -26,7 +26,7 @@ from comp.data.cache.image_range import with_range
 from comp.data.folds.groups import FORMAT, Copies, ids_fingerprint, merge, read_groups, write_groups
 from comp.data.folds.skipped import Skipped, read_skipped, without, write_skipped
 from comp.data.images.pixel_form import form_of
-from comp.data.images.reading import read_picture_of
+from comp.data.images.reading import read_picture_of, read_pixels
 from comp.data.index.index import Index
 from comp.data.layouts.embedded_sample import ensure_sample
 from comp.data.layouts.layouts import read_index, read_test
@@ -58,6 +58,7 @@ def check(
     unreadable images aside: training ignores them, and a grey image stands for one of the test set.
     allow_extra_images: the test folder may hold images that the sample submission does not list.
     """
+    from comp.report.channel_pictures import channel_pictures
     from comp.report.check_page import write_check_page
 
     paths, data = experiment.workspace, experiment.data
@@ -97,7 +98,9 @@ def check(
     }
     checked = Checked(by_level(findings), copies, about, paths)
     read = partial(read_picture_of, form=form)
-    write_check_page(paths.check_html, experiment.name, record(checked), train, test, read)
+    channels = channel_pictures(train, form, data.files, partial(read_pixels, form=form))
+    page = paths.check_html, experiment.name, record(checked), train, test, read, channels
+    write_check_page(*page)
     files.write_json(paths.check_json, record(checked))
     return checked
 

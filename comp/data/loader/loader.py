@@ -161,8 +161,8 @@ def train_loader(
 
     images: (N, H, W, C) uint8 or uint16, or an object used like it (`comp.data.cache.store`). rows:
     (n,) the training rows among the N. target: all N, (N,) class numbers or (N, C) zeros and ones,
-    or numbers (N, C); samplers go by it. The order of an epoch and every augmentation depend on (seed, fold, epoch, position)
-    only: any number of workers gives the same batches.
+    or numbers (N, C); samplers go by it. The order of an epoch and every augmentation depend on
+    (seed, fold, epoch, position) only: any number of workers gives the same batches.
     masks: those of all N; a batch then holds masks (B, L, H, W) uint8 in the place of the target.
     side: see `MaskTarget`. labels: (N, C) float32, what is learned in the place of the target:
     probabilities of the columns. guests: rows that each epoch shows beside `rows`.

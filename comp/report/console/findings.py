@@ -23,6 +23,8 @@ def print_check(record: dict[str, Any], findings: tuple[Finding, ...], *, as_jso
     parts = [record[part] for part in ("train", "test")]
     rows = [[key, *(str(part[key]) for part in parts)] for key in ("images", "unreadable")]
     rows += [[key, *(_counts(part[key]) for part in parts)] for key in ("formats", "modes")]
+    if any(part.get("channels", 3) != 3 for part in parts):
+        rows.append(["channels", *(str(part["channels"]) for part in parts)])
     for key in ("channel means", "channel deviations"):
         rows.append([key, *(" ".join(f"{value:.3f}" for value in part[key]) for part in parts)])
     print_table(("", "training", "test"), rows, notes=2)
