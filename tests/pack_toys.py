@@ -33,7 +33,7 @@ def expected(index: Index, image: ImageConfig = SMALL) -> np.ndarray:
 
 
 def refuse_to_decode(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(contents, "decode_image", lambda content: pytest.fail("decoded"))
+    monkeypatch.setattr(contents, "develop", lambda *content: pytest.fail("decoded"))
 
 
 def only_folder(cache: Path) -> Path:
@@ -50,9 +50,9 @@ def only_build(cache: Path) -> Path:
 
 def count_decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     seen: list[int] = []
-    plain = contents.decode_image
+    plain = contents.develop
     monkeypatch.setattr(
-        contents, "decode_image", lambda c, *more: seen.append(len(c)) or plain(c, *more)
+        contents, "develop", lambda c, *more: seen.append(len(c[0])) or plain(c, *more)
     )
     return seen
 

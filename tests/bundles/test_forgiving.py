@@ -11,6 +11,7 @@ from comp.bundles.forgiving import Forgiving, SizedPaths, Unreadable
 from comp.config.schema import ImageConfig
 from comp.data.folds.skipped import grey_image
 from comp.data.images.decode import read_image
+from comp.data.images.pixel_form import PixelForm
 from comp.data.images.resize import fit
 from comp.data.index.file_match import build_index
 
@@ -23,7 +24,7 @@ def test_what_cannot_be_read_is_grey_and_noted_at_once(tmp_path: Path) -> None:
     index = build_index(["a", "b", "c"], paths, ("x", "y"))
     notes = tmp_path / "unreadable.txt"
     unreadable = Unreadable(index, ["c"], notes, grey)
-    images = Forgiving(index, ImageConfig(size=8), None, unreadable)
+    images = Forgiving(index, ImageConfig(size=8), PixelForm(), unreadable)
     found = images.take(np.arange(3))
     assert (found[0] == fit(read_image(paths[0]), 8, "stretch")).all()
     assert (found[1:] == 128).all()

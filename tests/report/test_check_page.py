@@ -12,7 +12,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from comp.data.images.decode import read_image
+from comp.data.images.pixel_form import PixelForm
+from comp.data.images.reading import read_picture_of
 from comp.data.index.index import Index
 from comp.data.index.masks import Masks
 from comp.report.check_page import write_check_page
@@ -100,7 +101,7 @@ def test_pictures_of_twelve_bits_are_as_bright_as_the_network_sees_them(tmp_path
     cv2.imencode(".png", np.full((20, 30), 2048, np.uint16))[1].tofile(train.paths[0])
     found = [{"level": "note", "text": "look", "ids": ["a"], "kind": "x"}]
     path = tmp_path / "page.html"
-    read = partial(read_image, span=(0.0, 4095.0))
+    read = partial(read_picture_of, form=PixelForm(span=(0.0, 4095.0)))
     write_check_page(path, "x", record(findings=found), train, test, read)
     coded = re.findall(r"data:image/jpeg;base64,([^\"]+)", path.read_text(encoding="utf-8"))
     shown = cv2.imdecode(np.frombuffer(base64.b64decode(coded[0]), np.uint8), cv2.IMREAD_COLOR)

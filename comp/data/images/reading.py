@@ -23,7 +23,6 @@ from comp.data.index.sources import Source
 Pixels = np.ndarray[Any, Any]
 
 PLAIN = PixelForm()
-_WHOLE = (None,)
 _KEPT = 2  # volumes of which slices are read are kept, the latest
 _volumes: OrderedDict[str, Stack] = OrderedDict()
 _lock = threading.Lock()
@@ -41,7 +40,7 @@ def read_pixels(source: Source, form: PixelForm = PLAIN) -> Pixels:
 def develop(
     contents: Sequence[bytes],
     form: PixelForm = PLAIN,
-    slices: Sequence[int | None] = _WHOLE,
+    slices: Sequence[int | None] | None = None,
     outside: Outside | None = None,
 ) -> Pixels:
     """The image in files with these contents, see `read_pixels`. slices: for each file the number
@@ -49,6 +48,7 @@ def develop(
 
     Raises DataError with the reason alone: also for a file of another number of channels.
     """
+    slices = slices or (None,) * len(contents)
     usual = form.plain and len(contents) == 1 and slices[0] is None
     if usual and not of_several_planes(contents[0]):
         return decode_image(contents[0], form.span, outside)
@@ -77,7 +77,7 @@ def _scaled(parts: Sequence[Stack], form: PixelForm, outside: Outside | None) ->
 def chosen(
     contents: Sequence[bytes],
     form: PixelForm,
-    slices: Sequence[int | None] = _WHOLE,
+    slices: Sequence[int | None] | None = None,
     *,
     white: bool = True,
 ) -> list[Stack]:
@@ -94,7 +94,7 @@ def chosen(
     each, alone = form.planes // len(contents), len(contents) == 1
     found = [
         _cut(_stack(content, number, white=white), each, number, form.slices, alone)
-        for content, number in zip(contents, slices, strict=True)
+        for content, number in zip(contents, slices or (None,) * len(contents), strict=True)
     ]
     sizes = {part.planes.shape[:2] for part in found}
     if len(sizes) > 1:

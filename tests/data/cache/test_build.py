@@ -34,6 +34,7 @@ from comp.data.cache.build import Row, of_files
 from comp.data.cache.contents import CONTENTS
 from comp.data.cache.pack import open_pack
 from comp.data.index.index import Index
+from comp.data.index.sources import Source
 from comp.stages.experiment import sweep_cache
 
 
@@ -141,6 +142,7 @@ import os, pickle, sys
 from pathlib import Path
 from comp.config.schema import ImageConfig
 from comp.data.cache import build, pack
+from comp.data.index.sources import Source
 build._COMMIT_BYTES = 3 * 192
 add, seen = build.Build._add, []
 def dying(self, made, payloads):
@@ -260,7 +262,7 @@ def test_rows_of_files_have_the_digest_of_the_content_that_they_are_made_from(
 ) -> None:
     path = tmp_path / "a.bin"
     path.write_bytes(b"abc")
-    origin = of_files((path,), lambda content, row: content.upper())
+    origin = of_files((Source.of(path),), lambda contents, row: contents[0].upper())
     assert origin.make(0) == (short_digest(b"abc"), b"ABC")
     assert origin.digest(0) == short_digest(b"abc")
     assert origin.stat(0) == UNKNOWN  # it may change again in the same tick of the clock
@@ -272,8 +274,8 @@ def test_rows_of_files_have_the_digest_of_the_content_that_they_are_made_from(
 def test_a_payload_that_cannot_be_made_names_its_file(tmp_path: Path) -> None:
     (tmp_path / "a.bin").write_bytes(b"abc")
 
-    def refuse(content: bytes, row: int) -> bytes:
+    def refuse(contents: list[bytes], row: int) -> bytes:
         raise DataError("not an image")
 
     with pytest.raises(DataError, match=r"a\.bin: not an image$"):
-        of_files((tmp_path / "a.bin",), refuse).make(0)
+        of_files((Source.of(tmp_path / "a.bin"),), refuse).make(0)

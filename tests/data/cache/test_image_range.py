@@ -10,8 +10,9 @@ from comp.config.schema import ImageConfig
 from comp.core.errors import RunError
 from comp.data.cache import image_range
 from comp.data.cache.contents import CONTENTS
-from comp.data.cache.image_range import measure_depth, refuse_other_range, span_of, with_range
+from comp.data.cache.image_range import measure_depth, refuse_other_range, with_range
 from comp.data.cache.pack import open_pack
+from comp.data.images.pixel_form import PixelForm, span_of
 from comp.data.index.index import Index
 
 IMAGE = ImageConfig(size=8)
@@ -69,11 +70,11 @@ def test_a_range_of_the_config_is_not_measured(tmp_path: Path) -> None:
 
 def test_the_depth_is_measured_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     index = laid(tmp_path / "train", a=4000, b=90, c=2000)
-    depth = measure_depth(index.paths, tmp_path / "cache")
+    depth = measure_depth(index.all_sources, tmp_path / "cache", PixelForm())
     assert depth is not None
     assert (depth.images, depth.low, depth.high, depth.bits) == (2, 0, 4000, 12)
     monkeypatch.setattr(image_range, "_ends", None)
-    assert measure_depth(index.paths, tmp_path / "cache") == depth
+    assert measure_depth(index.all_sources, tmp_path / "cache", PixelForm()) == depth
 
 
 def test_a_checkpoint_of_other_pixels_is_refused() -> None:

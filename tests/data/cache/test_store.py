@@ -24,6 +24,7 @@ from comp.data.cache.store import (
     plain,
     to_state,
 )
+from comp.data.index.sources import Source
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3), dtype=np.uint8)
 ROWS = np.array([4, 0, 4])
@@ -103,7 +104,7 @@ def test_the_rows_of_a_plain_view_are_plain_arrays(mapped: Any) -> None:
 def test_decoded_images_are_used_like_an_array(
     tmp_path: Path, paths: tuple[Path, ...], kind: str
 ) -> None:
-    read = Files(paths) if kind == "files" else bundle(tmp_path, paths)
+    read = Files(tuple(map(Source.of, paths))) if kind == "files" else bundle(tmp_path, paths)
     images = Decoded(read, ("a", "b", "c"), ImageConfig(size=8))
     for one in (images, pickle.loads(pickle.dumps(images))):
         assert (one.shape, one.dtype, len(one), one.own_size) == ((3, 8, 8, 3), np.uint8, 3, False)
@@ -116,10 +117,10 @@ def test_decoded_images_are_used_like_an_array(
 def test_a_decoded_image_is_resized_as_the_config_says(tmp_path: Path) -> None:
     wide = np.broadcast_to(np.arange(16, dtype=np.uint8)[None, :, None], (8, 16, 3))
     path = save(tmp_path / "a.png", wide)
-    cropped = Decoded(Files((path,)), ("a",), ImageConfig(size=8, resize="crop"))
+    cropped = Decoded(Files((Source.of(path),)), ("a",), ImageConfig(size=8, resize="crop"))
     assert not cropped.own_size
     assert cropped[0][..., 0].tolist() == [list(range(4, 12))] * 8
-    own = Decoded(Files((path,)), ("a",), ImageConfig(size=8, resize="none"))
+    own = Decoded(Files((Source.of(path),)), ("a",), ImageConfig(size=8, resize="none"))
     assert own.own_size
     assert (own[0] == wide).all()
 
@@ -129,7 +130,7 @@ def test_an_image_that_cannot_be_read_is_named_by_its_id(
     tmp_path: Path, paths: tuple[Path, ...], kind: str
 ) -> None:
     paths[1].write_bytes(b"GIF89a")
-    read = Files(paths) if kind == "files" else bundle(tmp_path, paths)
+    read = Files(tuple(map(Source.of, paths))) if kind == "files" else bundle(tmp_path, paths)
     images = Decoded(read, ("a", "b", "c"), ImageConfig(size=8))
     assert (images[2] == IMAGES[2]).all()
     with pytest.raises(DataError, match=r"^'b': .*"):

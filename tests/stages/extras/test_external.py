@@ -12,6 +12,7 @@ from extra_toys import lay_more
 
 from comp.config.loading import make_config
 from comp.core.errors import DataError
+from comp.data.images.pixel_form import PixelForm
 from comp.data.index.index import Index
 from comp.stages.experiment import open_experiment, read_test_images, read_train
 from comp.stages.extras.external import External, read_external
@@ -26,7 +27,7 @@ def read(toy: Toy, **extra: Any) -> list[External]:
     experiment = open_experiment(make_config(toy(data={**data, "extra": [entry]})))
     index = read_train(experiment)
     test: Index = read_test_images(experiment, index.classes)
-    return read_external(experiment, index, test, None)
+    return read_external(experiment, index, test, PixelForm())
 
 
 def test_they_are_read_in_the_classes_of_the_experiment(planned: Toy) -> None:

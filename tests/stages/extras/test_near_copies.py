@@ -5,6 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from comp.data.images.pixel_form import PixelForm
 from comp.data.index.index import Index
 from comp.stages.extras.near_copies import near_copies
 
@@ -34,7 +35,7 @@ def test_copies_of_each_set_are_found(tmp_path: Path) -> None:
             "q4.png": pictures[3],
         },
     )
-    found = near_copies(other, [train, test], tmp_path / "cache", None, "more")
+    found = near_copies(other, [train, test], tmp_path / "cache", PixelForm(), "more")
     assert [dict(part) for part in found] == [
         {"q0.png": ["t0.png"], "q1.png": ["t1.png"]},
         {"q2.jpg": ["s0.png"]},
@@ -55,7 +56,7 @@ def test_tiny_images_at_another_size_are_similar_where_that_is_asked(tmp_path: P
             "q3.png": tiny[3],
         },
     )
-    (strict,) = near_copies(other, [train], tmp_path / "cache", None, "more")
-    (loose,) = near_copies(other, [train], tmp_path / "cache", None, "more", similar=True)
+    (strict,) = near_copies(other, [train], tmp_path / "cache", PixelForm(), "more")
+    (loose,) = near_copies(other, [train], tmp_path / "cache", PixelForm(), "more", similar=True)
     assert len(strict) < 2
     assert dict(loose) == {"q0.png": ["t0.png"], "q1.png": ["t1.png"]}

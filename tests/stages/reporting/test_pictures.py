@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from comp.config.loading import make_config
+from comp.data.images.pixel_form import PixelForm
 from comp.stages.experiment import open_experiment
 from comp.stages.reporting import pictures as stage
 from comp.stages.reporting.opened import OpenedRun, answers_of, open_run
@@ -58,11 +59,11 @@ def test_what_a_network_cannot_explain_does_not_fail_the_report(
 
 def test_bright_images_are_told_from_dark_ones(opened: OpenedRun) -> None:
     found = answers_of(opened)
-    parts = look_slices(opened, found, None, 0)
+    parts = look_slices(opened, found, PixelForm(), 0)
     assert {part.kind for part in parts} == {"brightness"}  # all have one size
     assert sum(part.images for part in parts) == 24
     Path(opened.part.paths[0]).write_bytes(b"")
-    assert sum(part.images for part in look_slices(opened, found, None, 0)) == 23
+    assert sum(part.images for part in look_slices(opened, found, PixelForm(), 0)) == 23
 
 
 def test_a_painted_image_is_brighter_where_the_map_is() -> None:
