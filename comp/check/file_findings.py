@@ -60,7 +60,8 @@ def _unusual(index: Index, stats: ImageStats, good: Array) -> Iterator[tuple[Arr
     yield where(clear), "have transparency (filled with white)"
     turned = [text not in ("", "1", "0") for text in orientation]
     yield where(turned), "are rotated by their EXIF orientation"
-    renamed = [bool(file_match.spelling(*p)) for p in zip(index.ids, index.paths, strict=True)]
+    named = zip(index.ids, index.paths, strict=True) if index.sources is None else ()
+    renamed = [bool(file_match.spelling(*pair)) for pair in named]
     yield np.flatnonzero(renamed), "have another name on the disk than their id"
     suffixes = [index.paths[row].suffix.lower() for row in good]
     other = [_FORMATS.get(s, f) != f for s, f in zip(suffixes, form, strict=True)]
@@ -94,7 +95,7 @@ def extra_test_images(data: DataConfig, test: Index) -> Iterator[Finding]:
     folder, train = test_folder(data), Path(data.root) / data.train_images
     if _overlap(folder, train) or not len(test) or sample_path(data) is None:
         return
-    listed = {path.resolve() for path in test.paths}
+    listed = {path.resolve() for source in test.all_sources for path in source.files}
     listing = file_match.list_files(folder, Path(data.root))
     extra = [name for name, path in listing.images if path.resolve() not in listed]
     if extra:
@@ -116,7 +117,7 @@ def images_without_row(data: DataConfig, train: Index, test: Index) -> Iterator[
     folder = Path(data.root) / data.train_images
     if not LAYOUTS[data.layout].named or not len(train):
         return
-    known = {*train.paths, *test.paths}
+    known = {path for part in (train, test) for source in part.all_sources for path in source.files}
     listing = file_match.list_files(folder, Path(data.root))
     extra = tuple(name for name, path in listing.images if path not in known)
     if extra:

@@ -170,9 +170,15 @@ def in_both(
         return []
     try:
         listing = file_match.list_files(folder, Path(data.root))
-        ids, _ = sample_ids(data, task, listing)
+        ids, bad = sample_ids(data, task, listing)
         tables = Path(data.root) / data.train_csv, sample_path(data)
-        return train_test_overlap.complaints(find(index, ids, listing), data, *tables)
+        if data.files:
+            test = _test_of_files(data, ids, bad, listing, index.classes)
+            content = find is train_test_overlap.same_bytes
+            found = train_test_overlap.same_sources(index, test, content=content)
+        else:
+            found = find(index, ids, listing)
+        return train_test_overlap.complaints(found, data, *tables)
     except DataError:
         return []
 

@@ -15,6 +15,7 @@ from comp.config.schema import DataConfig
 from comp.data.index.data_tables import read_data_table
 from comp.data.index.file_match import Listing
 from comp.data.index.index import Index
+from comp.data.index.sources import Source
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,32 @@ def same_bytes(index: Index, test_ids: Sequence[str], listing: Listing) -> list[
         for name, path in found
         if _equal(file[name], path)
     ]
+
+
+def same_sources(index: Index, test: Index, *, content: bool) -> list[SharedImage]:
+    """Training images of several files or of slices that are test images too.
+
+    content: those of one id whose files hold the same bytes; else those that are the very files.
+    """
+    found = list[SharedImage]()
+    if content:
+        rows = {name: row for row, name in enumerate(test.ids)}
+        for row, name in enumerate(index.ids):
+            own, other = index.source(row), test.source(rows[name]) if name in rows else None
+            pairs = zip(own.files, other.files, strict=True) if other else ()
+            if other and own.slices == other.slices and all(_equal(a, b) for a, b in pairs):
+                found.append(SharedImage(name, own.files[0], name, other.files[0]))
+        return found
+    owner = {_real(source): row for row, source in enumerate(index.all_sources)}
+    for name, source in zip(test.ids, test.all_sources, strict=True):
+        at = owner.get(_real(source))
+        if at is not None:
+            found.append(SharedImage(index.ids[at], index.paths[at], name, source.files[0]))
+    return found
+
+
+def _real(source: Source) -> tuple[object, ...]:
+    return *(path.resolve() for path in source.files), *source.slices
 
 
 def _overlap(a: Path, b: Path) -> bool:
