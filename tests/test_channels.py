@@ -164,7 +164,7 @@ def test_resume_a_killed_run_ends_with_the_same_weights(
     comp.train(config(name="whole"), ".", [0])
     every = {"train__checkpoint_minutes": 1e-9}
     with monkeypatch.context() as patch:
-        kill_at(patch, 4)
+        kill_at(patch, 3)
         with pytest.raises(Killed):
             comp.train(config(name="killed", **every), ".", [0])
     comp.train(config(name="killed", **every), ".", [0])
@@ -232,7 +232,7 @@ def test_slices_of_a_volume_are_images(workspace: Path) -> None:
     assert len({*index.digests(Path("cache"))}) == 18
     comp.make_folds(made, ".")
     plan = comp.read_plan(made, ".")
-    sides = {name: {*plan.table.fold[plan.table.id.str.startswith(name)]} for name in volumes}
+    sides = {name: {*plan.frame.fold[plan.frame.index.str.startswith(name)]} for name in volumes}
     assert all(len(folds) == 1 for folds in sides.values())
 
 

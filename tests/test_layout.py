@@ -26,6 +26,7 @@ CROSS_CUTTING = {
     "test_two_hosts.py",
     "test_api.py",
     "test_cardamage.py",
+    "test_channels.py",
     "test_demo.py",
     "test_drift.py",
     "test_errors.py",

@@ -22,6 +22,7 @@ from comp.core.errors import (
 from comp.core.progress import say
 from comp.data.index.file_match import list_files
 from comp.data.index.index import Index
+from comp.data.index.sources import fields_of, ids_of
 from comp.data.layouts.coco_json import Id, image_ids
 from comp.data.layouts.layouts import LAYOUTS, sample_ids, sample_path
 from comp.stages.experiment import Experiment, read_test_images, read_train
@@ -81,6 +82,10 @@ def check_counts(experiment: Experiment) -> None:
         return  # read_test says so
     listing = list_files(folder, Path(data.root))
     images, rows = len(listing.images), len(sample_ids(data, experiment.task, listing)[0])
+    if data.files and (fields_of(data.files) or "#" in data.files[0]):
+        return  # how many images the files are is known to a table alone
+    if data.files:
+        images = len(ids_of(data.files, listing))
     if images == rows or (images > rows and experiment.config.submission.extra_images == "ignore"):
         return
     advice = (

@@ -5,10 +5,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from comp.config.schema import ModelConfig
+from comp.config.schema import ImageConfig, ModelConfig
 from comp.core.errors import ModelError
 from comp.models.device import choose_device
-from comp.models.networks import build_net, load_weights
+from comp.models.networks import build_net, for_images, load_weights, noise
 
 DEVICE = choose_device("fp32")
 
@@ -111,3 +111,50 @@ def test_weights_that_are_not_finite_are_refused(tmp_path: Path) -> None:
     torch.save(state, tmp_path / "w.pt")
     with pytest.raises(ModelError, match="1 tensors hold NaN or infinity: 'weight'"):
         load_weights(torch.nn.Linear(2, 2), tmp_path / "w.pt")
+
+
+@pytest.mark.parametrize("channels", [1, 2, 5, 16])
+@pytest.mark.parametrize("name", ["test_resnet", "test_vit"])
+def test_a_network_takes_any_number_of_channels(name: str, channels: int) -> None:
+    net = build_net(config(name=name), 3, 96, DEVICE, channels=channels)
+    images = torch.randint(0, 256, (2, 96, 96, channels), dtype=torch.uint8)
+    assert net.logits(net.to_device(images)).shape == (2, 3)
+    assert len(net.mean) == len(net.std) == channels
+
+
+def test_one_channel_has_the_mean_of_the_colours_and_many_begin_again() -> None:
+    usual = build_net(config(name="test_efficientnet"), 2, 32, DEVICE).mean
+    one = build_net(config(name="test_efficientnet"), 2, 32, DEVICE, channels=1).mean
+    five = build_net(config(name="test_efficientnet"), 2, 32, DEVICE, channels=5).mean
+    assert one == pytest.approx([sum(usual) / 3])
+    assert five == (*usual, *usual[:2])
+
+
+def test_16_bits_are_normalised_as_8_bits_are() -> None:
+    net = build_net(config(), 2, 32, DEVICE)
+    deep = for_images(net, ImageConfig(bits=16))
+    images = torch.randint(0, 256, (2, 8, 8, 3), dtype=torch.uint8)
+    wide = (images.to(torch.int32) * 257).to(torch.uint16)
+    torch.testing.assert_close(
+        deep.normalize(deep.to_device(wide)), net.normalize(net.to_device(images))
+    )
+
+
+@pytest.mark.parametrize("channels", [1, 6])
+def test_the_first_layer_of_a_file_is_adapted(tmp_path: Path, channels: int) -> None:
+    """Grey images, or the same colours twice, give what the network of colours gives."""
+    donor = build_net(config(), 5, 32, DEVICE).module.eval()
+    torch.save(donor.state_dict(), tmp_path / "donor.pt")
+    heir = build_net(config(weights=str(tmp_path / "donor.pt")), 5, 32, DEVICE, channels=channels)
+    grey = torch.rand(2, 1, 32, 32)
+    colours = torch.rand(2, 3, 32, 32)
+    given, known = (grey, grey.repeat(1, 3, 1, 1)) if channels == 1 else (
+        colours.repeat(1, 2, 1, 1), colours)  # fmt: skip
+    with torch.no_grad():
+        torch.testing.assert_close(heir.module.eval()(given), donor(known), atol=1e-4, rtol=1e-4)
+
+
+def test_noise_fills_all_bits() -> None:
+    deep, usual = (noise((4, 3, 64, 64), bits) for bits in (16, 8))
+    assert (deep.dtype, usual.dtype) == (torch.uint16, torch.uint8)
+    assert int(deep.to(torch.int32).max()) > 65000

@@ -53,3 +53,11 @@ def test_encoders_have_the_names_of_smp_or_timm(given: str | None, found: str) -
 def test_wrong_names_are_refused_with_the_nearest(over: dict[str, str], message: str) -> None:
     with pytest.raises(ModelError, match=message):
         build_segmenter(config(**over), 2, pretrained=False)
+
+
+@pytest.mark.parametrize("name", ["unet_vanilla", "unet"])
+def test_a_segmenter_takes_any_number_of_channels(name: str) -> None:
+    encoder = None if name == "unet_vanilla" else "tu-test_resnet"
+    config = ModelConfig(name=name, encoder=encoder, pretrained=False)
+    net = build_segmenter(config, 2, pretrained=False, channels=5)
+    assert net(torch.zeros(2, 5, 32, 40)).shape == (2, 2, 32, 40)

@@ -156,3 +156,18 @@ def test_a_mixed_cell_is_unknown_where_an_image_in_the_mixture_is(way: str) -> N
         alone = torch.equal(images.float(), IMAGES[row].float())  # nothing of the partner is in it
         assert bool(unknown[row, 0]) == bool(own or (other and not alone))
     assert torch.equal(made.target[~unknown], clean.target[~unknown])
+
+
+@pytest.mark.parametrize("kind", [torch.uint8, torch.uint16])
+def test_images_of_any_depth_and_number_of_channels_are_erased(kind: torch.dtype) -> None:
+    top = torch.iinfo(kind).max
+    images = torch.zeros((4, 5, 16, 16), dtype=torch.int32).to(kind)
+    target = torch.tensor([0, 1, 0, 1])
+    augment = AugmentConfig(erasing=1.0, mixup=0.4, cutmix=0.4)
+    mean = (0.1, 0.3, 0.5, 0.7, 1.0)
+    mixed = mix(images, target, augment, TASKS["binary"], 1, mean, (0, 0, 0, 0))
+    assert mixed.images.dtype == kind
+    for place, value in enumerate(mean):
+        seen = {int(v) for v in mixed.images[:, place].to(torch.int32).unique()}
+        assert seen == {0, round(top * value)}
+    assert all(torch.isfinite(part).all() for part, _ in mixed.parts(2))

@@ -274,7 +274,8 @@ def _test_ids(
         return ids, complaints + file_match.bad_ids(ids, [str(listing.folder)] * len(ids))
     refuse_no_header(table, data, listing)
     sample, key = table.path, id_column(table, data)
-    pairs = sample_pairs(table, key, lambda name: bool(listing.find(name)))
+    files = bool(data.files)  # then an id is no name of a file
+    pairs = None if files else sample_pairs(table, key, lambda name: bool(listing.find(name)))
     if pairs is not None:
         ids = list(pairs.ids)
         return ids, file_match.bad_ids(ids, [str(sample)] * len(ids), listing)

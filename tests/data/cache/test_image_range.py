@@ -83,3 +83,45 @@ def test_a_checkpoint_of_other_pixels_is_refused() -> None:
     message = r"best\.pt: trained on pixels of image\.range \[0, 65535\], now it is \[0, 4095\]"
     with pytest.raises(RunError, match=message):
         refuse_other_range(Path("best.pt"), None, (0.0, 4095.0))
+
+
+def arrays(folder: Path, **found: np.ndarray) -> Index:
+    folder.mkdir()
+    for name, array in found.items():
+        np.save(folder / f"{name}.npy", array)
+    names = tuple(sorted(found))
+    return Index(names, tuple(folder / f"{name}.npy" for name in names), ())
+
+
+def test_signed_numbers_and_floats_have_the_range_of_their_ends(tmp_path: Path) -> None:
+    low, high = np.zeros((8, 9, 2), np.float32), np.ones((8, 9, 2), np.float32)
+    low[0, 0], high[0, 0] = [-3, 5], [np.nan, 70]
+    train = arrays(tmp_path / "train", a=low, b=high)
+    image = ImageConfig(size=8, channels=2, bits=16)
+    assert with_range(image, train, tmp_path / "cache").range == (-3.0, 70.0)
+    each = image.model_copy(update={"range": "channels"})
+    assert with_range(each, train, tmp_path / "cache").range == ((-3.0, 1.0), (0.0, 70.0))
+    signed = arrays(tmp_path / "signed", a=np.full((8, 9, 2), -5, np.int16))
+    assert with_range(image, signed, tmp_path / "cache").range == (-5.0, -4.0)
+
+
+def test_windows_need_no_range(tmp_path: Path) -> None:
+    image = ImageConfig(size=8, windows=[[40, 80], [1, 2], [3, 4]])
+    train = arrays(tmp_path / "train", a=np.full((8, 9), -5, np.int16))
+    assert with_range(image, train, tmp_path / "cache") == image
+
+
+def test_ranges_of_channels_are_compared_too() -> None:
+    each = ((0.0, 1.0), (2.0, 3.0))
+    refuse_other_range(Path("best.pt"), [[0, 1], [2, 3]], each)
+    with pytest.raises(RunError, match=r"\[\[0, 1\], \[2, 3\]\], now it is \[0, 1\]"):
+        refuse_other_range(Path("best.pt"), each, (0.0, 1.0))
+
+
+def test_a_pack_tells_of_values_outside_of_the_range(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    test = laid(tmp_path / "test", a=3000, b=5000, c=9000)
+    open_pack(test, ImageConfig(size=8, range=(0, 4095)), tmp_path / "cache")
+    said = capsys.readouterr().err
+    assert "2 images have values outside of image.range (down to 0, up to 9000)" in said

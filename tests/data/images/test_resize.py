@@ -80,3 +80,20 @@ def test_a_mask_is_fitted_as_its_image(resize: str, height: int, width: int) -> 
     edges = cv2.morphologyEx(seen.astype(np.uint8), cv2.MORPH_GRADIENT, np.ones((3, 3))) > 0
     assert ((moved[..., 0] == 1) == seen)[~edges].all()
     assert seen.any()
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+@pytest.mark.parametrize("channels", [1, 2, 4, 5, 16])
+@pytest.mark.parametrize("resize", ["stretch", "pad", "crop"])
+def test_each_channel_is_resized_as_if_it_were_alone(
+    resize: str, channels: int, kind: type
+) -> None:
+    draw = np.random.default_rng(0)
+    image = draw.integers(0, np.iinfo(kind).max, (30, 44, channels)).astype(kind)
+    for size in (16, 64):
+        found = fit(image, size, resize)
+        assert (found.shape, found.dtype) == ((size, size, channels), image.dtype)
+        for place in range(channels):
+            alone = fit(np.repeat(image[..., place : place + 1], 3, axis=2), size, resize)
+            apart = found[..., place].astype(int) - alone[..., 0]
+            assert np.abs(apart).max() <= 1  # OpenCV rounds by the number of channels

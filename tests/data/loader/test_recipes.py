@@ -7,10 +7,11 @@ import subprocess
 import sys
 from collections import Counter
 
+import albumentations as A
 import numpy as np
 import pytest
 
-from comp.core.errors import ConfigError
+from comp.core.errors import ConfigError, TrainError
 from comp.data.loader.recipes import RECIPES, flips_writing, make_recipe
 from comp.tasks.counts import IGNORED
 
@@ -194,3 +195,45 @@ def test_eight_layers_move_as_one(name: str) -> None:
     assert (moved[..., 6] == one[..., 0]).all()
     assert ((moved[..., 7] == IGNORED) == (one[..., 0] == 1)).all()
     assert not moved[..., :6].any()
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+@pytest.mark.parametrize("channels", [1, 2, 5, 16])
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_takes_any_number_of_channels(name: str, channels: int, kind: type) -> None:
+    image = DRAW.integers(0, np.iinfo(kind).max, (24, 24, channels)).astype(kind)
+    recipe = make_recipe(name, 24, channels)
+    for seed in range(12):
+        found = recipe(image, seed)
+        assert (found.shape, found.dtype) == (image.shape, image.dtype)
+        np.testing.assert_array_equal(found, recipe(image, seed))
+        moved, mask = recipe.with_mask(image, image[..., :1].astype(np.uint8), seed)
+        assert (moved.shape, mask.shape) == (image.shape, (24, 24, 1))
+
+
+def test_channels_move_together() -> None:
+    image = np.repeat(DRAW.integers(0, 65535, (24, 24, 1), dtype=np.uint16), 5, axis=2)
+    recipe = make_recipe("flips_turn", 24, 5)
+    for seed in range(10):
+        found = recipe(image, seed)
+        np.testing.assert_array_equal(found, np.repeat(found[..., :1], 5, axis=2))
+
+
+def test_a_flip_keeps_every_one_of_16_bits() -> None:
+    image = np.arange(24 * 24 * 2, dtype=np.uint16).reshape(24, 24, 2) * 56 + 3
+    recipe = make_recipe("flips", 24, 2)
+    views = [image, image[:, ::-1], image[::-1], image[::-1, ::-1]]
+    for seed in range(8):
+        assert any((recipe(image, seed) == view).all() for view in views)
+
+
+def test_a_recipe_of_colours_is_refused_for_other_channels(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    colours = [A.OneOf([A.HueSaturationValue(p=1), A.HorizontalFlip(p=1)], p=1)]
+    monkeypatch.setitem(RECIPES, "mine", lambda size: colours)
+    make_recipe("mine", 24)
+    with pytest.raises(TrainError, match=r"'mine': HueSaturationValue is for red.* 5 channels"):
+        make_recipe("mine", 24, 5)
+    again = pickle.loads(pickle.dumps(make_recipe("heavy", 24, 5)))
+    assert again.channels == 5
