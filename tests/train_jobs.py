@@ -102,6 +102,7 @@ class Own:
     """A list of images, or of masks, of several sizes."""
 
     own_size = True
+    dtype = np.dtype(np.uint8)
 
     def __init__(self, items: list[Any], config: Config) -> None:
         self.items, self.layers = items, items[0].shape[-1]

@@ -73,7 +73,9 @@ def test_only_changed_blocks_are_measured_again(
     seen: list[str] = []
     before = image_stats._measure
     monkeypatch.setattr(
-        image_stats, "_measure", lambda path, **more: seen.append(path.name) or before(path, **more)
+        image_stats,
+        "_measure",
+        lambda path, **more: seen.append(path.files[0].name) or before(path, **more),
     )
     assert same(measure_images(paths, tmp_path / "cache"), first)
     assert seen == []
@@ -102,8 +104,8 @@ def test_a_check_that_was_killed_goes_on_where_it_was(
     paths = [save(tmp_path / f"{k}.png", scene(k, 32)) for k in range(5)]
     before, seen = image_stats._measure, list[str]()
 
-    def dies(path: Path, **more: object) -> object:
-        if path.name == "4.png":
+    def dies(path: Source, **more: object) -> object:
+        if path.files[0].name == "4.png":
             raise KeyboardInterrupt
         return before(path, **more)
 
@@ -111,7 +113,9 @@ def test_a_check_that_was_killed_goes_on_where_it_was(
     with pytest.raises(KeyboardInterrupt):
         measure_images(paths, tmp_path / "cache")
     monkeypatch.setattr(
-        image_stats, "_measure", lambda path, **more: seen.append(path.name) or before(path, **more)
+        image_stats,
+        "_measure",
+        lambda path, **more: seen.append(path.files[0].name) or before(path, **more),
     )
     measure_images(paths, tmp_path / "cache")
     assert seen == ["4.png"]

@@ -78,7 +78,7 @@ def test_rows_beyond_the_images_are_refused_and_never_clipped(mapped: Any, row: 
 
 def test_a_memory_map_is_pickled_by_its_place_and_mapped_again(mapped: Any) -> None:
     state = to_state(mapped)
-    assert state == (mapped.filename.__fspath__(), (5, 8, 8, 3), 128)
+    assert state == (mapped.filename.__fspath__(), (5, 8, 8, 3), 128, "|u1")
     again = from_state(pickle.loads(pickle.dumps(state)))
     assert isinstance(again, np.memmap)
     assert not again.flags.writeable

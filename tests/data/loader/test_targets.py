@@ -14,6 +14,7 @@ class Own:
 
     layers = 1
     shape = (2, 16, 16, 3)
+    dtype = np.dtype(np.uint8)
 
     def __init__(self, items: list[np.ndarray]) -> None:
         self.items = items
