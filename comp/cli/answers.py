@@ -243,6 +243,27 @@ def labels_command(
         say(f"wrote {path}")
 
 
+def slides_command(
+    place: Annotated[Path, typer.Argument(metavar="FOLDER", help="Slides, or one slide.")],
+    config: ConfigOption = None,
+    sets: SetOption = None,
+    pool: Annotated[str, typer.Option(help="Classification: mean or max of the logits.")] = "mean",
+    side: Annotated[
+        int | None, typer.Option(min=8, help="Pixels of a tile in the slide; image.size by itself.")
+    ] = None,
+    overlap: Annotated[float, typer.Option(help="Share of a tile that the next one covers.")] = 0.0,
+    least: Annotated[float, typer.Option(help="Leave tiles with less content out.")] = 0.02,
+    quiet: QuietOption = False,
+) -> None:
+    """Answer images that are too large for memory by the tiles of a trained run."""
+    from comp.stages.slides import answer_slides
+
+    experiment = open_config(config, sets, quiet=quiet)
+    made = answer_slides(experiment, place, pool=pool, side=side, overlap=overlap, least=least)
+    seen, tiles = sum(made.seen), sum(made.tiles)
+    say(f"{len(made.ids)} slides: {seen} of {tiles} tiles are not empty; wrote {made.folder}")
+
+
 def add_answers(app: typer.Typer) -> None:
     """Put these commands on the program."""
     app.command("ensemble")(ensemble_command)
@@ -251,3 +272,4 @@ def add_answers(app: typer.Typer) -> None:
     app.command("explain")(explain_command)
     app.add_typer(board_app, name="board")
     app.command("labels")(labels_command)
+    app.command("slides")(slides_command)

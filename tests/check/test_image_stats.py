@@ -15,6 +15,7 @@ from toys import png_header, save, scene
 
 from comp.check import image_stats
 from comp.check.image_stats import measure_images
+from comp.data.index.sources import Source
 
 
 def same(a: image_stats.ImageStats, b: image_stats.ImageStats) -> bool:

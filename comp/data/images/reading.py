@@ -52,7 +52,16 @@ def develop(
     usual = form.plain and len(contents) == 1 and slices[0] is None
     if usual and not of_several_planes(contents[0]):
         return decode_image(contents[0], form.span, outside)
-    parts = chosen(contents, form, slices)
+    return _finished(chosen(contents, form, slices), form, outside)
+
+
+def of_planes(planes: Pixels, form: PixelForm, *, colours: bool = False) -> Pixels:
+    """The pixels of planes (H, W, P) that were read already, see `develop`."""
+    stack = Stack(planes, "TIFF", str(planes.dtype), colours=colours)
+    return _finished([_cut(stack, form.planes, None, form.slices, True)], form, None)
+
+
+def _finished(parts: Sequence[Stack], form: PixelForm, outside: Outside | None) -> Pixels:
     if form.windows == "file":
         return _joined([_by_own_window(part, form) for part in parts])
     if isinstance(form.windows, tuple):
