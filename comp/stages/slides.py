@@ -110,7 +110,8 @@ def answer_slides(
             classes,
             None if task.spatial else np.array([one["probs"] for one in made], dtype=float),
         )
-        _write_table(answers, task.column_names(classes))
+        names = classes if reader.columns == len(classes) else classes[-1:]
+        _write_table(answers, names)
     empty = [name for name, seen in zip(ids, answers.seen, strict=True) if not seen]
     if empty:
         say(f"warning: every tile is empty in {first(empty)}: no network has seen them")
