@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, PrivateAttr, field_validator, model_validator
 
 from comp.config.sources import (
+    CleanConfig,
     Extras,
     MetricName,
     OfficialConfig,
@@ -319,6 +320,7 @@ class TrainConfig(Section):
     sampler_strength: Annotated[float, Field(gt=0, le=1)] = 1.0
     teacher: TeacherConfig | None = None  # a run whose probabilities are learned beside the labels
     pseudo: PseudoConfig | None = None  # images without labels, answered by `comp pseudo`
+    clean: CleanConfig | None = None  # training labels that a probe doubts, taken away or changed
     # Decay of the exponential moving average of the weights; null: none
     ema: Annotated[float, Field(gt=0, lt=1)] | None = None
     # Processes that prepare batches; auto: some for a GPU, none on a CPU

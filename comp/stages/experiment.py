@@ -170,6 +170,7 @@ def _check_sources(config: Config, task: Task) -> None:
         "data.extra": bool(config.data.extra),
         "train.pseudo": train.pseudo is not None,
         "train.teacher": train.teacher is not None,
+        "train.clean": train.clean is not None,
         "data.soft: learn": config.data.soft == "learn",
     }
     found = [name for name, used in given.items() if used]

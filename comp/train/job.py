@@ -89,7 +89,8 @@ class Job:
     @cached_property
     def unknown(self) -> bool:
         """Whether some cells of the targets are unknown."""
-        targets = [self.target, *(part.target for part in self.beside)]
+        own = self.target if self.soft is None else self.soft
+        targets = [own, *(part.target for part in self.beside)]
         return not self.task.link.measures and any((t == UNKNOWN).any() for t in targets)
 
     @property
