@@ -289,7 +289,7 @@ def main() -> None:
                 first = {**tree, "name": f"{kind}_plan", "folds": {}, "seed": 0}
                 if not (work / "folds" / f"{kind}_plan.json").is_file():
                     if tree["data"].get("group") == "auto":
-                        comp.check(first, work, quiet=True)
+                        comp.check(first, work, accept_groups=True, quiet=True)
                     comp.make_folds(first, work, quiet=True)
                     comp.pack(first, work, quiet=True)
                 how = FASTAI.get(way)

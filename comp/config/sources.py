@@ -70,6 +70,18 @@ MetricName = Annotated[str, BeforeValidator(_metric_text)]
 Extras = Annotated[tuple[ExtraConfig, ...], BeforeValidator(as_tuple)]
 
 
+class AuxConfig(Section):
+    """A further column of the training table that is learned beside the answer, never answered."""
+
+    column: str  # of data.train_csv
+    # ce: its cells are classes; mse, mae, huber: numbers
+    loss: Literal["ce", "mse", "mae", "huber"] = "ce"
+    weight: Positive = 0.3  # of its loss, beside 1 of the answer's
+
+
+Auxiliary = Annotated[tuple[AuxConfig, ...], BeforeValidator(as_tuple)]
+
+
 class PseudoConfig(Section):
     """Images without labels that are trained on with the answers of earlier runs."""
 

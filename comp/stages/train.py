@@ -271,6 +271,7 @@ class Trainer:
             workspace=self.experiment.workspace.root,
             command=self.command,
             beside=self.sources.beside(fold),
+            aux=self.sources.aux,
             soft=self.sources.soft(fold, task.columns(len(index.classes))),
             sources=self.sources.digest(fold),
         )

@@ -20,10 +20,12 @@ from comp.data.folds.plan import FoldPlan
 from comp.data.index.index import Index
 from comp.data.loader.beside import Beside
 from comp.stages.experiment import Experiment, read_test_images
+from comp.stages.extras.aux_columns import read_aux
 from comp.stages.extras.clean import Doubts, doubts_of, write_doubts
 from comp.stages.extras.external import External, read_external
 from comp.stages.extras.pseudo_files import Learned, read_pseudo
 from comp.stages.extras.teacher import own_targets, soft_targets, teacher_digest, teacher_probs
+from comp.train.aux import AuxColumn
 
 Array = np.ndarray[Any, Any]
 
@@ -46,7 +48,8 @@ class Sources:
     def _any(self) -> bool:
         config = self.experiment.config
         train = config.train
-        return bool(config.data.extra or train.pseudo or train.teacher or train.clean)
+        beside = config.data.extra or config.data.aux
+        return bool(beside or train.pseudo or train.teacher or train.clean)
 
     def refuse_changes(self, fold: int, run: RunDir) -> None:
         """RunError where a finished fold was trained on something else than is there now."""
@@ -70,6 +73,9 @@ class Sources:
         parts += [] if pseudo is None else [pseudo.digest]
         if self.experiment.config.train.teacher is not None:
             parts.append(teacher_digest(self.experiment, self.plan, fold % self.plan.count))
+        for one in self.aux:
+            digest = checksums.digest_text(repr(one.values.tolist()))
+            parts.append(f"{one.name} {one.loss} {one.weight} {digest}")
         if self.experiment.config.train.clean is not None:
             parts.append(self._doubts(fold).digest)
         return checksums.digest_lines(parts)
@@ -116,6 +122,11 @@ class Sources:
             return own
         taught = teacher_probs(self.experiment, self.index, self.plan, fold % self.plan.count)
         return soft_targets(own, self.index, taught, teacher, self.experiment.task)
+
+    @cached_property
+    def aux(self) -> tuple[AuxColumn, ...]:
+        """The columns of `data.aux`."""
+        return read_aux(self.experiment, self.index)
 
     @cached_property
     def external(self) -> list[External]:
