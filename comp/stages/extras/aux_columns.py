@@ -20,7 +20,7 @@ _MOST = 1000  # classes of a column
 def read_aux(experiment: Experiment, index: Index) -> tuple[AuxColumn, ...]:
     """The columns, in the order of the images of the index.
 
-    Empty cells and those of `data.unknown` are unknown. Raises DataError for a missing column or
+    Empty cells are unknown. Raises DataError for a missing column or
     row, for a cell that is no number where the loss is for numbers, and for a column that says
     nothing.
     """
@@ -35,15 +35,14 @@ def read_aux(experiment: Experiment, index: Index) -> tuple[AuxColumn, ...]:
         )
     names = [one.column for one in wanted]
     cells = cells_of(data, data.train_csv, names, index.ids, ("data.aux", "data.train_csv"))
-    unknown = {"", *map(str, data.unknown)}
     return tuple(
-        _column(one, [cell.strip() for cell in column], unknown, index)
+        _column(one, [cell.strip() for cell in column], index)
         for one, column in zip(wanted, cells, strict=True)
     )
 
 
-def _column(one: AuxConfig, cells: list[str], unknown: set[str], index: Index) -> AuxColumn:
-    known = [cell for cell in cells if cell not in unknown]
+def _column(one: AuxConfig, cells: list[str], index: Index) -> AuxColumn:
+    known = [cell for cell in cells if cell]
     names = sorted(set(known))
     if len(names) < 2:
         raise DataError(
@@ -63,14 +62,14 @@ def _column(one: AuxConfig, cells: list[str], unknown: set[str], index: Index) -
         )
     values, wrong = [], []
     for name, cell in zip(index.ids, cells, strict=True):
-        value = math.nan if cell in unknown else _number(cell)
+        value = _number(cell) if cell else math.nan
         values.append(math.nan if value is None else value)
         if value is None:
             wrong.append(f"{name}: {cell}")
     if wrong:
         raise DataError(
             f"data.aux: column {one.column!r}: no numbers in {len(wrong)} rows: {first(wrong)}. "
-            "Empty them, name them in data.unknown, or use loss: ce for classes"
+            "Leave these cells empty, or use loss: ce for classes"
         )
     return AuxColumn(one.column, one.loss, one.weight, np.array(values, dtype=np.float32))
 

@@ -1,5 +1,5 @@
-"""`train.clean`: doubts of a probe, each by what was fitted without the row and the validation part;
-dropped, softened or changed in the training part alone."""
+"""`train.clean`: doubts of a probe that was fitted without the row and the validation part. They
+are dropped, softened or changed in the training part alone."""
 
 from __future__ import annotations
 
