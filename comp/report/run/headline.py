@@ -44,6 +44,12 @@ class FoldCurve:
     early: bool
     seconds: float | None
     planned: int
+    title: str = ""
+
+    @property
+    def name(self) -> str:
+        """What it is called in a legend: its number, unless it has a title."""
+        return self.title or f"fold {self.fold}"
 
 
 def duration(seconds: float) -> str:

@@ -57,7 +57,10 @@ def refit(
     stop = Stop(config.train.max_hours, again) if stop is None else stop
     trainer = Trainer(experiment, index, plan, stop, command, everything=True)
     done = []
-    with trainer.stop.listening():
+    with (
+        trainer.stop.listening(),
+        trainer.drawn([experiment.workspace.refit(n) for n in range(count)]),
+    ):
         for number in range(count):
             trainer.stop.later_epochs = (count - number - 1) * epochs
             run = experiment.workspace.refit(number)
