@@ -155,7 +155,7 @@ class RunDir:
 
     @property
     def progress(self) -> Path:
-        """Where a fold in training stands now (`comp.train.live.beat`); gone when it is finished."""
+        """Where a fold in training stands now, see `comp.train.live.beat`; gone at its end."""
         return self.path / "progress.json"
 
     @property

@@ -7,13 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 from comp.core.terminal import visible
 from comp.report.live.rows import LiveFold, LiveRun, about, spark
+from comp.report.run.charts import shortened
 from comp.report.run.headline import duration
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-_WIDE, _MIDDLE = 100, 66  # columns of a terminal from which all, or most, is shown
-_BAR = {True: 20, False: 10}
+_WIDE = 100  # letters of a terminal that has room for all
+# What is shown of a fold, from which width of the terminal on
+_COLUMNS = {
+    "fold": 0, "bar": 56, "epoch": 0, "loss": 76, "valid": 76, "score": 56, "best": 32,
+    "curve": _WIDE, "images/s": _WIDE, "left": 32,
+}  # fmt: skip
+_LEFT = ("fold", "bar", "curve")
 _STYLES = {"done": "green", "stopped": "yellow", "damaged": "red", "waiting": "dim"}
 
 
@@ -38,47 +44,40 @@ def _table(run: LiveRun, width: int, *, plain: bool) -> Any:
     from rich.table import Table
     from rich.text import Text
 
-    wide, middle = width >= _WIDE, width >= _MIDDLE
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    heads = ["", "", "epoch", *(("loss", "valid") if middle else ()), visible(run.metric), "best"]
-    heads += [*(("", "images/s") if wide else ()), "left"]
-    for place, head in enumerate(heads):
-        justify: Any = "left" if place < 2 or not head else "right"
-        table.add_column(Text(head, style="dim"), justify=justify, no_wrap=True)
+    shown = [name for name, least in _COLUMNS.items() if width >= least]
+    for name in shown:
+        head = {"score": shortened(run.metric, 12), "curve": "", "bar": "", "fold": ""}
+        left: Any = "left" if name in _LEFT else "right"
+        table.add_column(Text(head.get(name, name), style="dim"), justify=left, no_wrap=True)
     for fold in run.folds:
-        table.add_row(*_cells(fold, run.metric, wide=wide, middle=middle, plain=plain))
+        cells = _cells(fold, run.metric, wide=width >= _WIDE, plain=plain)
+        table.add_row(*(cells[name] for name in shown))
     return table
 
 
-def _cells(
-    fold: LiveFold, metric: str, *, wide: bool, middle: bool, plain: bool
-) -> list[RenderableType]:
+def _cells(fold: LiveFold, metric: str, *, wide: bool, plain: bool) -> dict[str, RenderableType]:
     from rich.progress_bar import ProgressBar
     from rich.text import Text
 
-    style = _STYLES.get(fold.state, "")
     now = min(fold.epochs + (fold.works and fold.epochs < fold.of), fold.of)
     best = _number(fold.best)
     best += f" in {fold.best_epoch}" if fold.best is not None and wide else ""
-    curve = "" if plain else spark(fold.history.get(metric, ()))
+    loss = fold.last("train_loss") if fold.loss is None else fold.loss
     left = duration(fold.left) if fold.works and fold.left is not None else fold.state
-    return [
-        Text(visible(fold.name)),
-        ProgressBar(total=1.0, completed=fold.share, width=_BAR[wide], pulse=False),
-        Text(f"{now}/{fold.of}" if fold.of else "-"),
-        *((_text(fold.loss, fold, "train_loss"), Text(_number(fold.last("valid_loss"))))
-          if middle else ()),
-        Text(_number(fold.last(metric))),
-        Text(best),
-        *((Text(curve), Text(f"{fold.speed:,.0f}" if fold.speed else "-")) if wide else ()),
-        Text("validating" if fold.state == "validation" and wide else left, style=style),
-    ]  # fmt: skip
-
-
-def _text(now: float | None, fold: LiveFold, column: str) -> Any:
-    from rich.text import Text
-
-    return Text(_number(fold.last(column) if now is None else now))
+    left = "validating" if fold.state == "validation" and wide else left
+    return {
+        "fold": Text(visible(fold.name)),
+        "bar": ProgressBar(total=1.0, completed=fold.share, width=20 if wide else 10),
+        "epoch": Text(f"{now}/{fold.of}" if fold.of else "-"),
+        "loss": Text(_number(loss)),
+        "valid": Text(_number(fold.last("valid_loss"))),
+        "score": Text(_number(fold.last(metric))),
+        "best": Text(best),
+        "curve": Text("" if plain else spark(fold.history.get(metric, ()))),
+        "images/s": Text(f"{fold.speed:,.0f}" if fold.speed else "-"),
+        "left": Text(left, style=_STYLES.get(fold.state, "")),
+    }
 
 
 def _number(value: float | None) -> str:

@@ -26,6 +26,7 @@
       const answer = await fetch("state", { cache: "no-store", signal: AbortSignal.timeout(10000 + every) });
       if (!answer.ok) throw new Error(String(answer.status));
       const state = await answer.json();
+      if (paused) return;
       document.title = state.title;
       put(state.parts);
       contact.textContent = `As of ${state.time}.`;
