@@ -37,6 +37,7 @@
       contact.textContent = "No contact: comp watch has ended, or the connection is gone. Start it again and open its new address.";
       contact.className = "doubt";
     }
+    clearTimeout(timer);
     if (!paused && !document.hidden) timer = setTimeout(look, every * Math.min(2 ** lost, 15));
   };
 

@@ -112,7 +112,7 @@ class RunReader:
         picture = _newest(run)
         fold = replace(fold, epoch_seconds=seconds, picture=picture)
         done = self._once("json", run.done, files.read_json) if run.done.is_file() else {}
-        if done:
+        if done.get("early") or _whole(done.get("epochs"), config.passes):
             return replace(fold, state="done", of=fold.epochs or fold.of, left=0.0)
         holder = locks.holder(run.path)
         beat = self._once("beat", run.progress, read_beat)
@@ -136,6 +136,12 @@ class RunReader:
         if quiet < _SILENT or state == files.UNKNOWN:
             return None
         return f"no sign of progress for {quiet / 60:.0f} min; its process is there"
+
+
+def _whole(epochs: Any, wanted: int) -> bool:
+    """Whether a manifest is of all epochs that are wanted; it may be of a shorter training that
+    goes on."""
+    return isinstance(epochs, int) and epochs >= wanted
 
 
 def _numbers(rows: list[dict[str, str]]) -> list[dict[str, float]]:

@@ -174,3 +174,16 @@ def test_plain_values_have_no_nan() -> None:
     history = {"macro_f1": [float("nan"), 0.5]}
     (found,) = plain([reading.LiveRun("a", "m", (LiveFold("fold 0", history=history),))])
     assert found["folds"][0]["history"]["macro_f1"] == [None, 0.5]
+
+
+def test_a_finished_fold_that_is_to_train_longer_is_at_work_again(finished: Toy) -> None:
+    finished()
+    path = FOLD / "config.yaml"
+    path.write_text(path.read_text().replace("epochs: 2", "epochs: 5"))
+    reader = RunReader(Path(), "toy_binary")
+    assert states(reader)[0] == ("fold 0", "stopped", 2, 5)
+    with locks.writing(FOLD):
+        assert states(reader)[0] == ("fold 0", "training", 2, 5)
+    done = json.loads((FOLD / "done.json").read_text())
+    (FOLD / "done.json").write_text(json.dumps({**done, "early": True}))
+    assert states(reader)[0] == ("fold 0", "done", 2, 2)
