@@ -24,7 +24,7 @@ from typing import Any
 FOLDER = Path(__file__).parent
 WIDTH, HEIGHT = 1180, 760  # of the window, in pixels
 SETS = (
-    "folds.count=3", "image.size=32", "augment.recipe=light", "model.name=test_resnet",
+    "folds.count=3", "image.size=16", "augment.recipe=light", "model.name=test_resnet",
     "model.pretrained=false", "train.epochs=4", "train.workers=0", "folds.plan=digits",
 )  # fmt: skip
 RUNS = {"digits": ("train.lr=1e-2",), "slower": ("train.lr=3e-3",)}
