@@ -16,6 +16,8 @@ from pydantic import BeforeValidator, Field, PrivateAttr, field_validator, model
 
 from comp.config.pixel_values import RangeValue, WindowsValue
 from comp.config.sources import (
+    Auxiliary,
+    CleanConfig,
     Extras,
     MetricName,
     OfficialConfig,
@@ -116,6 +118,9 @@ class DataConfig(Section):
     # Further columns of the tables that the second level of `comp stack` sees, such as [age, sex]
     tabular: Names = ()
     test_csv: str | None = None  # the table of data.tabular for the test images; null: the sample
+    # Further columns of train_csv that the network learns beside the answer, such as
+    # [{column: site}, {column: age, loss: mse}]; they are never answered
+    aux: Auxiliary = ()
     test_answers: str | None = None  # a table like train_csv, where the true answers are known
     # A table of the part of each image that matters (id, left, top, right, bottom as shares), such
     # as `comp boxes` writes
@@ -293,6 +298,10 @@ class ModelConfig(Section):
     # null: the network is trained; logistic, knn or mlp: it stays as it is, and this is fitted on
     # its features (see `comp embed`)
     probe: str | None = None
+    # LoRA: the weights stay, and matrices of this rank beside them learn, with the head; null: all
+    # weights learn
+    lora: Annotated[int, Field(ge=1, le=512)] | None = None
+    lora_scale: Positive = 2.0  # the factor of the product of these matrices
 
     def at(self, workspace: Path) -> ModelConfig:
         """The same network with the file of its weights below a workspace folder."""
@@ -353,6 +362,7 @@ class TrainConfig(Section):
     sampler_strength: Annotated[float, Field(gt=0, le=1)] = 1.0
     teacher: TeacherConfig | None = None  # a run whose probabilities are learned beside the labels
     pseudo: PseudoConfig | None = None  # images without labels, answered by `comp pseudo`
+    clean: CleanConfig | None = None  # training labels that a probe doubts, taken away or changed
     # Decay of the exponential moving average of the weights; null: none
     ema: Annotated[float, Field(gt=0, lt=1)] | None = None
     # Processes that prepare batches; auto: some for a GPU, none on a CPU
@@ -363,6 +373,8 @@ class TrainConfig(Section):
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     # torch.compile of the network; auto: off until it is measured where it pays
     compile: Literal["auto", "on", "off"] = "auto"
+    # Gradient checkpointing: activations are computed again for the gradient; less memory, slower
+    grad_checkpointing: bool = False
     deterministic: bool = False  # the same bits on CUDA too, slower
     track: Literal["none", "tensorboard", "wandb"] = "none"  # where metrics are logged too
     # Segmentation: epochs between pictures of the worst, median and best validation images

@@ -22,6 +22,8 @@ from comp.tasks.counts import UNKNOWN
 from comp.tasks.kinds import Task
 from comp.tasks.metrics import Metric
 from comp.tasks.number_losses import outputs_per_number
+from comp.train.aux import AuxColumn
+from comp.train.live.beat import Beat
 from comp.train.stop import Stop
 
 Array = np.ndarray[Any, Any]
@@ -39,6 +41,8 @@ class Job:
                   image holds
     `show`        called every `train.show_every` epochs with the job, the network, its
                   `comp.train.validate.Validation` and the epoch
+    `watch`       called a few times a second with the fold's `Beat` and its history so far, by who
+                  draws them; None: a line per epoch is printed
     `content`     a digest of the sizes of the image files; "" where it is not known
     `files`       a digest of the content of the image files; "" where it is not known
     `workspace`   the folder that paths of the config are relative to
@@ -47,6 +51,7 @@ class Job:
     `beside`      images that are only trained on, beside those of the index
     `soft`        (N, C) float32: what is learned of the images of the index in the place of the
                   target; unknown cells stay unknown
+    `aux`         columns that are learned beside the answer
     `sources`     a digest of `beside` and `soft`; "" without them
     """
 
@@ -66,6 +71,7 @@ class Job:
     mask_paths: tuple[Path | None, ...] | None = None
     masks: MaskStore | None = None
     show: Callable[[Job, Net, Any, int], None] | None = None
+    watch: Callable[[Beat, list[dict[str, float]]], None] | None = None
     stop: Stop = field(default_factory=Stop)
     content: str = ""
     files: str = ""
@@ -74,6 +80,7 @@ class Job:
     span: Span = None
     beside: tuple[Beside, ...] = ()
     soft: Array | None = None
+    aux: tuple[AuxColumn, ...] = ()
     sources: str = ""
 
     @property
@@ -89,7 +96,8 @@ class Job:
     @cached_property
     def unknown(self) -> bool:
         """Whether some cells of the targets are unknown."""
-        targets = [self.target, *(part.target for part in self.beside)]
+        own = self.target if self.soft is None else self.soft
+        targets = [own, *(part.target for part in self.beside)]
         return not self.task.link.measures and any((t == UNKNOWN).any() for t in targets)
 
     @property
