@@ -22,7 +22,7 @@ from comp.data.images.tiles import windows
 Pixels = np.ndarray[Any, Any]
 
 SUFFIXES = (".tif", ".tiff", ".svs", ".scn", ".ndpi", ".btf")
-_KEPT_BYTES = 64 << 20  # of decoded segments
+_KEPT_BYTES = 32 << 20  # of decoded segments
 _MOST_BYTES = 256 << 20  # of one segment
 _BRIGHT, _DARK, _PALE = 0.84, 0.04, 0.06  # of white: what background is, and how grey
 
