@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from PIL import Image
+
 from comp.core.errors import DataError
 from comp.data.images.deep import is_array
 from comp.data.images.stacks.arrays import read_array_stack
@@ -36,6 +38,14 @@ def of_several_planes(content: bytes) -> bool:
     return is_dicom(content) or is_nifti(content)
 
 
+def _known_to_pillow(path: Path) -> bool:
+    try:
+        with Image.open(path):
+            return True
+    except Exception:  # of five channels, for one; its readers raise whatever they like
+        return False
+
+
 def size_of(path: Path) -> tuple[int, int] | None:
     """Height and width of the image in a file that Pillow does not know, from its header; None for
     a picture. Raises DataError for a damaged file."""
@@ -51,6 +61,6 @@ def size_of(path: Path) -> tuple[int, int] | None:
         if is_array(begin):
             planes = read_array_stack(begin + handle.read()).planes
             return planes.shape[0], planes.shape[1]
-        if begin[2:4] in (b"+\x00", b"\x00+") and is_tiff(begin):
+        if is_tiff(begin) and not _known_to_pillow(path):
             return form_of_tiff(begin + handle.read())[:2]
     return None

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from stack_toys import dicom, nifti, npy, tiff
 
+from comp.data.images.header import image_size
 from comp.data.images.stacks.files import of_several_planes, read_stack, size_of
 
 PIXELS = np.random.default_rng(0).integers(0, 4096, (12, 20), dtype=np.uint16)
@@ -37,3 +38,11 @@ def test_usual_pictures_are_read_as_ever() -> None:
     assert of_several_planes(tiff(np.stack([PIXELS] * 3)))
     assert of_several_planes(tiff(PIXELS, bigtiff=True))
     assert not of_several_planes(tiff(np.stack([PIXELS] * 2)))
+
+
+def test_a_tiff_that_pillow_does_not_know_has_a_size(tmp_path: Path) -> None:
+    five = np.repeat(PIXELS[..., None], 5, axis=2)
+    (tmp_path / "a.tif").write_bytes(tiff(five, planarconfig="contig"))
+    assert image_size(tmp_path / "a.tif") == (12, 20)
+    (tmp_path / "b.tif").write_bytes(tiff(PIXELS, bigtiff=True))
+    assert image_size(tmp_path / "b.tif") == (12, 20)
