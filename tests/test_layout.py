@@ -40,6 +40,7 @@ CROSS_CUTTING = {
     "test_regression.py",
     "test_survival.py",
     "test_train_options.py",
+    "test_weighted.py",
     "test_wrong_data.py",
 }
 

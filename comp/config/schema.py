@@ -65,6 +65,8 @@ class DataConfig(Section):
     target: Names = ()  # the column or columns of the labels
     # Column: the edges where a number becomes the next class, such as {age: [30, 60]}
     bins: dict[str, Edges] = Field({})
+    # The column of how much each image counts, in scores and losses; null: all alike
+    weight: str | None = None
     # What a row of the table is: an image; a label (the rows of an id are joined); or a class (an
     # image and a class with 0 or 1)
     rows: Literal["image", "label", "class"] = "image"

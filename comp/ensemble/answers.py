@@ -46,6 +46,7 @@ class TableAnswers:
     `labels`  (T,) or (T, C), in the shape of a target
     `probs`   (T, C); None after a hard vote and where they are not kept
     `truth`   what is true of the test images, in the shape of `labels`, or None
+    `weights`  (T,) how much each of them counts in the score, or None
     """
 
     ids: tuple[str, ...]
@@ -53,6 +54,7 @@ class TableAnswers:
     probs: Array | None
     classes: int
     truth: Array | None = None
+    weights: Array | None = None
 
     def shares(self) -> Array:
         """See BlendAnswers."""
@@ -66,7 +68,7 @@ class TableAnswers:
             return None
         given = self.probs if metric.wants == "probs" else self.labels
         assert given is not None, "check_vote refuses a vote without probabilities for such metrics"
-        return metric.score(self.truth, given, self.classes)
+        return metric.score(self.truth, given, self.classes, metric.row_weights(self.weights))
 
 
 def answer_table(
@@ -79,11 +81,13 @@ def answer_table(
     shift: Shift | None = None,
     keep_probs: bool = True,
     truth: Array | None = None,
+    counts: Array | None = None,
 ) -> TableAnswers:
     """What the blend says of the test images, whatever order the members have.
 
     members: test predictions, one for each weight; keep_probs: whether merged probabilities are
-    wanted, which are as large as one member. Raises PlanError, PredictionsError for members
+    wanted, which are as large as one member. counts: (T,) how much each test image counts in the
+    score against `truth`, or None. Raises PlanError, PredictionsError for members
     of another plan, of other classes, or of other ids.
     """
     check_members(members, test.classes, plan)
@@ -92,7 +96,7 @@ def answer_table(
         probs = [Shifted(member, shift) for member in probs]
     weights = np.asarray(blend.weights)
     result = blend.vote.merge(probs, weights, task, blend.rule, keep_probs=keep_probs)
-    return TableAnswers(test.ids, result.labels, result.probs, len(test.classes), truth)
+    return TableAnswers(test.ids, result.labels, result.probs, len(test.classes), truth, counts)
 
 
 class MaskAnswers:

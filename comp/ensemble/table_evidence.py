@@ -14,7 +14,6 @@ from comp.ensemble.cross_fit import (
     check_folds,
     fit_rule,
     gain_of_mixing,
-    score_of,
 )
 from comp.ensemble.evidence import CrossFit, Fit, Fitting
 from comp.ensemble.label_issues import (
@@ -47,7 +46,7 @@ class TableEvidence:
     `fold`           (N,)
     `probs`          the members' out-of-fold probabilities, each (N, C)
     `classes`        how many classes there are (binary: 2)
-    `class_weights`  (classes,) how much a row of each class counts, or None
+    `weights`        (N,) how much each row counts, or None
     `groups`         (N,) what the bootstrap draws whole, or None
     `ids, names`     of the images and of the classes; needed for label issues only
     `own_folds`      (N,) for each member, where they have other folds than `fold`, or ()
@@ -59,7 +58,7 @@ class TableEvidence:
     fold: Array
     probs: tuple[Array, ...]
     classes: int
-    class_weights: Array | None = None
+    weights: Array | None = None
     groups: Sequence[str] | None = None
     ids: Sequence[str] = ()
     names: Sequence[str] = ()
@@ -83,6 +82,7 @@ class TableEvidence:
             fold=self.fold[rows],
             own_folds=tuple(own[rows] for own in self.own_folds),
             probs=tuple(member[rows] for member in self.probs),
+            weights=None if self.weights is None else self.weights[rows],
             groups=None,
             ids=(),
         )
@@ -102,7 +102,7 @@ class TableEvidence:
 
     def score(self, answers: Array) -> float:
         """See Evidence."""
-        return score_of(self.metric, self.target, answers, self.classes, self.class_weights)
+        return self.metric.score(self.target, answers, self.classes, self.weights)
 
     def interval(self, answers: Array, seed: int) -> tuple[float, float]:
         """See Evidence."""
@@ -113,7 +113,7 @@ class TableEvidence:
             self.classes,
             self.groups,
             seed,
-            class_weights=self.class_weights,
+            weights=self.weights,
         )
 
     def class_scores(self, answers: Array) -> None:
@@ -134,7 +134,7 @@ class TableEvidence:
                 self.probs,
                 self._first_rule(vote, weights, fitting),
                 parts=self.parts,
-                class_weights=self.class_weights,
+                weights=self.weights,
             )
             weights = search(judge, fitting.seed)
         if not self._tunes(fitting):
@@ -155,7 +155,7 @@ class TableEvidence:
         return self._tuned(self._merged(vote, weights))
 
     def _tuned(self, probs: Array) -> Array:
-        return tune(self.task, self.metric, self.target, probs, self.class_weights)
+        return tune(self.task, self.metric, self.target, probs, self.weights)
 
     def _merged(self, vote: Vote, weights: Array) -> Array:
         result = vote.merge(self.probs, weights, self.task, self.neutral(), parts=self.parts)
@@ -166,7 +166,7 @@ class TableEvidence:
         """One rule for the merged probabilities, or where members vote, one per member."""
         merged = [self._merged(vote, weights)] if vote.gives_probs else list(self.probs)
         found = [
-            fit_rule(self.task, self.metric, self.target, probs, self.fold, self.class_weights)
+            fit_rule(self.task, self.metric, self.target, probs, self.fold, self.weights)
             for probs in merged
         ]
         rules = np.stack([rule for rule, _ in found])

@@ -110,6 +110,26 @@ def check_names(experiment: Experiment) -> None:
     _check_grades(config, task)
     _check_sources(config, task)
     _check_crops(config, task)
+    _check_weight(config, task)
+
+
+def _check_weight(config: Config, task: Task) -> None:
+    """ConfigError where images are weighted and something cannot weigh them."""
+    from comp.tasks.losses import without_rows
+
+    if config.data.weight is None:
+        return
+    if task.spatial:
+        raise ConfigError(f"data.weight: for answers per image; task is {task.name}. Leave it out")
+    if config.model.probe is not None:
+        raise ConfigError("data.weight: not with model.probe, which counts all images alike")
+    loss = task.loss if config.train.loss == "auto" else config.train.loss
+    whole = without_rows(loss)
+    if whole:
+        raise ConfigError(
+            f"train.loss: {first(whole)} is no mean over images, so data.weight cannot weigh them; "
+            "use another loss"
+        )
 
 
 def _check_crops(config: Config, task: Task) -> None:
@@ -265,6 +285,11 @@ def _posed(experiment: Experiment, index: Index) -> Index:
             f"official.wants: the sample submission holds {posed.wants}: set it to {posed.wants}"
         )
     experiment.metric.source.bind(posed.solution, posed.form)
+    if index.weights is not None:
+        say(
+            f"{experiment.metric.name}: scores images as the file does, which finds the column "
+            f"{config.data.weight!r} in its solution; data.weight is for the loss alone"
+        )
     return replace(index, target=numbered(index.labels))
 
 

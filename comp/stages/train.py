@@ -261,6 +261,7 @@ class Trainer:
             beside=self.sources.beside(fold),
             soft=self.sources.soft(fold, task.columns(len(index.classes))),
             sources=self.sources.digest(fold),
+            weights=index.weights,
         )
 
 

@@ -111,7 +111,7 @@ def _soft_cells(target: Tensor, columns: int) -> Tensor:
 
 def fill_one_hot(zeros: Tensor, numbers: Tensor) -> Tensor:
     """`zeros` (N, C, ...) with a one for the class number (N, ...) int64 of each cell."""
-    return zeros.scatter_(1, numbers.unsqueeze(1), 1.0)
+    return zeros.scatter(1, numbers.unsqueeze(1), 1.0)  # in place, vmap would be slow
 
 
 def _soft_classes(target: Tensor, columns: int) -> Tensor:

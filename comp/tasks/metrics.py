@@ -88,9 +88,12 @@ class Metric:
     searched: bool = False
     source: Any = None
 
-    def score(self, target: Array, answer: Array, classes: int) -> float:
+    def score(
+        self, target: Array, answer: Array, classes: int, weights: Array | None = None
+    ) -> float:
         """The score of `answer`; NaN where the metric is not defined on these targets.
 
+        weights: (N,) how much each image counts; None: all alike.
         Raises CompError when target and answer do not have the rows, or the columns, in common.
         """
         if len(target) != len(answer) or (self.wants == "labels" and target.shape != answer.shape):
@@ -98,8 +101,13 @@ class Metric:
                 f"{self.name}: a target of shape {target.shape} for {self.wants} of shape "
                 f"{answer.shape}; they must be aligned by id first"
             )
-        weights = np.ones((1, len(target)))
-        return float(self.weighted(target, answer, classes, weights)[0])
+        rows = np.ones((1, len(target))) if weights is None else np.asarray(weights)[None]
+        return float(self.weighted(target, answer, classes, rows)[0])
+
+    def row_weights(self, weights: Array | None) -> Array | None:
+        """The weights of `data.weight` for this metric: none for one of a file, which knows whole
+        numbers of images only and finds the column in its solution."""
+        return weights if self.source is None else None
 
     def better(self, new: float, old: float) -> bool:
         """Whether `new` beats `old`. NaN never beats anything; any number beats NaN."""

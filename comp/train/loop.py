@@ -191,8 +191,10 @@ def _train_epoch(job: Job, state: TrainState, loader: Loader) -> None:
     title = f"{job.name} epoch {state.epoch + 1}/{job.config.train.epochs}"
     batches = on_device(loader.epoch(state.epoch, state.step), job.device)
     try:
-        for images, target in track(batches, len(loader) - state.step, title):
-            update(job, state, images, target)
+        weights = loader.weights(state.epoch, state.step)
+        tracked = track(batches, len(loader) - state.step, title)
+        for (images, target), own in zip(tracked, weights, strict=False):
+            update(job, state, images, target, own)
             state.step += 1
             _pause(job, state)
         settle(job, state)

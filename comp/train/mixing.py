@@ -38,6 +38,7 @@ class Mixed:
                image of the mixture is
     `partner`  (B,) the image that each is mixed with, or None where nothing is mixed
     `share`    (B, 1, 1, 1) how much of its own pixels an image keeps under mixup, 1 elsewhere
+    `weights`  (B,) how much each image counts, mixed like the images; None: all alike
     `boxes`    (4, B) top, bottom, left, right of the box that comes from the partner; empty if none
     """
 
@@ -46,12 +47,19 @@ class Mixed:
     partner: Tensor | None = None
     share: Tensor | None = None
     boxes: Tensor | None = None
+    weights: Tensor | None = None
 
     def parts(self, count: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Images and target in `count` even parts, mixed part by part, in float where mixed."""
         for rows in np.array_split(np.arange(len(self.images)), count):
             low, high = int(rows[0]), int(rows[-1]) + 1
             yield self._images(low, high), self.target[low:high]
+
+    def weight_parts(self, count: int) -> Iterator[Tensor | None]:
+        """The weights of the same parts."""
+        for rows in np.array_split(np.arange(len(self.images)), count):
+            own = self.weights
+            yield None if own is None else own[int(rows[0]) : int(rows[-1]) + 1]
 
     def _images(self, low: int, high: int) -> Tensor:
         own = self.images[low:high]
@@ -87,17 +95,18 @@ def mix(
     columns: int,
     mean: tuple[float, ...],
     where: tuple[int, ...],
+    weights: Tensor | None = None,
 ) -> Mixed:
     """The batch that training sees, from uint8 (B, 3, H, W) and target (B, ...) on the device.
 
     columns: C. mean: the colour of erased boxes, in [0, 1]. where: seed, fold, epoch, step; the
-    random numbers are a function of them and of the batch size.
+    random numbers are a function of them and of the batch size. weights: (B,), or None.
     """
     draw = generator(where[0], "mix", *where[1:])
     if augment.erasing:
         images = _erase(images, augment.erasing, mean, draw)
     if not augment.mixup and not augment.cutmix:
-        return Mixed(images, target)
+        return Mixed(images, target, weights=weights)
     count, (height, width) = len(images), images.shape[-2:]
     partner = draw.permutation(count)
     cut = draw.random(count) < (0.5 if augment.mixup and augment.cutmix else augment.cutmix > 0)
@@ -114,7 +123,13 @@ def mix(
         chosen,
         send(torch.from_numpy(share).float(), device).view(-1, 1, 1, 1),
         send(torch.from_numpy(boxes), device),
+        None if weights is None else _mix_weights(weights, own, chosen),
     )
+
+
+def _mix_weights(weights: Tensor, own: Tensor, partner: Tensor) -> Tensor:
+    share = own.reshape(-1)
+    return share * weights + (1 - share) * weights[partner]
 
 
 def _mix_targets(soft: Tensor, own: Tensor, partner: Tensor, measured: bool) -> Tensor:

@@ -20,25 +20,34 @@ from comp.tasks.counts import UNKNOWN
 from comp.train.hardware.verdict import Verdict, is_finite, not_finite, to_cpu
 from comp.train.job import Job
 from comp.train.mixing import Mixed, mix
+from comp.train.row_losses import weighed_loss
 from comp.train.train_state import TrainState, place_text
 
 MAX_SKIPPED = 5
 MAX_OVERFLOWS = 60  # in a row: the scale of fp16 has fallen to nothing long before
 
 
-def update(job: Job, state: TrainState, images: torch.Tensor, target: torch.Tensor) -> None:
+def update(
+    job: Job,
+    state: TrainState,
+    images: torch.Tensor,
+    target: torch.Tensor,
+    weights: torch.Tensor | None = None,
+) -> None:
     """One update from one batch, `micro_batch` images at a time; `settle` says what became of it.
+
+    weights: (B,) how much each image counts, or None.
 
     It is left out when the loss or the gradient is not finite; TrainError when that happens more
     than MAX_SKIPPED times. (With scaled losses, gradients may overflow: that only lowers the
     scale.)
     """
     kept = state.buffers.keep()
-    values = _learn(job, state, images, target)
+    values = _learn(job, state, images, target, weights)
     if not settle(job, state, kept):
         state.optimizer.zero_grad(set_to_none=True)
         kept = state.buffers.keep()
-        values = _learn(job, state, images, target)
+        values = _learn(job, state, images, target, weights)
     found, lr = not_finite(values), state.current_lr()
     host, event = to_cpu(values, state.host)
     state.verdict = Verdict(state.epoch, state.step, lr, host, kept, event)
@@ -77,16 +86,23 @@ def settle(job: Job, state: TrainState, buffers: Sequence[torch.Tensor] | None =
     return True
 
 
-def _learn(job: Job, state: TrainState, images: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+def _learn(
+    job: Job,
+    state: TrainState,
+    images: torch.Tensor,
+    target: torch.Tensor,
+    weights: torch.Tensor | None,
+) -> torch.Tensor:
     """Add up the gradient of a batch; (2,) its loss and the norm of its gradient, on the device.
 
     Dropout follows from (seed, fold, epoch, step), so it may be called again.
     """
     seed_torch(job.config.seed, "step", job.fold, state.epoch, state.step)
     total = torch.zeros((), device=job.device.torch_device)
-    batch = mixed(job, state, images, target)
-    for part, truth in batch.parts(parts_of(len(images), state.micro_batch)):
-        total += backward(job, state, part, truth, _share(job, truth, batch.target))
+    batch = mixed(job, state, images, target, weights)
+    count = parts_of(len(images), state.micro_batch)
+    for (part, truth), own in zip(batch.parts(count), batch.weight_parts(count), strict=True):
+        total += backward(job, state, part, truth, _share(job, truth, batch.target), own)
     if state.scaler.is_enabled():
         state.scaler.unscale_(state.optimizer)
     return torch.stack([total, _norm(state, job.config.train.clip_grad)])
@@ -100,7 +116,13 @@ def _share(job: Job, part: torch.Tensor, whole: torch.Tensor) -> torch.Tensor | 
     return (part != UNKNOWN).sum() / (whole != UNKNOWN).sum().clamp_min(1)
 
 
-def mixed(job: Job, state: TrainState, images: torch.Tensor, target: torch.Tensor) -> Mixed:
+def mixed(
+    job: Job,
+    state: TrainState,
+    images: torch.Tensor,
+    target: torch.Tensor,
+    weights: torch.Tensor | None = None,
+) -> Mixed:
     """A batch of a loader on the device, mixed as the config says at this step."""
     return mix(
         state.net.to_device(images),
@@ -110,6 +132,7 @@ def mixed(job: Job, state: TrainState, images: torch.Tensor, target: torch.Tenso
         job.columns,
         state.net.mean,
         (job.config.seed, job.fold, state.epoch, state.step),
+        None if weights is None else job.device.send(weights),
     )
 
 
@@ -119,10 +142,15 @@ def backward(
     part: torch.Tensor,
     truth: torch.Tensor,
     share: torch.Tensor | float,
+    weights: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """The loss of a part of a batch, times its share of the batch; its gradient is added up."""
     logits = state.net.logits(part)
-    loss = state.loss(logits, job.task.link.loss_target(truth, logits)) * share
+    target = job.task.link.loss_target(truth, logits)
+    if weights is None:
+        loss = state.loss(logits, target) * share
+    else:
+        loss = weighed_loss(state.loss, logits, target, weights) * share
     state.scaler.scale(loss).backward()
     return loss.detach()
 

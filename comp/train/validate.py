@@ -16,6 +16,7 @@ from comp.models.halving import Halving
 from comp.models.networks import Net
 from comp.tasks.counts import RATIOS, class_scores, count_pixels
 from comp.train.job import Job
+from comp.train.row_losses import weighed_loss
 from comp.train.train_state import TrainState
 
 Array = np.ndarray[Any, Any]
@@ -62,10 +63,18 @@ class _Labels:
         job, logits = self.job, torch.cat(self.logits)
         target = job.target[job.valid_rows]
         truth = job.task.link.loss_target(torch.from_numpy(target).to(logits.device), logits)
-        loss = float(self.loss(logits, truth))
+        loss = float(self._loss(logits, truth))
         probs = job.task.link.probs(logits).cpu().numpy()
         scored = probs if job.metric.wants == "probs" else job.task.decide(probs)
-        return Validation(loss, job.metric.score(target, scored, len(job.classes)))
+        return Validation(loss, job.score(job.valid_rows, scored))
+
+    def _loss(self, logits: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+        weights = self.job.loss_weights
+        if weights is None:
+            found: torch.Tensor = self.loss(logits, truth)
+            return found
+        own = torch.from_numpy(weights[self.job.valid_rows]).to(logits.device)
+        return weighed_loss(self.loss, logits, truth, own)
 
 
 class _Pixels:

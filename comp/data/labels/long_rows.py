@@ -91,13 +91,13 @@ def _tell(table: Table, text: str, twice: int) -> None:
 
 
 def _one_row_each(table: Table, data: DataConfig, images: Sequence[str]) -> tuple[Table, list[str]]:
-    """A table with a row for each image: its id, group and fold; and complaints about images whose
-    rows say different groups or folds. images: (N,) of the rows."""
+    """A table with a row for each image: its id, group, fold and weight; and complaints about
+    images whose rows say different ones. images: (N,) of the rows."""
     line: dict[str, int] = {}
     for row, name in enumerate(images):
         line.setdefault(name, row)
     columns, complaints = {data.id: [*line]}, list[str]()
-    for column in (data.group, data.fold):
+    for column in (data.group, data.fold, data.weight):
         if column in (None, AUTO_GROUP) or column not in table.values or column == data.id:
             continue
         cells = table.values[column]

@@ -15,7 +15,7 @@ from comp.data.cache.image_range import span_of, with_range
 from comp.data.folds.make import judged_part
 from comp.data.images.decode import read_image
 from comp.data.index.index import Index
-from comp.data.layouts.test_answers import read_answers, read_true_masks
+from comp.data.layouts.test_answers import answer_weights, read_answers, read_true_masks
 from comp.ensemble.answers import MaskAnswers, TableAnswers, answer_table
 from comp.ensemble.blend import Blend, aligned, check_members
 from comp.ensemble.compare import BlendRow
@@ -120,12 +120,21 @@ def _table_evidence(ground: Ground, models: Sequence[Model], shift: Shift | None
         fold,
         tuple(probs if shift is None else map(shift.adjust, probs)),
         len(part.classes),
-        class_weights=None if shift is None else shift.class_weights,
+        weights=_row_weights(ground, part, shift),
         groups=part.groups,
         ids=part.ids,
         names=part.classes,
         own_folds=tuple(folds) if any(other is not None for other in own) else (),
     )
+
+
+def _row_weights(ground: Ground, part: Index, shift: Shift | None) -> Array | None:
+    """(N,) how much each row counts in the score: by `data.weight`, and by the class prior."""
+    given = ground.experiment.metric.row_weights(part.weights)
+    if shift is None:
+        return given
+    by_class = np.asarray(shift.class_weights)[part.labels]
+    return np.asarray(by_class if given is None else by_class * given)
 
 
 def _table_answers(
@@ -141,6 +150,7 @@ def _table_answers(
         shift=shift,
         keep_probs=experiment.metric.wants == "probs" or file_format.needs_probs,
         truth=read_answers(experiment.data, experiment.task, classes, ground.test.ids),
+        counts=answer_weights(experiment.data, ground.test.ids),
     )
 
 
@@ -151,9 +161,7 @@ def _table_expected(
     result = row.vote.merge(
         evidence.probs, row.fit.weights, evidence.task, row.fit.rule, parts=evidence.parts
     )
-    rows = None
-    if evidence.class_weights is not None:
-        rows = evidence.class_weights[evidence.target].tolist()
+    rows = None if evidence.weights is None else evidence.weights.tolist()
     return file_format.content.expected_shares(result.labels, result.probs, rows)
 
 
