@@ -98,7 +98,8 @@ def exact_threshold(
     target, probs: (N,); weights: (N,) whole numbers. One sort, O(N log N). Exact, because the
     counts change only at probabilities that occur. Among the best cuts the threshold nearest to
     `neutral` wins, then the higher one; within a cut it is `neutral` when that lies inside, else
-    the middle. `neutral` where there are no positives or nothing to cut: the order of the rows never matters.
+    the middle. `neutral` where there are no positives or nothing to cut: the order of the rows
+    never matters.
     """
     cuts = cuts_of(target, probs, weights)
     if cuts is None:
