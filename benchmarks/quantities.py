@@ -1,6 +1,6 @@
 """Counts, areas and grades of real photographs, from tables to submissions, scored again outside.
 
-    python benchmarks/quantities.py path/to/data [--weights NETWORK.safetensors] [--epochs 6] [--size 64]
+    python benchmarks/quantities.py path/to/data [--weights NETWORK.safetensors] [--epochs 6]
 
 `data` holds `car` (COCO polygons) and `tiles` (masks of defects). Targets: how many damaged parts a
 car has and the share of the image that they cover, together and each with `log1p`; the same count

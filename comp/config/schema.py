@@ -67,9 +67,9 @@ class DataConfig(Section):
     bins: dict[str, Edges] = Field({})
     # The column of how much each image counts, in scores and losses; null: all alike
     weight: str | None = None
-    # What a row of the table is: an image; a label (the rows of an id are joined); or a class (an
-    # image and a class with 0 or 1)
-    rows: Literal["image", "label", "class"] = "image"
+    # What a row of the table is: an image; a label (the rows of an id are joined); a class (an
+    # image and a class with 0 or 1); what one of several people said (mean: of an id's rows)
+    rows: Literal["image", "label", "class", "mean"] = "image"
     # Rows class: the column of the class; null: it follows the image in the id, as img_1_cat
     class_column: str | None = None
     separator: str | None = None  # between the labels in a single multilabel column
@@ -412,6 +412,8 @@ class SubmissionConfig(Section):
     empty: Cell = "auto"
     # How many classes a cell holds, the likeliest first; auto: as many as the sample's cells
     likely: Count | Literal["auto"] = "auto"
+    # Places behind the point; auto: of numbers as many as all cells of the sample have, else all
+    decimals: Annotated[int, Field(ge=0, le=15)] | Literal["auto"] = "auto"
     site: Literal["kaggle", "dacon"] | None = None  # where `comp submission send` sends it
     competition: str | None = None  # Kaggle: the name in its address; Dacon: the number
     team: str = ""  # Dacon: the name of the team

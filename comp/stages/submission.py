@@ -57,6 +57,7 @@ def format_of(
         coco_numbers=coco_numbers(experiment.data),
         empty=config.submission.empty,
         likely=config.submission.likely,
+        decimals=config.submission.decimals,
     )
     return open_format(competition, file)
 

@@ -3,6 +3,7 @@
 `data.rows: label`  image, label               an image has the labels of all its rows
 `data.rows: class`  image_class, 0 or 1        the class stands in the id, behind or before
                     image, class, 0 or 1       ... or stands in `data.class_column`
+`data.rows: mean`   image, labels or numbers   several people said something: the mean counts
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from comp.core.progress import note
 from comp.data.index.tables import Table, make_table
 from comp.data.labels.columns import read_zero_one
 from comp.data.labels.labels import Labels, mark, read_labels, sort_classes
+from comp.data.labels.mean_rows import mean_columns
 from comp.tasks.counts import UNKNOWN
 from comp.tasks.kinds import Task
 
@@ -45,13 +47,15 @@ def read_rows(
         return table, Labels((), None, tuple(complaints))
     if data.rows == "label":
         return _labels_of_rows(table, data, known)
+    if data.rows == "mean":
+        return _means_of_rows(table, data, task, known)
     return _classes_of_rows(table, data, task, is_image, known)
 
 
 def _wrong_keys(table: Table, data: DataConfig, task: Task) -> list[str]:
     columns = [*data.target, *([data.class_column] if data.class_column else [])]
     out = [table.no_column(name) for name in columns if name not in table.values]
-    if len(data.target) != 1:
+    if len(data.target) != 1 and data.rows != "mean":
         out.append(f"data.rows: {data.rows} needs one column in data.target: {first(data.target)}")
     if data.rows == "label" and task.target_ndim == 1:
         out.append("data.rows: label gives an image several labels: use task: multilabel")
@@ -83,6 +87,20 @@ def _labels_of_rows(
     _tell(table, f"{len(ids)} rows of one label are joined to {len(rows)} images", twice)
     target = mark(sets, classes, [False] * len(sets))
     return short, Labels(classes, target, (), tuple("|".join(own) for own in sets))
+
+
+def _means_of_rows(
+    table: Table, data: DataConfig, task: Task, known: tuple[str, ...] | None
+) -> tuple[Table, Labels]:
+    images = table.values[data.id]
+    short, complaints = _one_row_each(table, data, images)
+    columns, reading, more = mean_columns(table, data, task, short.values[data.id])
+    if complaints or more:
+        return short, Labels((), None, (*complaints, *more))
+    _tell(table, f"{len(images)} rows are averaged to {len(short)} images", 0)
+    short = make_table({**short.values, **columns}, table.path, short.lines)
+    read = read_labels(short, reading, task, known)
+    return short, read
 
 
 def _tell(table: Table, text: str, twice: int) -> None:

@@ -38,6 +38,7 @@ class Competition:
     `write`         auto, label or probability: what the cells of a table hold
     `coco_numbers`  id -> COCO's id of the image, where it is known
     `empty`         auto, or the run lengths of an empty mask
+    `decimals`      places behind the point of numbers; auto: as the sample's cells have
     `likely`        how many of the likeliest classes a cell holds; auto: as the sample says
     """
 
@@ -52,6 +53,7 @@ class Competition:
     coco_numbers: dict[str, int | str]
     empty: str = "auto"
     likely: int | Literal["auto"] = "auto"
+    decimals: int | Literal["auto"] = "auto"
 
     def called(self, said: Iterable[str | None]) -> Competition:
         """The same where the sample calls the classes by their names, as `said` in its rows."""
