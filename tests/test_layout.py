@@ -37,6 +37,7 @@ CROSS_CUTTING = {
     "test_official_metric.py",
     "test_reads_0_1_0.py",
     "test_ordinal.py",
+    "test_region_scores.py",
     "test_regression.py",
     "test_survival.py",
     "test_train_options.py",

@@ -17,9 +17,8 @@ from comp.ensemble.mask_evidence import each_row
 from comp.ensemble.prior import Shift, Shifted
 from comp.ensemble.rules.regions import RegionRule, decide, merged
 from comp.inference.predictions import Predictions
-from comp.tasks.counts import count_pixels
 from comp.tasks.kinds import Task
-from comp.tasks.metrics import Metric
+from comp.tasks.metrics import METRICS, Metric
 
 Array = np.ndarray[Any, Any]
 
@@ -111,14 +110,17 @@ class MaskAnswers:
         plan: str,
         *,
         truth: Masks | None = None,
+        metric: Metric | None = None,
     ) -> None:
-        """truth: the known masks of the test images, in their order, or None.
+        """truth: the known masks of the test images, in their order, or None. metric: what
+        `true_score` will be asked for; None: one of counts of pixels.
 
         Raises what `answer_table` raises.
         """
         check_members(members, task.column_names(test.classes), plan)
         self.blend, self.test, self.task, self.truth = blend, test, task, truth
         self.maps = [aligned(member, test.ids).probs for member in members]
+        self.metric = METRICS["dice"] if metric is None else metric
         self._holding = np.zeros(len(test.classes))
         self._counts: list[Array] = []
 
@@ -137,7 +139,8 @@ class MaskAnswers:
                 self._holding[c] += own.any()
             if self.truth is not None:
                 true = self.truth.read(row).transpose(2, 0, 1)
-                self._counts.append(count_pixels(true, mask, self.task.columns(classes)))
+                columns = self.task.columns(classes)
+                self._counts.append(self.metric.of_image(true, mask, probs, columns))
             yield self.test.ids[row], mask, probs
 
     def _one(self) -> Callable[[int], tuple[Array, Array]]:

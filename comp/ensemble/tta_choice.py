@@ -13,7 +13,6 @@ from comp.core.errors import RunError
 from comp.core.parallel import cores, read_ahead
 from comp.ensemble.rules.regions import decide as region_labels
 from comp.ensemble.rules.regions import neutral_rule
-from comp.tasks.counts import count_pixels
 from comp.tasks.kinds import Task
 from comp.tasks.metrics import Metric
 
@@ -180,7 +179,7 @@ def _map_evidence(
     def decide(views: tuple[int, ...]) -> Array:
         def counts(row: int) -> Array:
             mean = maps[list(views), row].mean(axis=0, dtype=np.float32) / np.float32(255)
-            return count_pixels(target[row], region_labels(mean, rule, task), columns)
+            return metric.of_image(target[row], region_labels(mean, rule, task), mean, columns)
 
         return np.stack(list(read_ahead(counts, range(len(target)), cores())))
 

@@ -82,7 +82,7 @@ def _votes(
         return {}, data, [f"labels that are none of the classes {first(names, 12)}: {first(odd)}"]
     number = {name: place for place, name in enumerate(names)}
     table = np.zeros((count, len(names)))
-    np.add.at(table, (rows, [number[text] for text in texts]), 1)
+    np.add.at(table, (rows, np.array([number[text] for text in texts], dtype=np.int64)), 1)
     shares = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
     columns = {
         name: [f"{share:.12g}" for share in column]

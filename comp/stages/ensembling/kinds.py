@@ -204,15 +204,23 @@ def _mask_answers(
         experiment.data, experiment.task, index.classes, ground.test.ids, index.codes
     )
     return MaskAnswers(
-        blend, tests, ground.test, experiment.task, ground.plan.fingerprint, truth=truth
+        blend,
+        tests,
+        ground.test,
+        experiment.task,
+        ground.plan.fingerprint,
+        truth=truth,
+        metric=experiment.metric,
     )
 
 
 def _mask_expected(evidence: MaskEvidence, row: BlendRow, file_format: Format) -> dict[str, float]:
     """The share of images in which each class is predicted."""
     assert row.found is not None, "the row of the config keeps its answers"
-    background = row.found.tuned.shape[1] - len(evidence.index.classes)
-    own = row.found.tuned[:, background:]
+    counts = row.found.tuned
+    if evidence.metric.measure is not None:
+        counts = evidence.pixels(row.vote, row.found.fit)
+    own = counts[:, counts.shape[1] - len(evidence.index.classes) :]
     predicted = (own[..., 0] + own[..., 1]) > 0
     return file_format.content.expected_shares(predicted, None)
 
@@ -230,7 +238,8 @@ def _mask_page(ground: Ground, evidence: MaskEvidence, row: BlendRow) -> None:
     write_validation_page(
         path,
         evidence.index,
-        row.found.honest,
+        evidence.shown(row.vote, row.found),
+        evidence.score(row.found.honest),
         evidence.metric,
         lambda number: evidence.masks(row.vote, row.fit, number),
         partial(read_image, span=span_of(image)),
