@@ -405,13 +405,18 @@ class SubmissionConfig(Section):
     """What the submission file holds."""
 
     # What is written; auto: what the metric wants
-    write: Literal["auto", "label", "probability", "rle", "masks", "coco"] = "auto"
+    write: Literal["auto", "label", "probability", "rle", "masks", "coco", "boxes", "objects"] = (
+        "auto"
+    )
     # What to do with test images that the sample submission does not list
     extra_images: Literal["refuse", "ignore"] = "refuse"
     # Run lengths of an empty mask: '' for nothing, '-1', '1 1', ...; auto: as the sample says
     empty: Cell = "auto"
     # How many classes a cell holds, the likeliest first; auto: as many as the sample's cells
     likely: Count | Literal["auto"] = "auto"
+    # Write boxes: the words of an object, such as "score x y w h" or "class score x y x2 y2"; auto:
+    # as many as in the cells of the sample
+    boxes: str = "auto"
     # Places behind the point; auto: of numbers as many as all cells of the sample have, else all
     decimals: Annotated[int, Field(ge=0, le=15)] | Literal["auto"] = "auto"
     site: Literal["kaggle", "dacon"] | None = None  # where `comp submission send` sends it

@@ -58,6 +58,7 @@ def format_of(
         empty=config.submission.empty,
         likely=config.submission.likely,
         decimals=config.submission.decimals,
+        boxes=config.submission.boxes,
     )
     return open_format(competition, file)
 
