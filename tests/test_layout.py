@@ -34,6 +34,7 @@ CROSS_CUTTING = {
     "test_laws.py",
     "test_layout.py",
     "test_names_survive.py",
+    "test_new_classes.py",
     "test_official_metric.py",
     "test_reads_0_1_0.py",
     "test_ordinal.py",

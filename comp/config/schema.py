@@ -87,6 +87,10 @@ class DataConfig(Section):
     transform: Literal["none", "log1p"] = "none"
     bounds: Bounds | None = None  # regression: answers stay between these two numbers
     classes: Names = ()  # the order of the classes; of two, the last is the positive one
+    # One class per image: what is answered where no known class is likely, such as new_whale; each
+    # fold leaves some classes out of its training, so that the threshold is tuned on such images
+    new: str | None = None
+    new_share: Annotated[float, Field(gt=0, lt=0.5)] = 0.1  # of the classes that a fold leaves out
     group: str | None = None  # the column of what must stay in one fold; auto: what `check` found
     # Images without a group: own makes each a group of its own, refuse is an error
     group_blank: Literal["own", "refuse"] = "own"

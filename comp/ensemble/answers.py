@@ -95,7 +95,9 @@ def answer_table(
         probs = [Shifted(member, shift) for member in probs]
     weights = np.asarray(blend.weights)
     result = blend.vote.merge(probs, weights, task, blend.rule, keep_probs=keep_probs)
-    return TableAnswers(test.ids, result.labels, result.probs, len(test.classes), truth, counts)
+    probs_of = result.probs
+    shown = None if probs_of is None else task.link.shown(probs_of, np.asarray(blend.rule))
+    return TableAnswers(test.ids, result.labels, shown, len(test.classes), truth, counts)
 
 
 class MaskAnswers:

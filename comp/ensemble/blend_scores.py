@@ -68,7 +68,9 @@ def make_judge(
                 return np.asarray(mean.argmax(axis=0))
             return task.decide(mean.T, np.full(len(mean), 0.5))
         merged = vote.inverse(mean.T.astype(np.float64), task.link)
-        return merged if metric.wants == "probs" else task.decide(merged, rule)
+        if metric.wants == "probs":
+            return task.link.shown(merged, rule)
+        return task.decide(merged, rule)
 
     return PlainJudge(values, target, answer, metric, mass)
 

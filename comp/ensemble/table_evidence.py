@@ -28,7 +28,7 @@ from comp.ensemble.rules.thresholds import tune
 from comp.ensemble.votes import VOTES, Vote
 from comp.ensemble.weights import WEIGHERS
 from comp.tasks.grades import expected_grade
-from comp.tasks.kinds import Task
+from comp.tasks.kinds import SOFTMAX, Task
 from comp.tasks.metrics import Metric
 
 Array = np.ndarray[Any, Any]
@@ -142,7 +142,8 @@ class TableEvidence:
         return self._with_rule(vote, weights)
 
     def _tunes(self, fitting: Fitting) -> bool:
-        return fitting.tune and self.metric.wants == "labels"
+        ranked = self.task.link.tuner == "new"  # also where the metric takes probabilities
+        return fitting.tune and (self.metric.wants == "labels" or ranked)
 
     def _first_rule(self, vote: Vote, weights: Array, fitting: Fitting) -> Array:
         """The rule under which weights are searched: that of equal weights."""
@@ -184,7 +185,7 @@ class TableEvidence:
         if not wanted:
             return result.labels
         assert result.probs is not None, "check_vote refuses votes without probabilities"
-        return result.probs
+        return self.task.link.shown(result.probs, fit.rule)
 
     def cross_fit(self, vote: Vote, weigher: str, fitting: Fitting) -> CrossFit:
         """See Evidence.
@@ -273,6 +274,11 @@ class TableEvidence:
 
     def label_issues(self) -> list[LabelIssue]:
         """See Evidence."""
+        if self.task.link.tuner == "new":  # nobody doubts a label that no network has learned
+            known = np.flatnonzero(self.target != self.classes - 1)
+            plain = replace(self, task=replace(self.task, link=SOFTMAX))
+            ids = [self.ids[row] for row in known]
+            return replace(plain.at(known), ids=ids).label_issues()
         probs = np.mean([np.asarray(member, dtype=np.float64) for member in self.probs], axis=0)
         if self.task.link.measures:
             return number_issues(self.ids, self.names, self.target, probs)

@@ -18,6 +18,7 @@ from comp.core import files
 from comp.core.errors import ConfigError, UsageError, first, pick
 from comp.core.progress import say
 from comp.data.folds.groups import Copies, accepted, read_copies
+from comp.data.folds.held_out import held_out, with_new
 from comp.data.folds.leaks import refuse_leaks
 from comp.data.folds.plan import FoldPlan
 from comp.data.folds.plan_file import load_plan
@@ -111,6 +112,24 @@ def check_names(experiment: Experiment) -> None:
     _check_sources(config, task)
     _check_crops(config, task)
     _check_weight(config, task)
+    _check_new(config)
+
+
+def _check_new(config: Config) -> None:
+    """ConfigError where classes are left out of folds and something needs them all."""
+    only = {
+        "ensemble.prior": config.ensemble.prior is not None,
+        "ensemble.combine": config.ensemble.combine is not None,
+        "model.heads: attributes": config.model.heads != "one",
+        "model.probe": config.model.probe is not None,
+        "data.soft: learn": config.data.soft == "learn",
+        "folds.holdout": config.folds.holdout is not None,
+    }
+    found = [name for name, used in only.items() if used]
+    if found and config.data.new is not None:
+        raise ConfigError(
+            f"{', '.join(found)}: not with data.new, which leaves classes out of each fold"
+        )
 
 
 def _check_weight(config: Config, task: Task) -> None:
@@ -272,6 +291,7 @@ def read_train(experiment: Experiment) -> Index:
             f"the {int(index.unknown.sum())} unknown cells of these labels; use a metric of comp, "
             "or read them as zeros (data.blank: zero, and no data.unknown)"
         )
+    index = index if data.new is None else with_new(index, data.new)
     index = accepted(index, data.group, paths.groups_csv, paths.check_json, paths.cache)
     return index if experiment.metric.source is None else _posed(experiment, index)
 
@@ -297,6 +317,14 @@ def _boxed(experiment: Experiment, index: Index, part: str) -> Index:
     """The index with the boxes of `data.boxes`, where there are some."""
     boxes = experiment.config.data.boxes
     return index if boxes is None else with_boxes(index, experiment.path(boxes), part)
+
+
+def held_classes(experiment: Experiment, index: Index) -> np.ndarray | None:
+    """(F, K) bool: the classes that each fold does not learn; None without `data.new`."""
+    config = experiment.config
+    if config.data.new is None:
+        return None
+    return held_out(len(index.classes), config.data.new_share, config.seed, config.folds.parts)
 
 
 def try_metric(experiment: Experiment, index: Index) -> None:

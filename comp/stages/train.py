@@ -18,6 +18,7 @@ from comp.core.footer import read_place
 from comp.core.progress import say
 from comp.data.cache.image_range import span_of, with_range
 from comp.data.cache.pack import Pack, open_pack
+from comp.data.folds.held_out import learned
 from comp.data.folds.plan import ALWAYS, FoldPlan
 from comp.data.folds.subset import Subset, choose_subset
 from comp.data.index.index import Index
@@ -28,6 +29,7 @@ from comp.report.fold_pictures import show_validation
 from comp.stages.experiment import (
     Experiment,
     check_names,
+    held_classes,
     parse_folds,
     read_plan,
     read_train,
@@ -234,6 +236,10 @@ class Trainer:
             train, valid = index.rows(self.plan.train(fold)), index.rows(self.plan.valid(fold))
         if self.subset is not None:
             train, valid = (np.intersect1d(rows, self.subset.rows) for rows in (train, valid))
+        held = held_classes(self.experiment, index)
+        if held is not None:
+            of_fold = held[fold] if fold < len(held) else held.all(axis=0)  # a refit learns all
+            train, valid = (learned(index.labels, rows, of_fold) for rows in (train, valid))
         task = self.experiment.task
         return Job(
             config=config,

@@ -15,6 +15,7 @@ import numpy as np
 
 from comp.ensemble.rules.cuts import SWEEPS, TIE, Cuts, cuts_of, whole_weights
 from comp.ensemble.rules.grade_cuts import tune_cuts
+from comp.ensemble.rules.new_class import tune_new
 from comp.ensemble.rules.offsets import tune_offsets
 from comp.ensemble.rules.searched import search_thresholds
 from comp.tasks.counts import UNKNOWN, known_cells
@@ -212,4 +213,5 @@ TUNERS: dict[str, Tuner] = {
     "thresholds": _thresholds,
     "offsets": tune_offsets,
     "cuts": tune_cuts,
+    "new": tune_new,
 }

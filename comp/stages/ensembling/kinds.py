@@ -12,6 +12,7 @@ import numpy as np
 from comp.core.errors import ConfigError, PredictionsError
 from comp.core.progress import say
 from comp.data.cache.image_range import span_of, with_range
+from comp.data.folds.held_out import new_target
 from comp.data.folds.make import judged_part
 from comp.data.images.decode import read_image
 from comp.data.index.index import Index
@@ -28,6 +29,7 @@ from comp.ensemble.weights import SIGNED
 from comp.report.validation_page import write_validation_page
 from comp.stages.ensembling.members import Ground, Model, covered_ids
 from comp.stages.ensembling.result import Request
+from comp.stages.experiment import held_classes
 from comp.submission import Answers, Format
 
 Array = np.ndarray[Any, Any]
@@ -116,7 +118,7 @@ def _table_evidence(ground: Ground, models: Sequence[Model], shift: Shift | None
     return TableEvidence(
         ground.experiment.task,
         ground.experiment.metric,
-        part.labels,
+        _target(ground, part, fold),
         fold,
         tuple(probs if shift is None else map(shift.adjust, probs)),
         len(part.classes),
@@ -126,6 +128,12 @@ def _table_evidence(ground: Ground, models: Sequence[Model], shift: Shift | None
         names=part.classes,
         own_folds=tuple(folds) if any(other is not None for other in own) else (),
     )
+
+
+def _target(ground: Ground, part: Index, fold: Array) -> Array:
+    """The truth; the new class where an image's class was left out of its fold."""
+    held = held_classes(ground.experiment, part)
+    return part.labels if held is None else new_target(part.labels, fold, held)
 
 
 def _row_weights(ground: Ground, part: Index, shift: Shift | None) -> Array | None:

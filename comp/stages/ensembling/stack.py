@@ -78,6 +78,8 @@ def stack_runs(
     """
     if experiment.task.spatial or experiment.task.link.measures:
         raise ConfigError("comp stack: a second level is for classification alone")
+    if experiment.config.data.new is not None:
+        raise ConfigError("comp stack: not with data.new, whose classes differ from fold to fold")
     if kind != BEST:
         pick(SECONDS, kind, "kind of second level (--kind)")
     index = read_train(experiment)
