@@ -277,7 +277,7 @@ class TableEvidence:
         if self.task.link.tuner == "new":  # nobody doubts a label that no network has learned
             known = np.flatnonzero(self.target != self.classes - 1)
             plain = replace(self, task=replace(self.task, link=SOFTMAX))
-            ids = [self.ids[row] for row in known]
+            ids = [self.ids[row] for row in known.tolist()]
             return replace(plain.at(known), ids=ids).label_issues()
         probs = np.mean([np.asarray(member, dtype=np.float64) for member in self.probs], axis=0)
         if self.task.link.measures:

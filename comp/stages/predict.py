@@ -230,6 +230,10 @@ class Predictor:
                 self.packs[part] = self._open(part, verify=True)
                 self._write(net, part, fold, folder, source)
 
+    def require(self, fold: int) -> None:
+        """RunError where a fold is not trained to its end."""
+        self._refuse_unfinished(fold, self.experiment.workspace.fold(fold))
+
     def net(self, fold: int) -> Net | ProbeNet:
         """The network that predicts for a fold."""
         which = self.experiment.config.predict.checkpoint

@@ -204,7 +204,7 @@ def _with_threshold(probs: Array, rule: Array) -> Array:
     """The probability of the last class is raised by its threshold; they sum to 1 again."""
     out = np.array(probs, dtype=np.float64)
     out[:, -1] = np.maximum(out[:, -1] + rule[-1], 0)
-    return out / np.maximum(out.sum(axis=1, keepdims=True), 1e-300)
+    return np.asarray(out / np.maximum(out.sum(axis=1, keepdims=True), 1e-300))
 
 
 # Of classes of which the last is for images of no other (`data.new`)

@@ -59,4 +59,4 @@ def _thresholds(probs: Array) -> Array:
     middles = (values[1:] + values[:-1]) / 2
     if len(middles) <= _TRIED:
         return np.asarray(middles)
-    return np.quantile(middles, np.linspace(0, 1, _TRIED), method="nearest")
+    return np.asarray(np.quantile(middles, np.linspace(0, 1, _TRIED), method="nearest"))

@@ -82,7 +82,7 @@ class _Search:
 
     def measured(self, chosen: Array) -> Array:
         """(N, C, K) under the rules of each class."""
-        out = self.table[0].copy()
+        out = np.array(self.table[0])
         for place, number in enumerate(chosen):
             out[:, self.first + place] = self.table[number, :, self.first + place]
         return out
