@@ -65,7 +65,7 @@ def test_the_table_is_a_member_and_holds_no_answer_from_the_image_itself(
     # with itself among its neighbours an image would always be its own class
     assert (said != truth[valid.index]).any()
     done = comp.ensemble(tree, workspace, add=[made.path], out="both", quiet=True)
-    assert any("toy_multiclass_neighbours" in name for name in done.members["name"])
+    assert any("toy_multiclass_neighbours" in name for name in done.members["member"])
 
 
 def test_other_tasks_are_refused(toy: Callable[..., dict[str, Any]], workspace: Path) -> None:
