@@ -22,6 +22,7 @@ from comp.core.rng import generator
 from comp.models.device import send
 from comp.tasks.counts import UNKNOWN
 from comp.tasks.kinds import Task
+from comp.train.aux import AuxPart
 
 Array = np.ndarray[Any, Any]
 
@@ -38,8 +39,8 @@ class Mixed:
                image of the mixture is
     `partner`  (B,) the image that each is mixed with, or None where nothing is mixed
     `share`    (B, 1, 1, 1) how much of its own pixels an image keeps under mixup, 1 elsewhere
-    `weights`  (B,) how much each image counts, mixed like the images; None: all alike
     `boxes`    (4, B) top, bottom, left, right of the box that comes from the partner; empty if none
+    `kept`     (B,) how much of an image is its own
     """
 
     images: Tensor
@@ -47,19 +48,29 @@ class Mixed:
     partner: Tensor | None = None
     share: Tensor | None = None
     boxes: Tensor | None = None
-    weights: Tensor | None = None
+    kept: Tensor | None = None
 
     def parts(self, count: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Images and target in `count` even parts, mixed part by part, in float where mixed."""
-        for rows in np.array_split(np.arange(len(self.images)), count):
-            low, high = int(rows[0]), int(rows[-1]) + 1
+        for low, high in self.places(count):
             yield self._images(low, high), self.target[low:high]
 
-    def weight_parts(self, count: int) -> Iterator[Tensor | None]:
-        """The weights of the same parts."""
+    def places(self, count: int) -> Iterator[tuple[int, int]]:
+        """The first image of each of these parts, and the first after it."""
         for rows in np.array_split(np.arange(len(self.images)), count):
-            own = self.weights
-            yield None if own is None else own[int(rows[0]) : int(rows[-1]) + 1]
+            yield int(rows[0]), int(rows[-1]) + 1
+
+    def beside(self, target: Tensor) -> AuxPart:
+        """Further targets (B, K) of the images, mixed as they are."""
+        if self.partner is None or self.kept is None:
+            return AuxPart(target)
+        return AuxPart(target, target[self.partner], self.kept)
+
+    def weighed(self, weights: Tensor) -> Tensor:
+        """(B,) how much each image counts, mixed as the images are."""
+        if self.partner is None or self.kept is None:
+            return weights
+        return self.kept * weights + (1 - self.kept) * weights[self.partner]
 
     def _images(self, low: int, high: int) -> Tensor:
         own = self.images[low:high]
@@ -95,18 +106,17 @@ def mix(
     columns: int,
     mean: tuple[float, ...],
     where: tuple[int, ...],
-    weights: Tensor | None = None,
 ) -> Mixed:
     """The batch that training sees, from uint8 (B, 3, H, W) and target (B, ...) on the device.
 
     columns: C. mean: the colour of erased boxes, in [0, 1]. where: seed, fold, epoch, step; the
-    random numbers are a function of them and of the batch size. weights: (B,), or None.
+    random numbers are a function of them and of the batch size.
     """
     draw = generator(where[0], "mix", *where[1:])
     if augment.erasing:
         images = _erase(images, augment.erasing, mean, draw)
     if not augment.mixup and not augment.cutmix:
-        return Mixed(images, target, weights=weights)
+        return Mixed(images, target)
     count, (height, width) = len(images), images.shape[-2:]
     partner = draw.permutation(count)
     cut = draw.random(count) < (0.5 if augment.mixup and augment.cutmix else augment.cutmix > 0)
@@ -123,13 +133,8 @@ def mix(
         chosen,
         send(torch.from_numpy(share).float(), device).view(-1, 1, 1, 1),
         send(torch.from_numpy(boxes), device),
-        None if weights is None else _mix_weights(weights, own, chosen),
+        own.view(-1),
     )
-
-
-def _mix_weights(weights: Tensor, own: Tensor, partner: Tensor) -> Tensor:
-    share = own.reshape(-1)
-    return share * weights + (1 - share) * weights[partner]
 
 
 def _mix_targets(soft: Tensor, own: Tensor, partner: Tensor, measured: bool) -> Tensor:
