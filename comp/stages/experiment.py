@@ -136,18 +136,20 @@ def _check_weight(config: Config, task: Task) -> None:
     """ConfigError where images are weighted and something cannot weigh them."""
     from comp.tasks.losses import without_rows
 
-    if config.data.weight is None:
+    clean = config.train.clean
+    named = "data.weight" if config.data.weight is not None else "train.clean.how: weigh"
+    if config.data.weight is None and (clean is None or clean.how != "weigh"):
         return
     if task.spatial:
-        raise ConfigError(f"data.weight: for answers per image; task is {task.name}. Leave it out")
+        raise ConfigError(f"{named}: for answers per image; task is {task.name}. Leave it out")
     if config.model.probe is not None:
-        raise ConfigError("data.weight: not with model.probe, which counts all images alike")
+        raise ConfigError(f"{named}: not with model.probe, which counts all images alike")
     loss = task.loss if config.train.loss == "auto" else config.train.loss
     whole = without_rows(loss)
     if whole:
         raise ConfigError(
-            f"train.loss: {first(whole)} is no mean over images, so data.weight cannot weigh them; "
-            "use another loss"
+            f"train.loss: {first(whole)} is no mean over images, so {named} cannot weigh them; use "
+            "another loss"
         )
 
 
