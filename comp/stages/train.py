@@ -19,6 +19,7 @@ from comp.core.footer import read_place
 from comp.core.progress import say
 from comp.data.cache.image_range import span_of, with_range
 from comp.data.cache.pack import Pack, open_pack
+from comp.data.folds.held_out import learned
 from comp.data.folds.plan import ALWAYS, FoldPlan
 from comp.data.folds.subset import Subset, choose_subset
 from comp.data.index.index import Index
@@ -31,6 +32,7 @@ from comp.report.live.training import Watch, training_picture
 from comp.stages.experiment import (
     Experiment,
     check_names,
+    held_classes,
     parse_folds,
     read_plan,
     read_train,
@@ -258,6 +260,11 @@ class Trainer:
             train, valid = index.rows(self.plan.train(fold)), index.rows(self.plan.valid(fold))
         if self.subset is not None:
             train, valid = (np.intersect1d(rows, self.subset.rows) for rows in (train, valid))
+        held = held_classes(self.experiment, index)
+        if held is not None:
+            last = np.asarray(held.all(axis=0))  # a refit learns all
+            of_fold = np.asarray(held[fold]) if fold < len(held) else last
+            train, valid = (learned(index.labels, rows, of_fold) for rows in (train, valid))
         train = self.sources.kept(fold, train, run)
         task = self.experiment.task
         return Job(
@@ -288,6 +295,7 @@ class Trainer:
             aux=self.sources.aux,
             soft=self.sources.soft(fold, task.columns(len(index.classes))),
             sources=self.sources.digest(fold),
+            weights=index.weights,
         )
 
 

@@ -53,6 +53,7 @@ class Job:
                   target; unknown cells stay unknown
     `aux`         columns that are learned beside the answer
     `sources`     a digest of `beside` and `soft`; "" without them
+    `weights`     (N,) how much each image of the index counts (`data.weight`), or None
     """
 
     config: Config
@@ -82,11 +83,25 @@ class Job:
     soft: Array | None = None
     aux: tuple[AuxColumn, ...] = ()
     sources: str = ""
+    weights: Array | None = None
 
     @property
     def name(self) -> str:
         """What the job is called in messages: a fold, or a refit of all images."""
         return f"fold {self.fold}" if self.validated else self.run.path.name.replace("_", " ")
+
+    @cached_property
+    def loss_weights(self) -> Array | None:
+        """(N,) float32: the weights in the loss, 1 on average over the training part."""
+        if self.weights is None:
+            return None
+        return np.asarray(self.weights / self.weights[self.train_rows].mean(), dtype=np.float32)
+
+    def score(self, rows: Array, answer: Array) -> float:
+        """The score of the answers to some rows of the index."""
+        weights = self.metric.row_weights(self.weights)
+        own = None if weights is None else weights[rows]
+        return self.metric.score(self.target[rows], answer, len(self.classes), own)
 
     @property
     def validated(self) -> bool:

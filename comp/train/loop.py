@@ -197,8 +197,10 @@ def _train_epoch(job: Job, state: TrainState, loader: Loader, pulse: Pulse) -> N
     batches = on_device(loader.epoch(state.epoch, state.step), job.device)
     pulse.begin(state)
     try:
-        for images, target in track(batches, len(loader) - state.step, title):
-            update(job, state, images, target)
+        weights = loader.weights(state.epoch, state.step)
+        tracked = track(batches, len(loader) - state.step, title)
+        for (images, target), own in zip(tracked, weights, strict=False):
+            update(job, state, images, target, own)
             state.step += 1
             pulse.step(state)
             _pause(job, state)
