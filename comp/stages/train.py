@@ -249,7 +249,8 @@ class Trainer:
             train, valid = (np.intersect1d(rows, self.subset.rows) for rows in (train, valid))
         held = held_classes(self.experiment, index)
         if held is not None:
-            of_fold = held[fold] if fold < len(held) else held.all(axis=0)  # a refit learns all
+            # A refit, whose number is beyond the folds, learns every class
+            of_fold = np.asarray(held[fold] if fold < len(held) else held.all(axis=0))
             train, valid = (learned(index.labels, rows, of_fold) for rows in (train, valid))
         train = self.sources.kept(fold, train, run)
         task = self.experiment.task
