@@ -31,7 +31,7 @@ if TYPE_CHECKING:
         register_sampler,
         register_vote,
     )
-    from comp.api.reporting import report
+    from comp.api.reporting import report, watch
     from comp.api.shipping import answer, bundle, export, ship, winner
     from comp.api.submitting import board, ensemble, neighbours, stack, submit
     from comp.api.timed import run, tune
@@ -72,13 +72,14 @@ __all__ = [
     "submit",
     "train",
     "tune",
+    "watch",
     "winner",
 ]
 
 _HOMES = {
     "comp.api.data": ("check", "embed", "init", "load_config", "make_folds", "pack", "read_plan"),
     "comp.api.register": tuple(name for name in __all__ if name.startswith("register_")),
-    "comp.api.reporting": ("report",),
+    "comp.api.reporting": ("report", "watch"),
     "comp.api.shipping": ("answer", "bundle", "export", "ship", "winner"),
     "comp.api.submitting": ("board", "ensemble", "neighbours", "stack", "submit"),
     "comp.api.timed": ("run", "tune"),

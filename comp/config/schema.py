@@ -270,6 +270,10 @@ class ModelConfig(Section):
     # null: the network is trained; logistic, knn or mlp: it stays as it is, and this is fitted on
     # its features (see `comp embed`)
     probe: str | None = None
+    # LoRA: the weights stay, and matrices of this rank beside them learn, with the head; null: all
+    # weights learn
+    lora: Annotated[int, Field(ge=1, le=512)] | None = None
+    lora_scale: Positive = 2.0  # the factor of the product of these matrices
 
     def at(self, workspace: Path) -> ModelConfig:
         """The same network with the file of its weights below a workspace folder."""
@@ -341,6 +345,8 @@ class TrainConfig(Section):
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     # torch.compile of the network; auto: off until it is measured where it pays
     compile: Literal["auto", "on", "off"] = "auto"
+    # Gradient checkpointing: activations are computed again for the gradient; less memory, slower
+    grad_checkpointing: bool = False
     deterministic: bool = False  # the same bits on CUDA too, slower
     track: Literal["none", "tensorboard", "wandb"] = "none"  # where metrics are logged too
     # Segmentation: epochs between pictures of the worst, median and best validation images

@@ -251,6 +251,12 @@ def _check_cosines(config: Config, task: Task) -> None:
 def _check_probe(config: Config, task: Task) -> None:
     from comp.train.probes.kinds import PROBES
 
+    model = config.model
+    if model.lora is not None and (model.probe is not None or not model.pretrained):
+        raise ConfigError(
+            "model.lora: adapts pretrained weights (model.pretrained: true) while they are "
+            "trained; a probe or a network from scratch has nothing to adapt. Leave it out"
+        )
     if config.model.probe is None:
         return
     pick(PROBES, config.model.probe, "model.probe")

@@ -23,6 +23,7 @@ from comp.tasks.kinds import Task
 from comp.tasks.metrics import Metric
 from comp.tasks.number_losses import outputs_per_number
 from comp.train.aux import AuxColumn
+from comp.train.live.beat import Beat
 from comp.train.stop import Stop
 
 Array = np.ndarray[Any, Any]
@@ -40,6 +41,8 @@ class Job:
                   image holds
     `show`        called every `train.show_every` epochs with the job, the network, its
                   `comp.train.validate.Validation` and the epoch
+    `watch`       called a few times a second with the fold's `Beat` and its history so far, by who
+                  draws them; None: a line per epoch is printed
     `content`     a digest of the sizes of the image files; "" where it is not known
     `files`       a digest of the content of the image files; "" where it is not known
     `workspace`   the folder that paths of the config are relative to
@@ -69,6 +72,7 @@ class Job:
     mask_paths: tuple[Path | None, ...] | None = None
     masks: MaskStore | None = None
     show: Callable[[Job, Net, Any, int], None] | None = None
+    watch: Callable[[Beat, list[dict[str, float]]], None] | None = None
     stop: Stop = field(default_factory=Stop)
     content: str = ""
     files: str = ""

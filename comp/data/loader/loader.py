@@ -55,6 +55,11 @@ class Loader:
     def __len__(self) -> int:
         return len(self._order)
 
+    @property
+    def images(self) -> int:
+        """How many images an epoch shows."""
+        return self._order.length
+
     def epoch(self, number: int, first_step: int = 0) -> Iterator[Batch]:
         """The batches of epoch `number` from `first_step` on: images (B, H, W, 3) uint8 and
         target int64, (B,) or (B, C), or masks (B, L, H, W) uint8; in pinned memory where there is
