@@ -48,6 +48,8 @@ from comp.config.values import (
 JOINT = "|"  # between the columns, or attributes, that are joined into one class
 BACKGROUND = "background"  # in data.colours: what no class has
 AUTO_GROUP = "auto"  # data.group: what `comp check` proposes; else the name of a column
+FOLDER_BAG, AUTO_BAG = "folder", "auto"  # data.bag; else the name of a column
+BY_NAME = "name"  # data.bag_order; else the name of a column
 
 
 class DataConfig(Section):
@@ -86,6 +88,11 @@ class DataConfig(Section):
     bounds: Bounds | None = None  # regression: answers stay between these two numbers
     classes: Names = ()  # the order of the classes; of two, the last is the positive one
     group: str | None = None  # the column of what must stay in one fold; auto: what `check` found
+    # What has an answer: null: each image; else a bag of several: the images with the same cell in a
+    # column (such as patient); folder: those of a folder; auto: the groups that `comp check` found
+    bag: str | None = None
+    # The order of the images of a bag: a column, or name: by the names of the files; null: none
+    bag_order: str | None = None
     # Images without a group: own makes each a group of its own, refuse is an error
     group_blank: Literal["own", "refuse"] = "own"
     fold: str | None = None  # the column of folds that were decided elsewhere
@@ -111,7 +118,8 @@ class DataConfig(Section):
     sample_submission: str | None = "sample_submission.csv"
     # Further columns of the tables that the second level of `comp stack` sees, such as [age, sex]
     tabular: Names = ()
-    test_csv: str | None = None  # the table of data.tabular for the test images; null: the sample
+    # The table of data.tabular and data.bag for the test images; null: the sample
+    test_csv: str | None = None
     test_answers: str | None = None  # a table like train_csv, where the true answers are known
     # A table of the part of each image that matters (id, left, top, right, bottom as shares), such
     # as `comp boxes` writes
@@ -193,6 +201,9 @@ class ImageConfig(Section):
     mean: Literal["auto"] | Means | None = None
     # Standard deviation of each channel, in the same way
     std: Literal["auto"] | Deviations | None = None
+    bag_size: Count = 8  # data.bag: so many images of each bag are trained on at a time
+    # Which these are: even, evenly spaced from a random start; random; window, consecutive ones
+    bag_sample: Literal["even", "random", "window"] = "even"
     # resize tiles: the share of a tile that overlaps its neighbour
     overlap: Annotated[float, Field(ge=0, le=0.75)] = 0.25
 
@@ -230,6 +241,8 @@ class AugmentConfig(Section):
     # Probability that an image without a defect gets one pasted from another image
     cutpaste: Annotated[float, Field(ge=0, le=1)] = 0.0
     copies: CopiesConfig | None = None  # copies of rare classes
+    # data.bag: whether the images of a bag are changed alike; auto: where their order matters
+    bag: Literal["auto", "alike", "each"] = "auto"
 
 
 class ModelConfig(Section):
@@ -256,6 +269,10 @@ class ModelConfig(Section):
     ordinal: Literal["regression", "coral", "classes"] = "regression"
     # How the last maps become a vector: own (of the network), avg, max, avgmax, gem or attention
     pool: str = "own"
+    # data.bag: from the vectors of its images to one: mean, max, attention (gated), gru, transformer;
+    # or channels: the images are the channels of one (2.5D)
+    pool_bag: str = "attention"
+    bag_width: Count = 128  # units of pool_bag attention, gru and transformer
     # null: the network is trained; logistic, knn or mlp: it stays as it is, and this is fitted on
     # its features (see `comp embed`)
     probe: str | None = None
