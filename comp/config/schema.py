@@ -88,8 +88,8 @@ class DataConfig(Section):
     bounds: Bounds | None = None  # regression: answers stay between these two numbers
     classes: Names = ()  # the order of the classes; of two, the last is the positive one
     group: str | None = None  # the column of what must stay in one fold; auto: what `check` found
-    # What has an answer: null: each image; else a bag of several: the images with the same cell in a
-    # column (such as patient); folder: those of a folder; auto: the groups that `comp check` found
+    # What has an answer: null: each image; else a bag of several: those with the same cell of a
+    # column (such as patient); folder: of a folder; auto: of the groups that `comp check` found
     bag: str | None = None
     # The order of the images of a bag: a column, or name: by the names of the files; null: none
     bag_order: str | None = None
@@ -269,8 +269,8 @@ class ModelConfig(Section):
     ordinal: Literal["regression", "coral", "classes"] = "regression"
     # How the last maps become a vector: own (of the network), avg, max, avgmax, gem or attention
     pool: str = "own"
-    # data.bag: from the vectors of its images to one: mean, max, attention (gated), gru, transformer;
-    # or channels: the images are the channels of one (2.5D)
+    # data.bag: from the vectors of the images to one: mean, max, attention (gated), gru or
+    # transformer; or channels: the images are the channels of one (2.5D)
     pool_bag: str = "attention"
     bag_width: Count = 128  # units of pool_bag attention, gru and transformer
     # null: the network is trained; logistic, knn or mlp: it stays as it is, and this is fitted on

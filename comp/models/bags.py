@@ -178,8 +178,8 @@ class BagNet(nn.Module):
         self.pretrained_cfg: Any = getattr(inner, "pretrained_cfg", {})
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """(B, C) from the normalised inputs of B bags as training has them: (B * bag_size, 3, H, W),
-        or (B, 3 * bag_size, H, W) where images are channels."""
+        """(B, C) from the normalised inputs of B bags as training has them: (B * bag_size, 3, H,
+        W), or (B, 3 * bag_size, H, W) where images are channels."""
         features: Tensor = self.inner(inputs)
         each = 1 if self.kind.stacks else self.form.size
         logits: Tensor = self.tail(features.unflatten(0, (-1, each)))
@@ -219,7 +219,8 @@ class BagNet(nn.Module):
     @property
     def last(self) -> nn.Module:
         """What comes after the pool: the head of the config."""
-        return self.tail[2]
+        head: nn.Module = self.tail[2]
+        return head
 
     def get_classifier(self) -> nn.Module:
         """The parts that are new when the inner network is pretrained: the pool and the head."""
@@ -234,7 +235,7 @@ class BagNet(nn.Module):
 
     def no_weight_decay(self) -> set[str]:
         """The parameters that timm does not decay."""
-        names = getattr(self.inner, "no_weight_decay", set)()
+        names: set[str] = getattr(self.inner, "no_weight_decay", set)()
         return {f"inner.{name}" for name in names}
 
 

@@ -257,8 +257,8 @@ def dress_head(module: nn.Module, config: ModelConfig, layers: Sequence[nn.Modul
 
 
 def dressed(last: nn.Module, config: ModelConfig, layers: Sequence[nn.Module] = ()) -> nn.Module:
-    """The head of the config in the place of a last layer, with its initial weights; `layers` behind
-    it. Raises ModelError for a last layer that does not take that head."""
+    """The head of the config in the place of a last layer, with its initial weights; `layers`
+    behind it. Raises ModelError for a last layer that does not take that head."""
     head = pick(HEADS, config.head, "model.head")(last, config)
     pick(INITS, config.init, "model.init")(head)
     return nn.Sequential(head, *layers) if layers else head

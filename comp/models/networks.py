@@ -52,8 +52,8 @@ class Net:
     parts: Halving | None = None
 
     def logits(self, images: Tensor) -> Tensor:
-        """(B, C), or (B, C, H, W), from uint8 RGB images (B, 3, H, W) on the device; or from bags of
-        n images each (B, n, 3, H, W)."""
+        """(B, C), or (B, C, H, W), from uint8 RGB images (B, 3, H, W) on the device; or from bags
+        of n images each (B, n, 3, H, W)."""
         if isinstance(self.module, BagNet):
             return self._of_bags(self.module, images)
         if self.tiles is not None and max(images.shape[-2:]) > self.tiles[0]:
@@ -73,8 +73,8 @@ class Net:
             return module.answers(features.unflatten(0, shape))
 
     def features_of_bags(self, module: BagNet, images: Tensor) -> tuple[Tensor, tuple[int, ...]]:
-        """The features of the images of bags (B, n, 3, H, W), and the shape of what they are of, see
-        `BagNet.inputs`; `parts` at once."""
+        """The features of the images of bags (B, n, 3, H, W), `parts` at once, and the shape of
+        what they are of, see `BagNet.inputs`."""
 
         def features(part: Tensor) -> Tensor:
             with self.device.autocast():
@@ -300,7 +300,9 @@ def load_weights(module: nn.Module, path: Path) -> tuple[int, list[str]]:
     return len(fitting), [name for name in own if name not in fitting]
 
 
-def _widened(loaded: dict[str, Tensor], module: nn.Module, own: dict[str, Tensor]) -> dict[str, Tensor]:
+def _widened(
+    loaded: dict[str, Tensor], module: nn.Module, own: dict[str, Tensor]
+) -> dict[str, Tensor]:
     """The tensors of a file, those of the first layer for as many channels as a network of bags has
     there, as timm widens them."""
     if not isinstance(module, BagNet) or not module.kind.stacks:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from comp.config.schema import AUTO_BAG, Config
 from comp.config.workspace import Workspace
 from comp.core import files
-from comp.core.errors import ConfigError, DataError, UsageError, pick
+from comp.core.errors import ConfigError, DataError, UsageError, first, pick
 from comp.core.progress import say
 from comp.data.bags.collect import answered, bagged
 from comp.data.bags.order import by_names
@@ -92,18 +92,25 @@ def _found_in_test(test: Index, paths: Workspace) -> tuple[tuple[str, int], ...]
     """The bags of test images: those that `comp check` found to show the same."""
     found = files.read_json(paths.check_json, DataError) if paths.check_json.is_file() else {}
     known = {*test.ids}
-    groups = [
-        Group(str(one["name"]), tuple(i for i in one["test_ids"] if i in known), (), 1.0)
-        for one in found.get("proposals", ())
-    ]
-    return _placed(merge(test, [group for group in groups if len(group.ids) > 1]), test)
+    named = [tuple(map(str, ids)) for ids in found.get("test_groups", ())]
+    gone = sorted({name for ids in named for name in ids} - known)
+    if "test_groups" not in found or gone:
+        why = f"it is about {first(gone)}, which are no test images" if gone else "it says nothing"
+        raise DataError(
+            f"data.bag: {AUTO_BAG}: the bags of the test images are those of {paths.check_json}, "
+            f"and {why}; run `comp check`"
+        )
+    groups = [Group(f"t{number:04d}", ids, (), 1.0) for number, ids in enumerate(named)]
+    return _placed(merge(test, groups), test)
 
 
 def copies_of_bags(copies: Copies, index: Index) -> Copies:
     """What was found about images, of the bags that hold them; copies within a bag are none."""
     if index.bags is None:
         return copies
-    owner = {name: bag for bag, own in zip(index.ids, index.bags.names(), strict=True) for name in own}
+    owner = {
+        name: bag for bag, own in zip(index.ids, index.bags.names(), strict=True) for name in own
+    }
 
     def lifted(group: Group) -> Group:
         ids = tuple(sorted({owner[name] for name in group.ids if name in owner}))
@@ -119,4 +126,3 @@ def refuse_bags(config: Config, what: str) -> None:
     """UsageError for a command that looks at one image at a time."""
     if config.data.bag is not None:
         raise UsageError(f"{what}: not with data.bag ({config.data.bag}): it takes single images")
-

@@ -12,7 +12,12 @@ import numpy as np
 
 import comp
 from comp.check.audit import audit, measured, summary, unreadable
-from comp.check.copy_findings import background_findings, copy_findings, propose
+from comp.check.copy_findings import (
+    background_findings,
+    copy_findings,
+    propose,
+    test_groups,
+)
 from comp.check.depth_findings import depth_findings
 from comp.check.duplicates.clusters import LIKELY, CopyLink, find_links, join
 from comp.check.file_findings import extra_test_images, images_without_row, table_findings
@@ -89,6 +94,7 @@ def check(
         "shift": None if shift is None else [shift.auc, shift.low, shift.high],
         "ids": ids_fingerprint(left),
         "images": left.contents(paths.cache),
+        "test_groups": test_groups(len(train), test.ids, links),
         "name": experiment.name,
         **summary(*parts),
     }

@@ -159,8 +159,9 @@ def _boxes(
 
 
 def inside(boxes: Tensor, images: Tensor) -> Tensor:
-    """(B, 1, H, W), of bags (B, 1, 1, H, W), bool: which pixels lie in the box of their image; boxes:
-    (4, B)."""
+    """(B, 1, H, W), of bags (B, 1, 1, H, W), bool: which pixels lie in the box of their image.
+
+    boxes: (4, B)."""
     top, bottom, left, right = boxes.view(4, -1, *[1] * (images.ndim - 1))
     down = torch.arange(images.shape[-2], device=images.device).view(-1, 1)
     across = torch.arange(images.shape[-1], device=images.device)

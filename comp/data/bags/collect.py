@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from comp.core.errors import DataError, complain, first
 from comp.data.index.index import Bags, Index
 
@@ -64,9 +62,8 @@ def torn_labels(index: Index) -> list[str]:
     texts, torn = index.label_texts(), list[str]()
     members = _members(index)
     for name, rows in members.items():
-        same = (index.target[[*rows]] == index.target[rows[0]]).all()
-        if index.shares is not None:
-            same = same and np.array_equal(index.shares[[*rows]], index.shares[[rows[0]] * len(rows)])
+        told = [part for part in (index.target, index.shares) if part is not None]
+        same = all((part[[*rows]] == part[rows[0]]).all() for part in told)
         if not same:
             torn.append(f"{name!r} ({first(sorted({texts[row] for row in rows}), 4)})")
     if not torn:
@@ -79,10 +76,11 @@ def torn_labels(index: Index) -> list[str]:
 
 def _members(index: Index) -> dict[str, tuple[int, ...]]:
     """The rows of the images of each bag, in its order; bags sorted by name."""
-    assert index.places is not None, "images with places in bags"
+    places = index.places
+    assert places is not None, "images with places in bags"
     out: dict[str, list[int]] = {}
-    for row in sorted(range(len(index)), key=lambda row: (index.places[row][1], index.ids[row])):
-        out.setdefault(index.places[row][0], []).append(row)
+    for row in sorted(range(len(index)), key=lambda row: (places[row][1], index.ids[row])):
+        out.setdefault(places[row][0], []).append(row)
     return {name: tuple(out[name]) for name in sorted(out)}
 
 

@@ -64,8 +64,8 @@ class Folders:
             if len(folders) == 1:
                 if owner.setdefault(folders[0], name) != name:
                     unclear.append(f"the ids {owner[folders[0]]!r} and {name!r} mean {folders[0]}")
-                cut = len(folders[0]) + 1
-                out += [Found(row, f"{name}/{n[cut:]}", p, name) for n, p in self.images[folders[0]]]
+                cut, inside = len(folders[0]) + 1, self.images[folders[0]]
+                out += [Found(row, f"{name}/{n[cut:]}", path, name) for n, path in inside]
                 continue
             paths = [] if folders else self.listing.find(name)
             if len(paths) == 1 and self.parent.get(paths[0]):

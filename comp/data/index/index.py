@@ -39,8 +39,8 @@ class Index:
     `shares`   None, or (N, C) float32: what the loss learns in the place of the target
     `boxes`    None, or (N,) the part of each image that is used, see `comp.data.images.crops`
     `places`   None, or (N,) the bag of each image and its place there (`data.bag`)
-    `bags`     None, or the images of each row, where a row is a bag of several that have one answer;
-               `paths` then shows one of them
+    `bags`     None, or the images of each row, where a row is a bag of several that have one
+               answer; `paths` then shows one of them
     `codes`    None, or what a sample submission and the files call each class
     """
 
@@ -184,7 +184,8 @@ class Index:
 
     @cached_property
     def marks(self) -> tuple[str, ...]:
-        """(N,) a digest of each mask, or of which images each bag holds; () where there are none."""
+        """(N,) a digest of each mask, or of which images each bag holds; () where there are
+        none."""
         if self.bags is not None:
             return self.bags.marks()
         return () if self.masks is None else tuple(map(self.masks.digest, range(len(self))))

@@ -105,8 +105,8 @@ def read_index(data: DataConfig, task: Task) -> Index:
 
 
 def read_test(data: DataConfig, task: Task, classes: tuple[str, ...]) -> Index:
-    """The images that the sample submission lists, without target, sorted by id; with `data.bag` all
-    images of the bags.
+    """The images that the sample submission lists, without target, sorted by id; with `data.bag`
+    all images of the bags.
 
     Raises one DataError for ids that are repeated, cannot be, or have no image.
     """

@@ -72,8 +72,8 @@ def eval_batches(
     """Rows (B,) and their images (B, H, W, 3) uint8, in the order of `rows`; no randomness. A
     thread makes each batch while the one before is used.
 
-    Images that keep their own size come one by one. Bags come whole, (B, n, H, W, 3), several of one
-    size together where that is no more than `batch_size` images.
+    Images that keep their own size come one by one. Bags come whole, (B, n, H, W, 3), several of
+    one size together where that is no more than `batch_size` images.
     """
     store = plain(images)
     rows = np.asarray(rows, dtype=np.int64)

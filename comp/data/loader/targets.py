@@ -1,7 +1,7 @@
 """What a training batch holds beside its images: labels, or masks.
 
-`LabelTarget`, `MaskTarget` and `comp.data.loader.bag_target.BagTarget` implement `Target`; `comp.data.loader.batches`
-knows nothing else about them.
+`LabelTarget`, `MaskTarget` and `comp.data.loader.bag_target.BagTarget` implement `Target`;
+`comp.data.loader.batches` knows nothing else about them.
 """
 
 from __future__ import annotations
