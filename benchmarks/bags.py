@@ -39,7 +39,7 @@ from comp.stages.train import train
 HERE = Path(__file__).parent
 Array = np.ndarray[Any, Any]
 NET = {"size": 64, "bag_size": 6}
-POOLS = ("mean", "max", "attention")
+POOLS = ("mean", "attention")
 EPOCHS, FOLDS, BATCH = 4, 3, 4  # of bags; a batch of images holds six times as many
 
 

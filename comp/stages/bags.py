@@ -3,9 +3,10 @@ read."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
-from comp.config.schema import AUTO_BAG, Config
+from comp.config.schema import AUTO_BAG, Config, DataConfig
 from comp.config.workspace import Workspace
 from comp.core import files
 from comp.core.errors import ConfigError, DataError, UsageError, first, pick
@@ -16,6 +17,8 @@ from comp.data.folds.groups import Copies, Group, accepted, merge
 from comp.data.index.index import Index
 from comp.data.layouts.layouts import answered_ids
 from comp.tasks.kinds import Task
+
+Parts = tuple[Index, Index, Index]
 
 
 def check_bags(config: Config, task: Task) -> None:
@@ -100,8 +103,45 @@ def _found_in_test(test: Index, paths: Workspace) -> tuple[tuple[str, int], ...]
             f"data.bag: {AUTO_BAG}: the bags of the test images are those of {paths.check_json}, "
             f"and {why}; run `comp check`"
         )
-    groups = [Group(f"t{number:04d}", ids, (), 1.0) for number, ids in enumerate(named)]
-    return _placed(merge(test, groups), test)
+    return _placed(merge(test, _groups(named)), test)
+
+
+def answered_rows(
+    config: Config, task: Task, data: DataConfig, train: Index, test: Index
+) -> tuple[Index, Index]:
+    """The rows that are trained on and answered, as far as indexes of images tell them: with
+    `data.bag: auto` the test images. Raises DataError for what cannot be bags."""
+    if config.data.bag in (None, AUTO_BAG):
+        return train, test
+    return bagged(train), answered(test, answered_ids(data, task, test)) if len(test) else test
+
+
+def in_bags(
+    bag: str | None, parts: Parts, copies: Copies, test_groups: Sequence[Sequence[str]]
+) -> Parts:
+    """Indexes of training, test and remaining training images, in bags. Of `data.bag: auto` these
+    are the groups that were just found; the images of a bag are a group, which no plan divides."""
+    train, test, left = parts
+    if bag is None or not len(left):
+        return parts
+    if bag == AUTO_BAG:
+        known = {*left.ids}
+        groups = [
+            replace(group, ids=ids)
+            for group in copies.proposals
+            if len(ids := tuple(name for name in group.ids if name in known)) > 1
+        ]
+        left = replace(left, places=_placed(merge(left, groups), left))
+        test = replace(test, places=_placed(merge(test, _groups(test_groups)), test))
+    bags: dict[str, list[str]] = {}
+    for name, (own, _) in zip(left.ids, left.places or (), strict=True):
+        bags.setdefault(own, []).append(name)
+    together = _groups([ids for ids in bags.values() if len(ids) > 1])
+    return train, test, replace(left, groups=merge(left, together))
+
+
+def _groups(parts: Sequence[Sequence[str]]) -> list[Group]:
+    return [Group(f"t{number:04d}", tuple(ids), (), 1.0) for number, ids in enumerate(parts)]
 
 
 def copies_of_bags(copies: Copies, index: Index) -> Copies:

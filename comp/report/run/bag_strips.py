@@ -37,7 +37,7 @@ def strip(images: Sequence[Array], values: Array, *, weights: bool) -> Array:
         out[: small.shape[0], left : left + small.shape[1]] = small
         long = max(1, round(_SIDE * abs(value) / longest))
         out[_SIDE + 3 : _SIDE + 8, left : left + long] = _FOR if value >= 0 else _AGAINST
-        text = f"{value:.2f}" if weights else f"{value:+.2f}"
+        text = f"{value:.2g}" if weights else f"{value:+.2g}"
         at = (left, _SIDE + _FOOT - 4)
         cv2.putText(out, text, at, cv2.FONT_HERSHEY_SIMPLEX, 0.42, _INK, 1, cv2.LINE_AA)
     return out

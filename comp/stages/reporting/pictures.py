@@ -64,7 +64,10 @@ def activation_pictures(
     if opened.experiment.config.data.bag is not None:
         return {}  # see `comp.stages.reporting.bag_pictures`
     ids = [found.ids[row] for row in rows]
-    folds, targets = [int(found.fold[row]) for row in rows], [explained_target(found, row) for row in rows]
+    folds, targets = (
+        [int(found.fold[row]) for row in rows],
+        [explained_target(found, row) for row in rows],
+    )
     seen = _explained(opened, ids, folds, targets)
     return {row: seen[found.ids[row]] for row in rows if found.ids[row] in seen}
 
