@@ -35,7 +35,7 @@ def answered(index: Index, ids: Sequence[str]) -> Index:
     """The rows that are answered, `ids`: bags of an index of images, or some of its images, each of
     which then has the answer of its bag. Raises DataError for what is neither."""
     members, images = _members(index), dict(zip(index.ids, index.places or (), strict=False))
-    as_bags = all(name in members for name in ids)
+    as_bags = 2 * sum(name in members for name in ids) >= len(ids)
     unknown = [name for name in ids if name not in (members if as_bags else images)]
     if unknown:
         raise DataError(

@@ -18,11 +18,11 @@ _DIGITS = re.compile(r"(\d+)")
 
 def natural(text: str) -> tuple[tuple[str, ...], ...]:
     """What texts are sorted by so that frame_2 comes before frame_10."""
-    parts = _DIGITS.split(text)
-    return tuple(
-        (f"{len(part.lstrip('0')):09d}", part.lstrip("0"), part) if number % 2 else (part,)
-        for number, part in enumerate(parts)
-    )
+    key = []
+    for number, part in enumerate(_DIGITS.split(text)):
+        bare = part.lstrip("0")
+        key.append((f"{len(bare):09d}", bare) if number % 2 else (part,))
+    return (*key, (text,))
 
 
 def by_names(bags: Sequence[str], names: Sequence[str]) -> list[Place]:
