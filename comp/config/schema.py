@@ -291,8 +291,9 @@ class TrainConfig(Section):
     """The training loop."""
 
     epochs: Count = 25  # passes over the training part
-    batch_size: Count = 32  # images per update
-    micro_batch: Count | None = None  # images on the device at once; null: the whole batch
+    batch_size: Count = 32  # images per update; with data.bag, bags
+    # Images, with data.bag bags, on the device at once; null: the whole batch
+    micro_batch: Count | None = None
     # Highest learning rate; left out: 1e-3 from pretrained weights, 3e-3 from scratch
     lr: Positive = 1e-3
     opt: str = "adamw"  # any optimizer of timm
