@@ -36,6 +36,8 @@ def check_bags(config: Config, task: Task) -> None:
         "augment.copies": augment.copies is not None,
         "data.extra": bool(config.data.extra),
         "train.pseudo": config.train.pseudo is not None,
+        "train.clean": config.train.clean is not None,
+        "data.aux": bool(data.aux),
         "data.group: auto (bags are those groups already)": data.bag == data.group == AUTO_BAG,
     }
     found = [name for name, used in only.items() if used]

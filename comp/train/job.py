@@ -22,6 +22,7 @@ from comp.tasks.counts import UNKNOWN
 from comp.tasks.kinds import Task
 from comp.tasks.metrics import Metric
 from comp.tasks.number_losses import outputs_per_number
+from comp.train.aux import AuxColumn
 from comp.train.stop import Stop
 
 Array = np.ndarray[Any, Any]
@@ -47,6 +48,7 @@ class Job:
     `beside`      images that are only trained on, beside those of the index
     `soft`        (N, C) float32: what is learned of the images of the index in the place of the
                   target; unknown cells stay unknown
+    `aux`         columns that are learned beside the answer
     `sources`     a digest of `beside` and `soft`; "" without them
     """
 
@@ -74,6 +76,7 @@ class Job:
     span: Span = None
     beside: tuple[Beside, ...] = ()
     soft: Array | None = None
+    aux: tuple[AuxColumn, ...] = ()
     sources: str = ""
 
     @property
@@ -89,7 +92,8 @@ class Job:
     @cached_property
     def unknown(self) -> bool:
         """Whether some cells of the targets are unknown."""
-        targets = [self.target, *(part.target for part in self.beside)]
+        own = self.target if self.soft is None else self.soft
+        targets = [own, *(part.target for part in self.beside)]
         return not self.task.link.measures and any((t == UNKNOWN).any() for t in targets)
 
     @property
