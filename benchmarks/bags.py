@@ -3,11 +3,13 @@
     python benchmarks/bags.py path/to/tiles --weights folder [--seeds 2] [--work folder]
 
 Bags and groups are those that `comp check` finds. All runs train the same pretrained network (a
-file of weights in the folder, tf_efficientnet_lite0.safetensors) on the same folds of tiles, for as
-many images in all. An image run answers for a tile by the mean of its out-of-fold probabilities of
-the tile's images; its answers for single images are scored too. The defects of this set are single
-photographs, so the size of a bag tells its class: each run of bags is also asked about bags cut to
-their first image, which hides that. Finished runs are not made again. Results go to bags.json and
+file of weights, tf_efficientnet_lite0) for as many images in all; folds are of tiles. An image run
+answers for a tile by the mean of its out-of-fold probabilities of the tile's images; its answers
+for single images are scored too. The defects of this set are single photographs, so the size of a
+bag tells its class, and a pool over six images sees another spread than one over a single image.
+Therefore each run of bags is also asked about bags that are cut to their first image, which hides
+it, and so is the image run.
+Finished runs are not made again. Results go to bags.json and
 bags.md beside this file.
 """
 
@@ -163,7 +165,7 @@ cell: the mean over {seeds} seeds, and each of them.
 
 {table}
 
-What they say: {text}
+{text}
 """
 
 

@@ -209,7 +209,8 @@ class BagNet(nn.Module):
         rows = self.groups(features.shape[1]).to(features.device)
         own = features[:, rows]  # (B, G, size, D)
         each: Tensor = pool(own.flatten(0, 1))
-        return each.unflatten(0, own.shape[:2]).mean(dim=1)
+        mean: Tensor = each.unflatten(0, tuple(own.shape[:2])).mean(dim=1)
+        return mean
 
     def groups(self, count: int) -> Tensor:
         """(G, bag_size) the images of each group of a bag of so many; together they are all of

@@ -26,6 +26,7 @@ from comp.stages.experiment import Experiment, check_names, open_experiment, rea
 from comp.stages.features.embed import embed
 from comp.stages.folds import make_folds
 from comp.stages.predict import predict
+from comp.stages.search.find import find_batch
 from comp.stages.train import train
 
 pytestmark = pytest.mark.slow
@@ -301,7 +302,15 @@ def test_a_fold_of_a_column_must_hold_whole_bags(workspace: Path) -> None:
         make_folds(opened(bag_tree(data__fold="fold")), replace=True)
 
 
-def test_an_unused_helper_image_is_no_bag(workspace: Path) -> None:
+def test_batches_of_bags_are_tried_at_their_size(workspace: Path) -> None:
+    lay_bags(Path("input"))
+    experiment = opened(bag_tree())
+    make_folds(experiment)
+    found = find_batch(experiment, 0, limit=2)
+    assert [trial.size for trial in found.trials] == [1, 2] or found.largest == 2
+
+
+def test_an_image_without_a_row_is_in_no_bag(workspace: Path) -> None:
     lay_bags(Path("input"))
     paint(Path("input/train/extra.png"), 10, 1)
     assert len(read_train(opened(bag_tree()))) == 16
