@@ -307,7 +307,7 @@ def test_batches_of_bags_are_tried_at_their_size(workspace: Path) -> None:
     experiment = opened(bag_tree())
     make_folds(experiment)
     found = find_batch(experiment, 0, limit=2)
-    assert [trial.size for trial in found.trials] == [1, 2] or found.largest == 2
+    assert found.largest == 2
 
 
 def test_an_image_without_a_row_is_in_no_bag(workspace: Path) -> None:
