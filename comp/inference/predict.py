@@ -20,6 +20,7 @@ from comp.inference.views import view_probs, views_of
 from comp.models.bags import bag_form
 from comp.models.device import Device
 from comp.models.halving import Halving
+from comp.models.lora import merged
 from comp.models.networks import Net, build_net, with_parts, with_tiles
 from comp.tasks.kinds import Task
 from comp.tasks.number_losses import outputs_per_number
@@ -48,7 +49,8 @@ def net_of(saved: Saved, config: Config, task: Task, device: Device) -> Net:
         bag=bag_form(config),
     )
     try:
-        net.module.load_state_dict(saved.get("ema") or saved["model"])
+        weights = saved.get("ema") or saved["model"]
+        net.module.load_state_dict(merged(weights, config.model.lora_scale))
     except RuntimeError as problem:
         raise RunError(
             f"the checkpoint of fold {saved.get('fold')} does not fit {config.model.name}: "

@@ -38,6 +38,9 @@ def check_bags(config: Config, task: Task) -> None:
         "train.pseudo": config.train.pseudo is not None,
         "train.clean": config.train.clean is not None,
         "data.aux": bool(data.aux),
+        "data.weight": data.weight is not None,
+        "data.new": data.new is not None,
+        "model.lora": model.lora is not None,
         "data.group: auto (bags are those groups already)": data.bag == data.group == AUTO_BAG,
     }
     found = [name for name, used in only.items() if used]

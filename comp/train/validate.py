@@ -14,8 +14,9 @@ from comp.data.loader.batches import eval_batches
 from comp.data.loader.targets import MaskTarget
 from comp.models.halving import Halving, images_at_once
 from comp.models.networks import Net, with_parts
-from comp.tasks.counts import RATIOS, class_scores, count_pixels
+from comp.tasks.counts import count_pixels
 from comp.train.job import Job
+from comp.train.row_losses import weighed_loss
 from comp.train.train_state import TrainState
 
 Array = np.ndarray[Any, Any]
@@ -24,18 +25,18 @@ Array = np.ndarray[Any, Any]
 @dataclass(frozen=True)
 class Validation:
     """The loss, the score, and for masks the counts (n, C, 4) of each validation image, see
-    `comp.tasks.counts`; else None."""
+    `comp.tasks.counts`, and what the metric measures of it; else None."""
 
     loss: float
     score: float
     counts: Array | None = None
+    measures: Array | None = None
 
     def by_class(self, job: Job) -> dict[str, float]:
         """The score of each class, by name, where the metric has one."""
-        if self.counts is None:
+        if self.measures is None:
             return {}
-        ratio = job.metric.ratio or RATIOS["dice"]
-        scores = class_scores(self.counts, ratio)
+        scores = job.metric.class_scores(self.measures, len(job.classes))
         names = job.task.column_names(job.classes)
         return {f"{job.metric.name}[{n}]": float(s) for n, s in zip(names, scores, strict=True)}
 
@@ -62,10 +63,18 @@ class _Labels:
         job, logits = self.job, torch.cat(self.logits)
         target = job.target[job.valid_rows]
         truth = job.task.link.loss_target(torch.from_numpy(target).to(logits.device), logits)
-        loss = float(self.loss(logits, truth))
+        loss = float(self._loss(logits, truth))
         probs = job.task.link.probs(logits).cpu().numpy()
         scored = probs if job.metric.wants == "probs" else job.task.decide(probs)
-        return Validation(loss, job.metric.score(target, scored, len(job.classes)))
+        return Validation(loss, job.score(job.valid_rows, scored))
+
+    def _loss(self, logits: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+        weights = self.job.loss_weights
+        if weights is None:
+            found: torch.Tensor = self.loss(logits, truth)
+            return found
+        own = torch.from_numpy(weights[self.job.valid_rows]).to(logits.device)
+        return weighed_loss(self.loss, logits, truth, own)
 
 
 class _Pixels:
@@ -74,20 +83,24 @@ class _Pixels:
     def __init__(self, job: Job, loss: Any, masks: MaskStore) -> None:
         self.job, self.loss, self.target = job, loss, MaskTarget(masks)
         self.columns = job.columns
-        self.total, self.counts = 0.0, list[Array]()
+        self.total, self.counts, self.measures = 0.0, list[Array](), list[Array]()
 
     def add(self, rows: Array, logits: torch.Tensor) -> None:
         link, masks = self.job.task.link, self.target.read(rows)
         truth = link.loss_target(masks.to(logits.device), logits)
         self.total += float(self.loss(logits, truth)) * len(rows)
-        labels = self.job.task.decide(link.probs(logits).cpu().numpy())
-        pairs = zip(masks.numpy(), labels, strict=True)
-        self.counts += [count_pixels(*pair, self.columns) for pair in pairs]
+        probs = link.probs(logits).cpu().numpy()
+        parts = zip(masks.numpy(), self.job.task.decide(probs), probs, strict=True)
+        for true, said, own in parts:
+            self.counts.append(count_pixels(true, said, self.columns))
+            if self.job.metric.measure is not None:
+                self.measures.append(self.job.metric.measure(true, said, own, self.columns))
 
     def result(self) -> Validation:
-        table = np.stack(self.counts)
+        counts = np.stack(self.counts)
+        table = np.stack(self.measures) if self.measures else counts
         score = self.job.metric.score(table, table, len(self.job.classes))
-        return Validation(self.total / len(table), score, table)
+        return Validation(self.total / len(table), score, counts, table)
 
 
 @torch.inference_mode()

@@ -398,6 +398,7 @@ def build_index(
     codes: tuple[str, ...] | None = None,
     shares: np.ndarray[Any, Any] | None = None,
     places: Sequence[tuple[str, int]] | None = None,
+    weights: np.ndarray[Any, Any] | None = None,
 ) -> Index:
     """The Index of rows in any order."""
     order = sorted(range(len(ids)), key=ids.__getitem__)
@@ -412,4 +413,5 @@ def build_index(
         codes=codes,
         shares=None if shares is None else shares[order],
         places=None if places is None else tuple(places[row] for row in order),
+        weights=None if weights is None else weights[order],
     )

@@ -20,7 +20,8 @@ from comp.tasks.ranges import ranges_of
 
 NOBODY_SAID = "=?"  # after a class name in the text of a label
 # What an index may have for each row
-_OF_ROWS = ("paths", "target", "groups", "mask_paths", "masks", "shares", "boxes", "places", "bags")
+_OF_ROWS = ("paths", "target", "groups", "mask_paths", "masks", "shares", "boxes", "places")
+_OF_ROWS += ("bags", "weights")
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class Index:
     `places`   None, or (N,) the bag of each image and its place there (`data.bag`)
     `bags`     None, or the images of each row, where a row is a bag of several that have one
                answer; `paths` then shows one of them
+    `weights`  None, or (N,) float64 how much each image counts in scores and losses
+    `learned_marks`  None, or (N,) what `learned` says, where a plan knows no more
     `codes`    None, or what a sample submission and the files call each class
     """
 
@@ -56,6 +59,8 @@ class Index:
     boxes: tuple[tuple[float, float, float, float], ...] | None = None
     places: tuple[tuple[str, int], ...] | None = None
     bags: Bags | None = None
+    weights: np.ndarray[Any, Any] | None = None
+    learned_marks: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if list(self.ids) != sorted(self.ids):
@@ -136,6 +141,8 @@ class Index:
             boxes=cut(self.boxes),
             places=cut(self.places),
             bags=None if self.bags is None else self.bags.of(some),
+            weights=None if self.weights is None else self.weights[some],
+            learned_marks=cut(self.learned_marks),
         )
 
     @property
@@ -175,12 +182,23 @@ class Index:
         labels = self.label_texts()
         groups = self.groups or ("",) * len(self)
         rows = ["\x1f".join(parts) for parts in zip(self.ids, groups, labels, strict=True)]
-        if self.shares is not None:
-            learned = (" ".join(map(repr, row)) for row in self.shares.tolist())
-            rows = [f"{row}\x1f{shares}" for row, shares in zip(rows, learned, strict=True)]
-        if not self.marks:
-            return rows
-        return [f"{row}\x1f{mark}" for row, mark in zip(rows, self.marks, strict=True)]
+        for more in (self.learned, self.marks):
+            if more:
+                rows = ["\x1f".join(pair) for pair in zip(rows, more, strict=True)]
+        return rows
+
+    @cached_property
+    def learned(self) -> tuple[str, ...]:
+        """(N,) a digest of what is learned of each image beside its label: shares, a weight; ()
+        where there is nothing."""
+        if self.learned_marks is not None:
+            return self.learned_marks
+        if self.shares is None and self.weights is None:
+            return ()
+        shares = [[]] * len(self) if self.shares is None else self.shares.tolist()
+        weights = [""] * len(self) if self.weights is None else map(repr, self.weights.tolist())
+        pairs = zip(shares, weights, strict=True)
+        return tuple(checksums.digest_lines([*map(repr, s), w])[:16] for s, w in pairs)
 
     @cached_property
     def marks(self) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from comp.data.index.index import Index
 from comp.data.index.tables import Table
 from comp.data.labels.labels import Labels
 from comp.data.labels.long_rows import read_rows
+from comp.data.labels.row_weights import read_weights
 from comp.tasks.kinds import Task
 
 
@@ -46,7 +47,8 @@ def train(data: DataConfig, task: Task) -> Index:
     complaints = list(read.complaints)
     ids, unreadable = _ids(table, data, read.texts, listing)
     groups, ungrouped = _groups(table, data, ids)
-    complaints = [*unreadable, *complaints, *ungrouped]
+    weights, unweighed = read_weights(table, data)
+    complaints = [*unreadable, *complaints, *ungrouped, *unweighed]
     if folders is not None:
         return _of_folders(ids, folders, heading, complaints, read, groups)
     places, unplaced = None, list[str]()
@@ -61,6 +63,7 @@ def train(data: DataConfig, task: Task) -> Index:
         read.target,
         groups,
         shares=read.shares,
+        weights=weights,
         places=places,
     )
 

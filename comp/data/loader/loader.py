@@ -38,15 +38,28 @@ class Loader:
     Make it with `train_loader`. One epoch runs at a time: starting one ends the one before.
     """
 
-    def __init__(self, batches: Batches, order: EpochOrder, workers: int) -> None:
+    def __init__(
+        self,
+        batches: Batches,
+        order: EpochOrder,
+        workers: int,
+        row_weights: Array | None = None,
+    ) -> None:
+        """row_weights: (N,) float32 of all rows, or None."""
         self._batches = batches
         self._order = order
+        self._row_weights = row_weights
         self._pinned = torch.cuda.is_available()
         self._torch = _torch_loader(batches, order, workers, self._pinned) if workers else None
         self._running: Generator[Batch, None, None] | None = None
 
     def __len__(self) -> int:
         return len(self._order)
+
+    @property
+    def images(self) -> int:
+        """How many images an epoch shows."""
+        return self._order.length
 
     def epoch(self, number: int, first_step: int = 0) -> Iterator[Batch]:
         """The batches of epoch `number` from `first_step` on: images (B, H, W, 3) uint8 and
@@ -69,6 +82,14 @@ class Loader:
         found = read_ahead(lambda _: next(batches), steps, threads=1, waiting=1)
         self._running = _with_advice(found)
         return self._running
+
+    def weights(self, number: int, first_step: int = 0) -> Iterator[torch.Tensor | None]:
+        """(B,) float32 how much each image of the same batches counts; None, again and again,
+        where all count alike."""
+        while self._row_weights is None:
+            yield None
+        for keys in self._order.keys(number, first_step):
+            yield torch.from_numpy(self._row_weights[[row for _, _, row in keys]])
 
     def _alone(self, number: int, first_step: int) -> Iterator[Batch]:
         """A thread makes each batch while the one before is used, in memory that is allocated here:
@@ -158,6 +179,7 @@ def train_loader(
     labels: Array | None = None,
     guests: Sequence[Guests] = (),
     bag: BagSampling | None = None,
+    weights: Array | None = None,
 ) -> Loader:
     """Batches to train one fold on.
 
@@ -171,6 +193,7 @@ def train_loader(
     probabilities of the columns. guests: rows that each epoch shows beside `rows`.
     bag: the images are bags (`comp.data.cache.bag_store`), of which so many are seen at a time; a
     batch then holds images (B, n, H, W, 3).
+    weights: (N,) float32 how much each of all rows counts, see `Loader.weights`.
     The last batch is dropped when it would hold one image (BatchNorm cannot use it).
     Raises TrainError for fewer than two rows, ConfigError for an unknown sampler.
     """
@@ -185,4 +208,4 @@ def train_loader(
         made = BagTarget(learned, bag)
     batches = Batches(images, made, recipe, seed, fold)
     order = EpochOrder(rows, target, seed, fold, batch_size, sampler, strength, guests)
-    return Loader(batches, order, workers)
+    return Loader(batches, order, workers, weights)
