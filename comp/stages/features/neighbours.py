@@ -24,9 +24,9 @@ from comp.data.loader.batches import eval_batches
 from comp.ensemble.stacking.nested import log_cost
 from comp.models.heads import head_of
 from comp.models.networks import Net
+from comp.stages.bags import refuse_bags
 from comp.stages.ensembling.members import Ground
 from comp.stages.ensembling.stack import table_path, write_member
-from comp.stages.bags import refuse_bags
 from comp.stages.experiment import Experiment, held_classes
 from comp.stages.predict import Predictor, open_predictor
 
