@@ -209,7 +209,7 @@ def main() -> None:
 TEXT = """Bags rank tiles better than the mean of single answers, but the size of a bag tells the
 class here (six photographs of a normal tile, one of a defect), and `comp check` warns of it. Asked
 about one photograph of each tile, which hides it, neither run of bags is clearly ahead of the image
-run: nothing here shows that six exposures help. One seed gives no interval. The networks are trained
+run: nothing here shows that six exposures help. One seed gives no interval. Networks are trained
 briefly, at a small size: the scores compare answers and are not what this set allows."""
 
 if __name__ == "__main__":
