@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from comp.models.bags import BagNet, GatedAttention
+from comp.models.bags.nets import BagNet
+from comp.models.bags.pools import GatedAttention
 from comp.models.networks import Net
 
 Array = np.ndarray[Any, Any]

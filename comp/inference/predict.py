@@ -17,7 +17,7 @@ from comp.data.loader.batches import eval_batches
 from comp.inference.outputs import Output
 from comp.inference.pieces import Pieces
 from comp.inference.views import view_probs, views_of
-from comp.models.bags import bag_form
+from comp.models.bags.pools import bag_form
 from comp.models.device import Device
 from comp.models.halving import Halving
 from comp.models.lora import merged

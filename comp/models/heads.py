@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from comp.config.schema import JOINT, ModelConfig
 from comp.core.errors import ConfigError, ModelError, first, pick
-from comp.models.bags import BagNet
+from comp.models.bags.nets import BagNet
 from comp.tasks.grades import Steps
 
 _SMALL = 0.01  # standard deviation of the weights of `auto`

@@ -20,7 +20,8 @@ from comp.config.schema import ImageConfig, ModelConfig
 from comp.core.errors import ModelError, did_you_mean, first, reason
 from comp.core.progress import say
 from comp.data.images.tiles import stitched
-from comp.models.bags import POOLS, BagForm, BagNet, wrap
+from comp.models.bags.nets import BagNet, wrap
+from comp.models.bags.pools import POOLS, BagForm
 from comp.models.device import Device
 from comp.models.halving import Halving
 from comp.models.heads import Tail, dress_head, dressed, tail_of

@@ -23,7 +23,7 @@ Parts = tuple[Index, Index, Index]
 
 def check_bags(config: Config, task: Task) -> None:
     """ConfigError for values that do not go with bags, or that need them."""
-    from comp.models.bags import POOLS, is_ordered
+    from comp.models.bags.pools import POOLS, is_ordered
 
     data, model, augment = config.data, config.model, config.augment
     pool = pick(POOLS, model.pool_bag, "model.pool_bag")

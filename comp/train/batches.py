@@ -14,7 +14,7 @@ from comp.data.loader.cutpaste import CutPaste, make_cutpaste
 from comp.data.loader.loader import Loader, train_loader
 from comp.data.loader.oversample import Copied, with_copies
 from comp.data.loader.recipes import make_recipe
-from comp.models.bags import POOLS
+from comp.models.bags.pools import POOLS
 from comp.tasks.kinds import as_soft
 from comp.train.aux import aux_matrix
 from comp.train.job import Job

@@ -16,7 +16,7 @@ from comp.core.errors import CompError, ConfigError, ModelError, TrainError, rea
 from comp.core.progress import say
 from comp.core.rng import seed_torch
 from comp.data.loader.loader import Loader
-from comp.models.bags import bag_form
+from comp.models.bags.pools import bag_form
 from comp.models.device import Device, is_oom
 from comp.models.freezing import set_training_mode
 from comp.models.networks import build_net

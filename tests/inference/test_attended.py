@@ -5,7 +5,7 @@ import torch
 from comp.config.schema import ModelConfig
 from comp.inference.activation_maps import class_target
 from comp.inference.attended import attended
-from comp.models.bags import POOLS, BagForm
+from comp.models.bags.pools import POOLS, BagForm
 from comp.models.device import choose_device
 from comp.models.networks import Net, build_net
 

@@ -20,8 +20,10 @@ from comp.tasks.ranges import ranges_of
 
 NOBODY_SAID = "=?"  # after a class name in the text of a label
 # What an index may have for each row
-_OF_ROWS = ("paths", "target", "groups", "mask_paths", "masks", "shares", "boxes", "places")
-_OF_ROWS += ("bags", "weights")
+_OF_ROWS = (
+    *("paths", "target", "groups", "mask_paths", "masks"),
+    *("shares", "boxes", "places", "bags", "weights"),
+)
 
 
 @dataclass(frozen=True)

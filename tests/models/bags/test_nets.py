@@ -7,7 +7,8 @@ import timm
 import torch
 
 from comp.config.schema import ModelConfig
-from comp.models.bags import POOLS, BagForm, BagNet, bag_form, groups_of
+from comp.models.bags.nets import BagNet, groups_of
+from comp.models.bags.pools import POOLS, BagForm
 from comp.models.device import choose_device
 from comp.models.heads import head_of, set_class_prior
 from comp.models.networks import Net, build_net, with_parts
@@ -162,15 +163,3 @@ def test_layers_further_from_the_tail_learn_slower(name: str) -> None:
     assert {rates[id(value)] for n, value in named.items() if n.startswith("tail")} == {1.0}
     first = next(value for n, value in named.items() if n.startswith("inner") and value.dim() > 1)
     assert rates[id(first)] < 0.5
-
-
-def test_a_config_without_bags_has_no_form() -> None:
-    from bag_toys import bag_tree, video_tree
-    from toys import toy_tree
-
-    from comp.config.loading import make_config
-
-    assert bag_form(make_config(toy_tree("binary"))) is None
-    assert bag_form(make_config(bag_tree())) == BagForm(3, ordered=True, windows=False)
-    over = {"image__bag_sample": "window"}
-    assert bag_form(make_config(video_tree(**over))) == BagForm(6, ordered=True, windows=True)
