@@ -12,8 +12,8 @@ import torch
 from comp.data.cache.mask_store import MaskStore
 from comp.data.loader.batches import eval_batches
 from comp.data.loader.targets import MaskTarget
-from comp.models.halving import Halving
-from comp.models.networks import Net
+from comp.models.halving import Halving, images_at_once
+from comp.models.networks import Net, with_parts
 from comp.tasks.counts import count_pixels
 from comp.train.job import Job
 from comp.train.row_losses import weighed_loss
@@ -110,9 +110,9 @@ def validate(job: Job, state: TrainState, net: Net, pause: Callable[[], None]) -
     pause: called after every batch; it may raise to leave.
     """
     net.module.eval()
-    size = min(
-        job.config.predict.batch_size or 2 * job.config.train.batch_size, 2 * state.micro_batch
-    )
+    each = job.config.image.bag_size if job.config.data.bag is not None else 1
+    size = min(images_at_once(job.config), 2 * state.micro_batch * each)
+    net = with_parts(net, size, f"{job.name}: validation")
     tally: _Tally = (
         _Labels(job, state.loss) if job.masks is None else _Pixels(job, state.loss, job.masks)
     )

@@ -6,7 +6,7 @@ draw follows from (seed, fold, epoch, position), so it does not matter which pro
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Any
 
@@ -15,6 +15,7 @@ import torch
 
 from comp.core import rng
 from comp.core.parallel import read_ahead
+from comp.data.cache.bag_store import BagImages, alike
 from comp.data.cache.store import Images, from_state, gather, plain, to_state
 from comp.data.loader.recipes import Recipe
 from comp.data.loader.targets import Batch, Target
@@ -48,8 +49,9 @@ class Batches:
         return self.make(keys, self.buffer(len(keys)))
 
     def _one(self, epoch: int, position: int, row: int) -> tuple[Array, Array]:
-        image = np.asarray(self._plain[row])
-        return self.target.augment(image, row, self.recipe, partial(self._seed, epoch, position))
+        seed = partial(self._seed, epoch, position)
+        image = self.target.look(self._plain, row, seed)
+        return self.target.augment(image, row, self.recipe, seed)
 
     def _seed(self, epoch: int, position: int, purpose: str) -> int:
         return rng.derive(self.seed, purpose, self.fold, epoch, position)
@@ -70,24 +72,29 @@ def eval_batches(
     """Rows (B,) and their images (B, H, W, 3) uint8, in the order of `rows`; no randomness. A
     thread makes each batch while the one before is used.
 
-    Images that keep their own size come one by one.
+    Images that keep their own size come one by one. Bags come whole, (B, n, H, W, 3), several of
+    one size together where that is no more than `batch_size` images.
     """
     store = plain(images)
     rows = np.asarray(rows, dtype=np.int64)
-    own_size = getattr(store, "own_size", False)
-    step = 1 if own_size else batch_size
+    bags = isinstance(store, BagImages)
+    alone = bags or getattr(store, "own_size", False)
+    step = 1 if alone else batch_size
 
     def make(work: tuple[Array, Array | None]) -> tuple[Array, torch.Tensor]:
         some, buffer = work
-        pixels = (
-            np.asarray(store[int(some[0])])[None] if buffer is None else gather(store, some, buffer)
-        )
+        if buffer is not None:
+            pixels = gather(store, some, buffer)
+        else:
+            pixels = store.take(some) if bags else np.asarray(store[int(some[0])])[None]
         return some, torch.from_numpy(pixels)
 
     # Memory that a thread allocates is returned to the system each time, so it is allocated here
-    parts = (rows[start : start + step] for start in range(0, len(rows), step))
+    parts: Iterable[Array] = (rows[start : start + step] for start in range(0, len(rows), step))
+    if isinstance(store, BagImages):
+        parts = alike(store, rows, batch_size)
     work = (
-        (some, None if own_size else np.empty((len(some), *store.shape[1:]), np.uint8))
+        (some, None if alone else np.empty((len(some), *store.shape[1:]), np.uint8))
         for some in parts
     )
     return read_ahead(make, work, threads=1, waiting=1)

@@ -21,6 +21,7 @@ from comp.core.errors import CompError, TrainError, WorkerError
 from comp.core.parallel import read_ahead
 from comp.data.cache.mask_store import MaskStore
 from comp.data.cache.store import Images
+from comp.data.loader.bag_target import BagSampling, BagTarget
 from comp.data.loader.batches import Batches, Key
 from comp.data.loader.beside import Guests
 from comp.data.loader.cutpaste import CutPaste
@@ -177,6 +178,7 @@ def train_loader(
     side: int | None = None,
     labels: Array | None = None,
     guests: Sequence[Guests] = (),
+    bag: BagSampling | None = None,
     weights: Array | None = None,
 ) -> Loader:
     """Batches to train one fold on.
@@ -189,6 +191,8 @@ def train_loader(
     masks: those of all N; a batch then holds masks (B, L, H, W) uint8 in the place of the target.
     side: see `MaskTarget`. labels: (N, C) float32, what is learned in the place of the target:
     probabilities of the columns. guests: rows that each epoch shows beside `rows`.
+    bag: the images are bags (`comp.data.cache.bag_store`), of which so many are seen at a time; a
+    batch then holds images (B, n, H, W, 3).
     weights: (N,) float32 how much each of all rows counts, see `Loader.weights`.
     The last batch is dropped when it would hold one image (BatchNorm cannot use it).
     Raises TrainError for fewer than two rows, ConfigError for an unknown sampler.
@@ -200,6 +204,8 @@ def train_loader(
         raise TrainError(f"fold {fold}: {len(rows)} training images; at least 2 are needed")
     learned = target if labels is None else np.ascontiguousarray(labels, dtype=np.float32)
     made: Target = LabelTarget(learned, paste) if masks is None else MaskTarget(masks, side)
+    if bag is not None:
+        made = BagTarget(learned, bag)
     batches = Batches(images, made, recipe, seed, fold)
     order = EpochOrder(rows, target, seed, fold, batch_size, sampler, strength, guests)
     return Loader(batches, order, workers, weights)
