@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
+from toys import toy_tree
 
+from comp.config.loading import make_config
 from comp.config.schema import TrainConfig
 from comp.models.device import Device, choose_device
 from comp.train.hardware import choice
@@ -19,3 +21,14 @@ def test_processes_prepare_images_for_a_gpu_only(monkeypatch: pytest.MonkeyPatch
     auto, three = TrainConfig(), TrainConfig(workers=5)
     assert [count_workers(auto, device) for device in (gpu, cpu)] == [3, 0]
     assert [count_workers(three, device) for device in (gpu, cpu)] == [5, 5]
+
+
+def test_the_device_obeys_the_config(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, object]] = []
+    monkeypatch.setattr(choice, "choose_device", lambda *words, **keys: asked.append(keys))
+    for over in ({}, {"train__deterministic": True}, {"train__device": "cpu"}):
+        choice.device_of(make_config(toy_tree("multiclass", **over)))
+    choice.device_of(make_config(toy_tree("segmentation", image__resize="none")))
+    assert [keys["deterministic"] for keys in asked] == [False, True, False, False]
+    assert [keys["where"] for keys in asked] == ["auto", "auto", "cpu", "auto"]
+    assert [keys["one_shape"] for keys in asked] == [True, True, True, False]
