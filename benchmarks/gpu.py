@@ -132,7 +132,7 @@ class Ours:
 
         size = self.job.config.train.batch_size
         while True:
-            batches = on_device(self.loader.epoch(self.state.epoch), self.job.device)
+            batches = on_device(self.loader, self.job.device, self.state.epoch)
             yield from (batch for batch in batches if len(batch[0]) == size)
             self.state.epoch += 1
 

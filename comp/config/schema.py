@@ -193,6 +193,9 @@ class ImageConfig(Section):
     mean: Literal["auto"] | Means | None = None
     # Standard deviation of each channel, in the same way
     std: Literal["auto"] | Deviations | None = None
+    # Whether the pack stays in the memory of the device while training; auto: on CUDA where it
+    # fits into 6 tenths of what is free
+    resident: Literal["auto", "on", "off"] = "auto"
     # resize tiles: the share of a tile that overlaps its neighbour
     overlap: Annotated[float, Field(ge=0, le=0.75)] = 0.25
 
@@ -224,6 +227,9 @@ class AugmentConfig(Section):
 
     # none, flips, flips_rotate, flips_turn, portrait, light, medium, heavy, or a registered one
     recipe: str = "light"
+    # What changes the images: cpu (one by one), device (whole batches); auto: device on CUDA where
+    # it can do what the recipe draws
+    backend: Literal["auto", "cpu", "device"] = "auto"
     mixup: NotNegative = 0.0  # alpha of its Beta distribution; 0: off. With cutmix: half of each
     cutmix: NotNegative = 0.0  # alpha of its Beta distribution; 0: off
     erasing: Annotated[float, Field(ge=0, le=1)] = 0.0  # probability of random erasing, per image

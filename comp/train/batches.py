@@ -13,6 +13,7 @@ from comp.data.loader.loader import Loader, train_loader
 from comp.data.loader.oversample import Copied, with_copies
 from comp.data.loader.recipes import make_recipe
 from comp.tasks.kinds import as_soft
+from comp.train.hardware.choice import batched
 from comp.train.job import Job
 
 Array = np.ndarray[Any, Any]
@@ -52,6 +53,7 @@ def make_loader(job: Job, workers: int) -> Loader:
         side=config.image.size if config.image.resize == "tiles" else None,
         labels=labels,
         guests=guests,
+        batched=batched(config, job.device),
     )
 
 

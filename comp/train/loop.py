@@ -189,7 +189,7 @@ def _train_epoch(job: Job, state: TrainState, loader: Loader) -> None:
     head_only = state.epoch < job.config.train.freeze_epochs
     set_training_mode(state.net.module, head_only=head_only)
     title = f"{job.name} epoch {state.epoch + 1}/{job.config.train.epochs}"
-    batches = on_device(loader.epoch(state.epoch, state.step), job.device)
+    batches = on_device(loader, job.device, state.epoch, state.step)
     try:
         for images, target in track(batches, len(loader) - state.step, title):
             update(job, state, images, target)

@@ -7,7 +7,7 @@ training mode. A fold that was resumed has passed it, so that a resumed run pays
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import torch
 from torch import nn
@@ -20,6 +20,7 @@ from comp.models.device import Device, is_oom
 from comp.models.freezing import set_training_mode
 from comp.models.networks import build_net
 from comp.models.sizes import advice, takes
+from comp.train.hardware.copies import on_device
 from comp.train.job import Job
 from comp.train.train_state import TrainState
 from comp.train.update import backward, mixed, parts_of
@@ -52,9 +53,9 @@ def try_out(job: Job, state: TrainState, loader: Loader) -> None:
 
 def _smallest(job: Job, state: TrainState, loader: Loader) -> tuple[torch.Tensor, torch.Tensor]:
     """The first images of the last batch of an epoch: as many as the smallest part has."""
-    batches = loader.epoch(0, len(loader) - 1)
+    batches = on_device(loader, job.device, 0, len(loader) - 1)
     images, target = next(iter(batches))
-    if isinstance(batches, Iterator) and hasattr(batches, "close"):
+    if isinstance(batches, Generator):
         batches.close()
     counts = {len(images)} | ({job.config.train.batch_size} if len(loader) > 1 else set())
     few = min(count // parts_of(count, state.micro_batch) for count in counts)

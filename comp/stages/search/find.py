@@ -130,7 +130,7 @@ def _step(
 
 def _endless(job: Job, loader: Loader) -> Iterator[Batch]:
     for epoch in itertools.count():
-        yield from on_device(loader.epoch(epoch), job.device)
+        yield from on_device(loader, job.device, epoch)
 
 
 def _suggest(experiment: Experiment, rates: list[float], losses: list[float]) -> Rates:
