@@ -281,7 +281,9 @@ class TrainConfig(Section):
 
     epochs: Count = 25  # passes over the training part
     batch_size: Count = 32  # images per update
-    micro_batch: Count | None = None  # images on the device at once; null: the whole batch
+    # Images on the device at once; null: the whole batch; auto: what fits, found once by trial.
+    # Where memory is short, half of it
+    micro_batch: Count | Literal["auto"] | None = None
     # Highest learning rate; left out: 1e-3 from pretrained weights, 3e-3 from scratch
     lr: Positive = 1e-3
     opt: str = "adamw"  # any optimizer of timm
@@ -359,7 +361,7 @@ class TrainConfig(Section):
             raise ValueError("loss: an empty sum; name a loss, or write auto")
         if self.pos_weight is not None and self.class_weights != "none":
             raise ValueError("pos_weight and class_weights exclude each other; set one of them")
-        if self.micro_batch is not None and self.micro_batch > self.batch_size:
+        if isinstance(self.micro_batch, int) and self.micro_batch > self.batch_size:
             raise ValueError(
                 f"micro_batch ({self.micro_batch}) cannot exceed batch_size ({self.batch_size})"
             )

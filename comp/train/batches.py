@@ -54,6 +54,7 @@ def make_loader(job: Job, workers: int) -> Loader:
         labels=labels,
         guests=guests,
         batched=batched(config, job.device),
+        resident=job.resident,
     )
 
 

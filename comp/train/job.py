@@ -15,6 +15,7 @@ from comp.config.workspace import RunDir
 from comp.data.cache.mask_store import MaskStore
 from comp.data.cache.store import Images
 from comp.data.images.deep import Span
+from comp.data.loader.batched.resident import Resident
 from comp.data.loader.beside import Beside
 from comp.models.device import Device
 from comp.models.networks import Net
@@ -47,6 +48,7 @@ class Job:
     `beside`      images that are only trained on, beside those of the index
     `soft`        (N, C) float32: what is learned of the images of the index in the place of the
                   target; unknown cells stay unknown
+    `resident`    the images, where they stay on the device
     `sources`     a digest of `beside` and `soft`; "" without them
     """
 
@@ -75,6 +77,7 @@ class Job:
     beside: tuple[Beside, ...] = ()
     soft: Array | None = None
     sources: str = ""
+    resident: Resident | None = None
 
     @property
     def name(self) -> str:

@@ -37,18 +37,25 @@ def try_out(job: Job, state: TrainState, loader: Loader) -> None:
         return
     images, target = _smallest(job, state, loader)
     _note_border(job, state.net.module)
-    with _as_it_was(state):
-        seed_torch(job.config.seed, "step", job.fold, 0, 0)
-        set_training_mode(state.net.module, head_only=False)
+    with as_it_was(state):
         try:
-            for part, truth in mixed(job, state, images, target).parts(1):
-                backward(job, state, part, truth, 1.0)
+            forward_and_back(job, state, images, target)
         except CompError:
             raise
         except Exception as problem:  # whatever a network raises
             if is_oom(problem):
                 raise
             raise _in_words(job, images, problem) from problem
+
+
+def forward_and_back(
+    job: Job, state: TrainState, images: torch.Tensor, target: torch.Tensor
+) -> None:
+    """The passes of a training step on all these images at once."""
+    seed_torch(job.config.seed, "step", job.fold, 0, 0)
+    set_training_mode(state.net.module, head_only=False)
+    for part, truth in mixed(job, state, images, target).parts(1):
+        backward(job, state, part, truth, 1.0)
 
 
 def _smallest(job: Job, state: TrainState, loader: Loader) -> tuple[torch.Tensor, torch.Tensor]:
@@ -63,7 +70,7 @@ def _smallest(job: Job, state: TrainState, loader: Loader) -> tuple[torch.Tensor
 
 
 @contextlib.contextmanager
-def _as_it_was(state: TrainState) -> Iterator[None]:
+def as_it_was(state: TrainState) -> Iterator[None]:
     """Leave buffers, gradients and torch's generators as they were, whatever the block does."""
     module = state.net.module
     kept = [buffer.clone() for buffer in module.buffers()]

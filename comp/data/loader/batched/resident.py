@@ -24,6 +24,15 @@ class Resident:
             rows = np.arange(start, min(start + _AT_ONCE, len(images)))
             self.images[start : start + len(rows)] = torch.from_numpy(gather(images, rows))
 
+    def release(self) -> None:
+        """Give the memory back; there are no images then."""
+        self.images = self.images.new_empty(0)
+
+    @property
+    def released(self) -> bool:
+        """Whether it was given back."""
+        return self.images.ndim == 1
+
     def take(self, rows: Tensor) -> Tensor:
         """(n, S, S, 3) uint8, a copy. rows: (n,) int64 on the device."""
         return self.images.index_select(0, rows)
