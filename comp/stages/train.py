@@ -303,13 +303,13 @@ def open_job(experiment: Experiment, fold: int) -> Job:
 
 def _settings(config: Config, device: Device) -> str:
     """In a line: the device, and how the work is given to it."""
-    train = config.train
+    train, micro = config.train, config.train.micro_batch
     workers = count_workers(train, device)
-    why = {None: "train.batch_size", "auto": "train.micro_batch: auto, at most"}
+    why = "train.batch_size" if micro is None else "train.micro_batch"
+    why += ": auto, at most" if micro == "auto" else ""
     compiled = wants_compile(train.compile, device, deterministic=train.deterministic)
     by = "device" if batched(config, device) else "CPU"
     return (
         f"{device.details()}; {workers or 'no'} worker{'s' * (workers != 1)}, {most_images(train)} "
-        f"images at a time ({why.get(train.micro_batch, 'train.micro_batch')}), augmented by the "  # type: ignore[call-overload]
-        f"{by}{', compiled' * compiled}"
+        f"images at a time ({why}), augmented by the {by}{', compiled' * compiled}"
     )

@@ -18,6 +18,7 @@ from comp.core.parallel import read_ahead
 from comp.data.cache.store import Images, from_state, gather, in_memory, plain, to_state
 from comp.data.loader.batched.draws import Draws, Moves
 from comp.data.loader.recipes import Recipe, make_recipe
+from comp.data.loader.shelf import Shelf
 from comp.data.loader.targets import Target
 
 Array = np.ndarray[Any, Any]
@@ -82,19 +83,22 @@ class Batches:
         shape = (count, *self._plain.shape[1:])
         return shape if self.copies else self.target.buffer(shape)
 
-    def make(self, keys: list[Key], buffer: Array | None) -> Raw:
+    def make(self, keys: list[Key], buffer: torch.Tensor | None) -> Raw:
         """The batch of these keys, its images in the buffer where there is one."""
         return self.pixels(keys, buffer)._replace(moves=self.moves(keys))
 
-    def pixels(self, keys: list[Key], buffer: Array | None) -> Raw:
+    def pixels(self, keys: list[Key], buffer: torch.Tensor | None) -> Raw:
         """The same without its moves."""
+        space = None if buffer is None else buffer.numpy()
         if not self.copies:
-            return Raw(*self.target.collate((self._one(*key) for key in keys), buffer))
+            images, target = self.target.collate((self._one(*key) for key in keys), space)
+            return Raw(images if buffer is None else buffer, target)
         rows = np.array([row for _, _, row in keys], dtype=np.int64)
         target = self.target.read(rows)
         if self.stays:
             return Raw(torch.empty(0, dtype=torch.uint8), target, None, torch.from_numpy(rows))
-        return Raw(torch.from_numpy(gather(self._plain, rows, buffer)), target)
+        images = gather(self._plain, rows, space)
+        return Raw(torch.from_numpy(images) if buffer is None else buffer, target)
 
     def moves(self, keys: list[Key]) -> Moves | None:
         """What the device is to do; None where it does nothing."""
@@ -104,7 +108,7 @@ class Batches:
 
     def __getitem__(self, keys: list[Key]) -> Raw:
         shape = self.buffer(len(keys))
-        return self.make(keys, None if shape is None else np.empty(shape, np.uint8))
+        return self.make(keys, None if shape is None else torch.empty(shape, dtype=torch.uint8))
 
     def _one(self, epoch: int, position: int, row: int) -> tuple[Array, Array]:
         image = np.asarray(self._plain[row])
@@ -135,6 +139,13 @@ class MovesOnly:
         return found
 
 
+def row_parts(images: Images, rows: Array, batch_size: int) -> list[Array]:
+    """The rows of each batch of `eval_batches`: images that keep their own size come one by one."""
+    rows = np.asarray(rows, dtype=np.int64)
+    step = 1 if getattr(images, "own_size", False) else batch_size
+    return [rows[start : start + step] for start in range(0, len(rows), step)]
+
+
 def eval_batches(
     images: Images, rows: Array, batch_size: int
 ) -> Iterator[tuple[Array, torch.Tensor]]:
@@ -144,21 +155,19 @@ def eval_batches(
     Images that keep their own size come one by one.
     """
     store = plain(images)
-    rows = np.asarray(rows, dtype=np.int64)
     own_size = getattr(store, "own_size", False)
-    step = 1 if own_size else batch_size
 
-    def make(work: tuple[Array, Array | None]) -> tuple[Array, torch.Tensor]:
+    def make(work: tuple[Array, torch.Tensor | None]) -> tuple[Array, torch.Tensor]:
         some, buffer = work
-        pixels = (
-            np.asarray(store[int(some[0])])[None] if buffer is None else gather(store, some, buffer)
-        )
-        return some, torch.from_numpy(pixels)
+        if buffer is None:
+            return some, torch.from_numpy(np.asarray(store[int(some[0])])[None])
+        gather(store, some, buffer.numpy())
+        return some, buffer
 
     # Memory that a thread allocates is returned to the system each time, so it is allocated here
-    parts = (rows[start : start + step] for start in range(0, len(rows), step))
+    shelf = Shelf(pinned=torch.cuda.is_available())
     work = (
-        (some, None if own_size else np.empty((len(some), *store.shape[1:]), np.uint8))
-        for some in parts
+        (some, None if own_size else shelf.take((len(some), *store.shape[1:])))
+        for some in row_parts(store, rows, batch_size)
     )
     return read_ahead(make, work, threads=1, waiting=1)

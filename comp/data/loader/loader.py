@@ -33,7 +33,7 @@ from comp.data.loader.shelf import Shelf
 from comp.data.loader.targets import Batch, LabelTarget, MaskTarget, Target
 
 Array = np.ndarray[Any, Any]
-Work = tuple[list[Key], Array | None]
+Work = tuple[list[Key], torch.Tensor | None]
 
 
 class Loader:

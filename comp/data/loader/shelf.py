@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 Array = np.ndarray[Any, Any]
 
@@ -26,12 +27,15 @@ class Shelf:
         self._kept: list[Array] = []
         self._alone = self._holders([np.empty(0, np.uint8)])
 
-    def take(self, shape: tuple[int, ...] | None) -> Array | None:
+    def take(self, shape: tuple[int, ...] | None) -> Tensor | None:
         """(*shape) uint8 with any content; None where there is no shape."""
         if shape is None:
             return None
         if self.pinned:
-            return torch.empty(shape, dtype=torch.uint8, pin_memory=True).numpy()
+            return torch.empty(shape, dtype=torch.uint8, pin_memory=True)
+        return torch.from_numpy(self._array(shape))
+
+    def _array(self, shape: tuple[int, ...]) -> Array:
         for place in range(len(self._kept)):  # without a name for the array, which would hold it
             if self._kept[place].shape == shape and self._holders(self._kept, place) == self._alone:
                 self._kept.append(self._kept.pop(place))
