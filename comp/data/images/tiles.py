@@ -39,7 +39,9 @@ def stitched(
     tall, wide = min(side, height), min(side, width)
     weight = torch.outer(_tent(tall), _tent(wide)).to(images.device)
     total, weights = None, torch.zeros(height, width, device=images.device)
-    corners = [(y, x) for y in windows(height, side, overlap) for x in windows(width, side, overlap)]
+    corners = [
+        (y, x) for y in windows(height, side, overlap) for x in windows(width, side, overlap)
+    ]
     step = max(1, AT_ONCE // len(images))
     for start in range(0, len(corners), step):
         places = [np.s_[..., y : y + tall, x : x + wide] for y, x in corners[start : start + step]]

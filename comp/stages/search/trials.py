@@ -112,7 +112,9 @@ def measure_speed(experiment: Experiment, seconds: float = 5.0) -> Speed:
     state = new_state(job, 1, most_images(job.config.train))
     state.net.module.train()
     timed, images, started, start = 0, 0, 0.0, 0.0
-    for number, (pixels, target) in enumerate(on_device(make_loader(job, job.workers), job.device, 0)):
+    for number, (pixels, target) in enumerate(
+        on_device(make_loader(job, job.workers), job.device, 0)
+    ):
         if number == 1:
             start = time.monotonic() - begin
         if number == _WARM:
