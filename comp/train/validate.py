@@ -14,8 +14,7 @@ from comp.data.loader.batches import eval_batches, row_parts
 from comp.data.loader.targets import MaskTarget
 from comp.models.halving import Halving
 from comp.models.networks import Net
-from comp.tasks.counts import RATIOS, class_scores
-from comp.tasks.map_counts import count_maps, decided
+from comp.tasks.counts import RATIOS, class_scores, count_maps, decided
 from comp.train.job import Job
 from comp.train.train_state import TrainState
 

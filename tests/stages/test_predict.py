@@ -21,8 +21,8 @@ from comp.core.errors import RunError
 from comp.inference.predictions import Predictions
 from comp.inference.views import view_probs
 from comp.stages import predict as predicting
-from comp.stages.ensembling.members import run_experiment
 from comp.stages import predict as stage
+from comp.stages.ensembling.members import run_experiment
 from comp.stages.experiment import Experiment, open_experiment
 from comp.stages.folds import make_folds
 from comp.stages.predict import open_predictor, predict, saved_source

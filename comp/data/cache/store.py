@@ -43,7 +43,7 @@ def gather(images: Images, rows: Pixels, out: Pixels | None = None) -> Pixels:
 
 
 def in_memory(images: Images) -> bool:
-    """Whether the images are an array, or a file that is mapped like one: reading a row is a copy."""
+    """Whether the images are an array, or a file that is mapped like one."""
     return isinstance(images, np.ndarray | Guarded)
 
 

@@ -32,7 +32,7 @@ class Raw(NamedTuple):
     `images`  (B, H, W, 3) uint8; none where `rows` says which images of the device they are
     `target`  see `comp.data.loader.targets`
     `moves`   what the device does to it; None: nothing
-    `rows`    (B,) int64, rows of images that lie on the device (`Resident`); None: `images` has them
+    `rows`    (B,) int64, rows of images that lie on the device (`Resident`); None: see `images`
     """
 
     images: torch.Tensor
@@ -77,7 +77,7 @@ class Batches:
         return self.copies and (self.stays or in_memory(self.images))
 
     def buffer(self, count: int) -> Shape | None:
-        """The shape of the images of a batch; None where it is not yet known, or none are needed."""
+        """The shape of the images of a batch; None where it is not known, or none are needed."""
         if self.stays:
             return None
         shape = (count, *self._plain.shape[1:])
@@ -97,8 +97,8 @@ class Batches:
         target = self.target.read(rows)
         if self.stays:
             return Raw(torch.empty(0, dtype=torch.uint8), target, None, torch.from_numpy(rows))
-        images = gather(self._plain, rows, space)
-        return Raw(torch.from_numpy(images) if buffer is None else buffer, target)
+        copied = gather(self._plain, rows, space)
+        return Raw(torch.from_numpy(copied) if buffer is None else buffer, target)
 
     def moves(self, keys: list[Key]) -> Moves | None:
         """What the device is to do; None where it does nothing."""

@@ -13,8 +13,8 @@ from comp.models.device import Device
 
 
 def on_device(loader: Loader, device: Device, epoch: int, first_step: int = 0) -> Iterator[Batch]:
-    """The batches of `loader.epoch` on a CUDA device, copied from pinned memory, and augmented where
-    the recipe is left to the device, by a stream of their own.
+    """The batches of `loader.epoch` on a CUDA device: copied from pinned memory, and augmented
+    where the recipe is left to the device, by a stream of their own.
 
     The loop asks for a batch as soon as the work on the one before is in the queue of the device,
     so both run beside that work. On other devices the batches stay where they are.

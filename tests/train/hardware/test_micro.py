@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from train_jobs import kill_at, Killed, make_job, weights
+from train_jobs import Killed, kill_at, make_job, weights
 
 from comp.config.schema import TrainConfig
 from comp.core.errors import TrainError
