@@ -20,6 +20,7 @@ from comp.config.plugins import load_files, loaded_files
 from comp.core.errors import TrainError, pick, reason
 from comp.core.registry import guarded
 from comp.data.loader.noise import Noise
+from comp.data.loader.transforms import BY_PYTHON, Affine, Contrast
 
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # its import would ask the network for a new version
 import albumentations as A
@@ -39,26 +40,26 @@ def _flips(size: int) -> Transforms:
 
 
 def _flips_rotate(size: int) -> Transforms:
-    return [*_flips(size), A.Affine(rotate=(-40, 40), border_mode=_MIRROR, p=0.8)]
+    return [*_flips(size), Affine(rotate=(-40, 40), border_mode=_MIRROR, p=0.8)]
 
 
 def _flips_turn(size: int) -> Transforms:
     """Any angle: for parts and surfaces, which have no up and down."""
-    return [*_flips(size), A.Affine(rotate=(-180, 180), border_mode=_MIRROR, p=0.9)]
+    return [*_flips(size), Affine(rotate=(-180, 180), border_mode=_MIRROR, p=0.9)]
 
 
 def _portrait(size: int) -> Transforms:
     """Small rotations, perspective and mirror images: for faces and other upright objects."""
     return [
         A.HorizontalFlip(p=0.5),
-        A.Affine(rotate=(-15, 15), border_mode=_MIRROR, p=0.7),
+        Affine(rotate=(-15, 15), border_mode=_MIRROR, p=0.7),
         A.Perspective(scale=(0.03, 0.1), border_mode=_MIRROR, p=0.5),
     ]
 
 
 def _shift(share: float, scale: float, rotate: float, shear: float, p: float) -> Any:
     """Shift, scale, rotation (degrees) and shear (degrees) in one interpolation."""
-    return A.Affine(
+    return Affine(
         translate_percent=(-share, share),
         scale=(1 - scale, 1 + scale),
         keep_ratio=True,
@@ -71,9 +72,7 @@ def _shift(share: float, scale: float, rotate: float, shear: float, p: float) ->
 
 def _brightness(share: float, p: float) -> Any:
     """Brightness and contrast; relative to the image's mean, or dark images would turn black."""
-    return A.RandomBrightnessContrast(
-        brightness_limit=share, contrast_limit=share, brightness_by_max=False, p=p
-    )
+    return Contrast(share, p)
 
 
 def _light(size: int) -> Transforms:
@@ -185,6 +184,7 @@ class Recipe:
         self.transforms = pick(RECIPES, name, "augmentation recipe")(size)
         self.python = random.Random(0)  # the generators of all its transforms
         self.numpy = np.random.Generator(np.random.PCG64(0))
+        self._by_python = all(isinstance(part, BY_PYTHON) for part in self.transforms)
         for transform in self.transforms:
             transform.set_random_state(self.numpy, self.python)
 
@@ -238,6 +238,8 @@ class Recipe:
     def begin(self, seed: int) -> None:
         """Set the generators for the draws of one image."""
         self.python.seed(seed)
+        if self._by_python:  # the other one costs as much as a draw
+            return
         self.numpy.bit_generator.state = np.random.PCG64(seed).state
 
 

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from comp.data.loader.noise import Noise
 from comp.data.loader.recipes import Recipe, make_recipe
+from comp.data.loader.transforms import Affine, Contrast
 
 import albumentations as A  # isort: skip  # after recipes, which keeps it from the network
 
@@ -196,8 +197,10 @@ READERS: dict[type, Callable[[Any, tuple[int, ...]], Drawn]] = {
     A.HorizontalFlip: lambda _, __: ("across", np.empty(0)),
     A.VerticalFlip: lambda _, __: ("down", np.empty(0)),
     A.Affine: _affine,
+    Affine: _affine,
     A.Perspective: _perspective,
     A.RandomBrightnessContrast: _contrast,
+    Contrast: _contrast,
     A.HueSaturationValue: _hue,
     A.GaussianBlur: _gaussian,
     A.MotionBlur: _motion,
