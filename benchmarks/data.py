@@ -37,6 +37,8 @@ from comp.data.images.decode import read_image
 from comp.data.images.resize import fit
 from comp.data.index.index import Index
 from comp.data.index.tables import read_table
+from comp.data.loader.batched.apply import moved
+from comp.data.loader.batched.draws import Draws
 from comp.data.loader.loader import Loader, train_loader
 from comp.data.loader.recipes import RECIPES, make_recipe
 
@@ -422,6 +424,36 @@ def augmentation() -> dict[str, Any]:
     return out
 
 
+def backends() -> dict[str, Any]:
+    """Recipes by OpenCV image by image, and by torch in batches (`augment.backend: device`), on one
+    core; and how many draws it makes."""
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+    draw, count = np.random.default_rng(0), 32
+    pixels = np.stack(
+        [
+            cv2.resize(draw.integers(0, 256, (40, 40, 3), dtype=np.uint8), (SIZE, SIZE))
+            for _ in range(count)
+        ]
+    )
+    out: dict[str, Any] = {}
+    for name in [name for name in RECIPES if name != "none"]:
+        recipe, draws = make_recipe(name, SIZE), Draws(make_recipe(name, SIZE))
+        moves = draws(range(count))
+        works = {
+            "OpenCV": lambda r=recipe: [r(image, n) for n, image in enumerate(pixels)],
+            "torch": lambda m=moves: moved(torch.from_numpy(pixels.copy()), None, m),
+            "draws": lambda d=draws: d(range(count)),
+        }
+        found = interleaved(works, ROUNDS)
+        speed = {k: summary([count / s for s in v], 0) for k, v in found.items()}
+        out[name] = {
+            "images a second and core": speed,
+            "OpenCV / torch": ratios(found, "OpenCV", "torch"),
+        }
+    return out
+
+
 PARTS = {
     "plans": plans,
     "starts": starts,
@@ -431,6 +463,7 @@ PARTS = {
     "loader": loader,
     "overlap": overlap,
     "augmentation": augmentation,
+    "backends": backends,
 }
 
 if __name__ == "__main__":

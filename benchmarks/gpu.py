@@ -11,8 +11,8 @@ A-B-A-B, after a warm-up; ratios are taken within a round.
 - P1   training with augmentation, images a second: `update` with its loader, the bare loop on one
        batch that stays on the device, and timm's loader (JPEG files) with the loop of its script
 - P2   the loader alone, without augmentation, beside a gather into the same memory
-- P13  the recipes: what the device does to batches that lie there, one core with OpenCV, and how many
-       draws one core makes
+- P13  the recipes: what the device does to batches that lie there, one core with OpenCV, and how
+       many draws one core makes
 - P12  prediction with the eight views, beside eight bare forward passes of a resident batch
 - P14  peak memory of the device, beside the bare loop
 - P17  the determinism layer: the same loop without a seed for each step
