@@ -15,6 +15,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, PrivateAttr, field_validator, model_validator
 
 from comp.config.sources import (
+    Auxiliary,
+    CleanConfig,
     Extras,
     MetricName,
     OfficialConfig,
@@ -112,6 +114,9 @@ class DataConfig(Section):
     # Further columns of the tables that the second level of `comp stack` sees, such as [age, sex]
     tabular: Names = ()
     test_csv: str | None = None  # the table of data.tabular for the test images; null: the sample
+    # Further columns of train_csv that the network learns beside the answer, such as
+    # [{column: site}, {column: age, loss: mse}]; they are never answered
+    aux: Auxiliary = ()
     test_answers: str | None = None  # a table like train_csv, where the true answers are known
     # A table of the part of each image that matters (id, left, top, right, bottom as shares), such
     # as `comp boxes` writes
@@ -327,6 +332,7 @@ class TrainConfig(Section):
     sampler_strength: Annotated[float, Field(gt=0, le=1)] = 1.0
     teacher: TeacherConfig | None = None  # a run whose probabilities are learned beside the labels
     pseudo: PseudoConfig | None = None  # images without labels, answered by `comp pseudo`
+    clean: CleanConfig | None = None  # training labels that a probe doubts, taken away or changed
     # Decay of the exponential moving average of the weights; null: none
     ema: Annotated[float, Field(gt=0, lt=1)] | None = None
     # Processes that prepare batches; auto: some for a GPU, none on a CPU

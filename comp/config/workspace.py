@@ -174,6 +174,17 @@ class RunDir:
         return self.path / "teacher"
 
     @property
+    def inner(self) -> Path:
+        """What a probe says of its training part, each image by what was fitted without it and
+        without the validation part."""
+        return self.path / "inner"
+
+    @property
+    def cleaned(self) -> Path:
+        """The training labels that `train.clean` took away or changed."""
+        return self.path / "cleaned.csv"
+
+    @property
     def average(self) -> Path:
         """The mean of the best checkpoints, written when a fold is finished."""
         return self.path / "average.pt"
@@ -229,11 +240,11 @@ class RunDir:
         """Remove what training and prediction left here, the manifest first."""
         for path in (
             *(self.done, self.last, self.before_last, self.best),
-            *(self.history, self.config, self.average, self.sessions),
+            *(self.history, self.config, self.average, self.sessions, self.cleaned),
             *self.path.glob("top_*.pt"),
         ):
             files.remove(path)
-        for folder in (self.valid, self.test, self.teacher, self.tensorboard):
+        for folder in (self.valid, self.test, self.teacher, self.inner, self.tensorboard):
             shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -170,6 +170,8 @@ def _check_sources(config: Config, task: Task) -> None:
         "data.extra": bool(config.data.extra),
         "train.pseudo": train.pseudo is not None,
         "train.teacher": train.teacher is not None,
+        "train.clean": train.clean is not None,
+        "data.aux": bool(config.data.aux),
         "data.soft: learn": config.data.soft == "learn",
     }
     found = [name for name, used in given.items() if used]
@@ -179,6 +181,8 @@ def _check_sources(config: Config, task: Task) -> None:
         raise ConfigError(f"{', '.join(found)}: for answers per image; task is {task.name}")
     if config.model.probe is not None:
         raise ConfigError(f"{', '.join(found)}: not with model.probe, which learns its features")
+    if config.data.aux and train.compile == "on":
+        raise ConfigError("data.aux: not with train.compile: on. Leave one of them out")
     if config.augment.cutpaste and found != ["data.extra"]:
         raise ConfigError(
             f"augment.cutpaste: not with {', '.join(found)}: what it pastes has a label, and these "

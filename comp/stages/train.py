@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from comp.data.folds.subset import Subset, choose_subset
 from comp.data.index.index import Index
 from comp.data.loader.batched.resident import Resident, size_of
 from comp.data.loader.recipes import flips_writing
+from comp.inference.predictions import Predictions
 from comp.models.compiled import wants_compile
 from comp.models.device import Device
 from comp.report.fold_pictures import show_validation
@@ -45,6 +46,8 @@ from comp.train.hardware.residence import keep_there
 from comp.train.job import Job
 from comp.train.loop import train_fold
 from comp.train.stop import Stop
+
+Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -195,7 +198,15 @@ class Trainer:
             groups = [self.index.groups[row] for row in job.train_rows]
         own = np.array([numbers.get(name, ALWAYS) for name in ids])
         parts = inner_parts(own, groups, self.experiment.config.seed, fold)
-        return train_probe(job, found.values, parts, found.weights)
+        return train_probe(job, found.values, parts, found.weights, partial(self._keep, fold, run))
+
+    def _keep(self, fold: int, run: RunDir, rows: Array, probs: Array, digest: str) -> None:
+        """Keep what a probe says of its training part; `train.clean` reads it."""
+        ids = tuple(self.index.ids[row] for row in rows)
+        task = self.experiment.task
+        source = {"plan": self.plan.fingerprint, "fold": fold, "checkpoint_sha256": digest}
+        names = task.column_names(self.index.classes)
+        Predictions(ids, probs, names, task.link.name, source).save(run.inner)
 
     @cached_property
     def _features(self) -> FeatureSource:
@@ -252,6 +263,7 @@ class Trainer:
             train, valid = index.rows(self.plan.train(fold)), index.rows(self.plan.valid(fold))
         if self.subset is not None:
             train, valid = (np.intersect1d(rows, self.subset.rows) for rows in (train, valid))
+        train = self.sources.kept(fold, train, run)
         task, beside = self.experiment.task, self.sources.beside(fold)
         return Job(
             config=config,
@@ -278,6 +290,7 @@ class Trainer:
             command=self.command,
             beside=beside,
             resident=self._resident(bool(beside)),
+            aux=self.sources.aux,
             soft=self.sources.soft(fold, task.columns(len(index.classes))),
             sources=self.sources.digest(fold),
         )

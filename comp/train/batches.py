@@ -13,6 +13,7 @@ from comp.data.loader.loader import Loader, train_loader
 from comp.data.loader.oversample import Copied, with_copies
 from comp.data.loader.recipes import make_recipe
 from comp.tasks.kinds import as_soft
+from comp.train.aux import aux_matrix
 from comp.train.hardware.choice import batched
 from comp.train.job import Job
 
@@ -32,11 +33,15 @@ def make_loader(job: Job, workers: int) -> Loader:
         fold=job.fold,
     )
     labels = _soft(job, images, target)
+    copied = images
     guests = _guests(job, len(target))
     if guests:
         images = Joined([images, *(part.images for part in job.beside)])
         if labels is None:
             target = np.concatenate([target, *(part.spread(part.target) for part in job.beside)])
+    if job.aux:
+        labels = as_soft(target, job.columns) if labels is None else labels
+        labels = np.hstack([labels, _aux(job, copied, len(labels))])
     return train_loader(
         images,
         rows,
@@ -71,6 +76,19 @@ def _soft(job: Job, images: Images, target: Array) -> Array | None:
         own = np.concatenate([job.soft, job.soft[copied]])
     others = (part.spread(as_soft(part.target, job.columns)) for part in job.beside)
     return np.concatenate([own, *others])
+
+
+def _aux(job: Job, images: Images, count: int) -> Array:
+    """(count, K) float32: the auxiliary targets of the images of the index and of their copies;
+    those of all further images are not known.
+
+    images: those of the index, with copies of some behind.
+    """
+    own = aux_matrix(job.aux, job.train_rows)
+    source = images.source if isinstance(images, Copied) else np.empty(0, np.int64)
+    out = np.full((count, own.shape[1]), np.nan, dtype=np.float32)
+    out[: len(own) + len(source)] = np.concatenate([own, own[source]])
+    return out
 
 
 def _guests(job: Job, own: int) -> list[Guests]:

@@ -23,6 +23,7 @@ from comp.tasks.counts import UNKNOWN
 from comp.tasks.kinds import Task
 from comp.tasks.metrics import Metric
 from comp.tasks.number_losses import outputs_per_number
+from comp.train.aux import AuxColumn
 from comp.train.stop import Stop
 
 Array = np.ndarray[Any, Any]
@@ -49,6 +50,7 @@ class Job:
     `soft`        (N, C) float32: what is learned of the images of the index in the place of the
                   target; unknown cells stay unknown
     `resident`    the images, where they stay on the device
+    `aux`         columns that are learned beside the answer
     `sources`     a digest of `beside` and `soft`; "" without them
     """
 
@@ -76,6 +78,7 @@ class Job:
     span: Span = None
     beside: tuple[Beside, ...] = ()
     soft: Array | None = None
+    aux: tuple[AuxColumn, ...] = ()
     sources: str = ""
     resident: Resident | None = None
 
@@ -92,7 +95,8 @@ class Job:
     @cached_property
     def unknown(self) -> bool:
         """Whether some cells of the targets are unknown."""
-        targets = [self.target, *(part.target for part in self.beside)]
+        own = self.target if self.soft is None else self.soft
+        targets = [own, *(part.target for part in self.beside)]
         return not self.task.link.measures and any((t == UNKNOWN).any() for t in targets)
 
     @property

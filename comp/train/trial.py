@@ -54,8 +54,9 @@ def forward_and_back(
     """The passes of a training step on all these images at once."""
     seed_torch(job.config.seed, "step", job.fold, 0, 0)
     set_training_mode(state.net.module, head_only=False)
-    for part, truth in mixed(job, state, images, target).parts(1):
-        backward(job, state, part, truth, 1.0)
+    batch, aux = mixed(job, state, images, target)
+    for part, truth in batch.parts(1):
+        backward(job, state, part, truth, 1.0, None if aux is None else (aux, len(part)))
 
 
 def _smallest(job: Job, state: TrainState, loader: Loader) -> tuple[torch.Tensor, torch.Tensor]:

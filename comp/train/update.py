@@ -17,6 +17,7 @@ from comp.core.errors import TrainError
 from comp.core.progress import say
 from comp.core.rng import seed_torch
 from comp.tasks.counts import UNKNOWN
+from comp.train.aux import AuxPart
 from comp.train.hardware.verdict import Verdict, is_finite, not_finite, to_cpu
 from comp.train.job import Job
 from comp.train.mixing import Mixed, mix
@@ -84,9 +85,11 @@ def _learn(job: Job, state: TrainState, images: torch.Tensor, target: torch.Tens
     """
     seed_torch(job.config.seed, "step", job.fold, state.epoch, state.step)
     total = torch.zeros((), device=job.device.torch_device)
-    batch = mixed(job, state, images, target)
-    for part, truth in batch.parts(parts_of(len(images), state.micro_batch)):
-        total += backward(job, state, part, truth, _share(job, truth, batch.target))
+    batch, aux = mixed(job, state, images, target)
+    count = parts_of(len(images), state.micro_batch)
+    for (low, high), (part, truth) in zip(batch.places(count), batch.parts(count), strict=True):
+        beside = None if aux is None else (aux.part(low, high), len(images))
+        total += backward(job, state, part, truth, _share(job, truth, batch.target), beside)
     if state.scaler.is_enabled():
         state.scaler.unscale_(state.optimizer)
     return torch.stack([total, _norm(state, job.config.train.clip_grad)])
@@ -100,17 +103,23 @@ def _share(job: Job, part: torch.Tensor, whole: torch.Tensor) -> torch.Tensor | 
     return (part != UNKNOWN).sum() / (whole != UNKNOWN).sum().clamp_min(1)
 
 
-def mixed(job: Job, state: TrainState, images: torch.Tensor, target: torch.Tensor) -> Mixed:
-    """A batch of a loader on the device, mixed as the config says at this step."""
-    return mix(
+def mixed(
+    job: Job, state: TrainState, images: torch.Tensor, target: torch.Tensor
+) -> tuple[Mixed, AuxPart | None]:
+    """A batch of a loader on the device, mixed as the config says at this step; the auxiliary
+    targets, which a loader puts behind the columns of the target."""
+    target = job.device.send(target)
+    aux = target[:, job.columns :] if job.aux else None
+    batch = mix(
         state.net.to_device(images),
-        job.device.send(target),
+        target if aux is None else target[:, : job.columns],
         job.config.augment,
         job.task,
         job.columns,
         state.net.mean,
         (job.config.seed, job.fold, state.epoch, state.step),
     )
+    return batch, None if aux is None else batch.beside(aux)
 
 
 def backward(
@@ -119,10 +128,16 @@ def backward(
     part: torch.Tensor,
     truth: torch.Tensor,
     share: torch.Tensor | float,
+    aux: tuple[AuxPart, int] | None = None,
 ) -> torch.Tensor:
-    """The loss of a part of a batch, times its share of the batch; its gradient is added up."""
+    """The loss of a part of a batch, times its share of the batch; its gradient is added up.
+
+    aux: auxiliary targets of the part, and how many images the batch has.
+    """
     logits = state.net.logits(part)
     loss = state.loss(logits, job.task.link.loss_target(truth, logits)) * share
+    if aux is not None and state.aux is not None:
+        loss = loss + state.aux.loss(*aux)
     state.scaler.scale(loss).backward()
     return loss.detach()
 
@@ -136,7 +151,8 @@ def parts_of(images: int, micro_batch: int) -> int:
 
 def _norm(state: TrainState, clip: float | None) -> torch.Tensor:
     """The norm of the gradient before it is clipped."""
-    found = [p for p in state.net.module.parameters() if p.grad is not None]
+    modules = [state.net.module, *([] if state.aux is None else [state.aux])]
+    found = [p for module in modules for p in module.parameters() if p.grad is not None]
     if clip is not None:
         return torch.nn.utils.clip_grad_norm_(found, clip)
     return torch.nn.utils.get_total_norm([p.grad for p in found if p.grad is not None])

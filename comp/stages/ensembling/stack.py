@@ -18,10 +18,9 @@ from comp.core import checksums, files
 from comp.core.errors import ConfigError, DataError, PredictionsError, UsageError, first, pick
 from comp.core.provenance import versions
 from comp.data.images.header import image_size
-from comp.data.index.data_tables import read_data_table
-from comp.data.index.image_files import stem_of
 from comp.data.index.index import Index
 from comp.data.index.tables import write_table
+from comp.data.labels.cells import cells_of
 from comp.ensemble.compare import BlendRow, best_row, compare, judge_row
 from comp.ensemble.evidence import Fitting
 from comp.ensemble.stacking.inputs import as_logits
@@ -162,23 +161,8 @@ def _columns(experiment: Experiment, index: Index, part: str) -> list[list[str]]
             "data.tabular: no table of the test images; name it with data.test_csv (its columns: "
             f"{data.id}, {', '.join(data.tabular)})"
         )
-    table = read_data_table(Path(data.root) / name, data)
-    missing = [column for column in (data.id, *data.tabular) if column not in table.values]
-    if missing:
-        key = "data.train_csv" if part == "train" else "data.test_csv"
-        raise DataError(
-            f"{table.path}: data.tabular: no column {first(missing)}; its columns are "
-            f"{first(table.columns, 12)}. Name the table that has them with {key}"
-        )
-    ids = table.values[data.id]
-    rows = {stem_of(key): row for row, key in enumerate(ids)} | {
-        key: row for row, key in enumerate(ids)
-    }
-    lost = [key for key in index.ids if key not in rows and stem_of(key) not in rows]
-    if lost:
-        raise DataError(f"{table.path}: no row for {len(lost)} {part} images: {first(lost)}")
-    places = [rows.get(key, rows.get(stem_of(key), 0)) for key in index.ids]
-    return [[table.values[column][place] for place in places] for column in data.tabular]
+    key = "data.train_csv" if part == "train" else "data.test_csv"
+    return cells_of(data, name, data.tabular, index.ids, ("data.tabular", key))
 
 
 def _path(experiment: Experiment, out: str | None, runs: Sequence[str]) -> Path:
