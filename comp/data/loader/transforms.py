@@ -63,7 +63,9 @@ class Contrast(A.RandomBrightnessContrast):  # type: ignore[misc]
         return {"alpha": alpha, "beta": share * sum(cv2.mean(data["image"])[:3]) / 3}
 
     def apply(self, img: Array, alpha: float, beta: float, **params: Any) -> Array:
-        """The image (H, W, 3) uint8; fractions are cut off."""
+        """The image (H, W, 3) uint8, fractions cut off; float images as albumentations does."""
+        if img.dtype != np.uint8:
+            return np.asarray(super().apply(img, alpha, beta, **params))
         table = np.clip(_LEVELS * np.float32(alpha) + np.float32(beta), 0, 255).astype(np.uint8)
         return np.asarray(cv2.LUT(img, table))
 

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from train_jobs import make_job
 
 from comp.data.loader.batched.draws import Moves
+from comp.data.loader.batched.resident import Resident
 from comp.data.loader.batches import Raw
 from comp.models.device import Device, choose_device
+from comp.train.batches import make_loader
 from comp.train.hardware.copies import on_device
+
+CPU = Device(torch.device("cpu"), "fp32", None, scaled=False)
 
 BATCHES = [Raw(torch.full((2,), number), torch.full((2,), -number)) for number in range(3)]
 
@@ -109,3 +116,28 @@ def test_what_arrives_is_what_was_sent() -> None:
         assert images.is_cuda
         assert target.is_cuda
         assert int(images.sum()) == number << 20
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("stays", [False, True])
+def test_a_card_augments_the_images_of_the_cpu_and_nobody_waits(
+    tmp_path: Path, stays: bool
+) -> None:
+    over = {"augment__recipe": "heavy", "augment__backend": "device"}
+    device = choose_device("fp32")
+    job = make_job(tmp_path, device=device, **over)
+    expected = [*make_loader(replace(job, device=CPU), 0).epoch(1)]
+    if stays:
+        job = replace(job, resident=Resident(job.images, device.torch_device))
+    loader, found = make_loader(job, 0), []
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for batch in on_device(loader, device, 1):
+            found.append(batch)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    for (images, target), (own, truth) in zip(found, expected, strict=True):
+        assert images.is_cuda
+        assert target.cpu().equal(truth)
+        assert (images.cpu().int() - own.int()).abs().float().mean() < 0.25

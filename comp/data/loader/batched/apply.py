@@ -40,7 +40,9 @@ _FEW = 2
 def moved(images: Tensor, masks: Tensor | None, moves: Moves) -> tuple[Tensor, Tensor | None]:
     """The batch after its moves. images: (B, H, W, 3) uint8, which are changed in place; masks:
     None, or (B, L, H, W) uint8. Both on one device, with the values of the moves."""
-    layers = None if masks is None else masks.permute(0, 2, 3, 1).contiguous()
+    layers = None
+    if masks is not None:  # a copy always: of one layer, `contiguous` would be the masks themselves
+        layers = masks.permute(0, 2, 3, 1).clone(memory_format=torch.contiguous_format)
     start = 0
     for name, count, width in moves.plan:
         rows = moves.values[start : start + count].long()

@@ -92,6 +92,20 @@ def test_without_moves_nothing_changes() -> None:
     np.testing.assert_array_equal(own, masks)
 
 
+@pytest.mark.parametrize("layers", [1, 2])
+def test_the_masks_that_are_given_stay_as_they_are(layers: int) -> None:
+    images, masks = pictures(6)
+    masks, seeds = np.ascontiguousarray(masks[..., :layers]), list(range(6))
+    before = masks.copy()
+    _, own = by_device("flips_turn", images, masks, seeds)
+    np.testing.assert_array_equal(masks, before)
+    recipe = make_recipe("flips_turn", SIZE)
+    expected = [
+        recipe.with_mask(*pair, n)[1] for n, pair in enumerate(zip(images, masks, strict=True))
+    ]
+    assert (own != np.stack(expected)).mean() < 0.001
+
+
 def test_what_moves_masks_is_geometry() -> None:
     assert set(GEOMETRY) < set(OPERATIONS)
 
