@@ -30,7 +30,7 @@ class ExtraConfig(Section):
     id: str = "id"  # as data.id
     target: Names = ()  # as data.target
     bins: dict[str, Edges] = Field({})  # as data.bins
-    rows: Literal["image", "label", "class"] = "image"  # as data.rows
+    rows: Literal["image", "label", "class", "mean"] = "image"  # as data.rows
     class_column: str | None = None  # as data.class_column
     separator: str | None = None  # as data.separator
     blank: Literal["refuse", "zero", "unknown"] = "refuse"  # as data.blank

@@ -156,6 +156,11 @@ class RunDir:
         return self.path / "log.txt"
 
     @property
+    def progress(self) -> Path:
+        """Where a fold in training stands now, see `comp.train.live.beat`; gone at its end."""
+        return self.path / "progress.json"
+
+    @property
     def done(self) -> Path:
         """The manifest of the fold: its existence means that training is finished."""
         return self.path / "done.json"
@@ -241,6 +246,7 @@ class RunDir:
         for path in (
             *(self.done, self.last, self.before_last, self.best),
             *(self.history, self.config, self.average, self.sessions, self.cleaned),
+            self.progress,
             *self.path.glob("top_*.pt"),
         ):
             files.remove(path)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, TypeVar
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _quiet = False
+_above: Callable[[str], None] | None = None  # prints a line above a picture that stands
 _noted: set[str] = set()
 
 
@@ -41,8 +42,25 @@ def quietly(quiet: bool) -> Iterator[None]:
 
 def say(message: str) -> None:
     """A line for the user, on stderr."""
-    if not _quiet:
-        print(visible(with_options(message)), file=sys.stderr, flush=True)
+    if _quiet:
+        return
+    text = visible(with_options(message))
+    if _above is not None:
+        _above(text)
+    else:
+        print(text, file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def drawn(above: Callable[[str], None]) -> Iterator[None]:
+    """While the block runs a picture stands on the terminal or in the notebook: lines go to
+    `above`, and no bar is drawn into it."""
+    global _above
+    before, _above = _above, above
+    try:
+        yield
+    finally:
+        _above = before
 
 
 def note(message: str) -> None:
@@ -54,7 +72,7 @@ def note(message: str) -> None:
 
 def track(items: Iterable[T], total: int, what: str) -> Iterator[T]:
     """The items, with a bar that vanishes at the end where one can be shown."""
-    console = None if _quiet else _console()
+    console = None if _quiet or _above is not None else _console()
     if console is None:
         yield from items
         return
@@ -69,7 +87,7 @@ def track(items: Iterable[T], total: int, what: str) -> Iterator[T]:
 
 def _console() -> Console | None:
     """Where bars are drawn: a terminal, or a notebook that has ipywidgets; None elsewhere."""
-    if not (sys.stderr.isatty() or in_notebook()):
+    if not (sys.stderr.isatty() or (in_notebook() and find_spec("ipywidgets"))):
         return None
     from rich.console import Console
 
@@ -77,6 +95,11 @@ def _console() -> Console | None:
 
 
 def in_notebook() -> bool:
-    """Whether this process is the kernel of a notebook that can show a bar (has ipywidgets)."""
+    """Whether this process is the kernel of a notebook."""
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
-    return type(shell).__name__ == "ZMQInteractiveShell" and find_spec("ipywidgets") is not None
+    return type(shell).__name__ == "ZMQInteractiveShell"
+
+
+def is_quiet() -> bool:
+    """Whether nothing is to be said or drawn."""
+    return _quiet

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
@@ -18,6 +19,7 @@ from comp.core.footer import read_place
 from comp.core.progress import say
 from comp.data.cache.image_range import span_of, with_range
 from comp.data.cache.pack import Pack, open_pack
+from comp.data.folds.held_out import learned
 from comp.data.folds.plan import ALWAYS, FoldPlan
 from comp.data.folds.subset import Subset, choose_subset
 from comp.data.index.index import Index
@@ -27,9 +29,11 @@ from comp.inference.predictions import Predictions
 from comp.models.compiled import wants_compile
 from comp.models.device import Device
 from comp.report.fold_pictures import show_validation
+from comp.report.live.training import Watch, training_picture
 from comp.stages.experiment import (
     Experiment,
     check_names,
+    held_classes,
     parse_folds,
     read_plan,
     read_train,
@@ -39,6 +43,7 @@ from comp.stages.experiment import (
 from comp.stages.extras.sources import Sources
 from comp.stages.features.embed import FeatureSource
 from comp.stages.submission import check_form
+from comp.stages.watching.reading import RunReader
 from comp.train.checkpoints.finished import finished, refuse_other_images
 from comp.train.hardware.choice import batched, count_workers, device_of
 from comp.train.hardware.micro import most_images
@@ -106,7 +111,7 @@ def train(
         if not run.done.is_file():
             trainer.sources.digest(fold)  # what is wrong there is told before anything is written
     done = []
-    with trainer.stop.listening():
+    with trainer.stop.listening(), trainer.drawn([*runs.values()]):
         for place, (fold, run) in enumerate(runs.items(), 1):
             trainer.stop.later_epochs = _epochs_left([*runs.values()][place:], config)
             done.append(trainer.run(fold, run, restart=restart))
@@ -150,6 +155,7 @@ class Trainer:
         self.device: Device | None = None
         self._kept: tuple[Pack | None, Resident | None] = (None, None)
         self.subset: Subset | None = None
+        self.watch: Watch | None = None
         size = experiment.config.train.subset
         if size is not None:
             self.subset = choose_subset(index, plan, size, experiment.config.seed)
@@ -157,6 +163,15 @@ class Trainer:
                 f"a subset of {size} of {len(index)} images; class shares are at most "
                 f"{self.subset.distance:.2%} off (class {self.subset.worst})"
             )
+
+    @contextlib.contextmanager
+    def drawn(self, runs: Sequence[RunDir]) -> Iterator[None]:
+        """Draw these folds in one picture while the block trains them, where one can be shown."""
+        space, config = self.experiment.workspace, self.experiment.config
+        reader = RunReader(space.root, space.name, config)
+        folds = [reader.fold(run, config) for run in runs]
+        with training_picture(space.name, config.metric, folds) as self.watch:
+            yield
 
     def run(self, fold: int, run: RunDir, *, restart: bool) -> Trained:
         """Train one fold, alone in its folder, or find it finished."""
@@ -263,6 +278,11 @@ class Trainer:
             train, valid = index.rows(self.plan.train(fold)), index.rows(self.plan.valid(fold))
         if self.subset is not None:
             train, valid = (np.intersect1d(rows, self.subset.rows) for rows in (train, valid))
+        held = held_classes(self.experiment, index)
+        if held is not None:
+            last = np.asarray(held.all(axis=0))  # a refit learns all
+            of_fold = np.asarray(held[fold]) if fold < len(held) else last
+            train, valid = (learned(index.labels, rows, of_fold) for rows in (train, valid))
         train = self.sources.kept(fold, train, run)
         task, beside = self.experiment.task, self.sources.beside(fold)
         return Job(
@@ -283,6 +303,7 @@ class Trainer:
             mask_paths=index.mask_paths,
             masks=self.pack.masks,
             show=show_validation,
+            watch=self.watch,
             stop=self.stop,
             content=index.file_sizes(),
             files=index.contents(self.experiment.workspace.cache),
@@ -293,6 +314,7 @@ class Trainer:
             aux=self.sources.aux,
             soft=self.sources.soft(fold, task.columns(len(index.classes))),
             sources=self.sources.digest(fold),
+            weights=index.weights,
         )
 
 

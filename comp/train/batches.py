@@ -60,7 +60,20 @@ def make_loader(job: Job, workers: int) -> Loader:
         guests=guests,
         batched=batched(config, job.device),
         resident=job.resident,
+        weights=_weights(job, images),
     )
+
+
+def _weights(job: Job, images: Images) -> Array | None:
+    """(n,) how much each image counts: copies as what they are copied from, those beside the
+    index as the average. images: those of the index, with copies and others behind."""
+    own = job.loss_weights
+    if own is None:
+        return None
+    first = images.parts[0] if isinstance(images, Joined) else images
+    copied = own[first.source] if isinstance(first, Copied) else own[:0]
+    out = np.concatenate([own, copied])
+    return np.concatenate([out, np.ones(max(0, len(images) - len(out)), dtype=np.float32)])
 
 
 def _soft(job: Job, images: Images, target: Array) -> Array | None:

@@ -24,6 +24,7 @@ from comp.tasks.kinds import Task
 from comp.tasks.metrics import Metric
 from comp.tasks.number_losses import outputs_per_number
 from comp.train.aux import AuxColumn
+from comp.train.live.beat import Beat
 from comp.train.stop import Stop
 
 Array = np.ndarray[Any, Any]
@@ -41,6 +42,8 @@ class Job:
                   image holds
     `show`        called every `train.show_every` epochs with the job, the network, its
                   `comp.train.validate.Validation` and the epoch
+    `watch`       called a few times a second with the fold's `Beat` and its history so far, by who
+                  draws them; None: a line per epoch is printed
     `content`     a digest of the sizes of the image files; "" where it is not known
     `files`       a digest of the content of the image files; "" where it is not known
     `workspace`   the folder that paths of the config are relative to
@@ -52,6 +55,7 @@ class Job:
     `resident`    the images, where they stay on the device
     `aux`         columns that are learned beside the answer
     `sources`     a digest of `beside` and `soft`; "" without them
+    `weights`     (N,) how much each image of the index counts (`data.weight`), or None
     """
 
     config: Config
@@ -70,6 +74,7 @@ class Job:
     mask_paths: tuple[Path | None, ...] | None = None
     masks: MaskStore | None = None
     show: Callable[[Job, Net, Any, int], None] | None = None
+    watch: Callable[[Beat, list[dict[str, float]]], None] | None = None
     stop: Stop = field(default_factory=Stop)
     content: str = ""
     files: str = ""
@@ -81,11 +86,25 @@ class Job:
     aux: tuple[AuxColumn, ...] = ()
     sources: str = ""
     resident: Resident | None = None
+    weights: Array | None = None
 
     @property
     def name(self) -> str:
         """What the job is called in messages: a fold, or a refit of all images."""
         return f"fold {self.fold}" if self.validated else self.run.path.name.replace("_", " ")
+
+    @cached_property
+    def loss_weights(self) -> Array | None:
+        """(N,) float32: the weights in the loss, 1 on average over the training part."""
+        if self.weights is None:
+            return None
+        return np.asarray(self.weights / self.weights[self.train_rows].mean(), dtype=np.float32)
+
+    def score(self, rows: Array, answer: Array) -> float:
+        """The score of the answers to some rows of the index."""
+        weights = self.metric.row_weights(self.weights)
+        own = None if weights is None else weights[rows]
+        return self.metric.score(self.target[rows], answer, len(self.classes), own)
 
     @property
     def validated(self) -> bool:

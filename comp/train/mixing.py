@@ -66,6 +66,12 @@ class Mixed:
             return AuxPart(target)
         return AuxPart(target, target[self.partner], self.kept)
 
+    def weighed(self, weights: Tensor) -> Tensor:
+        """(B,) how much each image counts, mixed as the images are."""
+        if self.partner is None or self.kept is None:
+            return weights
+        return self.kept * weights + (1 - self.kept) * weights[self.partner]
+
     def _images(self, low: int, high: int) -> Tensor:
         own = self.images[low:high]
         if self.partner is None or self.share is None or self.boxes is None:

@@ -18,7 +18,9 @@ from comp.data.cache.channel_stats import channel_statistics
 from comp.data.loader.sampler import SAMPLERS
 from comp.models.compiled import Compiled, wants_compile
 from comp.models.heads import head_of, set_class_prior, set_units
+from comp.models.lora import add_lora, freeze_to_lora
 from comp.models.networks import Net, build_net, with_tiles
+from comp.models.recompute import recompute
 from comp.tasks.class_weights import count_cells, link_weights
 from comp.tasks.counts import UNKNOWN
 from comp.tasks.losses import LossFunction, Terms, make_loss
@@ -171,6 +173,13 @@ def new_state(job: Job, steps: int, micro_batch: int, *, empty: bool = False) ->
         steps=job.task.link.steps,
     )
     net = with_tiles(net, config.image)
+    model = config.model
+    if model.lora is not None:
+        name = model.encoder or model.name
+        add_lora(net.module, name, model.lora, model.lora_scale, config.image.size)
+        freeze_to_lora(net.module)
+    if train.grad_checkpointing:
+        recompute(net.module, config.model.encoder or config.model.name)
     if job.task.link.has_units:
         if not empty:
             set_units(net.module, *_units(job))

@@ -14,8 +14,9 @@ from comp.data.loader.batches import eval_batches, row_parts
 from comp.data.loader.targets import MaskTarget
 from comp.models.halving import Halving
 from comp.models.networks import Net
-from comp.tasks.counts import RATIOS, class_scores, count_maps, decided
+from comp.tasks.counts import count_maps, decided
 from comp.train.job import Job
+from comp.train.row_losses import weighed_loss
 from comp.train.train_state import TrainState
 
 Array = np.ndarray[Any, Any]
@@ -24,18 +25,18 @@ Array = np.ndarray[Any, Any]
 @dataclass(frozen=True)
 class Validation:
     """The loss, the score, and for masks the counts (n, C, 4) of each validation image, see
-    `comp.tasks.counts`; else None."""
+    `comp.tasks.counts`, and what the metric measures of it; else None."""
 
     loss: float
     score: float
     counts: Array | None = None
+    measures: Array | None = None
 
     def by_class(self, job: Job) -> dict[str, float]:
         """The score of each class, by name, where the metric has one."""
-        if self.counts is None:
+        if self.measures is None:
             return {}
-        ratio = job.metric.ratio or RATIOS["dice"]
-        scores = class_scores(self.counts, ratio)
+        scores = job.metric.class_scores(self.measures, len(job.classes))
         names = job.task.column_names(job.classes)
         return {f"{job.metric.name}[{n}]": float(s) for n, s in zip(names, scores, strict=True)}
 
@@ -62,10 +63,18 @@ class _Labels:
         job, logits = self.job, torch.cat(self.logits)
         target = job.target[job.valid_rows]
         truth = job.task.link.loss_target(torch.from_numpy(target).to(logits.device), logits)
-        loss = float(self.loss(logits, truth))
+        loss = float(self._loss(logits, truth))
         probs = job.task.link.probs(logits).cpu().numpy()
         scored = probs if job.metric.wants == "probs" else job.task.decide(probs)
-        return Validation(loss, job.metric.score(target, scored, len(job.classes)))
+        return Validation(loss, job.score(job.valid_rows, scored))
+
+    def _loss(self, logits: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+        weights = self.job.loss_weights
+        if weights is None:
+            found: torch.Tensor = self.loss(logits, truth)
+            return found
+        own = torch.from_numpy(weights[self.job.valid_rows]).to(logits.device)
+        return weighed_loss(self.loss, logits, truth, own)
 
 
 class _Pixels:
@@ -76,21 +85,28 @@ class _Pixels:
         self.job, self.loss = job, loss
         self.losses: list[torch.Tensor] = []
         self.counts: list[torch.Tensor] = []
+        self.measures: list[Array] = []
 
     def add(self, masks: torch.Tensor | None, logits: torch.Tensor) -> None:
         assert masks is not None, "images of masks are judged by them"
         link = self.job.task.link
         self.losses.append(self.loss(logits, link.loss_target(masks, logits)))
-        labels = decided(link.probs(logits), normalized=link.normalized)
+        probs = link.probs(logits)
+        labels = decided(probs, normalized=link.normalized)
         self.counts.append(count_maps(masks, labels, self.job.columns))
+        measure = self.job.metric.measure
+        if measure is not None:  # of outlines and objects: not counted by pixels
+            parts = [part.cpu().numpy() for part in (masks, labels.long(), probs)]
+            self.measures += [measure(*one, self.job.columns) for one in zip(*parts, strict=True)]
 
     def result(self) -> Validation:
-        table = torch.cat(self.counts).cpu().numpy()
+        counts = torch.cat(self.counts).cpu().numpy()
+        table = np.stack(self.measures) if self.measures else counts
         losses = torch.stack(self.losses).cpu().tolist()
         sizes = [len(part) for part in self.counts]
         total = sum(loss * size for loss, size in zip(losses, sizes, strict=True))
         score = self.job.metric.score(table, table, len(self.job.classes))
-        return Validation(total / len(table), score, table)
+        return Validation(total / len(table), score, counts, table)
 
 
 def _batches(job: Job, size: int) -> Iterator[tuple[torch.Tensor, torch.Tensor | None]]:

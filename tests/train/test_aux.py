@@ -111,7 +111,9 @@ def test_parts_of_a_batch_add_up_to_its_gradient(tmp_path: Path, over: dict[str,
 
 
 def test_aux_targets_follow_their_images_and_copies(tmp_path: Path) -> None:
-    job = job_with(tmp_path, augment__copies={"classes": ["x"], "turns": 2}, train__sampler="shuffle")
+    job = job_with(
+        tmp_path, augment__copies={"classes": ["x"], "turns": 2}, train__sampler="shuffle"
+    )
     matrix = aux_matrix(job.aux, job.train_rows)
     for _, target in make_loader(job, 0).epoch(0):
         assert target.shape[1] == 3 + 2

@@ -46,9 +46,16 @@ class Loader:
     """
 
     def __init__(
-        self, batches: Batches, order: EpochOrder, workers: int, resident: Resident | None = None
+        self,
+        batches: Batches,
+        order: EpochOrder,
+        workers: int,
+        resident: Resident | None = None,
+        row_weights: Array | None = None,
     ) -> None:
+        """row_weights: (N,) float32 of all rows, or None."""
         self._batches, self._order, self._resident = batches, order, resident
+        self._row_weights = row_weights
         self._pinned = torch.cuda.is_available()
         self._shelf = Shelf(pinned=self._pinned)
         self._apart = batches.by_thread and batches.draws is not None  # moves from elsewhere
@@ -60,6 +67,11 @@ class Loader:
 
     def __len__(self) -> int:
         return len(self._order)
+
+    @property
+    def images(self) -> int:
+        """How many images an epoch shows."""
+        return self._order.length
 
     def epoch(self, number: int, first_step: int = 0) -> Iterator[Batch]:
         """The batches of epoch `number` from `first_step` on: images (B, H, W, 3) uint8 and
@@ -108,6 +120,14 @@ class Loader:
             made = (as_raw(item) for item in found)
         self._running = _with_advice(made)
         return self._running
+
+    def weights(self, number: int, first_step: int = 0) -> Iterator[torch.Tensor | None]:
+        """(B,) float32 how much each image of the same batches counts; None, again and again,
+        where all count alike."""
+        while self._row_weights is None:
+            yield None
+        for keys in self._order.keys(number, first_step):
+            yield torch.from_numpy(self._row_weights[[row for _, _, row in keys]])
 
     def _alone(
         self, number: int, first_step: int, make: Callable[[Work], Raw]
@@ -216,6 +236,7 @@ def train_loader(
     guests: Sequence[Guests] = (),
     batched: bool = False,
     resident: Resident | None = None,
+    weights: Array | None = None,
 ) -> Loader:
     """Batches to train one fold on.
 
@@ -229,6 +250,7 @@ def train_loader(
     probabilities of the columns. guests: rows that each epoch shows beside `rows`.
     batched: whether the device does what the recipe draws. resident: the images, where they lie on
     the device already; the recipe must then be the device's.
+    weights: (N,) float32 how much each of all rows counts, see `Loader.weights`.
     The last batch is dropped when it would hold one image (BatchNorm cannot use it).
     Raises TrainError for fewer than two rows, ConfigError for an unknown sampler.
     """
@@ -244,4 +266,4 @@ def train_loader(
     if stays and not batches.copies:
         raise TrainError("images that lie on the device cannot be changed by the CPU")
     order = EpochOrder(rows, target, seed, fold, batch_size, sampler, strength, guests)
-    return Loader(batches, order, workers, resident)
+    return Loader(batches, order, workers, resident, weights)

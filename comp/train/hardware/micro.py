@@ -96,8 +96,7 @@ def _file(job: Job) -> Path:
 def _key(job: Job) -> str:
     """A digest of what the memory that a step takes depends on."""
     whole = plain(job.config)
-    train = {
-        name: whole["train"][name] for name in ("batch_size", "opt", "ema", "loss", "precision")
-    }
+    names = ("batch_size", "opt", "ema", "loss", "precision", "grad_checkpointing")
+    train = {name: whole["train"][name] for name in names}
     parts = [job.device.details(), whole["model"], whole["image"]["size"], whole["augment"], train]
     return digest_lines(json.dumps(part, sort_keys=True) for part in [*parts, job.columns])
