@@ -215,6 +215,9 @@ class ImageConfig(Section):
     bag_size: Count = 8  # data.bag: so many images of each bag are trained on at a time
     # Which these are: even, evenly spaced from a random start; random; window, consecutive ones
     bag_sample: Literal["even", "random", "window"] = "even"
+    # Whether the pack stays in the memory of the device while training; auto: on CUDA where it
+    # fits into 6 tenths of what is free
+    resident: Literal["auto", "on", "off"] = "auto"
     # resize tiles: the share of a tile that overlaps its neighbour
     overlap: Annotated[float, Field(ge=0, le=0.75)] = 0.25
 
@@ -246,6 +249,9 @@ class AugmentConfig(Section):
 
     # none, flips, flips_rotate, flips_turn, portrait, light, medium, heavy, or a registered one
     recipe: str = "light"
+    # What changes the images: cpu (one by one), device (whole batches); auto: device on CUDA where
+    # it can do what the recipe draws
+    backend: Literal["auto", "cpu", "device"] = "auto"
     mixup: NotNegative = 0.0  # alpha of its Beta distribution; 0: off. With cutmix: half of each
     cutmix: NotNegative = 0.0  # alpha of its Beta distribution; 0: off
     erasing: Annotated[float, Field(ge=0, le=1)] = 0.0  # probability of random erasing, per image
@@ -307,8 +313,9 @@ class TrainConfig(Section):
 
     epochs: Count = 25  # passes over the training part
     batch_size: Count = 32  # images per update; with data.bag, bags
-    # Images, with data.bag bags, on the device at once; null: the whole batch
-    micro_batch: Count | None = None
+    # Images, with data.bag bags, on the device at once; null: the whole batch; auto: what fits,
+    # found once by trial. Where memory is short, half of it
+    micro_batch: Count | Literal["auto"] | None = None
     # Highest learning rate; left out: 1e-3 from pretrained weights, 3e-3 from scratch
     lr: Positive = 1e-3
     opt: str = "adamw"  # any optimizer of timm
@@ -389,7 +396,7 @@ class TrainConfig(Section):
             raise ValueError("loss: an empty sum; name a loss, or write auto")
         if self.pos_weight is not None and self.class_weights != "none":
             raise ValueError("pos_weight and class_weights exclude each other; set one of them")
-        if self.micro_batch is not None and self.micro_batch > self.batch_size:
+        if isinstance(self.micro_batch, int) and self.micro_batch > self.batch_size:
             raise ValueError(
                 f"micro_batch ({self.micro_batch}) cannot exceed batch_size ({self.batch_size})"
             )

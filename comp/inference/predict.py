@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -82,17 +82,23 @@ class PieceMaker:
 
         kept_as: (n,) the rows of the index that they are, where `images` holds a part of it.
         """
-        out, before = list[Array](), None
+        out = list[Array]()
+        before: tuple[list[Callable[[], Array]], Array] | None = None
         names = dict(zip(rows.tolist(), rows if kept_as is None else kept_as, strict=True))
         for some, batch in eval_batches(images, rows, self.batch_size):
-            coming = self.net.device.fetch(self.forward(self._seen, self.net.to_device(batch)))
+            probs = self.forward(self._seen, self.net.to_device(batch))
+            coming = [self.net.device.fetch(part) for part in self.output.shrunk(probs)]
             some = np.asarray([names[row] for row in some.tolist()])
             if before:  # is saved while the device works on this one
-                out.append(self.output.keep(before[0](), before[1]))
+                out.append(self._kept(*before))
             before = coming, some
         if before:
-            out.append(self.output.keep(before[0](), before[1]))
+            out.append(self._kept(*before))
         return np.concatenate(out)
+
+    def _kept(self, coming: list[Callable[[], Array]], rows: Array) -> Array:
+        probs, *finite = (arrived() for arrived in coming)
+        return self.output.keep(probs, rows, *finite)
 
     def _seen(self, part: Tensor) -> Tensor:
         return view_probs(self.net, self.task, part, self.views)

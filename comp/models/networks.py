@@ -7,6 +7,7 @@ import inspect
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from torch import Tensor, nn
 from comp.config.schema import ImageConfig, ModelConfig
 from comp.core.errors import ModelError, did_you_mean, first, reason
 from comp.core.progress import say
-from comp.data.images.tiles import stitched
+from comp.data.images.tiles import AT_ONCE, stitched
 from comp.models.bags.nets import BagNet, wrap
 from comp.models.bags.pools import POOLS, BagForm
 from comp.models.device import Device
@@ -51,6 +52,7 @@ class Net:
     tiles: tuple[int, float] | None = None
     fast: Callable[[Tensor], Tensor] | None = None
     parts: Halving | None = None
+    halving: Halving | None = None  # of tiles, once there are some
 
     def logits(self, images: Tensor) -> Tensor:
         """(B, C), or (B, C, H, W), from uint8 RGB images (B, 3, H, W) on the device; or from bags
@@ -58,8 +60,14 @@ class Net:
         if isinstance(self.module, BagNet):
             return self._of_bags(self.module, images)
         if self.tiles is not None and max(images.shape[-2:]) > self.tiles[0]:
-            return stitched(self._logits, images, *self.tiles)
+            return stitched(partial(self._tiles_at_once, self._logits), images, *self.tiles)
         return self._logits(images)
+
+    def _tiles_at_once(self, forward: Callable[[Tensor], Tensor], tiles: Tensor) -> Tensor:
+        """Half as many tiles at once as often as memory is short."""
+        if self.halving is None:
+            self.halving = Halving(AT_ONCE, "tiles")
+        return self.halving(forward, tiles)
 
     def _logits(self, images: Tensor) -> Tensor:
         with self.device.autocast():

@@ -17,6 +17,7 @@ from comp.data.loader.recipes import make_recipe
 from comp.models.bags.pools import POOLS
 from comp.tasks.kinds import as_soft
 from comp.train.aux import aux_matrix
+from comp.train.hardware.choice import batched
 from comp.train.job import Job
 
 Array = np.ndarray[Any, Any]
@@ -61,6 +62,8 @@ def make_loader(job: Job, workers: int) -> Loader:
         labels=labels,
         guests=guests,
         bag=bag_sampling(config),
+        batched=batched(config, job.device),
+        resident=job.resident,
         weights=_weights(job, images),
     )
 

@@ -15,6 +15,7 @@ from comp.config.workspace import RunDir
 from comp.data.cache.mask_store import MaskStore
 from comp.data.cache.store import Images
 from comp.data.images.deep import Span
+from comp.data.loader.batched.resident import Resident
 from comp.data.loader.beside import Beside
 from comp.models.device import Device
 from comp.models.networks import Net
@@ -51,6 +52,7 @@ class Job:
     `beside`      images that are only trained on, beside those of the index
     `soft`        (N, C) float32: what is learned of the images of the index in the place of the
                   target; unknown cells stay unknown
+    `resident`    the images, where they stay on the device
     `aux`         columns that are learned beside the answer
     `sources`     a digest of `beside` and `soft`; "" without them
     `weights`     (N,) how much each image of the index counts (`data.weight`), or None
@@ -84,6 +86,7 @@ class Job:
     soft: Array | None = None
     aux: tuple[AuxColumn, ...] = ()
     sources: str = ""
+    resident: Resident | None = None
     weights: Array | None = None
     factors: Array | None = None
 

@@ -56,6 +56,7 @@ class BagTarget:
     """Labels (N,) or (N, C) of bags, and the images that are seen of each."""
 
     changes_images = True
+    spatial = False
 
     def __init__(self, labels: Array, sampling: BagSampling) -> None:
         self.labels, self.sampling = labels, sampling
@@ -79,8 +80,8 @@ class BagTarget:
         pairs = zip(image, seeds, strict=True)
         return np.stack([recipe(one, number) for one, number in pairs]), self.labels[row]
 
-    def buffer(self, shape: tuple[int, ...]) -> Array:
-        return np.empty((shape[0], self.sampling.size, *shape[1:]), dtype=np.uint8)
+    def buffer(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return shape[0], self.sampling.size, *shape[1:]
 
     def collate(self, pairs: Iterable[tuple[Array, Array]], buffer: Array | None) -> Batch:
         """Images (B, size, H, W, 3) uint8 in the buffer; labels (B,) or (B, C)."""
