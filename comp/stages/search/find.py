@@ -27,6 +27,7 @@ from comp.stages.experiment import Experiment
 from comp.stages.train import open_job
 from comp.train.batches import make_loader
 from comp.train.hardware.copies import on_device
+from comp.train.hardware.micro import most_images
 from comp.train.job import Job
 from comp.train.train_state import TrainState, new_state
 from comp.train.trial import try_out
@@ -78,7 +79,7 @@ def find_rate(experiment: Experiment, fold: int, steps: int) -> Rates:
     """
     job = open_job(experiment, fold)
     rates = np.geomspace(LOWEST, HIGHEST, steps)
-    micro_batch = job.config.train.micro_batch or job.config.train.batch_size
+    micro_batch = most_images(job.config.train)
     while True:
         try:
             with worker_deaths():
@@ -130,7 +131,7 @@ def _step(
 
 def _endless(job: Job, loader: Loader) -> Iterator[Batch]:
     for epoch in itertools.count():
-        yield from on_device(loader.epoch(epoch), job.device)
+        yield from on_device(loader, job.device, epoch)
 
 
 def _suggest(experiment: Experiment, rates: list[float], losses: list[float]) -> Rates:
@@ -212,7 +213,9 @@ def _try(job: Job, size: int) -> BatchTrial | None:
             torch.cuda.reset_peak_memory_stats()
         state = new_state(job, 1, size)
         state.net.module.train()
-        pixels = torch.randint(0, 256, (size, *job.images.shape[1:]), dtype=torch.uint8)
+        bag = (job.config.image.bag_size,) if job.config.data.bag is not None else ()
+        shape = (size, *bag, *job.images.shape[1:])
+        pixels = torch.randint(0, 256, shape, dtype=torch.uint8)
         target = _truth(job, size)
         update(job, state, pixels, target)
         settle(job, state)  # waits for the device
