@@ -96,8 +96,9 @@ class _Pixels:
         self.counts.append(count_maps(masks, labels, self.job.columns))
         measure = self.job.metric.measure
         if measure is not None:  # of outlines and objects: not counted by pixels
-            parts = [part.cpu().numpy() for part in (masks, labels.long(), probs)]
-            self.measures += [measure(*one, self.job.columns) for one in zip(*parts, strict=True)]
+            parts = (part.cpu().numpy() for part in (masks, labels.long(), probs))
+            for true, said, own in zip(*parts, strict=True):
+                self.measures.append(measure(true, said, own, self.job.columns))
 
     def result(self) -> Validation:
         counts = torch.cat(self.counts).cpu().numpy()
