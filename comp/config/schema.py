@@ -50,6 +50,8 @@ from comp.config.values import (
 JOINT = "|"  # between the columns, or attributes, that are joined into one class
 BACKGROUND = "background"  # in data.colours: what no class has
 AUTO_GROUP = "auto"  # data.group: what `comp check` proposes; else the name of a column
+FOLDER_BAG, AUTO_BAG = "folder", "auto"  # data.bag; else the name of a column
+BY_NAME = "name"  # data.bag_order; else the name of a column
 
 
 class DataConfig(Section):
@@ -94,6 +96,11 @@ class DataConfig(Section):
     new: str | None = None
     new_share: Annotated[float, Field(gt=0, lt=0.5)] = 0.1  # of the classes that a fold leaves out
     group: str | None = None  # the column of what must stay in one fold; auto: what `check` found
+    # What has an answer: null: each image; else a bag of several: those with the same cell of a
+    # column (such as patient); folder: of a folder; auto: of the groups that `comp check` found
+    bag: str | None = None
+    # The order of the images of a bag: a column, or name: by the names of the files; null: none
+    bag_order: str | None = None
     # Images without a group: own makes each a group of its own, refuse is an error
     group_blank: Literal["own", "refuse"] = "own"
     fold: str | None = None  # the column of folds that were decided elsewhere
@@ -119,7 +126,8 @@ class DataConfig(Section):
     sample_submission: str | None = "sample_submission.csv"
     # Further columns of the tables that the second level of `comp stack` sees, such as [age, sex]
     tabular: Names = ()
-    test_csv: str | None = None  # the table of data.tabular for the test images; null: the sample
+    # The table of data.tabular and data.bag for the test images; null: the sample
+    test_csv: str | None = None
     # Further columns of train_csv that the network learns beside the answer, such as
     # [{column: site}, {column: age, loss: mse}]; they are never answered
     aux: Auxiliary = ()
@@ -204,6 +212,9 @@ class ImageConfig(Section):
     mean: Literal["auto"] | Means | None = None
     # Standard deviation of each channel, in the same way
     std: Literal["auto"] | Deviations | None = None
+    bag_size: Count = 8  # data.bag: so many images of each bag are trained on at a time
+    # Which these are: even, evenly spaced from a random start; random; window, consecutive ones
+    bag_sample: Literal["even", "random", "window"] = "even"
     # Whether the pack stays in the memory of the device while training; auto: on CUDA where it
     # fits into 6 tenths of what is free
     resident: Literal["auto", "on", "off"] = "auto"
@@ -247,6 +258,8 @@ class AugmentConfig(Section):
     # Probability that an image without a defect gets one pasted from another image
     cutpaste: Annotated[float, Field(ge=0, le=1)] = 0.0
     copies: CopiesConfig | None = None  # copies of rare classes
+    # data.bag: whether the images of a bag are changed alike; auto: where their order matters
+    bag: Literal["auto", "alike", "each"] = "auto"
 
 
 class ModelConfig(Section):
@@ -273,6 +286,10 @@ class ModelConfig(Section):
     ordinal: Literal["regression", "coral", "classes"] = "regression"
     # How the last maps become a vector: own (of the network), avg, max, avgmax, gem or attention
     pool: str = "own"
+    # data.bag: from the vectors of the images to one: mean, max, attention (gated), gru or
+    # transformer; or channels: the images are the channels of one (2.5D)
+    pool_bag: str = "attention"
+    bag_width: Count = 128  # units of pool_bag attention, gru and transformer
     # null: the network is trained; logistic, knn or mlp: it stays as it is, and this is fitted on
     # its features (see `comp embed`)
     probe: str | None = None
@@ -295,9 +312,9 @@ class TrainConfig(Section):
     """The training loop."""
 
     epochs: Count = 25  # passes over the training part
-    batch_size: Count = 32  # images per update
-    # Images on the device at once; null: the whole batch; auto: what fits, found once by trial.
-    # Where memory is short, half of it
+    batch_size: Count = 32  # images per update; with data.bag, bags
+    # Images, with data.bag bags, on the device at once; null: the whole batch; auto: what fits,
+    # found once by trial. Where memory is short, half of it
     micro_batch: Count | Literal["auto"] | None = None
     # Highest learning rate; left out: 1e-3 from pretrained weights, 3e-3 from scratch
     lr: Positive = 1e-3

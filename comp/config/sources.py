@@ -103,9 +103,10 @@ class CleanConfig(Section):
     """Training labels that a probe doubts (confident learning, Northcutt et al. 2021)."""
 
     run: FileName  # a probe run (model.probe) with the same plan, trained to its end
-    # drop: not trained on; soften: a mixture with what the probe says; relabel: what it says
-    how: Literal["drop", "soften", "relabel"] = "drop"
-    # how: soften: the share of the probe in the target; the rest is the label
+    # drop: not trained on; weigh: counts less; soften: a mixture with what the probe says; relabel:
+    # what it says
+    how: Literal["drop", "weigh", "soften", "relabel"] = "drop"
+    # how: soften: the share of the probe in the target; weigh: how much such an image counts
     weight: Annotated[float, Field(gt=0, lt=1)] = 0.5
     # At most this share of the training labels, the most doubted ones
     most: Annotated[float, Field(gt=0, le=0.5)] = 0.1

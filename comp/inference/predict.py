@@ -17,10 +17,11 @@ from comp.data.loader.batches import eval_batches
 from comp.inference.outputs import Output
 from comp.inference.pieces import Pieces
 from comp.inference.views import view_probs, views_of
+from comp.models.bags.pools import bag_form
 from comp.models.device import Device
 from comp.models.halving import Halving
 from comp.models.lora import merged
-from comp.models.networks import Net, build_net, with_tiles
+from comp.models.networks import Net, build_net, with_parts, with_tiles
 from comp.tasks.kinds import Task
 from comp.tasks.number_losses import outputs_per_number
 
@@ -45,6 +46,7 @@ def net_of(saved: Saved, config: Config, task: Task, device: Device) -> Net:
         empty=True,
         per_number=outputs_per_number(config.train.loss) if task.link.measures else 0,
         steps=task.link.steps,
+        bag=bag_form(config),
     )
     try:
         weights = saved.get("ema") or saved["model"]
@@ -121,6 +123,7 @@ def predict_pieces(
     are there already are not made again.
     """
     step = output.piece_rows(batch_size)
+    net = with_parts(net, batch_size, name)
     maker = PieceMaker(net, task, output, views_of(tta), Halving(batch_size, name), batch_size)
     starts = range(0, len(rows), step)
     done = sum(pieces.there(start) for start in starts) if pieces else 0

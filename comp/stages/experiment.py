@@ -12,7 +12,7 @@ from comp.config.earlier import with_begun_defaults
 from comp.config.loading import plain
 from comp.config.metric_file import with_file_digest
 from comp.config.plugins import load_plugins
-from comp.config.schema import Config, DataConfig
+from comp.config.schema import AUTO_BAG, Config, DataConfig
 from comp.config.workspace import Workspace, workspace_of
 from comp.core import files
 from comp.core.errors import ConfigError, UsageError, first, pick
@@ -30,6 +30,7 @@ from comp.data.index.index import Index
 from comp.data.layouts.embedded_sample import ensure_sample
 from comp.data.layouts.layouts import LAYOUTS, in_both, read_index, read_test
 from comp.data.layouts.train_test_overlap import same_bytes
+from comp.stages.bags import bagged_test, bagged_train, check_bags, copies_of_bags
 from comp.submission.solution import pose
 from comp.tasks.kinds import Task, as_soft
 from comp.tasks.metrics import Metric
@@ -111,6 +112,7 @@ def check_names(experiment: Experiment) -> None:
     _check_grades(config, task)
     _check_sources(config, task)
     _check_crops(config, task)
+    check_bags(config, task)
     _check_weight(config, task)
     _check_new(config)
 
@@ -136,18 +138,20 @@ def _check_weight(config: Config, task: Task) -> None:
     """ConfigError where images are weighted and something cannot weigh them."""
     from comp.tasks.losses import without_rows
 
-    if config.data.weight is None:
+    clean = config.train.clean
+    named = "data.weight" if config.data.weight is not None else "train.clean.how: weigh"
+    if config.data.weight is None and (clean is None or clean.how != "weigh"):
         return
     if task.spatial:
-        raise ConfigError(f"data.weight: for answers per image; task is {task.name}. Leave it out")
+        raise ConfigError(f"{named}: for answers per image; task is {task.name}. Leave it out")
     if config.model.probe is not None:
-        raise ConfigError("data.weight: not with model.probe, which counts all images alike")
+        raise ConfigError(f"{named}: not with model.probe, which counts all images alike")
     loss = task.loss if config.train.loss == "auto" else config.train.loss
     whole = without_rows(loss)
     if whole:
         raise ConfigError(
-            f"train.loss: {first(whole)} is no mean over images, so data.weight cannot weigh them; "
-            "use another loss"
+            f"train.loss: {first(whole)} is no mean over images, so {named} cannot weigh them; use "
+            "another loss"
         )
 
 
@@ -285,7 +289,8 @@ def _check_spatial(config: Config, task: Task) -> None:
 
 
 def read_train(experiment: Experiment) -> Index:
-    """The training index; an embedded sample is written out first where the config asks for it.
+    """The training index, of images or of bags; an embedded sample is written out first where the
+    config asks for it.
 
     With the groups that the user accepted, and without the images that `comp check --bad skip` set
     aside.
@@ -302,7 +307,9 @@ def read_train(experiment: Experiment) -> Index:
             "or read them as zeros (data.blank: zero, and no data.unknown)"
         )
     index = index if data.new is None else with_new(index, data.new)
-    index = accepted(index, data.group, paths.groups_csv, paths.check_json, paths.cache)
+    if data.bag != AUTO_BAG:  # else the groups that were accepted are the bags
+        index = accepted(index, data.group, paths.groups_csv, paths.check_json, paths.cache)
+    index = bagged_train(index, experiment.config, paths)
     return index if experiment.metric.source is None else _posed(experiment, index)
 
 
@@ -354,6 +361,13 @@ def try_metric(experiment: Experiment, index: Index) -> None:
 def read_test_images(experiment: Experiment, classes: tuple[str, ...]) -> Index:
     """The test index; an image that was set aside as unreadable is replaced by a grey one."""
     index = _boxed(experiment, read_test(experiment.data, experiment.task, classes), "test")
+    index = _with_grey(experiment, index)
+    data, task = experiment.data, experiment.task
+    return bagged_test(index, experiment.config, task, experiment.workspace, data.root)
+
+
+def _with_grey(experiment: Experiment, index: Index) -> Index:
+    """The test images, with a grey one in the place of each that was set aside."""
     skipped = read_skipped(experiment.workspace.skip_csv).test
     away = [row for row, name in enumerate(index.ids) if name in skipped]
     if not away:
@@ -402,12 +416,13 @@ def sweep_cache(cache: Path) -> None:
 def read_found(experiment: Experiment, index: Index) -> Copies:
     """What `comp check` found about these images; nothing where it did not look at them."""
     paths = experiment.workspace
-    return read_copies(paths.check_json, index, paths.cache) or Copies()
+    found = read_copies(paths.check_json, index.images, paths.cache) or Copies()
+    return copies_of_bags(found, index)
 
 
 def in_test(experiment: Experiment, index: Index) -> list[str]:
     """The training images that are in the test set too, with the same id and the same bytes."""
-    return in_both(experiment.data, experiment.task, index, same_bytes)
+    return in_both(experiment.data, experiment.task, index.images, same_bytes)
 
 
 def parse_folds(text: str, count: int) -> list[int]:

@@ -27,6 +27,7 @@ from comp.inference.predict import net_of, predict_pieces
 from comp.inference.predictions import Predictions, save_pieces
 from comp.inference.views import AUTO, VIEWS, check_tta
 from comp.models.device import Device
+from comp.models.halving import images_at_once
 from comp.models.networks import Net
 from comp.stages.experiment import (
     Experiment,
@@ -378,8 +379,7 @@ class Predictor:
         )
 
     def _batch_size(self) -> int:
-        config = self.experiment.config
-        return config.predict.batch_size or 2 * config.train.batch_size
+        return images_at_once(self.experiment.config)
 
     def images(self, part: str) -> Images:
         """The packed images of a part."""

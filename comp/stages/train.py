@@ -315,6 +315,7 @@ class Trainer:
             soft=self.sources.soft(fold, task.columns(len(index.classes))),
             sources=self.sources.digest(fold),
             weights=index.weights,
+            factors=self.sources.factors(fold),
         )
 
 

@@ -6,12 +6,15 @@ from typing import Any
 
 import numpy as np
 
+from comp.config.schema import Config
 from comp.data.cache.store import Images
+from comp.data.loader.bag_target import BagSampling
 from comp.data.loader.beside import Guests, Joined
 from comp.data.loader.cutpaste import CutPaste, make_cutpaste
 from comp.data.loader.loader import Loader, train_loader
 from comp.data.loader.oversample import Copied, with_copies
 from comp.data.loader.recipes import make_recipe
+from comp.models.bags.pools import POOLS
 from comp.tasks.kinds import as_soft
 from comp.train.aux import aux_matrix
 from comp.train.hardware.choice import batched
@@ -58,6 +61,7 @@ def make_loader(job: Job, workers: int) -> Loader:
         side=config.image.size if config.image.resize == "tiles" else None,
         labels=labels,
         guests=guests,
+        bag=bag_sampling(config),
         batched=batched(config, job.device),
         resident=job.resident,
         weights=_weights(job, images),
@@ -74,6 +78,21 @@ def _weights(job: Job, images: Images) -> Array | None:
     copied = own[first.source] if isinstance(first, Copied) else own[:0]
     out = np.concatenate([own, copied])
     return np.concatenate([out, np.ones(max(0, len(images) - len(out)), dtype=np.float32)])
+
+
+def bag_sampling(config: Config) -> BagSampling | None:
+    """Which images of a bag are seen at a time; None without `data.bag`.
+
+    They are changed alike where `augment.bag` says so; `auto`: where what is learned is how they
+    follow each other.
+    """
+    if config.data.bag is None:
+        return None
+    alike = {"alike": True, "each": False}.get(config.augment.bag)
+    if alike is None:
+        pool = POOLS[config.model.pool_bag]
+        alike = pool.ordered or config.image.bag_sample == "window"
+    return BagSampling(config.image.bag_size, config.image.bag_sample, alike)
 
 
 def _soft(job: Job, images: Images, target: Array) -> Array | None:

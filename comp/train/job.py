@@ -56,6 +56,7 @@ class Job:
     `aux`         columns that are learned beside the answer
     `sources`     a digest of `beside` and `soft`; "" without them
     `weights`     (N,) how much each image of the index counts (`data.weight`), or None
+    `factors`     (N,) by which the loss counts it less (`train.clean`), or None; no score does
     """
 
     config: Config
@@ -87,6 +88,7 @@ class Job:
     sources: str = ""
     resident: Resident | None = None
     weights: Array | None = None
+    factors: Array | None = None
 
     @property
     def name(self) -> str:
@@ -96,9 +98,13 @@ class Job:
     @cached_property
     def loss_weights(self) -> Array | None:
         """(N,) float32: the weights in the loss, 1 on average over the training part."""
-        if self.weights is None:
+        if self.weights is None and self.factors is None:
             return None
-        return np.asarray(self.weights / self.weights[self.train_rows].mean(), dtype=np.float32)
+        one = np.ones(len(self.target), dtype=np.float64)
+        own = (one if self.weights is None else self.weights) * (
+            one if self.factors is None else self.factors
+        )
+        return np.asarray(own / own[self.train_rows].mean(), dtype=np.float32)
 
     def score(self, rows: Array, answer: Array) -> float:
         """The score of the answers to some rows of the index."""

@@ -16,6 +16,7 @@ from comp.core.errors import CompError, ConfigError, ModelError, TrainError, rea
 from comp.core.progress import say
 from comp.core.rng import seed_torch
 from comp.data.loader.loader import Loader
+from comp.models.bags.pools import bag_form
 from comp.models.device import Device, is_oom
 from comp.models.freezing import set_training_mode
 from comp.models.networks import build_net
@@ -127,7 +128,7 @@ def _in_words(job: Job, images: torch.Tensor, problem: Exception) -> CompError:
         return ModelError(
             f"model.name: {name} cannot be trained on images of {size} px ({why}). {hint}"
         )
-    height, width = images.shape[1:3]
+    height, width = images.shape[-3:-1]
     return ModelError(
         f"model.name: {name} fails in a trial step on {count} images of {height} x {width} px "
         f"({why}). Look at model.*, image.* and train.loss, or use another network."
@@ -144,4 +145,5 @@ def _on_meta(job: Job, size: int) -> nn.Module:
         empty=True,
         per_number=job.per_number,
         steps=job.task.link.steps,
+        bag=bag_form(job.config),
     ).module

@@ -12,8 +12,8 @@ import torch
 from comp.core.parallel import read_ahead
 from comp.data.loader.batches import eval_batches, row_parts
 from comp.data.loader.targets import MaskTarget
-from comp.models.halving import Halving
-from comp.models.networks import Net
+from comp.models.halving import Halving, images_at_once
+from comp.models.networks import Net, with_parts
 from comp.tasks.counts import count_maps, decided
 from comp.train.job import Job
 from comp.train.row_losses import weighed_loss
@@ -96,9 +96,9 @@ class _Pixels:
         self.counts.append(count_maps(masks, labels, self.job.columns))
         measure = self.job.metric.measure
         if measure is not None:  # of outlines and objects: not counted by pixels
-            parts = (part.cpu().numpy() for part in (masks, labels.long(), probs))
-            for true, said, own in zip(*parts, strict=True):
-                self.measures.append(measure(true, said, own, self.job.columns))
+            parts = [part.cpu().numpy() for part in (masks, labels.long(), probs)]
+            triples = zip(*parts, strict=True)
+            self.measures += [measure(t, s, p, self.job.columns) for t, s, p in triples]
 
     def result(self) -> Validation:
         counts = torch.cat(self.counts).cpu().numpy()
@@ -136,9 +136,9 @@ def validate(job: Job, state: TrainState, net: Net, pause: Callable[[], None]) -
     pause: called after every batch; it may raise to leave.
     """
     net.module.eval()
-    size = min(
-        job.config.predict.batch_size or 2 * job.config.train.batch_size, 2 * state.micro_batch
-    )
+    each = job.config.image.bag_size if job.config.data.bag is not None else 1
+    size = min(images_at_once(job.config), 2 * state.micro_batch * each)
+    net = with_parts(net, size, f"{job.name}: validation")
     tally: _Tally = _Labels(job, state.loss) if job.masks is None else _Pixels(job, state.loss)
     forward = Halving(size, f"{job.name}: validation")
     for images, masks in _batches(job, size):

@@ -397,6 +397,7 @@ def build_index(
     masks: Masks | None = None,
     codes: tuple[str, ...] | None = None,
     shares: np.ndarray[Any, Any] | None = None,
+    places: Sequence[tuple[str, int]] | None = None,
     weights: np.ndarray[Any, Any] | None = None,
 ) -> Index:
     """The Index of rows in any order."""
@@ -411,5 +412,6 @@ def build_index(
         masks=None if masks is None else masks.of(order),
         codes=codes,
         shares=None if shares is None else shares[order],
+        places=None if places is None else tuple(places[row] for row in order),
         weights=None if weights is None else weights[order],
     )

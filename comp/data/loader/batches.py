@@ -15,6 +15,7 @@ import torch
 
 from comp.core import rng
 from comp.core.parallel import read_ahead
+from comp.data.cache.bag_store import BagImages, alike
 from comp.data.cache.store import Images, from_state, gather, in_memory, plain, to_state
 from comp.data.loader.batched.draws import Draws, Moves
 from comp.data.loader.recipes import Recipe, make_recipe
@@ -111,8 +112,9 @@ class Batches:
         return self.make(keys, None if shape is None else torch.empty(shape, dtype=torch.uint8))
 
     def _one(self, epoch: int, position: int, row: int) -> tuple[Array, Array]:
-        image = np.asarray(self._plain[row])
-        return self.target.augment(image, row, self.recipe, partial(self._seed, epoch, position))
+        seed = partial(self._seed, epoch, position)
+        image = self.target.look(self._plain, row, seed)
+        return self.target.augment(image, row, self.recipe, seed)
 
     def _seed(self, epoch: int, position: int, purpose: str) -> int:
         return rng.derive(self.seed, purpose, self.fold, epoch, position)
@@ -140,8 +142,11 @@ class MovesOnly:
 
 
 def row_parts(images: Images, rows: Array, batch_size: int) -> list[Array]:
-    """The rows of each batch of `eval_batches`: images that keep their own size come one by one."""
+    """The rows of each batch of `eval_batches`: images that keep their own size come one by one,
+    bags with others of their size."""
     rows = np.asarray(rows, dtype=np.int64)
+    if isinstance(plain(images), BagImages):
+        return list(alike(plain(images), rows, batch_size))
     step = 1 if getattr(images, "own_size", False) else batch_size
     return [rows[start : start + step] for start in range(0, len(rows), step)]
 
@@ -152,22 +157,25 @@ def eval_batches(
     """Rows (B,) and their images (B, H, W, 3) uint8, in the order of `rows`; no randomness. A
     thread makes each batch while the one before is used.
 
-    Images that keep their own size come one by one.
+    Images that keep their own size come one by one. Bags come whole, (B, n, H, W, 3), several of
+    one size together where that is no more than `batch_size` images.
     """
     store = plain(images)
-    own_size = getattr(store, "own_size", False)
+    bags = isinstance(store, BagImages)
+    alone = bags or getattr(store, "own_size", False)
 
     def make(work: tuple[Array, torch.Tensor | None]) -> tuple[Array, torch.Tensor]:
         some, buffer = work
         if buffer is None:
-            return some, torch.from_numpy(np.asarray(store[int(some[0])])[None])
+            pixels = store.take(some) if bags else np.asarray(store[int(some[0])])[None]
+            return some, torch.from_numpy(pixels)
         gather(store, some, buffer.numpy())
         return some, buffer
 
     # Memory that a thread allocates is returned to the system each time, so it is allocated here
     shelf = Shelf(pinned=torch.cuda.is_available())
     work = (
-        (some, None if own_size else shelf.take((len(some), *store.shape[1:])))
+        (some, None if alone else shelf.take((len(some), *store.shape[1:])))
         for some in row_parts(store, rows, batch_size)
     )
     return read_ahead(make, work, threads=1, waiting=1)

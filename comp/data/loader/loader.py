@@ -21,6 +21,7 @@ from comp.core.errors import CompError, TrainError, WorkerError
 from comp.core.parallel import read_ahead
 from comp.data.cache.mask_store import MaskStore
 from comp.data.cache.store import Images
+from comp.data.loader.bag_target import BagSampling, BagTarget
 from comp.data.loader.batched.apply import moved
 from comp.data.loader.batched.draws import Moves
 from comp.data.loader.batched.resident import Resident
@@ -234,6 +235,7 @@ def train_loader(
     side: int | None = None,
     labels: Array | None = None,
     guests: Sequence[Guests] = (),
+    bag: BagSampling | None = None,
     batched: bool = False,
     resident: Resident | None = None,
     weights: Array | None = None,
@@ -248,6 +250,8 @@ def train_loader(
     masks: those of all N; a batch then holds masks (B, L, H, W) uint8 in the place of the target.
     side: see `MaskTarget`. labels: (N, C) float32, what is learned in the place of the target:
     probabilities of the columns. guests: rows that each epoch shows beside `rows`.
+    bag: the images are bags (`comp.data.cache.bag_store`), of which so many are seen at a time; a
+    batch then holds images (B, n, H, W, 3).
     batched: whether the device does what the recipe draws. resident: the images, where they lie on
     the device already; the recipe must then be the device's.
     weights: (N,) float32 how much each of all rows counts, see `Loader.weights`.
@@ -261,6 +265,8 @@ def train_loader(
         raise TrainError(f"fold {fold}: {len(rows)} training images; at least 2 are needed")
     learned = target if labels is None else np.ascontiguousarray(labels, dtype=np.float32)
     made: Target = LabelTarget(learned, paste) if masks is None else MaskTarget(masks, side)
+    if bag is not None:
+        made = BagTarget(learned, bag)
     stays = resident is not None
     batches = Batches(images, made, recipe, seed, fold, batched=batched, stays=stays)
     if stays and not batches.copies:

@@ -1,7 +1,7 @@
 """What a training batch holds beside its images: labels, or masks.
 
-`LabelTarget` and `MaskTarget` are the two implementations of `Target`; `comp.data.loader.batches`
-knows nothing else about them.
+`LabelTarget`, `MaskTarget` and `comp.data.loader.bag_target.BagTarget` implement `Target`;
+`comp.data.loader.batches` knows nothing else about them.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from comp.data.cache.mask_store import MaskStore, PackedMasks
+from comp.data.cache.store import Images
 from comp.data.loader.cutpaste import CutPaste
 from comp.data.loader.recipes import Recipe
 from comp.tasks.counts import IGNORED
@@ -37,8 +38,11 @@ class Target(Protocol):
     def read(self, rows: Array) -> torch.Tensor:
         """The targets of some rows as they are stored, in a batch."""
 
+    def look(self, images: Images, row: int, seed: Seed) -> Array:
+        """The image (H, W, 3) of a row; of a bag the images that are seen of it."""
+
     def augment(self, image: Array, row: int, recipe: Recipe, seed: Seed) -> tuple[Array, Array]:
-        """An image (H, W, 3) and its target as training sees them."""
+        """What `look` gave and its target, as training sees them."""
 
     def buffer(self, shape: tuple[int, ...]) -> tuple[int, ...] | None:
         """The shape of the images of a batch; None where it is not yet known."""
@@ -62,6 +66,9 @@ class LabelTarget:
     def read(self, rows: Array) -> torch.Tensor:
         """(B,) or (B, C)."""
         return torch.from_numpy(self.labels[rows])
+
+    def look(self, images: Images, row: int, seed: Seed) -> Array:
+        return np.asarray(images[row])
 
     def augment(self, image: Array, row: int, recipe: Recipe, seed: Seed) -> tuple[Array, Array]:
         label = self.labels[row]
@@ -102,6 +109,9 @@ class MaskTarget:
     def read(self, rows: Array) -> torch.Tensor:
         """(B, L, H, W) uint8; the rows must be of one size."""
         return _layers_first(np.stack([self.masks[int(row)] for row in rows]))
+
+    def look(self, images: Images, row: int, seed: Seed) -> Array:
+        return np.asarray(images[row])
 
     def augment(self, image: Array, row: int, recipe: Recipe, seed: Seed) -> tuple[Array, Array]:
         mask = self.masks[row]

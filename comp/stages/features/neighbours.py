@@ -24,6 +24,7 @@ from comp.data.loader.batches import eval_batches
 from comp.ensemble.stacking.nested import log_cost
 from comp.models.heads import head_of
 from comp.models.networks import Net
+from comp.stages.bags import refuse_bags
 from comp.stages.ensembling.members import Ground
 from comp.stages.ensembling.stack import table_path, write_member
 from comp.stages.experiment import Experiment, held_classes
@@ -53,6 +54,7 @@ def neighbours(experiment: Experiment, *, out: str | None = None) -> NeighbourTa
     Raises ConfigError for tasks that are not one of several classes, RunError for a fold that is
     not trained, ModelError for a network without a last layer of its own.
     """
+    refuse_bags(experiment.config, "comp neighbours")
     config, task = experiment.config, experiment.task
     if task.link.family != "softmax" or task.spatial or config.model.probe is not None:
         raise ConfigError(

@@ -16,6 +16,7 @@ from comp.report.run.answers import OofAnswers
 from comp.report.run.page import MaskPart, RunFacts, Shown, write_run_page
 from comp.report.validation_page import validation_parts
 from comp.stages.experiment import Experiment
+from comp.stages.reporting.bag_pictures import bag_pictures
 from comp.stages.reporting.opened import OpenedRun, answers_of, open_run, read_curves
 from comp.stages.reporting.pictures import (
     Pictures,
@@ -61,6 +62,7 @@ def report_run(experiment: Experiment, out: Path | None = None, *, maps: bool = 
         found,
         picture=pictures.picture,
         maps=explain if maps else lambda rows: {},
+        bags=bag_pictures(opened, found) if maps else [],
         slices=look_slices(opened, found, pictures.span, seed),
         seed=seed,
     )

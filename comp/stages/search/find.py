@@ -213,7 +213,9 @@ def _try(job: Job, size: int) -> BatchTrial | None:
             torch.cuda.reset_peak_memory_stats()
         state = new_state(job, 1, size)
         state.net.module.train()
-        pixels = torch.randint(0, 256, (size, *job.images.shape[1:]), dtype=torch.uint8)
+        bag = (job.config.image.bag_size,) if job.config.data.bag is not None else ()
+        shape = (size, *bag, *job.images.shape[1:])
+        pixels = torch.randint(0, 256, shape, dtype=torch.uint8)
         target = _truth(job, size)
         update(job, state, pixels, target)
         settle(job, state)  # waits for the device

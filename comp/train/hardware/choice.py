@@ -52,6 +52,8 @@ def _not_batched(config: Config) -> str | None:
     """Why the device cannot augment; None where it can."""
     if config.image.resize == "none":
         return "image.resize: none augments each image at its own size"
+    if config.data.bag is not None:
+        return "data.bag chooses images of each bag before they are augmented"
     recipe = config.augment.recipe
     lacking = not_batched(recipe, config.image.size)
     if lacking is None:

@@ -41,6 +41,7 @@ def _obstacle(config: Config, device: Device, images: Images, others: bool) -> s
     """What in the config changes images before the device sees them; None: nothing does."""
     recipe = make_recipe(config.augment.recipe, config.image.size)
     obstacles = {
+        "data.bag chooses images of each bag": config.data.bag is not None,
         f"image.pack: {config.image.pack} or image.resize: {config.image.resize} decodes images "
         "for each batch": not in_memory(images),
         "augment.copies turns images on the CPU": config.augment.copies is not None,
