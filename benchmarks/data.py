@@ -37,6 +37,8 @@ from comp.data.images.decode import read_image
 from comp.data.images.resize import fit
 from comp.data.index.index import Index
 from comp.data.index.tables import read_table
+from comp.data.loader.batched.apply import moved
+from comp.data.loader.batched.draws import Draws
 from comp.data.loader.loader import Loader, train_loader
 from comp.data.loader.recipes import RECIPES, make_recipe
 
@@ -376,7 +378,8 @@ def overlap() -> dict[str, Any]:
 
 
 def augmentation() -> dict[str, Any]:
-    """P13: recipes on one core, the OpenCV calls that they end in, and the same on floats."""
+    """P13: recipes on one core, the OpenCV calls that they end in, and the same on floats; seconds
+    are those of the processor. No work keeps its images: fresh memory costs as much as a flip."""
     cv2.setNumThreads(1)
     image = cv2.resize(
         np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8), (SIZE, SIZE)
@@ -408,16 +411,53 @@ def augmentation() -> dict[str, Any]:
         theirs = A.Compose(RECIPES[name](SIZE))
         works = {
             "bare": bare,
-            "ours": lambda recipe=recipe: [recipe(image, n) for n in range(100)],
-            "floats": lambda theirs=theirs: [theirs(image=floats)["image"] for _ in range(100)],
+            "ours": lambda recipe=recipe: sum(recipe(image, n).ndim for n in range(100)),
+            "floats": lambda theirs=theirs: sum(
+                theirs(image=floats)["image"].ndim for _ in range(100)
+            ),
         }
-        found = interleaved(works, ROUNDS)
+        found = interleaved(works, ROUNDS, time.process_time)
         out[name] = {
-            "images a second and core": {
+            "images a second of a core": {
                 k: summary([100 / s for s in v], 0) for k, v in found.items()
             },
             "bare / ours": ratios(found, "bare", "ours"),
             "floats / ours": ratios(found, "floats", "ours"),
+        }
+    return out
+
+
+def backends() -> dict[str, Any]:
+    """Recipes by OpenCV image by image, and by torch in batches (`augment.backend: device`), on one
+    core, in seconds of the processor; and how many draws it makes."""
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+    draw, count = np.random.default_rng(0), 32
+    pixels = np.stack(
+        [
+            cv2.resize(draw.integers(0, 256, (40, 40, 3), dtype=np.uint8), (SIZE, SIZE))
+            for _ in range(count)
+        ]
+    )
+    buffer, out = np.empty_like(pixels), dict[str, Any]()
+
+    def filled(recipe: Any) -> None:
+        for n, image in enumerate(pixels):
+            buffer[n] = recipe(image, n)
+
+    for name in [name for name in RECIPES if name != "none"]:
+        recipe, draws = make_recipe(name, SIZE), Draws(make_recipe(name, SIZE))
+        moves = draws(range(count))
+        works = {
+            "OpenCV": lambda r=recipe: filled(r),
+            "torch": lambda m=moves: moved(torch.from_numpy(pixels.copy()), None, m),
+            "draws": lambda d=draws: d(range(count)),
+        }
+        found = interleaved(works, ROUNDS, time.process_time)
+        speed = {k: summary([count / s for s in v], 0) for k, v in found.items()}
+        out[name] = {
+            "images a second of a core": speed,
+            "OpenCV / torch": ratios(found, "OpenCV", "torch"),
         }
     return out
 
@@ -431,6 +471,7 @@ PARTS = {
     "loader": loader,
     "overlap": overlap,
     "augmentation": augmentation,
+    "backends": backends,
 }
 
 if __name__ == "__main__":

@@ -11,6 +11,8 @@ A-B-A-B, after a warm-up; ratios are taken within a round.
 - P1   training with augmentation, images a second: `update` with its loader, the bare loop on one
        batch that stays on the device, and timm's loader (JPEG files) with the loop of its script
 - P2   the loader alone, without augmentation, beside a gather into the same memory
+- P13  the recipes: what the device does to batches that lie there, one core with OpenCV, and how
+       many draws one core makes
 - P12  prediction with the eight views, beside eight bare forward passes of a resident batch
 - P14  peak memory of the device, beside the bare loop
 - P17  the determinism layer: the same loop without a seed for each step
@@ -38,7 +40,8 @@ from measure import about, interleaved, ratios, summary
 HERE = Path(__file__).parent
 MODELS = ("efficientnet_b0", "resnet50", "convnext_tiny")
 PRECISIONS = {"cuda": ("bf16", "fp16"), "cpu": ("fp32",), "mps": ("fp32",)}
-LIMITS = {"P14": 60, "P17": 60, "P2": 60, "P12": 90, "P1": 300}  # seconds, in the order of the run
+# Seconds, in the order of the run
+LIMITS = {"P14": 60, "P17": 60, "P2": 60, "P13": 50, "P12": 80, "P1": 260}
 Row = dict[str, Any]
 
 
@@ -81,7 +84,7 @@ class World:
         comp.pack(self.tree(), self.folder, quiet=True)
 
     def tree(self, model: str = "", precision: str = "fp32", **over: Any) -> Row:
-        """A config; `over`: recipe and compile."""
+        """A config; `over`: recipe, backend, resident and compile."""
         how = self.how
         return {
             "name": "gpu",
@@ -89,8 +92,11 @@ class World:
             "metric": "accuracy",
             "data": {"root": str(self.folder / "input"), "id": "id", "target": "label"},
             "folds": {"count": 2},
-            "image": {"size": how["size"]},
-            "augment": {"recipe": over.get("recipe", "light")},
+            "image": {"size": how["size"], "resident": over.get("resident", "auto")},
+            "augment": {
+                "recipe": over.get("recipe", "light"),
+                "backend": over.get("backend", "auto"),
+            },
             "model": {"name": model or how["models"][0], "pretrained": False},
             "train": {
                 **{"batch_size": how["batch"], "precision": precision, "epochs": 100},
@@ -132,7 +138,7 @@ class Ours:
 
         size = self.job.config.train.batch_size
         while True:
-            batches = on_device(self.loader.epoch(self.state.epoch), self.job.device)
+            batches = on_device(self.loader, self.job.device, self.state.epoch)
             yield from (batch for batch in batches if len(batch[0]) == size)
             self.state.epoch += 1
 
@@ -267,11 +273,14 @@ def p1(world: World) -> Iterator[Row]:
         calls = {name: lambda w=work: w.run(steps) for name, work in works.items()}
         where = {"model": model, "precision": precision, "compile": compile_, "recipe": "light"}
         yield {**where, **speeds(calls, steps * batch, rounds)}
-    for recipe in world.how["recipes"][1:]:
-        job = world.job(world.how["models"][0], next(grid(world))[1], recipe=recipe)
+    ways = [(recipe, "auto", "auto") for recipe in world.how["recipes"][1:]]
+    ways += [("light", "device", "off"), ("light", "cpu", "off")]
+    for recipe, backend, resident in ways:
+        over = {"recipe": recipe, "backend": backend, "resident": resident}
+        job = world.job(world.how["models"][0], next(grid(world))[1], **over)
         ours, bare = Ours(job), Bare(job)
         calls = {"ours": lambda o=ours: o.run(steps), "bare": lambda b=bare: b.run(steps)}
-        where = {"model": world.how["models"][0], "recipe": recipe, "compile": "off"}
+        where = {"model": world.how["models"][0], "compile": "off", **over}
         yield {**where, **speeds(calls, steps * batch, rounds)}
 
 
@@ -280,7 +289,7 @@ def p2(world: World) -> Iterator[Row]:
     from comp.data.cache.store import gather, plain
     from comp.train.batches import make_loader
 
-    job = world.job(recipe="none")
+    job = world.job(recipe="none", resident="off")
     rows, batch = job.train_rows, world.how["batch"]
     buffer = np.empty((batch, *job.images.shape[1:]), np.uint8)
     whole = len(rows) // batch
@@ -298,6 +307,35 @@ def p2(world: World) -> Iterator[Row]:
 
         found = speeds({"ours": loaded, "gather": copied}, whole * batch, world.how["rounds"])
         yield {"workers": workers, **found}
+
+
+def p13(world: World) -> Iterator[Row]:
+    """The recipes."""
+    import torch
+
+    from comp.data.loader.batched.apply import moved
+    from comp.data.loader.batched.draws import Draws
+    from comp.data.loader.recipes import RECIPES, make_recipe
+
+    job, batch = world.job(resident="off"), world.how["batch"]
+    size, rounds, place = world.how["size"], world.how["rounds"], job.device.torch_device
+    pixels = np.array(job.images[:batch])
+    there, seeds = torch.from_numpy(pixels).to(place), list(range(batch))
+    for name in [name for name in RECIPES if name != "none"]:
+        recipe, draws = make_recipe(name, size), Draws(make_recipe(name, size))
+        moves = draws(seeds)
+        moves = moves._replace(values=moves.values.to(place))
+
+        def device(moves: Any = moves) -> None:
+            moved(there.clone(), None, moves)
+            wait(job.device)
+
+        def core(recipe: Any = recipe) -> None:
+            for image, seed in zip(pixels, seeds, strict=True):
+                recipe(image, seed)
+
+        works = {"device": device, "cpu": core, "draws": lambda d=draws: d(seeds)}
+        yield {"recipe": name, **speeds(works, batch, rounds)}
 
 
 def p12(world: World) -> Iterator[Row]:
@@ -344,7 +382,7 @@ def p14(world: World) -> Iterator[Row]:
     for model, precision, compile_ in grid(world):
         if compile_ == "on":
             continue
-        job = world.job(model, precision)
+        job = world.job(model, precision, resident="off")
         row: Row = {"model": model, "precision": precision}
         for name, make in {"bare": Bare, "ours": Ours}.items():
             if job.device.cuda:
@@ -382,6 +420,7 @@ PARTS: dict[str, Callable[[World], Iterator[Row]]] = {
     "P14": p14,
     "P17": p17,
     "P2": p2,
+    "P13": p13,
     "P12": p12,
     "P1": p1,
 }
@@ -472,7 +511,7 @@ def table(results: dict[str, Row]) -> str:
 def main() -> None:
     """Measure, or be the process of one part."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("parts", nargs="*", help="P1 P2 P12 P14 P17; all without one")
+    parser.add_argument("parts", nargs="*", help="P1 P2 P12 P13 P14 P17; all without one")
     parser.add_argument("--device", default="auto", help="as train.device")
     parser.add_argument("--tiny", action="store_true", help="a dry run")
     parser.add_argument("--out", type=Path, default=HERE, help="where gpu.json and gpu.md go")

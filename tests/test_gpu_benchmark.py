@@ -37,6 +37,7 @@ def options(gpu: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> argpar
 RATIOS = {
     "P1": ["ours / bare", "ours / timm"],
     "P2": ["ours / gather"],
+    "P13": ["device / cpu", "device / draws"],
     "P12": ["ours / bare"],
     "P14": ["ours MiB"],
     "P17": ["ours / one generator"],

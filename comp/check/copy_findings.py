@@ -42,6 +42,14 @@ def _groups(
     return tuple(out)
 
 
+def test_groups(train: int, test: Sequence[str], links: Sequence[CopyLink]) -> list[list[str]]:
+    """The test ids that show the same, two or more; train: how many rows of the links come before
+    the test images."""
+    likely, _ = join(links, train + len(test), LIKELY)
+    found = ([test[row - train] for row in cluster.rows if row >= train] for cluster in likely)
+    return [sorted(ids) for ids in found if len(ids) > 1]
+
+
 def copy_findings(
     index: Index, grouped: Index, test: Sequence[str], links: Sequence[CopyLink], copies: Copies
 ) -> Iterator[Finding]:

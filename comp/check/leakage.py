@@ -62,7 +62,7 @@ def find_leaks(
     The images must be readable; `stats`, `paths` and `hot` have the same order.
     """
     out = []
-    texts, numbers = _texts(stats, paths), _numbers(stats)
+    texts = _texts(stats, paths)
     for column, name in enumerate(classes):
         known = hot[:, column] != UNKNOWN
         has = hot[known, column].astype(bool)
@@ -70,7 +70,18 @@ def find_leaks(
             continue
         for trait, values in texts.items():
             out += [Leak(name, trait, *found) for found in _by_text(values[known], has)]
-        for trait, values in numbers.items():
+    return [*out, *number_leaks(_numbers(stats), classes, hot)]
+
+
+def number_leaks(traits: dict[str, Array], classes: tuple[str, ...], hot: Array) -> list[Leak]:
+    """The numbers that give a class away. traits: (N,) by their names. hot: see `find_leaks`."""
+    out = []
+    for column, name in enumerate(classes):
+        known = hot[:, column] != UNKNOWN
+        has = hot[known, column].astype(bool)
+        if min(has.sum(), (~has).sum()) < _LEAST:
+            continue
+        for trait, values in traits.items():
             out += [Leak(name, trait, *found) for found in _by_number(values[known], has)]
     return out
 

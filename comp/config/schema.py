@@ -50,6 +50,8 @@ from comp.config.values import (
 JOINT = "|"  # between the columns, or attributes, that are joined into one class
 BACKGROUND = "background"  # in data.colours: what no class has
 AUTO_GROUP = "auto"  # data.group: what `comp check` proposes; else the name of a column
+FOLDER_BAG, AUTO_BAG = "folder", "auto"  # data.bag; else the name of a column
+BY_NAME = "name"  # data.bag_order; else the name of a column
 
 
 class DataConfig(Section):
@@ -67,9 +69,11 @@ class DataConfig(Section):
     target: Names = ()  # the column or columns of the labels
     # Column: the edges where a number becomes the next class, such as {age: [30, 60]}
     bins: dict[str, Edges] = Field({})
-    # What a row of the table is: an image; a label (the rows of an id are joined); or a class (an
-    # image and a class with 0 or 1)
-    rows: Literal["image", "label", "class"] = "image"
+    # The column of how much each image counts, in scores and losses; null: all alike
+    weight: str | None = None
+    # What a row of the table is: an image; a label (the rows of an id are joined); a class (an
+    # image and a class with 0 or 1); what one of several people said (mean: of an id's rows)
+    rows: Literal["image", "label", "class", "mean"] = "image"
     # Rows class: the column of the class; null: it follows the image in the id, as img_1_cat
     class_column: str | None = None
     separator: str | None = None  # between the labels in a single multilabel column
@@ -87,7 +91,16 @@ class DataConfig(Section):
     transform: Literal["none", "log1p"] = "none"
     bounds: Bounds | None = None  # regression: answers stay between these two numbers
     classes: Names = ()  # the order of the classes; of two, the last is the positive one
+    # One class per image: what is answered where no known class is likely, such as new_whale; each
+    # fold leaves some classes out of its training, so that the threshold is tuned on such images
+    new: str | None = None
+    new_share: Annotated[float, Field(gt=0, lt=0.5)] = 0.1  # of the classes that a fold leaves out
     group: str | None = None  # the column of what must stay in one fold; auto: what `check` found
+    # What has an answer: null: each image; else a bag of several: those with the same cell of a
+    # column (such as patient); folder: of a folder; auto: of the groups that `comp check` found
+    bag: str | None = None
+    # The order of the images of a bag: a column, or name: by the names of the files; null: none
+    bag_order: str | None = None
     # Images without a group: own makes each a group of its own, refuse is an error
     group_blank: Literal["own", "refuse"] = "own"
     fold: str | None = None  # the column of folds that were decided elsewhere
@@ -117,7 +130,8 @@ class DataConfig(Section):
     sample_submission: str | None = "sample_submission.csv"
     # Further columns of the tables that the second level of `comp stack` sees, such as [age, sex]
     tabular: Names = ()
-    test_csv: str | None = None  # the table of data.tabular for the test images; null: the sample
+    # The table of data.tabular and data.bag for the test images; null: the sample
+    test_csv: str | None = None
     # Further columns of train_csv that the network learns beside the answer, such as
     # [{column: site}, {column: age, loss: mse}]; they are never answered
     aux: Auxiliary = ()
@@ -211,6 +225,12 @@ class ImageConfig(Section):
     mean: Literal["auto"] | Means | None = None
     # Standard deviation of each channel, in the same way
     std: Literal["auto"] | Deviations | None = None
+    bag_size: Count = 8  # data.bag: so many images of each bag are trained on at a time
+    # Which these are: even, evenly spaced from a random start; random; window, consecutive ones
+    bag_sample: Literal["even", "random", "window"] = "even"
+    # Whether the pack stays in the memory of the device while training; auto: on CUDA where it
+    # fits into 6 tenths of what is free
+    resident: Literal["auto", "on", "off"] = "auto"
     # resize tiles: the share of a tile that overlaps its neighbour
     overlap: Annotated[float, Field(ge=0, le=0.75)] = 0.25
 
@@ -263,12 +283,17 @@ class AugmentConfig(Section):
 
     # none, flips, flips_rotate, flips_turn, portrait, light, medium, heavy, or a registered one
     recipe: str = "light"
+    # What changes the images: cpu (one by one), device (whole batches); auto: device on CUDA where
+    # it can do what the recipe draws
+    backend: Literal["auto", "cpu", "device"] = "auto"
     mixup: NotNegative = 0.0  # alpha of its Beta distribution; 0: off. With cutmix: half of each
     cutmix: NotNegative = 0.0  # alpha of its Beta distribution; 0: off
     erasing: Annotated[float, Field(ge=0, le=1)] = 0.0  # probability of random erasing, per image
     # Probability that an image without a defect gets one pasted from another image
     cutpaste: Annotated[float, Field(ge=0, le=1)] = 0.0
     copies: CopiesConfig | None = None  # copies of rare classes
+    # data.bag: whether the images of a bag are changed alike; auto: where their order matters
+    bag: Literal["auto", "alike", "each"] = "auto"
 
 
 class ModelConfig(Section):
@@ -295,6 +320,10 @@ class ModelConfig(Section):
     ordinal: Literal["regression", "coral", "classes"] = "regression"
     # How the last maps become a vector: own (of the network), avg, max, avgmax, gem or attention
     pool: str = "own"
+    # data.bag: from the vectors of the images to one: mean, max, attention (gated), gru or
+    # transformer; or channels: the images are the channels of one (2.5D)
+    pool_bag: str = "attention"
+    bag_width: Count = 128  # units of pool_bag attention, gru and transformer
     # null: the network is trained; logistic, knn or mlp: it stays as it is, and this is fitted on
     # its features (see `comp embed`)
     probe: str | None = None
@@ -317,8 +346,10 @@ class TrainConfig(Section):
     """The training loop."""
 
     epochs: Count = 25  # passes over the training part
-    batch_size: Count = 32  # images per update
-    micro_batch: Count | None = None  # images on the device at once; null: the whole batch
+    batch_size: Count = 32  # images per update; with data.bag, bags
+    # Images, with data.bag bags, on the device at once; null: the whole batch; auto: what fits,
+    # found once by trial. Where memory is short, half of it
+    micro_batch: Count | Literal["auto"] | None = None
     # Highest learning rate; left out: 1e-3 from pretrained weights, 3e-3 from scratch
     lr: Positive = 1e-3
     opt: str = "adamw"  # any optimizer of timm
@@ -399,7 +430,7 @@ class TrainConfig(Section):
             raise ValueError("loss: an empty sum; name a loss, or write auto")
         if self.pos_weight is not None and self.class_weights != "none":
             raise ValueError("pos_weight and class_weights exclude each other; set one of them")
-        if self.micro_batch is not None and self.micro_batch > self.batch_size:
+        if isinstance(self.micro_batch, int) and self.micro_batch > self.batch_size:
             raise ValueError(
                 f"micro_batch ({self.micro_batch}) cannot exceed batch_size ({self.batch_size})"
             )
@@ -449,13 +480,20 @@ class SubmissionConfig(Section):
     """What the submission file holds."""
 
     # What is written; auto: what the metric wants
-    write: Literal["auto", "label", "probability", "rle", "masks", "coco"] = "auto"
+    write: Literal["auto", "label", "probability", "rle", "masks", "coco", "boxes", "objects"] = (
+        "auto"
+    )
     # What to do with test images that the sample submission does not list
     extra_images: Literal["refuse", "ignore"] = "refuse"
     # Run lengths of an empty mask: '' for nothing, '-1', '1 1', ...; auto: as the sample says
     empty: Cell = "auto"
     # How many classes a cell holds, the likeliest first; auto: as many as the sample's cells
     likely: Count | Literal["auto"] = "auto"
+    # Write boxes: the words of an object, such as "score x y w h" or "class score x y x2 y2"; auto:
+    # as many as in the cells of the sample
+    boxes: str = "auto"
+    # Places behind the point; auto: of numbers as many as all cells of the sample have, else all
+    decimals: Annotated[int, Field(ge=0, le=15)] | Literal["auto"] = "auto"
     site: Literal["kaggle", "dacon"] | None = None  # where `comp submission send` sends it
     competition: str | None = None  # Kaggle: the name in its address; Dacon: the number
     team: str = ""  # Dacon: the name of the team

@@ -30,7 +30,7 @@ class ExtraConfig(Section):
     id: str = "id"  # as data.id
     target: Names = ()  # as data.target
     bins: dict[str, Edges] = Field({})  # as data.bins
-    rows: Literal["image", "label", "class"] = "image"  # as data.rows
+    rows: Literal["image", "label", "class", "mean"] = "image"  # as data.rows
     class_column: str | None = None  # as data.class_column
     separator: str | None = None  # as data.separator
     blank: Literal["refuse", "zero", "unknown"] = "refuse"  # as data.blank
@@ -103,9 +103,10 @@ class CleanConfig(Section):
     """Training labels that a probe doubts (confident learning, Northcutt et al. 2021)."""
 
     run: FileName  # a probe run (model.probe) with the same plan, trained to its end
-    # drop: not trained on; soften: a mixture with what the probe says; relabel: what it says
-    how: Literal["drop", "soften", "relabel"] = "drop"
-    # how: soften: the share of the probe in the target; the rest is the label
+    # drop: not trained on; weigh: counts less; soften: a mixture with what the probe says; relabel:
+    # what it says
+    how: Literal["drop", "weigh", "soften", "relabel"] = "drop"
+    # how: soften: the share of the probe in the target; weigh: how much such an image counts
     weight: Annotated[float, Field(gt=0, lt=1)] = 0.5
     # At most this share of the training labels, the most doubted ones
     most: Annotated[float, Field(gt=0, le=0.5)] = 0.1

@@ -26,6 +26,8 @@ FREE = (
     "train.max_hours",
     "train.track",
     "image.pack",
+    "image.resident",
+    "augment.backend",
     "predict.",
     "ensemble.",
     "submission.",

@@ -31,6 +31,7 @@ DATA = {
     "cache": "images and masks decoded once, mapped into memory",
     "folds": "fold plans, groups, subsets",
     "layouts": "where a competition keeps images, labels and masks",
+    "bags": "which images have one answer together, and in which order",
     "labels": "what label columns say: classes, targets, unknown cells",
     "masks": "masks from polygons, run lengths and files",
     "images": "decoding, resizing, geometry",

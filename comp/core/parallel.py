@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -22,7 +22,7 @@ def cores(most: int = MOST) -> int:
 
 def read_ahead(
     function: Callable[[S], T], items: Iterable[S], threads: int, *, waiting: int | None = None
-) -> Iterator[T]:
+) -> Generator[T, None, None]:
     """`function` of each item, in order, computed by threads that run a bounded way ahead.
 
     waiting: how many items may be in work or finished but not yet consumed; None: twice the

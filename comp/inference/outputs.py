@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -19,10 +19,14 @@ from comp.data.images.header import image_size
 from comp.data.index.index import Index
 from comp.tasks.kinds import Task
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 Array = np.ndarray[Any, Any]
 
 PIECE_ROWS = 512  # images between two files of a long prediction
 PIECE_BYTES = 64 << 20  # of maps in one file
+_UNDONE = ("pad", "crop")  # ways to resize that are undone by the shape of the image
 
 
 class Output(Protocol):
@@ -43,8 +47,11 @@ class Output(Protocol):
     def piece_rows(self, batch_size: int) -> int:
         """How many rows go into one piece."""
 
-    def keep(self, probs: Array, rows: Array) -> Array:
-        """What is saved of probabilities (B, C, ...) float32 of these rows of the index."""
+    def shrunk(self, probs: Tensor) -> tuple[Tensor, ...]:
+        """What crosses to the CPU of probabilities (B, C, ...) float32: `keep` takes it."""
+
+    def keep(self, probs: Array, rows: Array, finite: Array | None = None) -> Array:
+        """What is saved of what `shrunk` gave, or of probabilities, of these rows of the index."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +76,10 @@ class RowOutput:
         """Whole batches, so that pieces change no batch."""
         return batch_size * max(1, PIECE_ROWS // batch_size)
 
-    def keep(self, probs: Array, rows: Array) -> Array:
+    def shrunk(self, probs: Tensor) -> tuple[Tensor, ...]:
+        return (probs,)
+
+    def keep(self, probs: Array, rows: Array, finite: Array | None = None) -> Array:
         return probs
 
 
@@ -105,18 +115,35 @@ class MapOutput:
         """As many as PIECE_BYTES hold."""
         return max(1, min(PIECE_ROWS, PIECE_BYTES // self.row_bytes))
 
-    def keep(self, probs: Array, rows: Array) -> Array:
+    def shrunk(self, probs: Tensor) -> tuple[Tensor, ...]:
+        """Bytes, and whether all of a map was finite, where the map of a square is what is kept;
+        a quarter of what else crosses."""
+        if self.resize in _UNDONE or tuple(probs.shape[-2:]) != (self.side, self.side):
+            return (probs,)
+        finite = probs.flatten(1).isfinite().all(dim=1)
+        levels = (probs.float() * 255).round().clamp(0, 255).nan_to_num(0.0)
+        return levels.byte(), finite
+
+    def keep(self, probs: Array, rows: Array, finite: Array | None = None) -> Array:
         """Raises PredictionsError for a map with NaN."""
+        if finite is not None:
+            for row in rows[~finite].tolist():
+                self._refuse_nan(self.paths[int(row)])
+            return probs
         pairs = zip(probs, rows, strict=True)
         return np.stack([self._whole(one, self.paths[int(row)]) for one, row in pairs])
 
+    @staticmethod
+    def _refuse_nan(path: Path) -> None:
+        raise PredictionsError(
+            f"{path}: the network gives NaN for this image; was it trained well?"
+        )
+
     def _whole(self, probs: Array, path: Path) -> Array:
-        fixed = self.resize in ("pad", "crop")  # they need to know the shape of the image
+        fixed = self.resize in _UNDONE
         height, width = image_size(path) if fixed else probs.shape[1:]
         if not np.isfinite(probs).all():
-            raise PredictionsError(
-                f"{path}: the network gives NaN for this image; was it trained well?"
-            )
+            self._refuse_nan(path)
         whole = to_whole_image(
             probs, height, width, self.resize, self.side, background=self.background
         )

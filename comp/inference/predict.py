@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +17,11 @@ from comp.data.loader.batches import eval_batches
 from comp.inference.outputs import Output
 from comp.inference.pieces import Pieces
 from comp.inference.views import view_probs, views_of
+from comp.models.bags.pools import bag_form
 from comp.models.device import Device
 from comp.models.halving import Halving
 from comp.models.lora import merged
-from comp.models.networks import Net, build_net, for_images
+from comp.models.networks import Net, build_net, for_images, with_parts
 from comp.tasks.kinds import Task
 from comp.tasks.number_losses import outputs_per_number
 
@@ -46,6 +47,7 @@ def net_of(saved: Saved, config: Config, task: Task, device: Device) -> Net:
         per_number=outputs_per_number(config.train.loss) if task.link.measures else 0,
         steps=task.link.steps,
         channels=config.image.channels,
+        bag=bag_form(config),
     )
     try:
         weights = saved.get("ema") or saved["model"]
@@ -81,17 +83,23 @@ class PieceMaker:
 
         kept_as: (n,) the rows of the index that they are, where `images` holds a part of it.
         """
-        out, before = list[Array](), None
+        out = list[Array]()
+        before: tuple[list[Callable[[], Array]], Array] | None = None
         names = dict(zip(rows.tolist(), rows if kept_as is None else kept_as, strict=True))
         for some, batch in eval_batches(images, rows, self.batch_size):
-            coming = self.net.device.fetch(self.forward(self._seen, self.net.to_device(batch)))
+            probs = self.forward(self._seen, self.net.to_device(batch))
+            coming = [self.net.device.fetch(part) for part in self.output.shrunk(probs)]
             some = np.asarray([names[row] for row in some.tolist()])
             if before:  # is saved while the device works on this one
-                out.append(self.output.keep(before[0](), before[1]))
+                out.append(self._kept(*before))
             before = coming, some
         if before:
-            out.append(self.output.keep(before[0](), before[1]))
+            out.append(self._kept(*before))
         return np.concatenate(out)
+
+    def _kept(self, coming: list[Callable[[], Array]], rows: Array) -> Array:
+        probs, *finite = (arrived() for arrived in coming)
+        return self.output.keep(probs, rows, *finite)
 
     def _seen(self, part: Tensor) -> Tensor:
         return view_probs(self.net, self.task, part, self.views)
@@ -116,6 +124,7 @@ def predict_pieces(
     are there already are not made again.
     """
     step = output.piece_rows(batch_size)
+    net = with_parts(net, batch_size, name)
     maker = PieceMaker(net, task, output, views_of(tta), Halving(batch_size, name), batch_size)
     starts = range(0, len(rows), step)
     done = sum(pieces.there(start) for start in starts) if pieces else 0

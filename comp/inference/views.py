@@ -50,10 +50,12 @@ def check_tta(tta: str) -> None:
 @torch.inference_mode()
 def view_probs(net: Net, task: Task, images: Tensor, views: Sequence[Any]) -> Tensor:
     """(B, C) or (B, C, H, W) float32: the mean over the views of the probabilities of uint8 images
-    (B, 3, H, W). Maps are turned back before they are merged."""
+    (B, 3, H, W), or of bags (B, n, 3, H, W), whose images are all turned. Maps are turned back
+    before they are merged."""
     total: Tensor | None = None
     for view in views:
-        probs = task.link.probs(net.logits(view.augment_image(images)))
+        seen = view.augment_image(images if images.ndim == 4 else images.flatten(0, 1))
+        probs = task.link.probs(net.logits(seen.unflatten(0, images.shape[: images.ndim - 3])))
         probs = view.deaugment_mask(probs) if probs.ndim == 4 else probs
         total = probs if total is None else total + probs
     assert total is not None, "a list of views holds the image itself at least"

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from comp.config.schema import Config
 from comp.core.errors import ModelError
 from comp.core.progress import say
 from comp.models.device import is_oom
@@ -45,6 +46,13 @@ class Halving:
         self.size = math.ceil(most / 2)
         say(f"{self.what}: out of device memory; continuing with {self.size} images at a time")
         free_memory()
+
+
+def images_at_once(config: Config) -> int:
+    """How many images are predicted at once: `predict.batch_size`, or twice as many as a training
+    batch has, those of its bags counted."""
+    each = config.image.bag_size if config.data.bag is not None else 1
+    return config.predict.batch_size or 2 * config.train.batch_size * each
 
 
 def free_memory() -> None:

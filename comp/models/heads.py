@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from comp.config.schema import JOINT, ModelConfig
 from comp.core.errors import ConfigError, ModelError, first, pick
+from comp.models.bags.nets import BagNet
 from comp.tasks.grades import Steps
 
 _SMALL = 0.01  # standard deviation of the weights of `auto`
@@ -172,7 +173,8 @@ def set_class_prior(module: nn.Module, config: ModelConfig, logits: Sequence[flo
                 part.biases.copy_(torch.as_tensor(logits, dtype=part.biases.dtype))
             return
     with contextlib.suppress(ModelError):
-        layers = [m for m in head_of(module).modules() if isinstance(m, (nn.Linear, nn.Conv2d))]
+        head = module.last if isinstance(module, BagNet) else head_of(module)
+        layers = [m for m in head.modules() if isinstance(m, (nn.Linear, nn.Conv2d))]
         bias = layers[-1].bias if layers else None
         if bias is not None and len(bias) == len(logits):
             with torch.no_grad():
@@ -248,13 +250,18 @@ def dress_head(module: nn.Module, config: ModelConfig, layers: Sequence[nn.Modul
         if (config.head, config.init) == ("linear", "auto") and not layers:
             return
         raise
-    head = pick(HEADS, config.head, "model.head")(last, config)
-    pick(INITS, config.init, "model.init")(head)
-    if layers:
-        head = nn.Sequential(head, *layers)
+    head = dressed(last, config, layers)
     if head is not last:
         name = next(name for name, part in module.named_modules() if part is last)
         module.set_submodule(name, head)
+
+
+def dressed(last: nn.Module, config: ModelConfig, layers: Sequence[nn.Module] = ()) -> nn.Module:
+    """The head of the config in the place of a last layer, with its initial weights; `layers`
+    behind it. Raises ModelError for a last layer that does not take that head."""
+    head = pick(HEADS, config.head, "model.head")(last, config)
+    pick(INITS, config.init, "model.init")(head)
+    return nn.Sequential(head, *layers) if layers else head
 
 
 def head_of(module: nn.Module) -> nn.Module:

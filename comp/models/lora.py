@@ -94,8 +94,9 @@ def _used(module: nn.Module, size: int) -> list[str]:
     ]
     mode = module.training
     first = next(module.parameters())
+    shape = (1, _channels(module), size, size)
     try:
-        module.eval()(torch.zeros((1, 3, size, size), device=first.device, dtype=first.dtype))
+        module.eval()(torch.zeros(shape, device=first.device, dtype=first.dtype))
     except Exception as problem:  # whatever a network raises
         raise ModelError(
             f"model.lora: {type(module).__name__} does not take images of {size} px "
@@ -105,3 +106,8 @@ def _used(module: nn.Module, size: int) -> list[str]:
     for hook in hooks:
         hook.remove()
     return [name for name in places if name in called]
+
+
+def _channels(module: nn.Module) -> int:
+    """Of the images that the network takes: those of its first convolution."""
+    return next((part.in_channels for part in module.modules() if isinstance(part, nn.Conv2d)), 3)

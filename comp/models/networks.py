@@ -7,21 +7,26 @@ import inspect
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import timm
 import torch
 from timm.data import resolve_data_config
+from timm.models import adapt_input_conv
 from torch import Tensor, nn
 
 from comp.config.schema import ImageConfig, ModelConfig
 from comp.core.errors import ModelError, did_you_mean, first, reason
 from comp.core.progress import say
 from comp.data.images.pixel_form import form_of
-from comp.data.images.tiles import stitched
+from comp.data.images.tiles import AT_ONCE, stitched
+from comp.models.bags.nets import BagNet, wrap
+from comp.models.bags.pools import POOLS, BagForm
 from comp.models.device import Device
-from comp.models.heads import dress_head, tail_of
+from comp.models.halving import Halving
+from comp.models.heads import Tail, dress_head, dressed, tail_of
 from comp.models.pools import set_pool
 from comp.models.segmenters import Segmenter, build_segmenter, channel_norms
 from comp.models.sizes import advice, takes
@@ -39,6 +44,7 @@ class Net:
     of the tiles that larger images are cut into; logits are averaged where tiles overlap.
     `fast`: what is called for `module`, see `comp.models.compiled`; None: the module itself.
     `top`: the value of white in images, 255 or 65,535.
+    `parts`: how many images of bags go through the module at once; None: all.
     """
 
     module: nn.Module
@@ -48,27 +54,60 @@ class Net:
     tiles: tuple[int, float] | None = None
     fast: Callable[[Tensor], Tensor] | None = None
     top: int = 255
+    parts: Halving | None = None
+    halving: Halving | None = None  # of tiles, once there are some
 
     def logits(self, images: Tensor) -> Tensor:
-        """(B, C), or (B, C, H, W), from images (B, C, H, W) uint8 or uint16 on the device."""
+        """(B, C), or (B, C, H, W), from images (B, C, H, W) uint8 or uint16 on the device; or from
+        bags of n images each (B, n, 3, H, W)."""
+        if isinstance(self.module, BagNet):
+            return self._of_bags(self.module, images)
         if self.tiles is not None and max(images.shape[-2:]) > self.tiles[0]:
-            return stitched(self._logits, images, *self.tiles)
+            return stitched(partial(self._tiles_at_once, self._logits), images, *self.tiles)
         return self._logits(images)
+
+    def _tiles_at_once(self, forward: Callable[[Tensor], Tensor], tiles: Tensor) -> Tensor:
+        """Half as many tiles at once as often as memory is short."""
+        if self.halving is None:
+            self.halving = Halving(AT_ONCE, "tiles")
+        return self.halving(forward, tiles)
 
     def _logits(self, images: Tensor) -> Tensor:
         with self.device.autocast():
             logits: Tensor = (self.fast or self.module)(self.normalize(images))
         return logits
 
+    def _of_bags(self, module: BagNet, images: Tensor) -> Tensor:
+        if module.training:
+            return self._logits(module.inputs(images)[0])
+        features, shape = self.features_of_bags(module, images)
+        with self.device.autocast():
+            return module.answers(features.unflatten(0, shape))
+
+    def features_of_bags(self, module: BagNet, images: Tensor) -> tuple[Tensor, tuple[int, ...]]:
+        """The features of the images of bags (B, n, 3, H, W), `parts` at once, and the shape of
+        what they are of, see `BagNet.inputs`."""
+
+        def features(part: Tensor) -> Tensor:
+            with self.device.autocast():
+                found: Tensor = module.inner(self.normalize(part))
+            return found
+
+        inputs, shape = module.inputs(images)
+        return (self.parts(features, inputs) if self.parts else features(inputs)), shape
+
     def normalize(self, images: Tensor) -> Tensor:
-        """Float images, normalised by the network's mean and standard deviation, channels last."""
-        scale, shift = _scale_shift(self.mean, self.std, self.top, images.device)
+        """Float images, normalised by the network's mean and standard deviation, channels last.
+        Where several images are the channels of one, each by the same."""
+        many = images.shape[1] // len(self.mean)
+        scale, shift = _scale_shift(self.mean * many, self.std * many, self.top, images.device)
         out = images.float().mul_(scale).add_(shift)
         return out.contiguous(memory_format=torch.channels_last)
 
     def to_device(self, images: Tensor) -> Tensor:
-        """(B, H, W, C) from a loader -> (B, C, H, W), channels last, on the device."""
-        return self.device.send(images).permute(0, 3, 1, 2)
+        """(B, H, W, C) from a loader -> (B, C, H, W), channels last, on the device; so are bags
+        (B, n, H, W, 3) -> (B, n, 3, H, W)."""
+        return self.device.send(images).movedim(-1, -3)
 
 
 @functools.lru_cache(maxsize=16)
@@ -94,6 +133,7 @@ def build_net(
     per_number: int = 0,
     steps: Steps = "none",
     channels: int = 3,
+    bag: BagForm | None = None,
 ) -> Net:
     """A network for training: new, pretrained, or from a local file, as the config says.
 
@@ -102,6 +142,7 @@ def build_net(
     to fill them; that needs no network access. per_number: for C columns of numbers, how many
     outputs each has; 0 for classes. steps: see `comp.tasks.kinds.Link`.
     channels: of its images; pretrained first layers are adapted to them (by timm).
+    bag: the form of the bags that it answers for; None: for images.
     Raises ModelError for an unknown name (with the nearest one), for weights that cannot be had or
     do not fit, and for an image size that the architecture cannot take.
     """
@@ -112,7 +153,7 @@ def build_net(
         )
     else:
         module = _build_classifier(
-            config, outputs, image_size, classes, pretrained, per_number, steps, channels
+            config, outputs, image_size, classes, pretrained, per_number, steps, channels, bag
         )
     if config.weights and not empty:
         _say_taken(config.weights, *load_weights(module, Path(config.weights)))
@@ -151,6 +192,7 @@ def _build_classifier(
     per_number: int,
     steps: Steps,
     channels: int,
+    bag: BagForm | None,
 ) -> nn.Module:
     if config.encoder is not None:
         raise ModelError(
@@ -160,10 +202,32 @@ def _build_classifier(
     if per_number and config.heads != "one":
         raise ModelError("model.heads: attributes is for classes; with numbers use one")
     tail = tail_of(config, outputs, classes, per_number, steps)
+    if bag is not None:
+        return _build_for_bags(config, image_size, tail, channels, pretrained, bag)
     module = _create(config, tail.outputs, image_size, channels, pretrained=pretrained)
     set_pool(module, config.pool, config.name)
     dress_head(module, config, tail.layers)
     return module
+
+
+def _build_for_bags(
+    config: ModelConfig, image_size: int, tail: Tail, channels: int, pretrained: bool, form: BagForm
+) -> nn.Module:
+    wide = channels * form.size if POOLS[config.pool_bag].stacks else channels
+    plain = config.model_copy(update={"drop_rate": 0.0})  # dropout comes after the pool
+    inner = _create(plain, 0, image_size, wide, pretrained=pretrained)
+    set_pool(inner, config.pool, config.name)
+    units, drop = config.bag_width, config.drop_rate
+
+    def head(width: int) -> nn.Module:
+        return dressed(nn.Linear(width, tail.outputs), config, tail.layers)
+
+    return wrap(inner, config.pool_bag, units, drop, form, head)
+
+
+def with_parts(net: Net, size: int, what: str) -> Net:
+    """The same network, which is given `size` images of bags at once; see `Halving`."""
+    return replace(net, parts=Halving(size, what)) if isinstance(net.module, BagNet) else net
 
 
 def as_net(module: nn.Module, device: Device, config: ModelConfig, channels: int = 3) -> Net:
@@ -255,8 +319,8 @@ def load_weights(module: nn.Module, path: Path) -> tuple[int, list[str]]:
     another number of classes, and tensors that are no weights are left out.
     Raises ModelError when the file is missing, is not made of tensors, or fits nothing.
     """
-    loaded = read_tensors(path)
     own = module.state_dict()
+    loaded = _widened(read_tensors(path), module, own)
     fitting = best_fit(loaded, own, _PLACES)
     if not any(own[name].dim() > 1 for name in fitting):
         raise ModelError(
@@ -271,6 +335,24 @@ def load_weights(module: nn.Module, path: Path) -> tuple[int, list[str]]:
         )
     module.load_state_dict(fitting, strict=False)
     return len(fitting), [name for name in own if name not in fitting]
+
+
+def _widened(
+    loaded: dict[str, Tensor], module: nn.Module, own: dict[str, Tensor]
+) -> dict[str, Tensor]:
+    """The tensors of a file, those of the first layer for as many channels as a network of bags has
+    there, as timm widens them."""
+    if not isinstance(module, BagNet) or not module.kind.stacks:
+        return loaded
+    firsts = module.pretrained_cfg.get("first_conv") or ()
+    firsts = (firsts,) if isinstance(firsts, str) else firsts
+    out = dict(loaded)
+    for first_layer in firsts:
+        wide = own.get(f"inner.{first_layer}.weight")
+        for name, value in loaded.items():
+            if wide is not None and name.endswith(f"{first_layer}.weight") and value.dim() == 4:
+                out[name] = adapt_input_conv(wide.shape[1], value)
+    return out
 
 
 def _say_taken(weights: str, taken: int, left: list[str]) -> None:

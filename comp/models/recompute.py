@@ -38,9 +38,10 @@ def recompute(module: nn.Module, name: str) -> None:
 
 
 def _switch(module: nn.Module) -> Any:
-    """`set_grad_checkpointing` of the network, or of the encoder of a segmenter."""
+    """`set_grad_checkpointing` of the network, of that of a bag's images, or of the encoder of a
+    segmenter."""
     encoder = getattr(getattr(module, "inner", None), "encoder", None)
-    for owner in (module, getattr(encoder, "model", None)):
+    for owner in (module, getattr(module, "inner", None), getattr(encoder, "model", None)):
         found = getattr(owner, "set_grad_checkpointing", None)
         if found is not None:
             return found

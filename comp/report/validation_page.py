@@ -44,14 +44,15 @@ def write_validation_page(
     path: Path,
     index: Index,
     counts: Array,
+    score: float,
     metric: Metric,
     masks: Masks,
     read: Read = read_picture_of,
 ) -> None:
     """Write the page of the worst, median and best out-of-fold images.
 
-    counts: (N, C, 4) of the images of the index, see `comp.tasks.counts`. read: the picture of
-    an image from its files.
+    counts: (N, C, 4) of the images of the index, see `comp.tasks.counts`. score: of all of them.
+    read: the picture of an image from its files.
     """
     parts = validation_parts(index, counts, masks, read)
     write_page(
@@ -59,7 +60,7 @@ def write_validation_page(
         "validation",
         name=path.parent.name,
         metric=metric.name,
-        score=metric.score(counts, counts, len(index.classes)),
+        score=score,
         images=len(counts),
         **parts,
     )

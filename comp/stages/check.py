@@ -12,7 +12,13 @@ import numpy as np
 
 import comp
 from comp.check.audit import audit, measured, summary, unreadable
-from comp.check.copy_findings import background_findings, copy_findings, propose
+from comp.check.bag_findings import bag_findings
+from comp.check.copy_findings import (
+    background_findings,
+    copy_findings,
+    propose,
+    test_groups,
+)
 from comp.check.depth_findings import depth_findings
 from comp.check.duplicates.clusters import LIKELY, CopyLink, find_links, join
 from comp.check.file_findings import extra_test_images, images_without_row, table_findings
@@ -30,6 +36,7 @@ from comp.data.images.reading import read_picture_of, read_pixels
 from comp.data.index.index import Index
 from comp.data.layouts.embedded_sample import ensure_sample
 from comp.data.layouts.layouts import read_index, read_test
+from comp.stages.bags import answered_rows, in_bags
 from comp.stages.experiment import Experiment
 from comp.stages.submission import form_problems
 
@@ -79,7 +86,10 @@ def check(
     ids = [*train.ids, *test.ids]
     links = find_links(ids, stats, paths.cache / "check")
     copies, backgrounds = propose(train.ids, test.ids, links)
+    about_test = test_groups(len(train), test.ids, links)
     left = without(train, read_skipped(paths.skip_csv).train, paths.skip_csv)
+    _, test, left = in_bags(data.bag, (train, test, left), copies, about_test)
+    findings += bag_findings(left, test)
     if accept_groups and len(left):
         write_groups(paths.groups_csv, left.ids, merge(left, copies.proposals))
     grouped = _grouped(left, paths.groups_csv)
@@ -93,6 +103,7 @@ def check(
         "shift": None if shift is None else [shift.auc, shift.low, shift.high],
         "ids": ids_fingerprint(left),
         "images": left.contents(paths.cache),
+        "test_groups": about_test,
         "name": experiment.name,
         **summary(*parts),
     }
@@ -141,6 +152,12 @@ def _form_findings(
     experiment: Experiment, train: Index, test: Index, before: list[Finding]
 ) -> list[Finding]:
     """What is wrong with the form of the sample submission, and was not found before."""
+    try:
+        train, test = answered_rows(
+            experiment.config, experiment.task, experiment.data, train, test
+        )
+    except DataError as problem:
+        return [Finding("error", str(problem))]
     problems, doubts = form_problems(experiment, train, test)
     said = {finding.text for finding in before}
     found = [Finding("error", text) for text in problems if text not in said]

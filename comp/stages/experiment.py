@@ -12,12 +12,13 @@ from comp.config.earlier import with_begun_defaults
 from comp.config.loading import plain
 from comp.config.metric_file import with_file_digest
 from comp.config.plugins import load_plugins
-from comp.config.schema import Config, DataConfig
+from comp.config.schema import AUTO_BAG, Config, DataConfig
 from comp.config.workspace import Workspace, workspace_of
 from comp.core import files
 from comp.core.errors import ConfigError, UsageError, first, pick
 from comp.core.progress import say
 from comp.data.folds.groups import Copies, accepted, read_copies
+from comp.data.folds.held_out import held_out, with_new
 from comp.data.folds.leaks import refuse_leaks
 from comp.data.folds.plan import FoldPlan
 from comp.data.folds.plan_file import load_plan
@@ -31,6 +32,7 @@ from comp.data.index.sources import Source
 from comp.data.layouts.embedded_sample import ensure_sample
 from comp.data.layouts.layouts import LAYOUTS, in_both, read_index, read_test
 from comp.data.layouts.train_test_overlap import same_bytes
+from comp.stages.bags import bagged_test, bagged_train, check_bags, copies_of_bags
 from comp.submission.solution import pose
 from comp.tasks.kinds import Task, as_soft
 from comp.tasks.metrics import Metric
@@ -112,6 +114,47 @@ def check_names(experiment: Experiment) -> None:
     _check_grades(config, task)
     _check_sources(config, task)
     _check_crops(config, task)
+    check_bags(config, task)
+    _check_weight(config, task)
+    _check_new(config)
+
+
+def _check_new(config: Config) -> None:
+    """ConfigError where classes are left out of folds and something needs them all."""
+    only = {
+        "ensemble.prior": config.ensemble.prior is not None,
+        "ensemble.combine": config.ensemble.combine is not None,
+        "model.heads: attributes": config.model.heads != "one",
+        "model.probe": config.model.probe is not None,
+        "data.soft: learn": config.data.soft == "learn",
+        "folds.holdout": config.folds.holdout is not None,
+    }
+    found = [name for name, used in only.items() if used]
+    if found and config.data.new is not None:
+        raise ConfigError(
+            f"{', '.join(found)}: not with data.new, which leaves classes out of each fold"
+        )
+
+
+def _check_weight(config: Config, task: Task) -> None:
+    """ConfigError where images are weighted and something cannot weigh them."""
+    from comp.tasks.losses import without_rows
+
+    clean = config.train.clean
+    named = "data.weight" if config.data.weight is not None else "train.clean.how: weigh"
+    if config.data.weight is None and (clean is None or clean.how != "weigh"):
+        return
+    if task.spatial:
+        raise ConfigError(f"{named}: for answers per image; task is {task.name}. Leave it out")
+    if config.model.probe is not None:
+        raise ConfigError(f"{named}: not with model.probe, which counts all images alike")
+    loss = task.loss if config.train.loss == "auto" else config.train.loss
+    whole = without_rows(loss)
+    if whole:
+        raise ConfigError(
+            f"train.loss: {first(whole)} is no mean over images, so {named} cannot weigh them; use "
+            "another loss"
+        )
 
 
 def _check_crops(config: Config, task: Task) -> None:
@@ -248,7 +291,8 @@ def _check_spatial(config: Config, task: Task) -> None:
 
 
 def read_train(experiment: Experiment) -> Index:
-    """The training index; an embedded sample is written out first where the config asks for it.
+    """The training index, of images or of bags; an embedded sample is written out first where the
+    config asks for it.
 
     With the groups that the user accepted, and without the images that `comp check --bad skip` set
     aside.
@@ -264,7 +308,10 @@ def read_train(experiment: Experiment) -> Index:
             f"the {int(index.unknown.sum())} unknown cells of these labels; use a metric of comp, "
             "or read them as zeros (data.blank: zero, and no data.unknown)"
         )
-    index = accepted(index, data.group, paths.groups_csv, paths.check_json, paths.cache)
+    index = index if data.new is None else with_new(index, data.new)
+    if data.bag != AUTO_BAG:  # else the groups that were accepted are the bags
+        index = accepted(index, data.group, paths.groups_csv, paths.check_json, paths.cache)
+    index = bagged_train(index, experiment.config, paths)
     return index if experiment.metric.source is None else _posed(experiment, index)
 
 
@@ -277,6 +324,11 @@ def _posed(experiment: Experiment, index: Index) -> Index:
             f"official.wants: the sample submission holds {posed.wants}: set it to {posed.wants}"
         )
     experiment.metric.source.bind(posed.solution, posed.form)
+    if index.weights is not None:
+        say(
+            f"{experiment.metric.name}: scores images as the file does, which finds the column "
+            f"{config.data.weight!r} in its solution; data.weight is for the loss alone"
+        )
     return replace(index, target=numbered(index.labels))
 
 
@@ -284,6 +336,14 @@ def _boxed(experiment: Experiment, index: Index, part: str) -> Index:
     """The index with the boxes of `data.boxes`, where there are some."""
     boxes = experiment.config.data.boxes
     return index if boxes is None else with_boxes(index, experiment.path(boxes), part)
+
+
+def held_classes(experiment: Experiment, index: Index) -> np.ndarray | None:
+    """(F, K) bool: the classes that each fold does not learn; None without `data.new`."""
+    config = experiment.config
+    if config.data.new is None:
+        return None
+    return held_out(len(index.classes), config.data.new_share, config.seed, config.folds.parts)
 
 
 def try_metric(experiment: Experiment, index: Index) -> None:
@@ -303,6 +363,13 @@ def try_metric(experiment: Experiment, index: Index) -> None:
 def read_test_images(experiment: Experiment, classes: tuple[str, ...]) -> Index:
     """The test index; an image that was set aside as unreadable is replaced by a grey one."""
     index = _boxed(experiment, read_test(experiment.data, experiment.task, classes), "test")
+    index = _with_grey(experiment, index)
+    data, task = experiment.data, experiment.task
+    return bagged_test(index, experiment.config, task, experiment.workspace, data.root)
+
+
+def _with_grey(experiment: Experiment, index: Index) -> Index:
+    """The test images, with a grey one in the place of each that was set aside."""
     skipped = read_skipped(experiment.workspace.skip_csv).test
     away = [row for row, name in enumerate(index.ids) if name in skipped]
     if not away:
@@ -355,12 +422,13 @@ def sweep_cache(cache: Path) -> None:
 def read_found(experiment: Experiment, index: Index) -> Copies:
     """What `comp check` found about these images; nothing where it did not look at them."""
     paths = experiment.workspace
-    return read_copies(paths.check_json, index, paths.cache) or Copies()
+    found = read_copies(paths.check_json, index.images, paths.cache) or Copies()
+    return copies_of_bags(found, index)
 
 
 def in_test(experiment: Experiment, index: Index) -> list[str]:
     """The training images that are in the test set too, with the same id and the same bytes."""
-    return in_both(experiment.data, experiment.task, index, same_bytes)
+    return in_both(experiment.data, experiment.task, index.images, same_bytes)
 
 
 def parse_folds(text: str, count: int) -> list[int]:

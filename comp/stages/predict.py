@@ -28,6 +28,7 @@ from comp.inference.predict import net_of, predict_pieces
 from comp.inference.predictions import Predictions, save_pieces
 from comp.inference.views import AUTO, VIEWS, check_tta
 from comp.models.device import Device
+from comp.models.halving import images_at_once
 from comp.models.networks import Net
 from comp.stages.experiment import (
     Experiment,
@@ -231,6 +232,10 @@ class Predictor:
                 self.packs[part] = self._open(part, verify=True)
                 self._write(net, part, fold, folder, source)
 
+    def require(self, fold: int) -> None:
+        """RunError where a fold is not trained to its end."""
+        self._refuse_unfinished(fold, self.experiment.workspace.fold(fold))
+
     def net(self, fold: int) -> Net | ProbeNet:
         """The network that predicts for a fold."""
         which = self.experiment.config.predict.checkpoint
@@ -283,6 +288,7 @@ class Predictor:
         output = make_output(self.experiment.task, self.experiment.config, self.index, side=side)
         ids = self._sampled(checkpoints, output.row_bytes)
         rows = np.asarray(self.index.rows(name for own in ids.values() for name in own))
+        weights = self.experiment.metric.row_weights(self.index.weights)
         probs = []
         for fold, path in checkpoints.items():
             net = self._net(path, fold)
@@ -299,6 +305,7 @@ class Predictor:
             np.concatenate(probs, axis=1),
             self.plan.fold[rows],
             len(self.index.classes),
+            None if weights is None else weights[rows],
         )
 
     def _sampled(self, folds: Iterable[int], row_bytes: int) -> dict[int, tuple[str, ...]]:
@@ -373,8 +380,7 @@ class Predictor:
         )
 
     def _batch_size(self) -> int:
-        config = self.experiment.config
-        return config.predict.batch_size or 2 * config.train.batch_size
+        return images_at_once(self.experiment.config)
 
     def images(self, part: str) -> Images:
         """The packed images of a part."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from comp.config.schema import DataConfig
+from comp.config.schema import AUTO_BAG, DataConfig
 from comp.core import files
 from comp.core.checksums import digest_file
 from comp.core.errors import (
@@ -24,7 +24,7 @@ from comp.data.index.file_match import list_files
 from comp.data.index.index import Index
 from comp.data.index.sources import fields_of, ids_of
 from comp.data.layouts.coco_json import Id, image_ids
-from comp.data.layouts.layouts import LAYOUTS, sample_ids, sample_path
+from comp.data.layouts.layouts import LAYOUTS, read_test, sample_ids, sample_path
 from comp.stages.experiment import Experiment, read_test_images, read_train
 from comp.submission.diff import Diff
 from comp.submission.formats import Competition, Format
@@ -58,6 +58,8 @@ def format_of(
         coco_numbers=coco_numbers(experiment.data),
         empty=config.submission.empty,
         likely=config.submission.likely,
+        decimals=config.submission.decimals,
+        boxes=config.submission.boxes,
     )
     return open_format(competition, file)
 
@@ -86,6 +88,8 @@ def check_counts(experiment: Experiment) -> None:
         return  # how many images the files are is known to a table alone
     if data.files:
         images = len(ids_of(data.files, listing))
+    if data.bag not in (None, AUTO_BAG):  # its rows may be bags of several images
+        rows = len(read_test(data, experiment.task, ()))
     if images == rows or (images > rows and experiment.config.submission.extra_images == "ignore"):
         return
     advice = (

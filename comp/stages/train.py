@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from comp.config.rules import broken_rules
-from comp.config.schema import Config, ImageConfig, TrainConfig
+from comp.config.schema import Config, ImageConfig
 from comp.config.workspace import RunDir
 from comp.core import files, locks
 from comp.core.errors import CompError, ConfigError, DamagedError, PackError
@@ -19,10 +19,12 @@ from comp.core.footer import read_place
 from comp.core.progress import say
 from comp.data.cache.image_range import with_range
 from comp.data.cache.pack import Pack, open_pack
+from comp.data.folds.held_out import learned
 from comp.data.folds.plan import ALWAYS, FoldPlan
 from comp.data.folds.subset import Subset, choose_subset
 from comp.data.images.pixel_form import span_of
 from comp.data.index.index import Index
+from comp.data.loader.batched.resident import Resident, size_of
 from comp.data.loader.recipes import flips_writing
 from comp.inference.predictions import Predictions
 from comp.models.compiled import wants_compile
@@ -32,6 +34,7 @@ from comp.report.live.training import Watch, training_picture
 from comp.stages.experiment import (
     Experiment,
     check_names,
+    held_classes,
     parse_folds,
     read_plan,
     read_train,
@@ -43,7 +46,9 @@ from comp.stages.features.embed import FeatureSource
 from comp.stages.submission import check_form
 from comp.stages.watching.reading import RunReader
 from comp.train.checkpoints.finished import finished, refuse_other_images
-from comp.train.hardware.choice import count_workers, device_of
+from comp.train.hardware.choice import batched, count_workers, device_of
+from comp.train.hardware.micro import most_images
+from comp.train.hardware.residence import keep_there
 from comp.train.job import Job
 from comp.train.loop import train_fold
 from comp.train.stop import Stop
@@ -149,6 +154,7 @@ class Trainer:
         self.experiment, self.index, self.plan, self.stop = experiment, index, plan, stop
         self.pack: Pack | None = None
         self.device: Device | None = None
+        self._kept: tuple[Pack | None, Resident | None] = (None, None)
         self.subset: Subset | None = None
         self.watch: Watch | None = None
         size = experiment.config.train.subset
@@ -227,6 +233,20 @@ class Trainer:
         """What the folds are trained on beside the index."""
         return Sources(self.experiment, self.index, self.plan, self._image)
 
+    def _resident(self, others: bool) -> Resident | None:
+        """The images of the pack, where they stay on the device; copied there once for all folds,
+        and no more where they left too little room."""
+        assert self.pack is not None, "the pack is opened first"
+        assert self.device is not None, "the device is chosen first"
+        source, kept = self._kept
+        if source is not self.pack or (kept is None and not others):
+            kept = keep_there(self.experiment.config, self.device, self.pack.images, others)
+            self._kept = self.pack, kept
+            if kept is not None:
+                size = size_of(self.pack.images) / 2**30
+                say(f"{len(self.pack.images)} images stay on the device ({size:.2f} GiB)")
+        return None if kept is None or kept.released or others else kept
+
     def _open(self, *, verify: bool = False) -> Pack:
         return open_pack(self.index, self._image, self.experiment.workspace.cache, verify=verify)
 
@@ -249,7 +269,7 @@ class Trainer:
         config, index = self.experiment.config, self.index
         if self.device is None:
             self.device = device_of(config)
-            say(f"training on {_settings(config.train, self.device)}")
+            say(f"training on {_settings(config, self.device)}")
         if self.pack is None:
             sweep_cache(self.experiment.workspace.cache)
             self.pack = self._open()
@@ -259,8 +279,13 @@ class Trainer:
             train, valid = index.rows(self.plan.train(fold)), index.rows(self.plan.valid(fold))
         if self.subset is not None:
             train, valid = (np.intersect1d(rows, self.subset.rows) for rows in (train, valid))
+        held = held_classes(self.experiment, index)
+        if held is not None:
+            last = np.asarray(held.all(axis=0))  # a refit learns all
+            of_fold = np.asarray(held[fold]) if fold < len(held) else last
+            train, valid = (learned(index.labels, rows, of_fold) for rows in (train, valid))
         train = self.sources.kept(fold, train, run)
-        task = self.experiment.task
+        task, beside = self.experiment.task, self.sources.beside(fold)
         return Job(
             config=config,
             task=task,
@@ -285,10 +310,13 @@ class Trainer:
             files=index.contents(self.experiment.workspace.cache),
             workspace=self.experiment.workspace.root,
             command=self.command,
-            beside=self.sources.beside(fold),
+            beside=beside,
+            resident=self._resident(bool(beside)),
             aux=self.sources.aux,
             soft=self.sources.soft(fold, task.columns(len(index.classes))),
             sources=self.sources.digest(fold),
+            weights=index.weights,
+            factors=self.sources.factors(fold),
         )
 
 
@@ -310,13 +338,15 @@ def open_job(experiment: Experiment, fold: int) -> Job:
     return trainer.job(number, experiment.workspace.fold(number))
 
 
-def _settings(train: TrainConfig, device: Device) -> str:
+def _settings(config: Config, device: Device) -> str:
     """In a line: the device, and how the work is given to it."""
+    train, micro = config.train, config.train.micro_batch
     workers = count_workers(train, device)
-    images = train.micro_batch or train.batch_size
-    why = "train.batch_size" if train.micro_batch is None else "train.micro_batch"
+    why = "train.batch_size" if micro is None else "train.micro_batch"
+    why += ": auto, at most" if micro == "auto" else ""
     compiled = wants_compile(train.compile, device, deterministic=train.deterministic)
+    by = "device" if batched(config, device) else "CPU"
     return (
-        f"{device.details()}; {workers or 'no'} worker{'s' * (workers != 1)}, {images} images at a "
-        f"time ({why}){', compiled' * compiled}"
+        f"{device.details()}; {workers or 'no'} worker{'s' * (workers != 1)}, {most_images(train)} "
+        f"images at a time ({why}), augmented by the {by}{', compiled' * compiled}"
     )

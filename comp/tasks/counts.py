@@ -8,9 +8,12 @@ ever held. With one class per pixel the first column is the background.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Array = np.ndarray[Any, Any]
 Ratio = Callable[[Array, Array, Array, Array], Array]
@@ -67,6 +70,37 @@ def count_pixels(truth: Array, labels: Array, columns: int) -> Array:
         part.reshape(len(truth), -1).sum(axis=1) for part in (yes & said, said & ~yes, yes & ~said)
     )
     return np.stack([tp, fp, fn, judged.reshape(len(truth), -1).sum(axis=1) - tp - fp - fn], axis=1)
+
+
+def decided(probs: Tensor, *, normalized: bool) -> Tensor:
+    """(B, L, H, W) uint8, on their device: the class of each pixel, L = 1, or zeros and ones of
+    each layer, as `Task.decide` says with the neutral rule.
+
+    probs: (B, C, H, W). normalized: whether each pixel has one class.
+    """
+    import torch
+
+    if normalized:
+        return probs.argmax(dim=1, keepdim=True).to(torch.uint8)
+    return (probs >= 0.5).to(torch.uint8)
+
+
+def count_maps(truth: Tensor, labels: Tensor, columns: int) -> Tensor:
+    """(B, C, 4) int64 tp, fp, fn, tn of each image, as `count_pixels` gives them, for maps that are
+    on a device; nothing is waited for. truth, labels: (B, L, H, W) uint8."""
+    import torch
+
+    judged = truth != IGNORED
+    classes = truth.shape[1] == 1 and columns > 1
+    found = []
+    for column in range(columns):
+        layer, value = (0, column) if classes else (column, 1)
+        yes = (truth[:, layer] == value) & judged[:, layer]
+        said = (labels[:, layer] == value) & judged[:, layer]
+        pairs = (yes & said, said & ~yes, yes & ~said, judged[:, layer])
+        tp, fp, fn, whole = (part.flatten(1).sum(dim=1) for part in pairs)
+        found.append(torch.stack([tp, fp, fn, whole - tp - fp - fn], dim=1))
+    return torch.stack(found, dim=1)
 
 
 def _dice(tp: Array, fp: Array, fn: Array, _tn: Array) -> Array:

@@ -6,14 +6,18 @@ from typing import Any
 
 import numpy as np
 
+from comp.config.schema import Config
 from comp.data.cache.store import Images
+from comp.data.loader.bag_target import BagSampling
 from comp.data.loader.beside import Guests, Joined
 from comp.data.loader.cutpaste import CutPaste, make_cutpaste
 from comp.data.loader.loader import Loader, train_loader
 from comp.data.loader.oversample import Copied, with_copies
 from comp.data.loader.recipes import make_recipe
+from comp.models.bags.pools import POOLS
 from comp.tasks.kinds import as_soft
 from comp.train.aux import aux_matrix
+from comp.train.hardware.choice import batched
 from comp.train.job import Job
 
 Array = np.ndarray[Any, Any]
@@ -57,7 +61,38 @@ def make_loader(job: Job, workers: int) -> Loader:
         side=config.image.size if config.image.resize == "tiles" else None,
         labels=labels,
         guests=guests,
+        bag=bag_sampling(config),
+        batched=batched(config, job.device),
+        resident=job.resident,
+        weights=_weights(job, images),
     )
+
+
+def _weights(job: Job, images: Images) -> Array | None:
+    """(n,) how much each image counts: copies as what they are copied from, those beside the
+    index as the average. images: those of the index, with copies and others behind."""
+    own = job.loss_weights
+    if own is None:
+        return None
+    first = images.parts[0] if isinstance(images, Joined) else images
+    copied = own[first.source] if isinstance(first, Copied) else own[:0]
+    out = np.concatenate([own, copied])
+    return np.concatenate([out, np.ones(max(0, len(images) - len(out)), dtype=np.float32)])
+
+
+def bag_sampling(config: Config) -> BagSampling | None:
+    """Which images of a bag are seen at a time; None without `data.bag`.
+
+    They are changed alike where `augment.bag` says so; `auto`: where what is learned is how they
+    follow each other.
+    """
+    if config.data.bag is None:
+        return None
+    alike = {"alike": True, "each": False}.get(config.augment.bag)
+    if alike is None:
+        pool = POOLS[config.model.pool_bag]
+        alike = pool.ordered or config.image.bag_sample == "window"
+    return BagSampling(config.image.bag_size, config.image.bag_sample, alike)
 
 
 def _soft(job: Job, images: Images, target: Array) -> Array | None:

@@ -15,6 +15,7 @@ from comp.config.workspace import RunDir
 from comp.data.cache.mask_store import MaskStore
 from comp.data.cache.store import Images
 from comp.data.images.deep import Span
+from comp.data.loader.batched.resident import Resident
 from comp.data.loader.beside import Beside
 from comp.models.device import Device
 from comp.models.networks import Net
@@ -51,8 +52,11 @@ class Job:
     `beside`      images that are only trained on, beside those of the index
     `soft`        (N, C) float32: what is learned of the images of the index in the place of the
                   target; unknown cells stay unknown
+    `resident`    the images, where they stay on the device
     `aux`         columns that are learned beside the answer
     `sources`     a digest of `beside` and `soft`; "" without them
+    `weights`     (N,) how much each image of the index counts (`data.weight`), or None
+    `factors`     (N,) by which the loss counts it less (`train.clean`), or None; no score does
     """
 
     config: Config
@@ -82,11 +86,31 @@ class Job:
     soft: Array | None = None
     aux: tuple[AuxColumn, ...] = ()
     sources: str = ""
+    resident: Resident | None = None
+    weights: Array | None = None
+    factors: Array | None = None
 
     @property
     def name(self) -> str:
         """What the job is called in messages: a fold, or a refit of all images."""
         return f"fold {self.fold}" if self.validated else self.run.path.name.replace("_", " ")
+
+    @cached_property
+    def loss_weights(self) -> Array | None:
+        """(N,) float32: the weights in the loss, 1 on average over the training part."""
+        if self.weights is None and self.factors is None:
+            return None
+        one = np.ones(len(self.target), dtype=np.float64)
+        own = (one if self.weights is None else self.weights) * (
+            one if self.factors is None else self.factors
+        )
+        return np.asarray(own / own[self.train_rows].mean(), dtype=np.float32)
+
+    def score(self, rows: Array, answer: Array) -> float:
+        """The score of the answers to some rows of the index."""
+        weights = self.metric.row_weights(self.weights)
+        own = None if weights is None else weights[rows]
+        return self.metric.score(self.target[rows], answer, len(self.classes), own)
 
     @property
     def validated(self) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -28,6 +28,7 @@ from comp.train.checkpoints.best import is_best, ties
 from comp.train.checkpoints.resume import open_state
 from comp.train.checkpoints.saving import check_best, save_best, save_history, save_last, save_top
 from comp.train.hardware.copies import on_device
+from comp.train.hardware.micro import choose_micro_batch, most_images, remember
 from comp.train.job import Job
 from comp.train.live.pulse import Pulse
 from comp.train.logging import estimate_end, history_csv, report
@@ -60,7 +61,7 @@ def train_fold(job: Job) -> dict[str, Any]:
     OutOfTime after a checkpoint was written for them.
     """
     train = job.config.train
-    effort = _Effort(train.micro_batch or train.batch_size, job.workers)
+    effort = _Effort(most_images(train), job.workers)
     while True:
         try:
             with worker_deaths():
@@ -70,7 +71,7 @@ def train_fold(job: Job) -> dict[str, Any]:
         except RuntimeError as problem:
             if not is_oom(problem):
                 raise
-            _halve_images(job, effort)
+            job = _with_less(job, effort)
         except ValueError as problem:
             if effort.micro_batch > 1 or _NEEDS_TWO not in str(problem):
                 raise
@@ -87,6 +88,18 @@ def _halve_workers(job: Job, effort: _Effort, problem: WorkerError) -> None:
         raise problem
     effort.workers //= 2
     say(f"{job.name}: {problem}; continuing with {effort.workers} workers")
+
+
+def _with_less(job: Job, effort: _Effort) -> Job:
+    """The job with more room on the device: without the images that stay there, else with fewer
+    at a time."""
+    if job.resident is not None and job.config.image.resident == "auto":
+        job.resident.release()
+        say(f"{job.name}: out of device memory; continuing without the images that stayed there")
+        return replace(job, resident=None)
+    _halve_images(job, effort)
+    remember(job, effort.micro_batch)
+    return job
 
 
 def _halve_images(job: Job, effort: _Effort) -> None:
@@ -116,11 +129,13 @@ def _run(job: Job, effort: _Effort) -> dict[str, Any]:
         workspace=job.workspace,
     )
     with state.writer:
-        return _train(job, state, loader)
+        return _train(job, state, loader, effort)
 
 
-def _train(job: Job, state: TrainState, loader: Loader) -> dict[str, Any]:
+def _train(job: Job, state: TrainState, loader: Loader, effort: _Effort) -> dict[str, Any]:
     try_out(job, state, loader)
+    choose_micro_batch(job, state, loader)
+    effort.micro_batch = state.micro_batch
     pulse = Pulse(job, len(loader), loader.images)
     with job.stop.at_a_step(), open_tracker(job.config, job.run, state.history) as tracker:
         _train_on(job, state, loader, tracker, pulse)
@@ -194,11 +209,13 @@ def _train_epoch(job: Job, state: TrainState, loader: Loader, pulse: Pulse) -> N
     head_only = state.epoch < job.config.train.freeze_epochs
     set_training_mode(state.net.module, head_only=head_only)
     title = f"{job.name} epoch {state.epoch + 1}/{job.config.train.epochs}"
-    batches = on_device(loader.epoch(state.epoch, state.step), job.device)
+    batches = on_device(loader, job.device, state.epoch, state.step)
     pulse.begin(state)
     try:
-        for images, target in track(batches, len(loader) - state.step, title):
-            update(job, state, images, target)
+        weights = loader.weights(state.epoch, state.step)
+        tracked = track(batches, len(loader) - state.step, title)
+        for (images, target), own in zip(tracked, weights, strict=False):
+            update(job, state, images, target, own)
             state.step += 1
             pulse.step(state)
             _pause(job, state)

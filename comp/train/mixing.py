@@ -34,11 +34,11 @@ ERASED_ASPECT = math.log(1 / 0.3)  # logarithm of the largest; the smallest is i
 class Mixed:
     """A batch on the device.
 
-    `images`   (B, C, H, W) uint8 or uint16
+    `images`   (B, C, H, W) uint8 or uint16, or of bags (B, n, 3, H, W)
     `target`   (B, ...) as in an index, or soft: probabilities (B, C) in float, UNKNOWN where an
                image of the mixture is
     `partner`  (B,) the image that each is mixed with, or None where nothing is mixed
-    `share`    (B, 1, 1, 1) how much of its own pixels an image keeps under mixup, 1 elsewhere
+    `share`    (B, 1, 1, 1, ...) how much of its own pixels an image keeps under mixup, 1 elsewhere
     `boxes`    (4, B) top, bottom, left, right of the box that comes from the partner; empty if none
     `kept`     (B,) how much of an image is its own
     """
@@ -65,6 +65,12 @@ class Mixed:
         if self.partner is None or self.kept is None:
             return AuxPart(target)
         return AuxPart(target, target[self.partner], self.kept)
+
+    def weighed(self, weights: Tensor) -> Tensor:
+        """(B,) how much each image counts, mixed as the images are."""
+        if self.partner is None or self.kept is None:
+            return weights
+        return self.kept * weights + (1 - self.kept) * weights[self.partner]
 
     def _images(self, low: int, high: int) -> Tensor:
         own = self.images[low:high]
@@ -101,7 +107,8 @@ def mix(
     mean: tuple[float, ...],
     where: tuple[int, ...],
 ) -> Mixed:
-    """The batch that training sees, from images (B, C, H, W) and target (B, ...) on the device.
+    """The batch that training sees, from images (B, C, H, W) and target (B, ...) on the device. The
+    images of a bag (B, n, 3, H, W) are changed alike, each mixed with one of its partner's.
 
     columns: C. mean: the colour of erased boxes, in [0, 1]. where: seed, fold, epoch, step; the
     random numbers are a function of them and of the batch size.
@@ -125,7 +132,7 @@ def mix(
         images,
         _mix_targets(task.link.soft_target(target, columns), own, chosen, task.link.measures),
         chosen,
-        send(torch.from_numpy(share).float(), device).view(-1, 1, 1, 1),
+        send(torch.from_numpy(share).float(), device).view(-1, *[1] * (images.ndim - 1)),
         send(torch.from_numpy(boxes), device),
         own.view(-1),
     )
@@ -172,9 +179,11 @@ def _boxes(
 
 
 def inside(boxes: Tensor, images: Tensor) -> Tensor:
-    """(B, 1, H, W) bool: which pixels lie in the box of their image; boxes: (4, B)."""
-    top, bottom, left, right = boxes.view(4, -1, 1, 1, 1)
-    down = torch.arange(images.shape[-2], device=images.device).view(1, 1, -1, 1)
-    across = torch.arange(images.shape[-1], device=images.device).view(1, 1, 1, -1)
+    """(B, 1, H, W), of bags (B, 1, 1, H, W), bool: which pixels lie in the box of their image.
+
+    boxes: (4, B)."""
+    top, bottom, left, right = boxes.view(4, -1, *[1] * (images.ndim - 1))
+    down = torch.arange(images.shape[-2], device=images.device).view(-1, 1)
+    across = torch.arange(images.shape[-1], device=images.device)
     found: Tensor = (down >= top) & (down < bottom) & (across >= left) & (across < right)
     return found

@@ -16,6 +16,7 @@ from comp.core.errors import pick
 from comp.core.rng import seed_torch
 from comp.data.cache.channel_stats import channel_statistics
 from comp.data.loader.sampler import SAMPLERS
+from comp.models.bags.pools import bag_form
 from comp.models.compiled import Compiled, wants_compile
 from comp.models.heads import head_of, set_class_prior, set_units
 from comp.models.lora import add_lora, freeze_to_lora
@@ -172,6 +173,7 @@ def new_state(job: Job, steps: int, micro_batch: int, *, empty: bool = False) ->
         per_number=job.per_number,
         steps=job.task.link.steps,
         channels=config.image.channels,
+        bag=bag_form(config),
     )
     net = for_images(net, config.image)
     model = config.model

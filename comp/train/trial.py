@@ -7,7 +7,7 @@ training mode. A fold that was resumed has passed it, so that a resumed run pays
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import torch
 from torch import nn
@@ -16,10 +16,12 @@ from comp.core.errors import CompError, ConfigError, ModelError, TrainError, rea
 from comp.core.progress import say
 from comp.core.rng import seed_torch
 from comp.data.loader.loader import Loader
+from comp.models.bags.pools import bag_form
 from comp.models.device import Device, is_oom
 from comp.models.freezing import set_training_mode
 from comp.models.networks import build_net
 from comp.models.sizes import advice, takes
+from comp.train.hardware.copies import on_device
 from comp.train.job import Job
 from comp.train.train_state import TrainState
 from comp.train.update import backward, mixed, parts_of
@@ -36,13 +38,9 @@ def try_out(job: Job, state: TrainState, loader: Loader) -> None:
         return
     images, target = _smallest(job, state, loader)
     _note_border(job, state.net.module)
-    with _as_it_was(state):
-        seed_torch(job.config.seed, "step", job.fold, 0, 0)
-        set_training_mode(state.net.module, head_only=False)
+    with as_it_was(state):
         try:
-            batch, aux = mixed(job, state, images, target)
-            for part, truth in batch.parts(1):
-                backward(job, state, part, truth, 1.0, None if aux is None else (aux, len(part)))
+            forward_and_back(job, state, images, target)
         except CompError:
             raise
         except Exception as problem:  # whatever a network raises
@@ -51,11 +49,22 @@ def try_out(job: Job, state: TrainState, loader: Loader) -> None:
             raise _in_words(job, images, problem) from problem
 
 
+def forward_and_back(
+    job: Job, state: TrainState, images: torch.Tensor, target: torch.Tensor
+) -> None:
+    """The passes of a training step on all these images at once."""
+    seed_torch(job.config.seed, "step", job.fold, 0, 0)
+    set_training_mode(state.net.module, head_only=False)
+    batch, aux = mixed(job, state, images, target)
+    for part, truth in batch.parts(1):
+        backward(job, state, part, truth, 1.0, None if aux is None else (aux, len(part)))
+
+
 def _smallest(job: Job, state: TrainState, loader: Loader) -> tuple[torch.Tensor, torch.Tensor]:
     """The first images of the last batch of an epoch: as many as the smallest part has."""
-    batches = loader.epoch(0, len(loader) - 1)
+    batches = on_device(loader, job.device, 0, len(loader) - 1)
     images, target = next(iter(batches))
-    if isinstance(batches, Iterator) and hasattr(batches, "close"):
+    if isinstance(batches, Generator):
         batches.close()
     counts = {len(images)} | ({job.config.train.batch_size} if len(loader) > 1 else set())
     few = min(count // parts_of(count, state.micro_batch) for count in counts)
@@ -63,7 +72,7 @@ def _smallest(job: Job, state: TrainState, loader: Loader) -> tuple[torch.Tensor
 
 
 @contextlib.contextmanager
-def _as_it_was(state: TrainState) -> Iterator[None]:
+def as_it_was(state: TrainState) -> Iterator[None]:
     """Leave buffers, gradients and torch's generators as they were, whatever the block does."""
     module = state.net.module
     kept = [buffer.clone() for buffer in module.buffers()]
@@ -119,7 +128,7 @@ def _in_words(job: Job, images: torch.Tensor, problem: Exception) -> CompError:
         return ModelError(
             f"model.name: {name} cannot be trained on images of {size} px ({why}). {hint}"
         )
-    height, width = images.shape[1:3]
+    height, width = images.shape[-3:-1]
     return ModelError(
         f"model.name: {name} fails in a trial step on {count} images of {height} x {width} px "
         f"({why}). Look at model.*, image.* and train.loss, or use another network."
@@ -137,4 +146,5 @@ def _on_meta(job: Job, size: int) -> nn.Module:
         per_number=job.per_number,
         steps=job.task.link.steps,
         channels=job.config.image.channels,
+        bag=bag_form(job.config),
     ).module

@@ -21,25 +21,34 @@ from comp.train.aux import AuxPart
 from comp.train.hardware.verdict import Verdict, is_finite, not_finite, to_cpu
 from comp.train.job import Job
 from comp.train.mixing import Mixed, mix
+from comp.train.row_losses import weighed_loss
 from comp.train.train_state import TrainState, place_text
 
 MAX_SKIPPED = 5
 MAX_OVERFLOWS = 60  # in a row: the scale of fp16 has fallen to nothing long before
 
 
-def update(job: Job, state: TrainState, images: torch.Tensor, target: torch.Tensor) -> None:
+def update(
+    job: Job,
+    state: TrainState,
+    images: torch.Tensor,
+    target: torch.Tensor,
+    weights: torch.Tensor | None = None,
+) -> None:
     """One update from one batch, `micro_batch` images at a time; `settle` says what became of it.
+
+    weights: (B,) how much each image counts, or None.
 
     It is left out when the loss or the gradient is not finite; TrainError when that happens more
     than MAX_SKIPPED times. (With scaled losses, gradients may overflow: that only lowers the
     scale.)
     """
     kept = state.buffers.keep()
-    values = _learn(job, state, images, target)
+    values = _learn(job, state, images, target, weights)
     if not settle(job, state, kept):
         state.optimizer.zero_grad(set_to_none=True)
         kept = state.buffers.keep()
-        values = _learn(job, state, images, target)
+        values = _learn(job, state, images, target, weights)
     found, lr = not_finite(values), state.current_lr()
     host, event = to_cpu(values, state.host)
     state.verdict = Verdict(state.epoch, state.step, lr, host, kept, event)
@@ -78,7 +87,13 @@ def settle(job: Job, state: TrainState, buffers: Sequence[torch.Tensor] | None =
     return True
 
 
-def _learn(job: Job, state: TrainState, images: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+def _learn(
+    job: Job,
+    state: TrainState,
+    images: torch.Tensor,
+    target: torch.Tensor,
+    weights: torch.Tensor | None,
+) -> torch.Tensor:
     """Add up the gradient of a batch; (2,) its loss and the norm of its gradient, on the device.
 
     Dropout follows from (seed, fold, epoch, step), so it may be called again.
@@ -86,10 +101,13 @@ def _learn(job: Job, state: TrainState, images: torch.Tensor, target: torch.Tens
     seed_torch(job.config.seed, "step", job.fold, state.epoch, state.step)
     total = torch.zeros((), device=job.device.torch_device)
     batch, aux = mixed(job, state, images, target)
+    own = None if weights is None else batch.weighed(job.device.send(weights))
     count = parts_of(len(images), state.micro_batch)
     for (low, high), (part, truth) in zip(batch.places(count), batch.parts(count), strict=True):
         beside = None if aux is None else (aux.part(low, high), len(images))
-        total += backward(job, state, part, truth, _share(job, truth, batch.target), beside)
+        share = _share(job, truth, batch.target)
+        counted = None if own is None else own[low:high]
+        total += backward(job, state, part, truth, share, beside, counted)
     if state.scaler.is_enabled():
         state.scaler.unscale_(state.optimizer)
     return torch.stack([total, _norm(state, job.config.train.clip_grad)])
@@ -129,13 +147,19 @@ def backward(
     truth: torch.Tensor,
     share: torch.Tensor | float,
     aux: tuple[AuxPart, int] | None = None,
+    weights: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """The loss of a part of a batch, times its share of the batch; its gradient is added up.
 
-    aux: auxiliary targets of the part, and how many images the batch has.
+    aux: auxiliary targets of the part, and how many images the batch has; weights: (n,) how much
+    each image of the part counts, or None.
     """
     logits = state.net.logits(part)
-    loss = state.loss(logits, job.task.link.loss_target(truth, logits)) * share
+    target = job.task.link.loss_target(truth, logits)
+    if weights is None:
+        loss = state.loss(logits, target) * share
+    else:
+        loss = weighed_loss(state.loss, logits, target, weights) * share
     if aux is not None and state.aux is not None:
         loss = loss + state.aux.loss(*aux)
     state.scaler.scale(loss).backward()

@@ -4,7 +4,7 @@
 
 Two runs are trained in a temporary folder, the pages are made by the commands that the manual
 names, and headless Chromium takes pictures of them. It needs `chromium` on the path and the
-packages of `pip install ".[dev]"`, and takes two minutes on a free core.
+packages of `pip install ".[dev]"`, and takes a few minutes.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from comp.core.errors import PredictionsError
 from comp.inference import outputs
@@ -52,3 +53,30 @@ def test_a_map_with_nan_names_the_image() -> None:
     probs = np.full((1, 1, 4, 4), np.nan, dtype=np.float32)
     with pytest.raises(PredictionsError, match=r"a\.png: the network gives NaN"):
         output.keep(probs, np.array([0]))
+
+
+@pytest.mark.parametrize(("resize", "side", "parts"), [("stretch", 8, 2), ("stretch", 6, 1),
+                                                       ("pad", 8, 1), ("tiles", 8, 2)])  # fmt: skip
+def test_bytes_of_the_device_are_those_of_the_cpu(
+    tmp_path: Path, resize: str, side: int, parts: int
+) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(cv2.imencode(".png", np.zeros((8, 8, 3), np.uint8))[1].tobytes())
+    output = MapOutput(3, side, (path,) * 5, resize, background=True)
+    logits = torch.randn(5, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    probs, rows = logits.softmax(dim=1), np.arange(5)
+    crossed = output.shrunk(probs)
+    assert len(crossed) == parts
+    found = output.keep(*(crossed[0].numpy(), rows), *(part.numpy() for part in crossed[1:]))
+    assert found.dtype == np.uint8
+    np.testing.assert_array_equal(found, output.keep(probs.numpy(), rows))
+
+
+def test_a_map_with_nan_names_the_image_where_bytes_cross_too() -> None:
+    paths = (Path("x/a.png"), Path("x/b.png"))
+    output = MapOutput(1, 4, paths, "stretch", background=False)
+    probs = torch.zeros(2, 1, 4, 4)
+    probs[1, 0, 2, 2] = float("inf")
+    maps, finite = output.shrunk(probs)
+    with pytest.raises(PredictionsError, match=r"b\.png: the network gives NaN"):
+        output.keep(maps.numpy(), np.array([0, 1]), finite.numpy())

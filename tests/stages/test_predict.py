@@ -21,6 +21,7 @@ from comp.core.errors import RunError
 from comp.inference.predictions import Predictions
 from comp.inference.views import view_probs
 from comp.stages import predict as predicting
+from comp.stages import predict as stage
 from comp.stages.ensembling.members import run_experiment
 from comp.stages.experiment import Experiment, open_experiment
 from comp.stages.folds import make_folds
@@ -251,3 +252,16 @@ def test_views_are_judged_on_no_more_masks_than_memory_allows(
     monkeypatch.setattr(predicting, "VIEW_BYTES", 8 * columns * side * side * 2 * 4)
     predictor.choose_views()
     assert "8 views are compared on 6 of 12 images" in capsys.readouterr().err
+
+
+def test_predictions_are_made_on_the_device_of_the_config(
+    finished: Toy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With `train.deterministic` and all else that training obeys."""
+    asked: list[Any] = []
+    real = stage.device_of
+    monkeypatch.setattr(stage, "device_of", lambda config: (asked.append(config), real(config))[1])
+    experiment = opened(finished())
+    shutil.rmtree(FOLD / "test")
+    predict(experiment, "0")
+    assert asked == [experiment.config]

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from toys import write_csv
 
 from comp.config.loading import make_config
 from comp.core.errors import DataError, Interrupted, PlanError, RunError, UsageError
+from comp.models.device import Device
 from comp.stages import train as stage
 from comp.stages.experiment import Experiment, open_experiment
 from comp.stages.folds import make_folds
@@ -207,3 +209,46 @@ def test_training_needs_no_test_set_and_no_sample(
     shutil.rmtree("input/test")
     train(opened(tree), "1")
     assert len(jobs) == 2
+
+
+@pytest.mark.parametrize(
+    ("over", "cuda", "said"),
+    [
+        ({}, False, "cpu; 2 workers, 8 images at a time (train.batch_size), augmented by the CPU"),
+        (
+            {"train__micro_batch": "auto"},
+            True,
+            "Fake; 2 workers, 8 images at a time (train.micro_batch: auto, at most), augmented by "
+            "the device",
+        ),
+        (
+            {"train__micro_batch": 4, "train__compile": "on", "augment__backend": "cpu"},
+            True,
+            "Fake; 2 workers, 4 images at a time (train.micro_batch), augmented by the CPU, "
+            "compiled",
+        ),
+    ],
+)
+def test_the_settings_are_said_in_a_line(
+    toy: Toy, monkeypatch: pytest.MonkeyPatch, over: dict[str, Any], cuda: bool, said: str
+) -> None:
+    monkeypatch.setattr(Device, "details", lambda self: "Fake" if self.cuda else "cpu")
+    device = Device(torch.device("cuda" if cuda else "cpu"), "fp32", None, scaled=False)
+    tree = toy("multiclass", train__batch_size=8, train__workers=2, **over)
+    assert stage._settings(make_config(tree), device) == said
+
+
+def test_images_stay_on_the_device_for_all_folds(
+    planned: Toy, jobs: list[Job], capsys: pytest.CaptureFixture[str]
+) -> None:
+    over = {"image__resident": "on", "augment__backend": "device"}
+    train(opened(planned(**over)), "0,1")
+    assert jobs[0].resident is jobs[1].resident
+    assert jobs[0].resident is not None
+    assert (jobs[0].resident.images.numpy() == jobs[0].images[:]).all()
+    assert capsys.readouterr().err.count("24 images stay on the device (0.00 GiB)") == 1
+    jobs[0].resident.release()
+    shutil.rmtree("runs")
+    train(opened(planned(**over)), "0")
+    assert jobs[2].resident is not None
+    assert not jobs[2].resident.released

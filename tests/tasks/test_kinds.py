@@ -75,3 +75,10 @@ def test_numbers_come_back_from_their_transform_within_their_bounds() -> None:
     torch.testing.assert_close(inside, numbers.log1p())
     outputs = torch.cat([inside, torch.full((3, 1), 7.0)], dim=1)  # a variance beside each
     torch.testing.assert_close(link.probs(outputs), torch.tensor([[0.0], [9.0], [50.0]]))
+
+
+@pytest.mark.parametrize("kind", ["multiclass", "multilabel"])
+def test_soft_targets_stay_whole_beside_half_precision(kind: str) -> None:
+    """In bf16, 0.3 would be 0.3008."""
+    soft, logits = torch.tensor([[0.3, 0.7]]), torch.zeros(1, 2, dtype=torch.bfloat16)
+    assert torch.equal(TASKS[kind].link.loss_target(soft, logits), soft)

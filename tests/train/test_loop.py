@@ -14,6 +14,7 @@ from train_jobs import Killed, kill_at, make_job, weights
 
 from comp.config.workspace import RunDir
 from comp.core.errors import Interrupted, TrainError
+from comp.data.loader.batched.resident import Resident
 from comp.models.networks import Net, build_net
 from comp.tasks.kinds import TASKS
 from comp.train import loop
@@ -48,6 +49,8 @@ def test_every_kind_learns_and_leaves_a_whole_run(tmp_path: Path, kind: str) -> 
         {},
         {"train__ema": 0.9, "train__warmup_epochs": 1, "train__micro_batch": 3},
         {"train__sched": "step", "train__decay_epochs": 1, "train__opt": "sgd"},
+        {"augment__backend": "device", "augment__recipe": "heavy", "train__ema": 0.9},
+        {"train__micro_batch": "auto"},
     ],
 )
 def test_a_run_that_was_killed_and_resumed_ends_with_the_same_weights(
@@ -67,8 +70,11 @@ def test_a_run_that_was_killed_and_resumed_ends_with_the_same_weights(
     assert broken.run.history.read_bytes() == whole.run.history.read_bytes()
 
 
-def test_the_number_of_workers_cannot_change_a_result(tmp_path: Path) -> None:
-    alone, helped = make_job(tmp_path / "0"), make_job(tmp_path / "2", workers=2)
+@pytest.mark.parametrize("backend", ["cpu", "device"])
+def test_the_number_of_workers_cannot_change_a_result(tmp_path: Path, backend: str) -> None:
+    over = {"augment__backend": backend, "augment__recipe": "medium"}
+    alone = make_job(tmp_path / "0", **over)
+    helped = make_job(tmp_path / "2", workers=2, **over)
     train_fold(alone)
     train_fold(helped)
     assert weights(helped.run) == weights(alone.run)
@@ -335,3 +341,43 @@ def test_the_average_is_what_is_kept_as_best(tmp_path: Path) -> None:
     for name, value in best["model"].items():
         assert torch.equal(value, last["ema"][name])
     assert any(not torch.equal(last["model"][name], v) for name, v in best["model"].items())
+
+
+@pytest.mark.parametrize("kind", ["multiclass", "segmentation"])
+def test_images_that_stay_on_the_device_change_nothing(tmp_path: Path, kind: str) -> None:
+    over = {"augment__backend": "device", "augment__recipe": "medium", "train__epochs": 2}
+    plain = make_job(tmp_path / "a", kind, **over)
+    there = make_job(tmp_path / "b", kind, **over)
+    there = replace(there, resident=Resident(there.images, torch.device("cpu")))
+    for job in (plain, there):
+        train_fold(job)
+    assert weights(there.run) == weights(plain.run)
+    assert there.run.history.read_bytes() == plain.run.history.read_bytes()
+
+
+def test_another_backend_is_told_at_the_resume(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train_fold(make_job(tmp_path, train__epochs=1))
+    capsys.readouterr()
+    train_fold(make_job(tmp_path, train__epochs=2, augment__backend="device"))
+    assert "fold 0: images were augmented by the cpu, now by the device" in capsys.readouterr().err
+
+
+def test_out_of_memory_the_images_that_stay_go_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = make_job(tmp_path, augment__backend="device", train__epochs=1)
+    there = Resident(job.images, torch.device("cpu"))
+    real = Net.logits
+
+    def small(self: Net, images: torch.Tensor) -> torch.Tensor:
+        if not there.released:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return real(self, images)
+
+    monkeypatch.setattr(Net, "logits", small)
+    train_fold(replace(job, resident=there))
+    said = capsys.readouterr().err
+    assert "continuing without the images that stayed there" in said
+    assert checkpoint.load(job.run.last)["micro"] == 8

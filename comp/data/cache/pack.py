@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from comp.config.schema import ImageConfig
 from comp.core import files, locks, progress
 from comp.core.errors import DataError, PackError, first, pick
 from comp.core.known_digests import note_digests
+from comp.data.cache.bag_store import BagImages
 from comp.data.cache.build import LOCK, Build, Row, sweep_moved
 from comp.data.cache.contents import CONTENTS, Content
 from comp.data.cache.manifest import (
@@ -50,7 +51,8 @@ class Pack:
     """The images and masks of `ids` (N,), read-only, in their order.
 
     `images`       (N, size, size, C) uint8 or uint16: an object that is used like an array (see
-                   `comp.data.cache.store`); reading a damaged row raises PackError
+                   `comp.data.cache.store`); reading a damaged row raises PackError. Of bags see
+                   `comp.data.cache.bag_store`
     `masks`        (size, size, L) uint8 for each row, or at the size of its image; None where the
                    images have none
     `key`          of what the images were made from; "" where they are not packed
@@ -78,6 +80,10 @@ def open_pack(
     sum too. Raises DataError with every image or mask that cannot be read, ConfigError for an
     unknown `image.resize`, CompError when the cache cannot be written or the disk is too full.
     """
+    if index.bags is not None:
+        inner = open_pack(index.bags.images, image, cache, masks=False, verify=verify)
+        bags = BagImages(inner.images, index.bags.rows)
+        return replace(inner, ids=index.ids, images=bags)
     pick(RESIZES, image.resize, "way to resize (image.resize)")
     own_size = image.resize in OWN_SIZE
     if own_size and image.pack == "memmap":

@@ -44,6 +44,11 @@ def gather(images: Images, rows: Pixels, out: Pixels | None = None) -> Pixels:
     return out
 
 
+def in_memory(images: Images) -> bool:
+    """Whether the images are an array, or a file that is mapped like one."""
+    return isinstance(images, np.ndarray | Guarded)
+
+
 def plain(images: Images) -> Images:
     """The same images, quick to index: indexing an np.memmap makes an np.memmap each time."""
     return np.asarray(images) if isinstance(images, np.ndarray) else images

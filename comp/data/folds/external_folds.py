@@ -36,10 +36,10 @@ def column_folds(data: DataConfig, index: Index) -> tuple[Array, tuple[str, ...]
     for key, name in (("id", data.id), ("fold", str(data.fold))):
         if name not in table.values:
             raise DataError(f"{path}: data.{key}: {table.no_column(name)}")
-    known = {*index.ids}
+    known = {*index.ids, *index.images.ids}
     images = [image_of(name, data, known.__contains__) for name in table.values[data.id]]
     cell = dict(zip(images, table.values[str(data.fold)], strict=True))
-    cells = [cell[name].strip() for name in index.ids]
+    cells = [cell[name].strip() for name in _rows_of(index, cell, str(data.fold))]
     values = tuple(sorted({*cells} - _ONLY_TRAIN, key=_natural))
     if not values or len(values) > max(2, len(index) // 2):
         raise DataError(
@@ -48,6 +48,25 @@ def column_folds(data: DataConfig, index: Index) -> tuple[Array, tuple[str, ...]
         )
     number = {value: place for place, value in enumerate(values)}
     return np.array([number.get(text, ALWAYS) for text in cells], dtype=np.int64), values
+
+
+def _rows_of(index: Index, cell: dict[str, str], fold: str) -> list[str]:
+    """For each row of the index the id whose cell counts: its own, or of a bag that of its first
+    image. Raises DataError for a bag in several folds."""
+    if index.bags is None:
+        return [*index.ids]
+    out, torn = list[str](), list[str]()
+    for name, own in zip(index.ids, index.bags.names(), strict=True):
+        named = [name] if name in cell else own
+        if len({cell[image].strip() for image in named}) > 1:
+            torn.append(name)
+        out.append(named[0])
+    if torn:
+        raise DataError(
+            f"data.fold: {fold!r} puts images of one bag (data.bag) into several folds: "
+            f"{first(torn)}"
+        )
+    return out
 
 
 def _natural(text: str) -> tuple[bool, int, str]:

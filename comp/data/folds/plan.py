@@ -36,7 +36,8 @@ class FoldPlan:
     `index_fingerprint`  of the Index that it was made from
     `classes`, `labels`  the class names, and (N,) the label of each id as text
     `groups`             (N,) text, or None
-    `marks`              (N,) a digest of each mask, or ()
+    `marks`              (N,) a digest of each mask or of each bag's images, or ()
+    `learned`            (N,) a digest of the shares and the weight of each image, or ()
     `warnings`           what its user should know
     `leak`               what it divides although it belongs together, as its user allowed
     `extended`           ids that were added after it was made
@@ -54,6 +55,7 @@ class FoldPlan:
     labels: tuple[str, ...]
     groups: tuple[str, ...] | None = None
     marks: tuple[str, ...] = ()
+    learned: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     path: Path | None = None
     leak: tuple[str, ...] = ()
@@ -125,12 +127,14 @@ class FoldPlan:
         return sorted({*self.ids} - {*index.ids})
 
     def edited(self, index: Index, shown: int = 5) -> list[str]:
-        """What has changed for ids that both have: a line each for labels, masks and groups."""
+        """What has changed for ids that both have: a line each for labels, masks or bags, and
+        groups."""
         old = {name: row for row, name in enumerate(self.ids)}
         kept = [(name, old[name], row) for row, name in enumerate(index.ids) if name in old]
         pairs = {
             "label": (self.labels, index.label_texts()),
-            "mask": (self.marks, index.marks),
+            "bag" if index.bags else "mask": (self.marks, index.marks),
+            "share or weight": (self.learned, index.learned),
             "group": (self.groups or ("",) * len(self.ids), index.groups or ("",) * len(index)),
         }
         out = []

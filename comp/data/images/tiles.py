@@ -21,10 +21,14 @@ def windows(length: int, side: int, overlap: float) -> list[int]:
     return [round(place) for place in np.linspace(0, length - side, count)]
 
 
+AT_ONCE = 8  # tiles that go through the network together
+
+
 def stitched(
     logits: Callable[[Tensor], Tensor], images: Tensor, side: int, overlap: float
 ) -> Tensor:
-    """(B, C, H, W) logits of images (B, 3, H, W), from tiles of `side` that overlap.
+    """(B, C, H, W) logits of images (B, 3, H, W), from tiles of `side` that overlap; `logits` gets
+    AT_ONCE of them at most, or one of each image.
 
     Where tiles overlap, their weighted mean: a tile counts less towards its border, where it sees
     less context (as in nnU-Net; Isensee et al. 2021).
@@ -35,12 +39,16 @@ def stitched(
     tall, wide = min(side, height), min(side, width)
     weight = torch.outer(_tent(tall), _tent(wide)).to(images.device)
     total, weights = None, torch.zeros(height, width, device=images.device)
-    for top in windows(height, side, overlap):
-        for left in windows(width, side, overlap):
-            place = np.s_[..., top : top + tall, left : left + wide]
-            part = logits(images[place]).float()
-            if total is None:
-                total = part.new_zeros((*part.shape[:2], height, width))
+    corners = [
+        (y, x) for y in windows(height, side, overlap) for x in windows(width, side, overlap)
+    ]
+    step = max(1, AT_ONCE // len(images))
+    for start in range(0, len(corners), step):
+        places = [np.s_[..., y : y + tall, x : x + wide] for y, x in corners[start : start + step]]
+        parts = logits(torch.cat([images[place] for place in places])).float()
+        if total is None:
+            total = parts.new_zeros((len(images), parts.shape[1], height, width))
+        for place, part in zip(places, parts.split(len(images)), strict=True):
             total[place] += part * weight
             weights[place] += weight
     assert total is not None, "there is one window at least"

@@ -48,7 +48,7 @@ def read_data_table(path: Path, data: DataConfig, *, headless: bool = False) -> 
     Raises as `read_table` does.
     """
     named = [data.id, *data.target, data.group, data.fold, data.rle_class, data.class_column]
-    named += data.columns
+    named += [data.bag, data.bag_order, *data.columns]
     table = read_raw(path, data.encoding, skip=True, beside=_beside(path, data))
     line = [bare(str(cell)) for cell in table.frame.columns]
     if data.columns and not {*line} & {*data.columns}:
@@ -56,7 +56,7 @@ def read_data_table(path: Path, data: DataConfig, *, headless: bool = False) -> 
             table = with_names(table, data.columns)
         elif any(map(looks_like_data, line)):  # the sample may have fewer columns
             table = with_names(table, data.columns[: len(line)])
-    joined = [name for name in (data.id, data.group, data.fold) if name]
+    joined = [name for name in (data.id, data.group, data.bag, data.fold) if name]
     return tidy(table, [name for name in named if name], joined)
 
 

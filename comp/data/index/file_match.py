@@ -399,6 +399,8 @@ def build_index(
     codes: tuple[str, ...] | None = None,
     shares: np.ndarray[Any, Any] | None = None,
     sources: Sequence[Source] | None = None,
+    places: Sequence[tuple[str, int]] | None = None,
+    weights: np.ndarray[Any, Any] | None = None,
 ) -> Index:
     """The Index of rows in any order."""
     order = sorted(range(len(ids)), key=ids.__getitem__)
@@ -413,4 +415,6 @@ def build_index(
         codes=codes,
         shares=None if shares is None else shares[order],
         sources=None if sources is None else tuple(sources[row] for row in order),
+        places=None if places is None else tuple(places[row] for row in order),
+        weights=None if weights is None else weights[order],
     )

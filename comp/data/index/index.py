@@ -19,6 +19,11 @@ from comp.tasks.kinds import one_hot
 from comp.tasks.ranges import ranges_of
 
 NOBODY_SAID = "=?"  # after a class name in the text of a label
+# What an index may have for each row
+_OF_ROWS = (
+    *("paths", "target", "groups", "mask_paths", "masks"),
+    *("shares", "boxes", "sources", "places", "bags", "weights"),
+)
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,11 @@ class Index:
                which classes an image holds, (N, C)
     `shares`   None, or (N, C) float32: what the loss learns in the place of the target
     `boxes`    None, or (N,) the part of each image that is used, see `comp.data.images.crops`
+    `places`   None, or (N,) the bag of each image and its place there (`data.bag`)
+    `bags`     None, or the images of each row, where a row is a bag of several that have one
+               answer; `paths` then shows one of them
+    `weights`  None, or (N,) float64 how much each image counts in scores and losses
+    `learned_marks`  None, or (N,) what `learned` says, where a plan knows no more
     `codes`    None, or what a sample submission and the files call each class
     """
 
@@ -51,14 +61,17 @@ class Index:
     shares: np.ndarray[Any, Any] | None = None
     boxes: tuple[tuple[float, float, float, float], ...] | None = None
     sources: tuple[Source, ...] | None = None
+    places: tuple[tuple[str, int], ...] | None = None
+    bags: Bags | None = None
+    weights: np.ndarray[Any, Any] | None = None
+    learned_marks: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if list(self.ids) != sorted(self.ids):
             raise DataError("an index must be sorted by id")
         if len(set(self.ids)) != len(self.ids):
             raise DataError(f"repeated ids: {first(repeated(self.ids))}")
-        for name in ("paths", "target", "groups", "mask_paths", "masks", "shares", "boxes",
-                     "sources"):  # fmt: skip
+        for name in _OF_ROWS:
             value = getattr(self, name)
             if value is not None and len(value) != len(self.ids):
                 raise DataError(f"{len(self.ids)} ids but {len(value)} {name}")
@@ -131,7 +144,16 @@ class Index:
             shares=None if self.shares is None else self.shares[some],
             boxes=cut(self.boxes),
             sources=cut(self.sources),
+            places=cut(self.places),
+            bags=None if self.bags is None else self.bags.of(some),
+            weights=None if self.weights is None else self.weights[some],
+            learned_marks=cut(self.learned_marks),
         )
+
+    @property
+    def images(self) -> Index:
+        """The index of the images: itself, or that of the images of all bags."""
+        return self if self.bags is None else self.bags.images
 
     @cached_property
     def _place(self) -> dict[str, int]:
@@ -158,6 +180,8 @@ class Index:
     def contents(self, cache: Path) -> str:
         """SHA-256 of every id with a digest of its file: changes when an image is replaced, by
         whatever file. The same on every machine. `cache`: see `comp.core.known_digests`."""
+        if self.bags is not None:
+            return self.bags.contents(self.ids, cache)
         digests = self.digests(cache)
         if self.boxes is not None:
             digests = [f"{d}\x1f{b}" for d, b in zip(digests, self.boxes, strict=True)]
@@ -165,6 +189,8 @@ class Index:
 
     def file_sizes(self) -> str:
         """SHA-256 of every id with the size of its file; up to 0.2.0 this stood for the content."""
+        if self.bags is not None:
+            return self.bags.images.file_sizes()
         sizes = (
             sum(files.file_stat(path)[0] for path in source.files) for source in self.all_sources
         )
@@ -172,20 +198,34 @@ class Index:
         return checksums.digest_lines(rows)
 
     def row_texts(self) -> list[str]:
-        """A text for each row: id, group and label."""
+        """A text for each row: id, group and label; its mark."""
         labels = self.label_texts()
         groups = self.groups or ("",) * len(self)
         rows = ["\x1f".join(parts) for parts in zip(self.ids, groups, labels, strict=True)]
-        if self.shares is not None:
-            learned = (" ".join(map(repr, row)) for row in self.shares.tolist())
-            rows = [f"{row}\x1f{shares}" for row, shares in zip(rows, learned, strict=True)]
-        if not self.marks:
-            return rows
-        return [f"{row}\x1f{mark}" for row, mark in zip(rows, self.marks, strict=True)]
+        for more in (self.learned, self.marks):
+            if more:
+                rows = ["\x1f".join(pair) for pair in zip(rows, more, strict=True)]
+        return rows
+
+    @cached_property
+    def learned(self) -> tuple[str, ...]:
+        """(N,) a digest of what is learned of each image beside its label: shares, a weight; ()
+        where there is nothing."""
+        if self.learned_marks is not None:
+            return self.learned_marks
+        if self.shares is None and self.weights is None:
+            return ()
+        shares = [[]] * len(self) if self.shares is None else self.shares.tolist()
+        weights = [""] * len(self) if self.weights is None else map(repr, self.weights.tolist())
+        pairs = zip(shares, weights, strict=True)
+        return tuple(checksums.digest_lines([*map(repr, s), w])[:16] for s, w in pairs)
 
     @cached_property
     def marks(self) -> tuple[str, ...]:
-        """(N,) a digest of each mask; () where there are none."""
+        """(N,) a digest of each mask, or of which images each bag holds; () where there are
+        none."""
+        if self.bags is not None:
+            return self.bags.marks()
         return () if self.masks is None else tuple(map(self.masks.digest, range(len(self))))
 
     def label_texts(self) -> list[str]:
@@ -202,3 +242,45 @@ class Index:
             "|".join(names[column][row[column]] for column in np.flatnonzero(row))
             for row in self.target
         ]
+
+
+@dataclass(frozen=True)
+class Bags:
+    """The images of the rows of an index of bags.
+
+    `images`  the index of all images
+    `rows`    (N,) for each bag the rows of its images there, one at least, in the order of the bag
+    """
+
+    images: Index
+    rows: tuple[tuple[int, ...], ...]
+
+    def __post_init__(self) -> None:
+        if not all(self.rows):
+            raise DataError("a bag must hold an image")
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def of(self, some: Sequence[int]) -> Bags:
+        """The bags of some rows; the images stay all there."""
+        return replace(self, rows=tuple(self.rows[row] for row in some))
+
+    def names(self) -> list[list[str]]:
+        """The ids of the images of each bag, in their order."""
+        return [[self.images.ids[row] for row in rows] for rows in self.rows]
+
+    def marks(self) -> tuple[str, ...]:
+        """How many images each bag holds, and a digest of which, in whatever order."""
+        return tuple(
+            f"{len(own)} images {checksums.digest_lines(sorted(own))[:16]}" for own in self.names()
+        )
+
+    def covers(self) -> tuple[Path, ...]:
+        """The file that is shown for each bag: that of the image in its middle."""
+        return tuple(self.images.paths[rows[len(rows) // 2]] for rows in self.rows)
+
+    def contents(self, ids: Sequence[str], cache: Path) -> str:
+        """SHA-256 of the bags `ids`: their images in their order, and what the files hold."""
+        members = ("\x1f".join([name, *own]) for name, own in zip(ids, self.names(), strict=True))
+        return checksums.digest_lines([self.images.contents(cache), *members])

@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from comp.config.schema import DataConfig
+from comp.config.schema import FOLDER_BAG, DataConfig
 from comp.core.errors import DataError, complain, did_you_mean, first, pick
 from comp.data.index import file_match
 from comp.data.index.data_tables import read_data_table, refuse_no_header, tell
@@ -37,6 +37,7 @@ from comp.data.index.sources import fields_of, find_sources, ids_of, lacking_col
 from comp.data.index.tables import Table
 from comp.data.labels.sample_pairs import sample_pairs
 from comp.data.layouts import (
+    bag_images,
     class_folders,
     coco,
     csv_table,
@@ -84,6 +85,7 @@ def read_index(data: DataConfig, task: Task) -> Index:
     what is missing, ids that are repeated or have no image, labels that cannot be right; another
     one for files that are test images too.
     """
+    bag_images.refuse_bag(data)
     layout = _layout(data)
     if data.files and data.layout != "csv":
         raise DataError(
@@ -102,22 +104,35 @@ def read_index(data: DataConfig, task: Task) -> Index:
             f"data.layout: {data.layout!r} has no {kind}, which task: {task.name} needs; these "
             f"have: {', '.join(others)}"
         )
-    index = layout.train(data, task)
+    index = bag_images.in_folders(layout.train(data, task), data)
+    if data.weight is not None and index.weights is None:
+        raise DataError(
+            f"data.weight: {data.weight!r} is a column of the table of the layout csv; the layout "
+            f"{data.layout!r} reads none. Leave it out, or use data.layout: csv"
+        )
     shared = in_both(data, task, index, train_test_overlap.same_files)
     complain(DataError, f"{data.root}: {len(shared)} training images are test images:", shared)
     return index
 
 
 def read_test(data: DataConfig, task: Task, classes: tuple[str, ...]) -> Index:
-    """The images that the sample submission lists, without target, sorted by id.
+    """The images that the sample submission lists, without target, sorted by id; with `data.bag`
+    all images of the bags.
 
     Raises one DataError for ids that are repeated, cannot be, or have no image.
     """
+    bag_images.refuse_bag(data)
     folder = _layout(data).test_images(data)
     complain(DataError, _heading(data), file_match.no_folders(folder))
     listing = file_match.list_files(folder, Path(data.root))
     file_match.say_not_read(listing)
+    if bag_images.by_table(data):
+        return bag_images.read_by_table(data, listing, sample_path(data), classes)
     ids, complaints = sample_ids(data, task, listing, told=True)
+    if data.bag == FOLDER_BAG:
+        index, unfound = bag_images.read_folders(ids, listing, classes)
+        complain(DataError, _heading(data), [*complaints, *unfound], shown=30)
+        return index
     if data.files:
         return _test_of_files(data, ids, complaints, listing, classes)
     found, unfound = file_match.match(ids, listing)
@@ -155,6 +170,18 @@ def _test_of_files(
     return file_match.build_index(ids, paths, classes, sources=sources)
 
 
+def answered_ids(data: DataConfig, task: Task, test: Index) -> tuple[str, ...]:
+    """The ids of the answers where several images have one: those of the sample submission, which
+    are bags or images; without one, all bags. test: the images, with their places in bags."""
+    if sample_path(data) is None:
+        return tuple(sorted({bag for bag, _ in test.places or ()}))
+    folder = _layout(data).test_images(data)
+    listing = file_match.list_files(folder, Path(data.root))
+    ids, complaints = sample_ids(data, task, listing)
+    complain(DataError, _heading(data), complaints, shown=30)
+    return tuple(ids)
+
+
 def in_both(
     data: DataConfig,
     task: Task,
@@ -170,7 +197,13 @@ def in_both(
         return []
     try:
         listing = file_match.list_files(folder, Path(data.root))
-        ids, bad = sample_ids(data, task, listing)
+        bad = list[str]()
+        if bag_images.by_table(data):
+            ids = bag_images.test_table_ids(data, sample_path(data))
+        else:
+            ids, bad = sample_ids(data, task, listing)
+        if data.bag == FOLDER_BAG:
+            ids = list(bag_images.read_folders(ids, listing, index.classes)[0].ids)
         tables = Path(data.root) / data.train_csv, sample_path(data)
         if data.files:
             test = _test_of_files(data, ids, bad, listing, index.classes)

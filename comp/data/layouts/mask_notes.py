@@ -95,8 +95,8 @@ def _noted(
         notes = files.read_json(path, DataError)
     missing = [place for place, key in enumerate(keys) if key not in notes]
     if missing:
-        looked = read_ahead(lambda place: look(items[place]), missing, cores())
-        looked = track(looked, len(missing), "reading masks")
+        reading = read_ahead(lambda place: look(items[place]), missing, cores())
+        looked = track(reading, len(missing), "reading masks")
         new = {keys[place]: found for place, found in zip(missing, looked, strict=True)}
         notes |= {key: found for key, found in new.items() if found}
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -19,6 +19,8 @@ import numpy as np
 from comp.config.plugins import load_files, loaded_files
 from comp.core.errors import TrainError, pick, reason
 from comp.core.registry import guarded
+from comp.data.loader.noise import Noise
+from comp.data.loader.transforms import BY_PYTHON, Affine, Contrast
 
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # its import would ask the network for a new version
 import albumentations as A
@@ -38,26 +40,26 @@ def _flips(size: int) -> Transforms:
 
 
 def _flips_rotate(size: int) -> Transforms:
-    return [*_flips(size), A.Affine(rotate=(-40, 40), border_mode=_MIRROR, p=0.8)]
+    return [*_flips(size), Affine(rotate=(-40, 40), border_mode=_MIRROR, p=0.8)]
 
 
 def _flips_turn(size: int) -> Transforms:
     """Any angle: for parts and surfaces, which have no up and down."""
-    return [*_flips(size), A.Affine(rotate=(-180, 180), border_mode=_MIRROR, p=0.9)]
+    return [*_flips(size), Affine(rotate=(-180, 180), border_mode=_MIRROR, p=0.9)]
 
 
 def _portrait(size: int) -> Transforms:
     """Small rotations, perspective and mirror images: for faces and other upright objects."""
     return [
         A.HorizontalFlip(p=0.5),
-        A.Affine(rotate=(-15, 15), border_mode=_MIRROR, p=0.7),
+        Affine(rotate=(-15, 15), border_mode=_MIRROR, p=0.7),
         A.Perspective(scale=(0.03, 0.1), border_mode=_MIRROR, p=0.5),
     ]
 
 
 def _shift(share: float, scale: float, rotate: float, shear: float, p: float) -> Any:
     """Shift, scale, rotation (degrees) and shear (degrees) in one interpolation."""
-    return A.Affine(
+    return Affine(
         translate_percent=(-share, share),
         scale=(1 - scale, 1 + scale),
         keep_ratio=True,
@@ -70,9 +72,7 @@ def _shift(share: float, scale: float, rotate: float, shear: float, p: float) ->
 
 def _brightness(share: float, p: float) -> Any:
     """Brightness and contrast; relative to the image's mean, or dark images would turn black."""
-    return A.RandomBrightnessContrast(
-        brightness_limit=share, contrast_limit=share, brightness_by_max=False, p=p
-    )
+    return Contrast(share, p)
 
 
 def _light(size: int) -> Transforms:
@@ -91,7 +91,7 @@ def _medium(size: int) -> Transforms:
         A.OneOf(
             [
                 A.GaussianBlur(blur_limit=(3, 5), sigma_limit=(0.3, 1.0), p=1.0),
-                A.GaussNoise(std_range=(0.01, 0.04), p=1.0),
+                Noise(std_range=(0.01, 0.04), p=1.0),
             ],
             p=0.2,
         ),
@@ -109,7 +109,7 @@ def _heavy(size: int) -> Transforms:
             [
                 A.GaussianBlur(blur_limit=(3, 7), sigma_limit=(0.5, 1.5), p=1.0),
                 A.MotionBlur(blur_limit=(3, 7), p=1.0),
-                A.GaussNoise(std_range=(0.02, 0.07), p=1.0),
+                Noise(std_range=(0.02, 0.07), p=1.0),
             ],
             p=0.3,
         ),
@@ -202,11 +202,12 @@ class Recipe:
     def __init__(self, name: str, size: int, channels: int = 3) -> None:
         self.name = name
         self.size, self.channels = size, channels
-        self._transforms = _suited(pick(RECIPES, name, "augmentation recipe")(size), name, channels)
-        self._python = random.Random(0)
-        self._numpy = np.random.Generator(np.random.PCG64(0))
-        for transform in self._transforms:
-            transform.set_random_state(self._numpy, self._python)
+        self.transforms = _suited(pick(RECIPES, name, "augmentation recipe")(size), name, channels)
+        self.python = random.Random(0)  # the generators of all its transforms
+        self.numpy = np.random.Generator(np.random.PCG64(0))
+        self._by_python = all(isinstance(part, BY_PYTHON) for part in self.transforms)
+        for transform in self.transforms:
+            transform.set_random_state(self.numpy, self.python)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """For workers that are spawned: they run the plugin files first, which may register it."""
@@ -215,26 +216,26 @@ class Recipe:
     @property
     def changes(self) -> bool:
         """Whether the recipe can change an image."""
-        return bool(self._transforms)
+        return bool(self.transforms)
 
     def __call__(self, image: Pixels, seed: int) -> Pixels:
         """(H, W, C) uint8 or uint16 -> the same; the draws are a function of `seed` (>= 0)."""
-        if not self._transforms:
+        if not self.transforms:
             return image
-        self._begin(seed)
+        self.begin(seed)
         known = image
         image = _lit(known)
-        for transform in self._transforms:
+        for transform in self.transforms:
             image = self._apply(transform, image=image)["image"]
         return self._like(known, image)
 
     def with_mask(self, image: Pixels, mask: Pixels, seed: int) -> tuple[Pixels, Pixels]:
         """The image as `__call__` gives it, and its mask (H, W, L) uint8 moved with it: nearest
         neighbours, the mirror image where the image has its own."""
-        self._begin(seed)
+        self.begin(seed)
         known = image
         image = _lit(known)
-        for transform in self._transforms:
+        for transform in self.transforms:
             moved = self._apply(transform, image=image, mask=mask)
             image, mask = moved["image"], moved["mask"]
         return self._like(known, image), mask.reshape(*image.shape[:2], -1)
@@ -260,9 +261,12 @@ class Recipe:
             return image
         return np.asarray(np.rint(image.clip(0, 1) * _TOP).astype(np.uint16))
 
-    def _begin(self, seed: int) -> None:
-        self._python.seed(seed)
-        self._numpy.bit_generator.state = np.random.PCG64(seed).state
+    def begin(self, seed: int) -> None:
+        """Set the generators for the draws of one image."""
+        self.python.seed(seed)
+        if self._by_python:  # the other one costs as much as a draw
+            return
+        self.numpy.bit_generator.state = np.random.PCG64(seed).state
 
 
 def _lit(image: Pixels) -> Pixels:

@@ -1,7 +1,7 @@
 """What a training batch holds beside its images: labels, or masks.
 
-`LabelTarget` and `MaskTarget` are the two implementations of `Target`; `comp.data.loader.batches`
-knows nothing else about them.
+`LabelTarget`, `MaskTarget` and `comp.data.loader.bag_target.BagTarget` implement `Target`;
+`comp.data.loader.batches` knows nothing else about them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from comp.data.cache.mask_store import MaskStore
+from comp.data.cache.mask_store import MaskStore, PackedMasks
+from comp.data.cache.store import Images
 from comp.data.loader.cutpaste import CutPaste
 from comp.data.loader.recipes import Recipe
 from comp.tasks.counts import IGNORED
@@ -23,7 +24,12 @@ Seed = Callable[[str], int]  # purpose -> the seed of its draws, for one positio
 
 
 class Target(Protocol):
-    """The targets of an index, and how they follow their images through augmentation."""
+    """The targets of an index, and how they follow their images through augmentation.
+
+    `spatial`: whether they move with their images.
+    """
+
+    spatial: bool
 
     @property
     def changes_images(self) -> bool:
@@ -32,11 +38,14 @@ class Target(Protocol):
     def read(self, rows: Array) -> torch.Tensor:
         """The targets of some rows as they are stored, in a batch."""
 
-    def augment(self, image: Array, row: int, recipe: Recipe, seed: Seed) -> tuple[Array, Array]:
-        """An image (H, W, C) and its target as training sees them."""
+    def look(self, images: Images, row: int, seed: Seed) -> Array:
+        """The image (H, W, C) of a row; of a bag the images that are seen of it."""
 
-    def buffer(self, shape: tuple[int, ...], kind: np.dtype[Any]) -> Array | None:
-        """Memory for the images of a batch of this shape; None where the shape is not yet known."""
+    def augment(self, image: Array, row: int, recipe: Recipe, seed: Seed) -> tuple[Array, Array]:
+        """What `look` gave and its target, as training sees them."""
+
+    def buffer(self, shape: tuple[int, ...]) -> tuple[int, ...] | None:
+        """The shape of the images of a batch; None where it is not yet known."""
 
     def collate(self, pairs: Iterable[tuple[Array, Array]], buffer: Array | None) -> Batch:
         """A batch of pairs that `augment` gave, its images in the buffer where there is one."""
@@ -44,6 +53,8 @@ class Target(Protocol):
 
 class LabelTarget:
     """Labels (N,) or (N, C) int64. Augmentation leaves them as they are; CutPaste changes some."""
+
+    spatial = False
 
     def __init__(self, labels: Array, paste: CutPaste | None = None) -> None:
         self.labels, self.paste = labels, paste
@@ -56,14 +67,17 @@ class LabelTarget:
         """(B,) or (B, C)."""
         return torch.from_numpy(self.labels[rows])
 
+    def look(self, images: Images, row: int, seed: Seed) -> Array:
+        return np.asarray(images[row])
+
     def augment(self, image: Array, row: int, recipe: Recipe, seed: Seed) -> tuple[Array, Array]:
         label = self.labels[row]
         if self.paste is not None:
             image, label = self.paste(image, label, row, seed("cutpaste"))
         return recipe(image, seed("augment")), label
 
-    def buffer(self, shape: tuple[int, ...], kind: np.dtype[Any]) -> Array:
-        return np.empty(shape, dtype=kind)
+    def buffer(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return shape
 
     def collate(self, pairs: Iterable[tuple[Array, Array]], buffer: Array | None) -> Batch:
         """Images (B, H, W, C) in the buffer; labels (B,) or (B, C)."""
@@ -82,14 +96,22 @@ class MaskTarget:
     with their mirror image, masks with pixels that are ignored.
     """
 
-    changes_images = True
+    spatial = True
 
     def __init__(self, masks: MaskStore, side: int | None = None) -> None:
         self.masks, self.side = masks, side
 
+    @property
+    def changes_images(self) -> bool:
+        """Windows are cut, and images of several sizes are padded; packed ones are of one size."""
+        return self.side is not None or not isinstance(self.masks, PackedMasks)
+
     def read(self, rows: Array) -> torch.Tensor:
         """(B, L, H, W) uint8; the rows must be of one size."""
         return _layers_first(np.stack([self.masks[int(row)] for row in rows]))
+
+    def look(self, images: Images, row: int, seed: Seed) -> Array:
+        return np.asarray(images[row])
 
     def augment(self, image: Array, row: int, recipe: Recipe, seed: Seed) -> tuple[Array, Array]:
         mask = self.masks[row]
@@ -97,7 +119,7 @@ class MaskTarget:
             image, mask = _window(image, mask, self.side, np.random.default_rng(seed("window")))
         return recipe.with_mask(image, mask, seed("augment"))
 
-    def buffer(self, shape: tuple[int, ...], kind: np.dtype[Any]) -> None:
+    def buffer(self, shape: tuple[int, ...]) -> None:
         """None: how large a batch gets is known when it is made."""
 
     def collate(self, pairs: Iterable[tuple[Array, Array]], buffer: Array | None) -> Batch:

@@ -98,16 +98,18 @@ def write_run_page(
     maps: Callable[[Sequence[int]], Mapping[int, str]] = lambda rows: {},
     slices: Sequence[Slice] = (),
     masks: MaskPart | None = None,
+    bags: Sequence[Mapping[str, Any]] = (),
     seed: int = 0,
 ) -> Shown:
     """Write the page of a run.
 
     found: its answers, None where there are none yet, and for masks. picture: of a row; maps: of
     some rows, pictures of what the network looked at. slices: by size and the like, beside those by
-    fold.
+    fold. bags: pictures of bags with what each image counted, with their captions.
     Raises CompError when `path` cannot be written.
     """
     values: dict[str, Any] = {"found": found, "masks": masks, "classes": [], "numbers": []}
+    values["bags"] = list(bags)
     hints = headline.about_training(facts.folds) if facts.folds else []
     shown = Shown()
     scores = found.scores if found is not None else masks.scores if masks is not None else None

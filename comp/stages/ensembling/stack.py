@@ -77,6 +77,8 @@ def stack_runs(
     """
     if experiment.task.spatial or experiment.task.link.measures:
         raise ConfigError("comp stack: a second level is for classification alone")
+    if experiment.config.data.new is not None:
+        raise ConfigError("comp stack: not with data.new, whose classes differ from fold to fold")
     if kind != BEST:
         pick(SECONDS, kind, "kind of second level (--kind)")
     index = read_train(experiment)
@@ -98,9 +100,9 @@ def stack_runs(
     chosen = next(name for name in kinds if rows[name] is best)
     votes = "soft", "equal"
     blend = best_row(experiment.metric, compare(evidence, votes, fitting, partial=False))
-    path = _path(experiment, out, runs)
+    path = table_path(experiment, out, (f"{'+'.join(runs) or experiment.name}_stack",))
     part = judged_models(ground, models)[0]
-    _write(path, ground, part, made[chosen].oof, made[chosen].test, chosen, models)
+    write_member(path, ground, part, made[chosen].oof, made[chosen].test, chosen, models)
     edge = best.scores.low if experiment.metric.greater_is_better else best.scores.high
     return Stack(
         path=path,
@@ -165,8 +167,9 @@ def _columns(experiment: Experiment, index: Index, part: str) -> list[list[str]]
     return cells_of(data, name, data.tabular, index.ids, ("data.tabular", key))
 
 
-def _path(experiment: Experiment, out: str | None, runs: Sequence[str]) -> Path:
-    name = out or f"{'+'.join(runs) or experiment.name}_stack"[:100]
+def table_path(experiment: Experiment, out: str | None, runs: Sequence[str]) -> Path:
+    """Where the table of a member goes: `out`, or what it is made of."""
+    name = out or "+".join(runs)[:100]
     try:
         name = str(file_name(name.removesuffix(".csv")))
     except ValueError as problem:
@@ -174,7 +177,7 @@ def _path(experiment: Experiment, out: str | None, runs: Sequence[str]) -> Path:
     return experiment.workspace.root / "stacks" / f"{name}.csv"
 
 
-def _write(
+def write_member(
     path: Path,
     ground: Ground,
     part: Index,
@@ -183,7 +186,11 @@ def _write(
     kind: str,
     models: Sequence[Model],
 ) -> None:
-    """The table of both parts, then what it was made from."""
+    """Write the table of both parts, a member for `--add`, then what it was made from.
+
+    part: the training images, in the order of the rows of `oof`. Raises PredictionsError where some
+    have no row.
+    """
     task, data = ground.experiment.task, ground.experiment.data
     if len(part) != len(ground.index):
         raise PredictionsError(

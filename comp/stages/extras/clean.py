@@ -29,6 +29,8 @@ from comp.tasks.kinds import Task, as_soft
 
 Array = np.ndarray[Any, Any]
 
+_DONE = {"drop": "left out", "weigh": "count less", "soften": "softened", "relabel": "changed"}
+
 
 @dataclass(frozen=True)
 class Doubts:
@@ -36,6 +38,7 @@ class Doubts:
 
     `issues`   the most doubted first; `row` is that of the index
     `dropped`  rows of the index that are not trained on
+    `lighter`  rows of the index that count less, `factor` as much
     `cells`    (K, 2) row of the index and column whose target is another now
     `targets`  (K,) what it is
     `told`     in a line, what is done
@@ -48,11 +51,21 @@ class Doubts:
     targets: Array
     told: str
     digest: str
+    lighter: Array
+    factor: float
 
     @property
     def changes(self) -> bool:
         """Whether targets are changed, which makes all of them probabilities."""
         return len(self.cells) > 0
+
+    def factors(self, count: int) -> Array | None:
+        """(count,) float32: how much each image of the index counts; None where all do."""
+        if not len(self.lighter):
+            return None
+        out = np.ones(count, dtype=np.float32)
+        out[self.lighter] = self.factor
+        return out
 
     def applied(self, own: Array) -> Array:
         """Targets (N, C) with those that are changed."""
@@ -81,16 +94,31 @@ def doubts_of(experiment: Experiment, index: Index, plan: FoldPlan, fold: int) -
     room = int(wanted.most * int((target != UNKNOWN).sum()))
     kept = found[:room]
     dropped, cells, targets = _changed(wanted, task, index, kept, rows, np.asarray(said.probs))
-    words = {"drop": "left out", "soften": "softened", "relabel": "changed"}[wanted.how]
+    words = {"drop": "left out", "weigh": "count less", "soften": "softened", "relabel": "changed"}[
+        wanted.how
+    ]
     more = f"; {len(found) - room} more are over train.clean.most" if len(found) > room else ""
     told = (
         f"train.clean: {wanted.run} doubts {len(kept)} of {len(rows)} training labels surely: "
         f"{words}{more}"
     )
-    lines = [f"{wanted.how} {row}" for row in dropped.tolist()]
+    lighter = np.empty(0, np.int64)
+    if wanted.how == "weigh":
+        dropped, lighter = lighter, np.unique(dropped)
+    lines = [f"drop {row}" for row in dropped.tolist()]
+    lines += [f"weigh {row} {wanted.weight}" for row in lighter.tolist()]
     lines += [f"{row} {column} {value!r}" for (row, column), value in _pairs(cells, targets)]
     issues = tuple(_at(issue, rows) for issue in kept)
-    return Doubts(issues, dropped, cells, targets, told, checksums.digest_lines(lines))
+    return Doubts(
+        issues,
+        dropped,
+        cells,
+        targets,
+        told,
+        checksums.digest_lines(lines),
+        lighter,
+        wanted.weight,
+    )
 
 
 def write_doubts(doubts: Doubts, index: Index, path: Path) -> None:
@@ -155,7 +183,7 @@ def _changed(
     """Rows of the index that are dropped; cells that change, and their targets."""
     places = np.array([issue.row for issue in issues], dtype=np.int64)
     none = np.empty((0, 2), np.int64), np.empty(0, np.float32)
-    if task.target_kind == "columns":
+    if task.target_kind == "columns" and wanted.how != "weigh":
         columns = np.array([index.classes.index(issue.label) for issue in issues], dtype=np.int64)
         cells = np.stack([rows[places], columns], axis=1)
         if wanted.how == "drop":  # of an image with several labels only the doubted one
@@ -164,7 +192,7 @@ def _changed(
         likely = np.array([float(issue.likely) for issue in issues])
         said = probs[places, columns]
         return np.empty(0, np.int64), cells, _mixed(wanted, given, said, likely)
-    if wanted.how == "drop":
+    if wanted.how in ("drop", "weigh"):
         return rows[places], *none
     width = probs.shape[1]
     likely = as_soft(

@@ -27,6 +27,7 @@ from comp.data.images.pixel_form import form_of
 from comp.data.index.index import Index
 from comp.inference.predictions import Predictions
 from comp.inference.views import AUTO
+from comp.stages.bags import refuse_bags
 from comp.stages.ensembling.members import run_experiment
 from comp.stages.experiment import Experiment, read_plan, read_test_images, read_train
 from comp.stages.extras.near_copies import Copies, near_copies
@@ -86,6 +87,7 @@ def make_pseudo(
     """
     choice = choice or Choice()
     _check(experiment.task, choice)
+    refuse_bags(experiment.config, "comp pseudo")
     refuse_unboxed(experiment, None if images is None else str(images))
     index = read_train(experiment)
     plan = read_plan(experiment, index)

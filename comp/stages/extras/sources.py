@@ -106,6 +106,12 @@ class Sources:
             out.append(Beside(self._images(pseudo.index), pseudo.rows, pseudo.target, wanted.share))
         return tuple(out)
 
+    def factors(self, fold: int) -> Array | None:
+        """(N,) float32: how much less doubted images count in the loss; None where all count."""
+        if self.experiment.config.train.clean is None:
+            return None
+        return self._doubts(fold).factors(len(self.index))
+
     def soft(self, fold: int, columns: int) -> Array | None:
         """(N, C) what is learned of the images of the index: the shares of its table, what is left
         of doubted labels, and what a teacher says; None where the labels are."""

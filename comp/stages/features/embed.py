@@ -23,6 +23,7 @@ from comp.inference.features import Features, Wanted, find_features, make_featur
 from comp.inference.views import AUTO, TTAS, VIEWS
 from comp.models.device import choose_device
 from comp.models.networks import Net, build_backbone
+from comp.stages.bags import refuse_bags
 from comp.stages.experiment import Experiment, read_test_images, read_train, sweep_cache
 
 PARTS = ("train", "test")
@@ -49,6 +50,7 @@ def embed(experiment: Experiment, *, tta: str | None = None) -> list[Embedded]:
     tta: the views of test-time augmentation that are made too; None: those of `predict.tta`.
     Raises ModelError for a network that is unknown, has no weights here or gives no vectors.
     """
+    refuse_bags(experiment.config, "comp embed")
     index = read_train(experiment)
     test = read_test_images(experiment, index.classes)
     source = FeatureSource(experiment, index, test)

@@ -62,8 +62,13 @@ def activation_pictures(
 ) -> Mapping[int, str]:
     """Pictures of what each row's network looked at for its answer; none where pytorch-grad-cam is
     not installed or cannot explain the network."""
+    if opened.experiment.config.data.bag is not None:
+        return {}  # see `comp.stages.reporting.bag_pictures`
     ids = [found.ids[row] for row in rows]
-    folds, targets = [int(found.fold[row]) for row in rows], [_target(found, row) for row in rows]
+    folds, targets = (
+        [int(found.fold[row]) for row in rows],
+        [explained_target(found, row) for row in rows],
+    )
     seen = _explained(opened, ids, folds, targets)
     return {row: seen[found.ids[row]] for row in rows if found.ids[row] in seen}
 
@@ -129,7 +134,7 @@ def mask_activations(
     }
 
 
-def _target(found: OofAnswers, row: int) -> Target:
+def explained_target(found: OofAnswers, row: int) -> Target:
     """What the map of a row explains: the logit of its answer; of columns that of the cell that is
     most wrong; of numbers the one that is furthest off."""
     if found.kind == "numbers":

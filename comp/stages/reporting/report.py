@@ -16,6 +16,7 @@ from comp.report.run.answers import OofAnswers
 from comp.report.run.page import MaskPart, RunFacts, Shown, write_run_page
 from comp.report.validation_page import validation_parts
 from comp.stages.experiment import Experiment
+from comp.stages.reporting.bag_pictures import bag_pictures
 from comp.stages.reporting.opened import OpenedRun, answers_of, open_run, read_curves
 from comp.stages.reporting.pictures import (
     Pictures,
@@ -61,6 +62,7 @@ def report_run(experiment: Experiment, out: Path | None = None, *, maps: bool = 
         found,
         picture=pictures.picture,
         maps=explain if maps else lambda rows: {},
+        bags=bag_pictures(opened, found) if maps else [],
         slices=look_slices(opened, found, pictures.form, seed),
         seed=seed,
     )
@@ -99,15 +101,16 @@ def _masks(opened: OpenedRun, evidence: MaskEvidence, *, maps: bool) -> MaskPart
     row = opened.row
     assert row.found is not None, "the row keeps its answers"
     form = Pictures(opened).form
+    counts = evidence.shown(row.vote, row.found)
     parts = validation_parts(
         evidence.index,
-        row.found.honest,
+        counts,
         lambda number: evidence.masks(row.vote, row.fit, number),
         partial(read_picture_of, form=form),
     )
     worst = [card["id"] for card in parts["kinds"]["worst"]]
     if maps and worst:
-        seen = mask_activations(opened, evidence, row.found.honest, worst)
+        seen = mask_activations(opened, evidence, counts, worst)
         for card in parts["kinds"]["worst"]:
             card["pictures"] += [seen[card["id"]]] if card["id"] in seen else []
     by_class = evidence.class_scores(row.found.honest)

@@ -28,6 +28,7 @@ from comp.stages.experiment import Experiment
 from comp.stages.train import open_job
 from comp.train.batches import make_loader
 from comp.train.hardware.copies import on_device
+from comp.train.hardware.micro import most_images
 from comp.train.job import Job
 from comp.train.train_state import TrainState, new_state
 from comp.train.trial import try_out
@@ -79,7 +80,7 @@ def find_rate(experiment: Experiment, fold: int, steps: int) -> Rates:
     """
     job = open_job(experiment, fold)
     rates = np.geomspace(LOWEST, HIGHEST, steps)
-    micro_batch = job.config.train.micro_batch or job.config.train.batch_size
+    micro_batch = most_images(job.config.train)
     while True:
         try:
             with worker_deaths():
@@ -131,7 +132,7 @@ def _step(
 
 def _endless(job: Job, loader: Loader) -> Iterator[Batch]:
     for epoch in itertools.count():
-        yield from on_device(loader.epoch(epoch), job.device)
+        yield from on_device(loader, job.device, epoch)
 
 
 def _suggest(experiment: Experiment, rates: list[float], losses: list[float]) -> Rates:
@@ -213,7 +214,8 @@ def _try(job: Job, size: int) -> BatchTrial | None:
             torch.cuda.reset_peak_memory_stats()
         state = new_state(job, 1, size)
         state.net.module.train()
-        pixels = noise((size, *job.images.shape[1:]), job.config.image.bits)
+        bag = (job.config.image.bag_size,) if job.config.data.bag is not None else ()
+        pixels = noise((size, *bag, *job.images.shape[1:]), job.config.image.bits)
         target = _truth(job, size)
         update(job, state, pixels, target)
         settle(job, state)  # waits for the device

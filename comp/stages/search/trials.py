@@ -16,6 +16,8 @@ from comp.stages.experiment import Experiment, open_experiment
 from comp.stages.search.budget import Speed
 from comp.stages.train import open_job, train
 from comp.train.batches import make_loader
+from comp.train.hardware.copies import on_device
+from comp.train.hardware.micro import most_images
 from comp.train.stop import Stop
 from comp.train.train_state import new_state
 from comp.train.update import settle, update
@@ -107,11 +109,12 @@ def measure_speed(experiment: Experiment, seconds: float = 5.0) -> Speed:
     """
     job = open_job(experiment, 0)
     begin = time.monotonic()
-    train_config = job.config.train
-    state = new_state(job, 1, train_config.micro_batch or train_config.batch_size)
+    state = new_state(job, 1, most_images(job.config.train))
     state.net.module.train()
     timed, images, started, start = 0, 0, 0.0, 0.0
-    for number, (pixels, target) in enumerate(make_loader(job, job.workers).epoch(0)):
+    for number, (pixels, target) in enumerate(
+        on_device(make_loader(job, job.workers), job.device, 0)
+    ):
         if number == 1:
             start = time.monotonic() - begin
         if number == _WARM:

@@ -37,6 +37,7 @@ from comp.ensemble.compare import without_nan
 from comp.ensemble.evidence import Fit
 from comp.ensemble.votes import VOTES
 from comp.stages import submission
+from comp.stages.bags import refuse_bags
 from comp.stages.ensembling.members import Ground, run_experiment
 from comp.stages.experiment import (
     Experiment,
@@ -216,6 +217,7 @@ def _edited_card(folder: Path) -> bool:
 
 
 def _ground(experiment: Experiment) -> Ground:
+    refuse_bags(experiment.config, "comp bundle")
     index = read_train(experiment)
     test = read_test_images(experiment, index.classes)
     return Ground(experiment, index, test, read_plan(experiment, index))

@@ -11,6 +11,7 @@ from comp.core.provenance import versions
 from comp.data.cache.image_range import refuse_other_range
 from comp.train.checkpoints import checkpoint
 from comp.train.checkpoints.checkpoint import Saved
+from comp.train.hardware.choice import batched
 from comp.train.job import Job
 from comp.train.train_state import TrainState, new_state, place_text
 
@@ -48,10 +49,19 @@ def _resume(job: Job, state: TrainState, saved: Saved, damaged: list[str]) -> No
     then, now = saved.get("precision"), job.device.precision
     if then not in (None, now):
         say(f"{job.name}: precision was {then} and is {now}")
+    _note_backend(job, saved)
     old, new = saved["versions"], versions()
     for name in new:
         if old.get(name, new[name]) != new[name]:
             say(f"{job.name}: {name} was {old[name]} and is {new[name]}")
+
+
+def _note_backend(job: Job, saved: Saved) -> None:
+    """Say where another backend augments now: its images are the same within a few levels."""
+    names = {True: "device", False: "cpu"}
+    then, now = bool(saved.get("batched")), batched(job.config, job.device)
+    if then != now:
+        say(f"{job.name}: images were augmented by the {names[then]}, now by the {names[now]}")
 
 
 def _say_resumed(job: Job, state: TrainState) -> None:

@@ -12,6 +12,7 @@ from comp.core.provenance import versions
 from comp.train.checkpoints import checkpoint
 from comp.train.checkpoints.best import keep_top, top_epochs
 from comp.train.checkpoints.checkpoint import Saved
+from comp.train.hardware.choice import batched
 from comp.train.job import Job
 from comp.train.logging import history_csv
 from comp.train.train_state import TrainState
@@ -64,7 +65,8 @@ def save_last(job: Job, state: TrainState) -> None:
         checkpoint.save_last(saved, job.run)
         job.stop.longest_save = max(job.stop.longest_save, time.monotonic() - started)
 
-    state.writer.put(write, {**state.saved(), **_origin(job, state)})
+    own = {"batched": batched(job.config, job.device)}
+    state.writer.put(write, {**state.saved(), **own, **_origin(job, state)})
     state.saved_at = time.monotonic()
 
 

@@ -1,30 +1,47 @@
-"""Batches on the device, copied while the one before is worked on."""
+"""Batches on the device, copied and augmented there while the one before is worked on."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import torch
 
+from comp.data.loader.batches import Raw
+from comp.data.loader.loader import Loader
 from comp.data.loader.targets import Batch
 from comp.models.device import Device
 
 
-def on_device(batches: Iterable[Batch], device: Device) -> Iterator[Batch]:
-    """The same batches on a CUDA device, copied from pinned memory by a stream of their own.
+def on_device(loader: Loader, device: Device, epoch: int, first_step: int = 0) -> Iterator[Batch]:
+    """The batches of `loader.epoch` on a CUDA device: copied from pinned memory, and augmented
+    where the recipe is left to the device, by a stream of their own.
 
     The loop asks for a batch as soon as the work on the one before is in the queue of the device,
-    so the copy runs beside that work. On other devices the batches stay where they are.
+    so both run beside that work. On other devices the batches stay where they are.
     """
     if not device.cuda:
-        yield from batches
+        yield from loader.epoch(epoch, first_step)
         return
     beside = torch.cuda.Stream(device.torch_device)
-    for images, target in batches:
+    beside.wait_stream(torch.cuda.current_stream(device.torch_device))  # images that lie there
+    for raw in loader.raw(epoch, first_step):
         with torch.cuda.stream(beside):
-            moved = device.send(images), device.send(target)
+            batch = loader.finish(_sent(raw, device))
         main = torch.cuda.current_stream(device.torch_device)
         main.wait_stream(beside)
-        for tensor in moved:
+        for tensor in batch:
             tensor.record_stream(main)  # its memory is free when the work of `main` is done
-        yield moved
+        yield batch
+
+
+def _sent(raw: Raw, device: Device) -> Raw:
+    """What was prepared, on the device."""
+    images, target, moves, rows = raw
+    if moves is not None:
+        moves = moves._replace(values=device.send(moves.values))
+    return Raw(
+        device.send(images) if rows is None else images,
+        device.send(target),
+        moves,
+        None if rows is None else device.send(rows),
+    )

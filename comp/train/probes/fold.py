@@ -161,11 +161,10 @@ def _judged(job: Job, module: nn.Module, features: Array) -> dict[str, float]:
     logits = module(valid.features)
     probs = job.task.link.probs(logits).cpu().numpy()
     scored = probs if job.metric.wants == "probs" else job.task.decide(probs)
-    target = job.target[job.valid_rows]
     return {
         "train_loss": float(train.cost(module(train.features), train.target)),
         "valid_loss": float(valid.cost(logits, valid.target)),
-        job.metric.name: job.metric.score(target, scored, len(job.classes)),
+        job.metric.name: job.score(job.valid_rows, scored),
     }
 
 

@@ -19,3 +19,20 @@ def test_stitched_windows_of_a_net_without_surroundings_are_the_whole() -> None:
     images = torch.rand(2, 3, 21, 34)
     found = stitched(lambda part: part[:, :2] * 3, images, 8, 0.25)
     torch.testing.assert_close(found, images[:, :2] * 3)
+
+
+def test_tiles_go_through_the_network_together() -> None:
+    seen: list[int] = []
+
+    def logits(part: torch.Tensor) -> torch.Tensor:
+        seen.append(len(part))
+        return part[:, :1]
+
+    stitched(logits, torch.rand(1, 3, 20, 20), 8, 0.25)  # three by three
+    assert seen == [8, 1]
+    seen.clear()
+    stitched(logits, torch.rand(3, 3, 20, 8), 8, 0.25)
+    assert seen == [6, 3]
+    seen.clear()
+    stitched(logits, torch.rand(20, 3, 20, 8), 8, 0.25)
+    assert seen == [20] * 3

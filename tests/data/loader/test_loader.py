@@ -11,7 +11,9 @@ import pytest
 import torch
 
 from comp.core.errors import ConfigError, DataError, TrainError
-from comp.data.loader.batches import Batches
+from comp.data.cache.mask_store import PackedMasks
+from comp.data.loader.batched.resident import Resident
+from comp.data.loader.batches import Batches, MovesOnly
 from comp.data.loader.loader import Loader, train_loader
 from comp.data.loader.recipes import make_recipe
 from comp.data.loader.sampler import SAMPLERS
@@ -259,3 +261,95 @@ def test_an_oversampled_copy_is_of_a_training_row_and_gets_its_own_augmentation(
     plain = make(sampler="balanced", target=target.astype(np.int64), recipe="none")
     whole = {IMAGES[row].tobytes() for row in ROWS}
     assert {image.numpy().tobytes() for images, _ in plain.epoch(0) for image in images} == whole
+
+
+@pytest.fixture(scope="module")
+def batched() -> list[object]:
+    """Epochs 0 to 2 of the device's backend, made without workers."""
+    loader = make(batched=True)
+    return [listed(loader.epoch(number)) for number in range(3)]
+
+
+def test_the_device_makes_the_same_images_of_the_same_rows(
+    alone: list[object], batched: list[object]
+) -> None:
+    for ours, theirs in zip(batched, alone, strict=True):
+        assert [target for _, target in ours] == [target for _, target in theirs]
+        pairs = zip(ours, theirs, strict=True)
+        off = [np.abs(np.array(a[0]) - np.array(b[0])).mean() for a, b in pairs]
+        assert max(off) < 1.0  # of 255; image by image: batched/test_apply.py
+    assert batched != alone
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_workers_change_nothing_where_the_device_augments(
+    batched: list[object], workers: int
+) -> None:
+    loader = make(workers, batched=True)
+    assert [listed(loader.epoch(number)) for number in range(3)] == batched
+    assert listed(loader.epoch(1, first_step=4)) == batched[1][4:]
+    begun = loader.epoch(2)
+    next(begun)
+    assert listed(loader.epoch(0)) == batched[0]
+    assert next(begun, None) is None
+
+
+def test_an_epoch_of_the_device_can_begin_at_any_step(batched: list[object]) -> None:
+    for first_step in (1, 5, 6):
+        assert listed(make(batched=True).epoch(1, first_step)) == batched[1][first_step:]
+    large = [image for images, _ in listed(make(batched=True, batch_size=8).epoch(0))
+             for image in images]  # fmt: skip
+    small = [image for images, _ in batched[0] for image in images]
+    assert large == small[: len(large)]
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("recipe", ["none", "heavy"])
+def test_images_that_stay_on_the_device_are_the_same_bytes(workers: int, recipe: str) -> None:
+    there = Resident(IMAGES, torch.device("cpu"))
+    options = {"batched": True, "resident": there, "recipe": recipe}
+    with_rows = make(workers, **options)
+    assert listed(with_rows.epoch(0)) == listed(make(batched=True, recipe=recipe).epoch(0))
+    raw = next(with_rows.raw(1))
+    assert raw.images.numel() == 0
+    np.testing.assert_array_equal(raw.rows, raw.target)  # the target of this file is the row
+
+
+def test_images_that_stay_cannot_be_changed_by_the_cpu() -> None:
+    there = Resident(IMAGES, torch.device("cpu"))
+    with pytest.raises(TrainError, match="cannot be changed by the CPU"):
+        make(resident=there)
+
+
+def test_a_thread_copies_where_nothing_is_to_be_done_to_images() -> None:
+    """Another process would hand a batch over more slowly than memory is copied."""
+    assert make(2, recipe="none")._torch is None
+    assert make(2, recipe="light")._torch is not None
+    drawing = make(2, recipe="light", batched=True)
+    assert isinstance(drawing._torch.dataset, MovesOnly)
+
+
+def test_batches_that_are_kept_keep_their_bytes() -> None:
+    """Memory is given again, but never while somebody holds the batch."""
+    loader = make(recipe="none")
+    kept = list(loader.epoch(0))
+    before = [images.clone() for images, _ in kept]
+    list(loader.epoch(1))
+    assert all(images.equal(own) for (images, _), own in zip(kept, before, strict=True))
+
+
+@pytest.mark.parametrize("side", [None, 8])
+@pytest.mark.parametrize("workers", [0, 1])
+def test_masks_move_with_their_images_on_the_device(side: int | None, workers: int) -> None:
+    draw = np.random.default_rng(1)
+    images = draw.integers(0, 256, (COUNT, SIZE + 4, SIZE + 4, 3), dtype=np.uint8)
+    masks = (images[..., :1] > 128).astype(np.uint8)
+    options = {"images": images, "masks": PackedMasks(masks), "side": side}
+    recipe = make_recipe("medium", side or SIZE + 4)
+    ours = [*make(workers, recipe=recipe, batched=True, **options).epoch(0)]
+    theirs = [*make(recipe=make_recipe("medium", side or SIZE + 4), **options).epoch(0)]
+    for (seen, regions), (image, region) in zip(ours, theirs, strict=True):
+        assert regions.shape == region.shape
+        assert regions.dtype == torch.uint8
+        assert (regions != region).float().mean() < 0.02
+        assert (seen.int() - image.int()).abs().float().mean() < 0.5

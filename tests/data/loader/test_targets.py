@@ -36,7 +36,7 @@ def batches(seed: int = 1, recipe: str = "medium") -> Batches:
 
 
 def test_a_batch_is_a_function_of_seed_epoch_and_position() -> None:
-    (images, masks), again = batches()[KEYS], batches()[KEYS]
+    (images, masks, *_), again = batches()[KEYS], batches()[KEYS]
     assert (images.shape, masks.shape) == ((2, 16, 16, 3), (2, 2, 16, 16))
     assert images.equal(again[0])
     assert masks.equal(again[1])
@@ -45,7 +45,7 @@ def test_a_batch_is_a_function_of_seed_epoch_and_position() -> None:
 
 
 def test_a_worker_that_is_spawned_makes_the_same_batch() -> None:
-    images, masks = pickle.loads(pickle.dumps(batches()))[KEYS]
+    images, masks, *_ = pickle.loads(pickle.dumps(batches()))[KEYS]
     assert images.equal(batches()[KEYS][0])
     assert masks.equal(batches()[KEYS][1])
 
@@ -54,7 +54,7 @@ def test_images_of_several_sizes_are_padded_and_the_padding_is_not_judged() -> N
     items = [IMAGES[0, :10], IMAGES[1, :, :12]]
     masks = [MASKS[0, :10, :, :1], MASKS[1, :, :12, :1]]
     made = Batches(Own(items), MaskTarget(Own(masks)), make_recipe("none", 16), 1, 0)  # type: ignore[arg-type]
-    images, regions = made[[(0, 0, 0), (0, 1, 1)]]
+    images, regions, *_ = made[[(0, 0, 0), (0, 1, 1)]]
     assert images.shape == (2, 16, 16, 3)
     assert (images[0, :10].numpy() == items[0]).all()
     assert (images[0, 10].numpy() == items[0][9]).all()
@@ -66,7 +66,7 @@ def test_images_of_several_sizes_are_padded_and_the_padding_is_not_judged() -> N
 def test_a_window_cuts_image_and_mask_at_one_place() -> None:
     target = MaskTarget(PackedMasks(MASKS[..., :1]), side=8)
     made = Batches(IMAGES, target, make_recipe("none", 8), 1, 0)
-    images, masks = made[KEYS]
+    images, masks, *_ = made[KEYS]
     assert images.shape == (2, 8, 8, 3)
     assert (images[..., 0] == 200 * masks[:, 0]).all()
 

@@ -108,6 +108,24 @@ def test_doubted_labels_are_changed_and_no_others(doubted: tuple[Toy, list[str]]
         assert (moved[job.valid_rows] == 0).all()
 
 
+def test_doubted_images_count_less_in_the_loss_and_not_in_the_score(
+    doubted: tuple[Toy, list[str]],
+) -> None:
+    toy, names = doubted
+    job = open_job(cleaning(toy, "weigh", how="weigh", weight=0.25), 0)
+    weights = job.loss_weights
+    assert len(job.train_rows) == 12
+    assert weights is not None
+    assert job.weights is None
+    ids = sorted(pd.read_csv("input/train.csv", dtype=str)["id"])
+    light = {ids[row] for row in np.flatnonzero(weights < 0.5 * weights.max())}
+    assert light == set(names)
+    assert weights.min() / weights.max() == pytest.approx(0.25)
+    assert weights[job.train_rows].mean() == pytest.approx(1.0)
+    train(cleaning(toy, "weigh", how="weigh", weight=0.25), "0")
+    assert Path("runs/weigh/fold_0/done.json").is_file()
+
+
 def test_at_most_a_share_is_changed_the_most_doubted_first(
     doubted: tuple[Toy, list[str]], capsys: pytest.CaptureFixture[str]
 ) -> None:

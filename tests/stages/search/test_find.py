@@ -93,3 +93,30 @@ def test_a_limit_ends_the_search(experiment: Experiment) -> None:
 def test_a_fold_out_of_range_is_refused(experiment: Experiment) -> None:
     with pytest.raises(UsageError, match="there is no fold 2"):
         find_rate(experiment, 2, steps=10)
+
+
+def test_the_search_for_a_rate_has_the_workers_of_training(
+    experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, asked = find.make_loader, list[int]()
+    monkeypatch.setattr(
+        find, "make_loader", lambda job, workers: (asked.append(workers), real(job, 0))[1]
+    )
+    monkeypatch.setattr("comp.stages.train.count_workers", lambda *_: 3)
+    find_rate(experiment, 0, steps=6)
+    assert asked == [3]
+
+
+def test_out_of_memory_halves_the_images_of_the_search(
+    experiment: Experiment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real = Net.logits
+
+    def small(self: Net, images: torch.Tensor) -> torch.Tensor:
+        if len(images) > 4:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return real(self, images)
+
+    monkeypatch.setattr(Net, "logits", small)
+    assert len(find_rate(experiment, 0, steps=12).losses) > 3
+    assert "find lr: out of device memory; again with 4 images at a time" in capsys.readouterr().err

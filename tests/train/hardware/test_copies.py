@@ -4,20 +4,47 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from train_jobs import make_job
 
+from comp.data.loader.batched.draws import Moves
+from comp.data.loader.batched.resident import Resident
+from comp.data.loader.batches import Raw
 from comp.models.device import Device, choose_device
+from comp.train.batches import make_loader
 from comp.train.hardware.copies import on_device
 
-BATCHES = [(torch.full((2,), number), torch.full((2,), -number)) for number in range(3)]
+CPU = Device(torch.device("cpu"), "fp32", None, scaled=False)
+
+BATCHES = [Raw(torch.full((2,), number), torch.full((2,), -number)) for number in range(3)]
+
+
+class Feed:
+    """A loader of these batches; a batch with moves is turned round when it is finished."""
+
+    def __init__(self, batches: list[Raw]) -> None:
+        self.batches = batches
+
+    def raw(self, epoch: int, first_step: int) -> Iterator[Raw]:
+        return iter(self.batches[first_step:])
+
+    def epoch(self, number: int, first_step: int) -> Iterator[Any]:
+        return (self.finish(raw) for raw in self.raw(number, first_step))
+
+    def finish(self, raw: Raw) -> Any:
+        return (raw.images if raw.moves is None else raw.images.flip(0)), raw.target
 
 
 def test_on_a_cpu_batches_stay_where_they_are() -> None:
-    found = [*on_device(BATCHES, choose_device("fp32"))]
-    assert all(a is b for a, b in zip(found, BATCHES, strict=True))
+    found = [*on_device(Feed(BATCHES), choose_device("fp32"), 0, 1)]
+    assert [images is raw.images for (images, _), raw in zip(found, BATCHES[1:], strict=True)]
+    assert [target is raw.target for (_, target), raw in zip(found, BATCHES[1:], strict=True)]
 
 
 def test_on_cuda_each_batch_is_copied_beside_and_waited_for_by_the_main_stream(
@@ -47,19 +74,70 @@ def test_on_cuda_each_batch_is_copied_beside_and_waited_for_by_the_main_stream(
         torch.Tensor, "record_stream", lambda _, stream: told.append(f"kept for {stream.name}")
     )
     device = Device(torch.device("cuda"), "bf16", torch.bfloat16, scaled=False)
-    for number, (images, target) in enumerate(on_device(iter(BATCHES), device)):
+    for number, (images, target) in enumerate(on_device(Feed(BATCHES), device, 0)):
         assert (images.tolist(), target.tolist()) == ([number] * 2, [-number] * 2)
         told.append("work")
     one = ["on beside", "copy", "copy", "off", "main waits for beside", "kept for main"]
-    assert told == [*one, "kept for main", "work"] * 3
+    assert told == ["beside waits for main", *([*one, "kept for main", "work"] * 3)]
+
+
+def test_on_cuda_the_device_does_its_part_beside_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dry: what is to be done is sent with the images, and done before the main stream waits."""
+    told: list[str] = []
+    stream = SimpleNamespace(wait_stream=lambda _: told.append("wait"))
+    monkeypatch.setattr(torch.cuda, "Stream", lambda _: stream)
+    monkeypatch.setattr(torch.cuda, "stream", lambda _: contextlib.nullcontext())
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda _: stream)
+    monkeypatch.setattr(torch.Tensor, "record_stream", lambda *_: None)
+    monkeypatch.setattr(Device, "send", lambda _, tensor: told.append("copy") or tensor)
+
+    class Told(Feed):
+        def finish(self, raw: Raw) -> Any:
+            told.append("finish")
+            return super().finish(raw)
+
+    raw = Raw(torch.arange(2), torch.arange(2), Moves([], torch.zeros(0)), None)
+    device = Device(torch.device("cuda"), "bf16", torch.bfloat16, scaled=False)
+    ((images, _),) = on_device(Told([raw]), device, 0)
+    assert images.tolist() == [1, 0]
+    assert told == ["wait", "copy", "copy", "copy", "finish", "wait"]
+    rows = Raw(torch.empty(0), torch.arange(2), None, torch.arange(2))
+    told.clear()
+    next(on_device(Told([rows]), device, 0))
+    assert told == ["wait", "copy", "copy", "finish", "wait"]  # target and rows, no images
 
 
 @pytest.mark.cuda
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_what_arrives_is_what_was_sent() -> None:
     device = choose_device()
-    many = [(torch.full((1 << 20,), number).pin_memory(), torch.ones(2)) for number in range(8)]
-    for number, (images, target) in enumerate(on_device(many, device)):
+    many = [Raw(torch.full((1 << 20,), number).pin_memory(), torch.ones(2)) for number in range(8)]
+    for number, (images, target) in enumerate(on_device(Feed(many), device, 0)):
         assert images.is_cuda
         assert target.is_cuda
         assert int(images.sum()) == number << 20
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("stays", [False, True])
+def test_a_card_augments_the_images_of_the_cpu_and_nobody_waits(
+    tmp_path: Path, stays: bool
+) -> None:
+    over = {"augment__recipe": "heavy", "augment__backend": "device"}
+    device = choose_device("fp32")
+    job = make_job(tmp_path, device=device, **over)
+    expected = [*make_loader(replace(job, device=CPU), 0).epoch(1)]
+    if stays:
+        job = replace(job, resident=Resident(job.images, device.torch_device))
+    loader, found = make_loader(job, 0), []
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for batch in on_device(loader, device, 1):
+            found.append(batch)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    for (images, target), (own, truth) in zip(found, expected, strict=True):
+        assert images.is_cuda
+        assert target.cpu().equal(truth)
+        assert (images.cpu().int() - own.int()).abs().float().mean() < 0.25

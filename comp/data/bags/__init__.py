@@ -1,0 +1,1 @@
+"""Which images have one answer together (`data.bag`), and in which order they come."""

@@ -1,0 +1,1 @@
+"""Augmentation of whole batches by torch, on any device, from the draws of the recipes."""
