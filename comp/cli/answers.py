@@ -275,7 +275,7 @@ def slides_command(
     quiet: QuietOption = False,
 ) -> None:
     """Answer images that are too large for memory by the tiles of a trained run."""
-    from comp.stages.slides import answer_slides
+    from comp.stages.shipping.slides import answer_slides
 
     experiment = open_config(config, sets, quiet=quiet)
     made = answer_slides(experiment, place, pool=pool, side=side, overlap=overlap, least=least)

@@ -131,3 +131,11 @@ def test_a_fold_ends_the_same_when_it_was_stopped_and_predicts_without_matrices(
     state = net.module.state_dict()
     for name, value in weights_of(first, whole.config.model.lora_scale).items():
         assert torch.equal(value, state[name])
+
+
+@peft
+def test_a_network_of_other_channels_has_matrices_too() -> None:
+    module = timm.create_model(NAME, num_classes=3, in_chans=5)
+    add_lora(module, NAME, 4, 3.0, SIZE)
+    assert has_lora(module)
+    assert module.eval()(torch.rand(1, 5, SIZE, SIZE)).shape == (1, 3)

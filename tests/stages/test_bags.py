@@ -273,6 +273,8 @@ def test_check_tells_of_bags_and_of_torn_labels(workspace: Path) -> None:
         ({"model__pool_bag": "lstm"}, r"unknown model.pool_bag 'lstm'"),
         ({"model__probe": "logistic"}, "data.bag: not with model.probe"),
         ({"augment__copies": {"classes": ["1"]}}, "data.bag: not with augment.copies"),
+        ({"data__files": ["{id}_a.png"]}, "data.bag: not with data.files"),
+        ({"image__channels": 1, "image__bits": 16}, "not with image.channels: 1, image.bits: 16"),
     ],
 )
 def test_what_does_not_go_with_bags_is_refused(over: dict[str, Any], text: str) -> None:

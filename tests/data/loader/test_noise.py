@@ -34,3 +34,15 @@ def test_it_draws_as_the_noise_of_albumentations_does() -> None:
         assert 255 * 0.08 < image.astype(float).std() < 255 * 0.22
         assert abs(image.mean() - 128) < 3
     assert states[0] == states[1]
+
+
+def test_floats_get_the_noise_of_bytes() -> None:
+    image = np.full((20, 20, 5), 128, np.uint8)
+    found = []
+    for pixels in (image, image.astype(np.float32) / 255):
+        transform = Noise((0.05, 0.1), p=1.0)
+        transform.set_random_state(np.random.default_rng(3), random.Random(3))
+        found.append(transform(image=pixels)["image"])
+    assert found[1].dtype == np.float32
+    assert np.abs(found[0] - 255 * found[1]).max() <= 0.51
+    assert found[0].std() > 10

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
@@ -49,3 +50,13 @@ def test_pinned_memory_is_that_of_torch(monkeypatch: pytest.MonkeyPatch) -> None
     found = Shelf(pinned=True).take((3, 2))
     assert found is not None
     assert (found.shape, found.dtype, asked) == ((3, 2), torch.uint8, [((3, 2), True)])
+
+
+def test_memory_of_16_bits_is_never_given_for_8() -> None:
+    shelf = Shelf()
+    place = [shelf.take((2, 3), kind) for kind in (np.uint16, np.uint8, np.uint16)]
+    kinds = [None if tensor is None else tensor.dtype for tensor in place]
+    assert kinds == [torch.uint16, torch.uint8, torch.uint16]
+    del place
+    again = [shelf.take((2, 3), kind) for kind in (np.uint8, np.uint16)]
+    assert [tensor.dtype for tensor in again if tensor is not None] == [torch.uint8, torch.uint16]

@@ -67,3 +67,27 @@ def test_what_draws_by_python_leaves_numpys_generator_alone(kind: Any) -> None:
     transform.set_random_state(draws, random.Random(0))
     transform(image=IMAGE)
     assert draws.bit_generator.state == before
+
+
+@pytest.mark.parametrize("channels", [1, 2, 5])
+def test_other_channels_are_changed_as_three_are(channels: int) -> None:
+    grey = np.repeat(IMAGE[..., :1], 3, axis=2)
+    many = np.repeat(IMAGE[..., :1], channels, axis=2)
+    warp = Affine(rotate=(-40, 40), border_mode=cv2.BORDER_REFLECT_101, p=1.0)
+    # Of two channels OpenCV interpolates at 32nds of a pixel
+    for transform, most in ((warp, 8), (Contrast(0.25, 1.0), 1)):
+        found = []
+        for image in (grey, many):
+            transform.set_random_state(np.random.default_rng(1), random.Random(1))
+            found.append(transform(image=image)["image"].astype(int))
+        assert found[1].shape == many.shape
+        assert np.abs(found[1] - found[0][..., :1]).max() <= most
+
+
+def test_contrast_of_floats_is_that_of_bytes() -> None:
+    found = []
+    for image in (IMAGE, IMAGE.astype(np.float32) / 255):
+        transform = Contrast(0.25, 1.0)
+        transform.set_random_state(np.random.default_rng(2), random.Random(2))
+        found.append(transform(image=image)["image"].astype(np.float64))
+    assert np.abs(found[0] - 255 * found[1]).max() <= 1

@@ -49,6 +49,8 @@ GPU = Device(torch.device("cuda"), "bf16", torch.bfloat16, scaled=False)
         ({"augment__backend": "cpu"}, GPU, False),
         ({"augment__backend": "device"}, CPU, True),
         ({"augment__recipe": "odd"}, GPU, False),
+        ({"image__channels": 4}, GPU, False),
+        ({"image__bits": 16}, GPU, False),
         ({"image__resize": "none", "task": "segmentation"}, GPU, False),
     ],
 )
@@ -69,4 +71,7 @@ def test_a_backend_that_cannot_do_it_is_refused_with_the_transform(
         batched(make_config(tree), GPU)
     tree = toy_tree("segmentation", augment__backend="device", image__resize="none")
     with pytest.raises(ConfigError, match=r"image\.resize: none augments each image"):
+        batched(make_config(tree), GPU)
+    tree = toy_tree("multiclass", augment__backend="device", image__channels=1)
+    with pytest.raises(ConfigError, match="it augments images of 3 channels and 8 bits only"):
         batched(make_config(tree), GPU)

@@ -71,6 +71,8 @@ def test_memory_that_is_full_meanwhile_is_no_failure(monkeypatch: pytest.MonkeyP
         ({"augment__copies": {"classes": ["x"]}}, IMAGES, False, "turns images on the CPU"),
         ({"image__pack": "none"}, [*IMAGES], False, "decodes images for each batch"),
         ({"augment__recipe": "none"}, IMAGES, True, "lie elsewhere"),
+        ({"image__channels": 5}, IMAGES, False, "of 3 channels and 8 bits"),
+        ({"image__bits": 16}, IMAGES, False, "of 3 channels and 8 bits"),
     ],
 )
 def test_what_the_cpu_does_to_images_keeps_them_there(

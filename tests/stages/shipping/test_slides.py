@@ -14,7 +14,7 @@ import comp
 from comp.config.loading import make_config
 from comp.core.errors import ConfigError, RunError, UsageError
 from comp.stages.experiment import Experiment, open_experiment
-from comp.stages.slides import answer_slides
+from comp.stages.shipping.slides import answer_slides
 
 
 def slide(path: Path, tiles: np.ndarray) -> None:
