@@ -41,18 +41,26 @@ def train_command(
         typer.Option("--refit", help="Train on all images, as long as the folds found best."),
     ] = False,
     seeds: Annotated[int, typer.Option(min=1, help="How many networks --refit trains.")] = 1,
+    devices: Annotated[
+        str | None,
+        typer.Option(help="A process per device, folds from a queue: 0,1, auto, or cpu,cpu."),
+    ] = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Train folds; finished folds are skipped, unfinished ones resume."""
     from comp.report.console.tables import print_trained
     from comp.stages.extras.refit import refit as run_refit
+    from comp.stages.runners.table import where_of
     from comp.stages.train import train
 
     sets = [*(sets or []), *([f"train.max_hours={max_hours}"] if max_hours else [])]
     sets += [f"train.subset={subset}"] if subset else []
     if refit and fold != "all":
         raise UsageError("--refit trains on all images; leave --fold out")
+    where = where_of(devices)
+    if refit and where.on != "local":
+        raise UsageError("--refit trains in this process; leave --devices out")
     if seeds != 1 and not refit:
         raise UsageError("--seeds is how many networks --refit trains; folds have one each")
     experiment = open_config(config, sets, quiet)
@@ -63,7 +71,7 @@ def train_command(
             options = again(config, [*sets, "ensemble.refit=true"])
             say(f"next: comp ensemble{options}")
             return
-        trained = train(experiment, fold, restart=restart)
+        trained = train(experiment, fold, restart=restart, where=where)
     except (Interrupted, OutOfTime):
         if refit:
             say(f"next: comp train{again(config, sets)} --refit --seeds {seeds}")

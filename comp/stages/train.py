@@ -13,7 +13,7 @@ from comp.config.rules import broken_rules
 from comp.config.schema import Config, ImageConfig, TrainConfig
 from comp.config.workspace import RunDir
 from comp.core import files, locks
-from comp.core.errors import CompError, ConfigError, DamagedError, PackError
+from comp.core.errors import CompError, ConfigError, DamagedError, PackError, RunError, pick
 from comp.core.footer import read_place
 from comp.core.progress import say
 from comp.data.cache.image_range import span_of, with_range
@@ -36,6 +36,7 @@ from comp.stages.experiment import (
 )
 from comp.stages.extras.sources import Sources
 from comp.stages.features.embed import FeatureSource
+from comp.stages.runners.table import HERE, RUNNERS, Where, Work
 from comp.stages.submission import check_form
 from comp.train.checkpoints.finished import finished, refuse_other_images
 from comp.train.hardware.choice import count_workers, device_of
@@ -60,12 +61,13 @@ def train(
     restart: bool = False,
     stop: Stop | None = None,
     command: str | None = None,
+    where: Where = HERE,
 ) -> list[Trained]:
     """Train the folds that `folds` names; finished ones are skipped, unfinished ones are resumed.
 
     restart: remove what these folds have and begin again. stop: when to stop in the middle; None:
     on a signal, and after `train.max_hours`. command: what was called, for `sessions.json`;
-    None: the command line of this process.
+    None: the command line of this process. where: what trains them, see `comp.stages.runners`.
     Raises DataError where the sample submission fits neither the classes nor the test images,
     RunError when a run folder was begun with another config or plan or of other images, HeldError
     when another process is at work in it; Interrupted and OutOfTime after a checkpoint was written.
@@ -99,15 +101,10 @@ def train(
     for fold, run in runs.items():
         if not run.done.is_file():
             trainer.sources.digest(fold)  # what is wrong there is told before anything is written
-    done = []
-    with trainer.stop.listening():
-        for place, (fold, run) in enumerate(runs.items(), 1):
-            trainer.stop.later_epochs = _epochs_left([*runs.values()][place:], config)
-            done.append(trainer.run(fold, run, restart=restart))
-    return done
+    return pick(RUNNERS, where.on, "runner (--on)")(Work(trainer, runs, where, restart))
 
 
-def _epochs_left(runs: list[RunDir], config: Config) -> int:
+def epochs_left(runs: list[RunDir], config: Config) -> int:
     """How many epochs these folds still need; none for a fold that patience ended."""
     left = [run for run in runs if not _ended_early(run)]
     places = [read_place(run.last) or read_place(run.before_last) or (0, 0) for run in left]
@@ -153,19 +150,46 @@ class Trainer:
 
     def run(self, fold: int, run: RunDir, *, restart: bool) -> Trained:
         """Train one fold, alone in its folder, or find it finished."""
-        config = self.experiment.config
         if self.stop.requested:
             self.stop.leave(f"before fold {fold}")
         with locks.writing(run.path):
-            if restart:
-                run.clear()
-            run.claim(config)
-            manifest = self._finished(fold, run)
-            if manifest is not None:
-                self.sources.refuse_changes(fold, run)
-                say(f"{run.path.name.replace('_', ' ')}: finished before, skipped")
-                return Trained(fold, manifest, before=True)
-            return Trained(fold, self._train(fold, run), before=False)
+            found = self._claim(fold, run, restart)
+            return found or Trained(fold, self._train(fold, run), before=False)
+
+    def claim(self, fold: int, run: RunDir, *, restart: bool) -> Trained | None:
+        """Make the folder of a fold that another process will train; the fold where it is finished
+        already."""
+        with locks.writing(run.path):
+            return self._claim(fold, run, restart)
+
+    def _claim(self, fold: int, run: RunDir, restart: bool) -> Trained | None:
+        if restart:
+            run.clear()
+        run.claim(self.experiment.config)
+        manifest = self._finished(fold, run)
+        if manifest is None:
+            return None
+        self.sources.refuse_changes(fold, run)
+        say(f"{run.path.name.replace('_', ' ')}: finished before, skipped")
+        return Trained(fold, manifest, before=True)
+
+    def trained(self, fold: int, run: RunDir) -> Trained:
+        """A fold that another process has trained to its end; RunError where its files are not
+        here."""
+        manifest = self._finished(fold, run)
+        if manifest is None:
+            raise RunError(
+                f"{run.path}: another process has trained this fold, and its files are not here. "
+                "The workspace must lie on a disk that all of them share"
+            )
+        return Trained(fold, manifest, before=False)
+
+    def open_pack(self) -> Pack:
+        """The packed images; they are packed where that was not done."""
+        if self.pack is None:
+            sweep_cache(self.experiment.workspace.cache)
+            self.pack = self._open()
+        return self.pack
 
     def _train(self, fold: int, run: RunDir) -> dict[str, Any]:
         """The manifest of a fold that is trained now; a damaged pack is made again on the way."""
@@ -225,9 +249,7 @@ class Trainer:
         if self.device is None:
             self.device = device_of(config)
             say(f"training on {_settings(config.train, self.device)}")
-        if self.pack is None:
-            sweep_cache(self.experiment.workspace.cache)
-            self.pack = self._open()
+        pack = self.open_pack()
         if self.everything:
             train, valid = np.arange(len(index)), np.arange(0)
         else:
@@ -240,7 +262,7 @@ class Trainer:
             task=task,
             metric=self.experiment.metric,
             fold=fold,
-            images=self.pack.images,
+            images=pack.images,
             span=span_of(self._image),
             target=index.labels,
             classes=index.classes,
@@ -251,7 +273,7 @@ class Trainer:
             device=self.device,
             workers=count_workers(config.train, self.device),
             mask_paths=index.mask_paths,
-            masks=self.pack.masks,
+            masks=pack.masks,
             show=show_validation,
             stop=self.stop,
             content=index.file_sizes(),

@@ -54,7 +54,7 @@ def test_a_subset_and_a_restart_reach_the_training_and_name_no_next_command(
 ) -> None:
     asked: list[Any] = []
 
-    def train(experiment: Any, fold: str, *, restart: bool) -> list[Any]:
+    def train(experiment: Any, fold: str, *, restart: bool, where: Any) -> list[Any]:
         asked.append((experiment.config.train.subset, fold, restart))
         return []
 
