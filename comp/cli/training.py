@@ -45,6 +45,17 @@ def train_command(
         str | None,
         typer.Option(help="A process per device, folds from a queue: 0,1, auto, or cpu,cpu."),
     ] = None,
+    together: Annotated[
+        bool, typer.Option("--together", help="One fold on all of --devices, by torchrun.")
+    ] = False,
+    on: Annotated[
+        str | None, typer.Option(help="Train elsewhere: ray or slurm.", show_default="here")
+    ] = None,
+    ask: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="What --on asks the cluster for; repeatable."),
+    ] = None,
+    partition: Annotated[str | None, typer.Option(help="--on slurm: the partition.")] = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -53,14 +64,16 @@ def train_command(
     from comp.stages.extras.refit import refit as run_refit
     from comp.stages.runners.table import where_of
     from comp.stages.train import train
+    from comp.train.hardware.world import is_follower
 
     sets = [*(sets or []), *([f"train.max_hours={max_hours}"] if max_hours else [])]
     sets += [f"train.subset={subset}"] if subset else []
     if refit and fold != "all":
         raise UsageError("--refit trains on all images; leave --fold out")
-    where = where_of(devices)
+    ask = [*(ask or []), *([f"partition={partition}"] if partition else [])]
+    where = where_of(devices, together=together, on=on, ask=ask)
     if refit and where.on != "local":
-        raise UsageError("--refit trains in this process; leave --devices out")
+        raise UsageError("--refit trains in this process; leave --devices and --on out")
     if seeds != 1 and not refit:
         raise UsageError("--seeds is how many networks --refit trains; folds have one each")
     experiment = open_config(config, sets, quiet)
@@ -72,7 +85,11 @@ def train_command(
             say(f"next: comp ensemble{options}")
             return
         trained = train(experiment, fold, restart=restart, where=where)
+        if is_follower():
+            return  # the first process speaks for all
     except (Interrupted, OutOfTime):
+        if is_follower():
+            raise
         if refit:
             say(f"next: comp train{again(config, sets)} --refit --seeds {seeds}")
         else:

@@ -329,6 +329,9 @@ class TrainConfig(Section):
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     # torch.compile of the network; auto: off until it is measured where it pays
     compile: Literal["auto", "on", "off"] = "auto"
+    # Where several processes train one fold: batch norms see the whole batch, not that of one
+    # process (CUDA only)
+    sync_norm: bool = False
     deterministic: bool = False  # the same bits on CUDA too, slower
     track: Literal["none", "tensorboard", "wandb"] = "none"  # where metrics are logged too
     # Segmentation: epochs between pictures of the worst, median and best validation images

@@ -40,6 +40,7 @@ from comp.stages.runners.table import HERE, RUNNERS, Where, Work
 from comp.stages.submission import check_form
 from comp.train.checkpoints.finished import finished, refuse_other_images
 from comp.train.hardware.choice import count_workers, device_of
+from comp.train.hardware.world import ALONE, World, joined
 from comp.train.job import Job
 from comp.train.loop import train_fold
 from comp.train.stop import Stop
@@ -97,7 +98,14 @@ def train(
         )
     again = "the same command without --restart" if restart else "the same command"
     stop = Stop(config.train.max_hours, again) if stop is None else stop
-    trainer = Trainer(experiment, index, plan, stop, command)
+    with joined(config.train.batch_size) as world:
+        trainer = Trainer(experiment, index, plan, stop, command, world=world)
+        return _train(trainer, runs, where, restart=restart)
+
+
+def _train(
+    trainer: Trainer, runs: dict[int, RunDir], where: Where, *, restart: bool
+) -> list[Trained]:
     for fold, run in runs.items():
         if not run.done.is_file():
             trainer.sources.digest(fold)  # what is wrong there is told before anything is written
@@ -134,7 +142,9 @@ class Trainer:
         command: str | None = None,
         *,
         everything: bool = False,
+        world: World = ALONE,
     ) -> None:
+        self.world = world
         self.command, self.everything = command, everything
         self.experiment, self.index, self.plan, self.stop = experiment, index, plan, stop
         self.pack: Pack | None = None
@@ -150,11 +160,28 @@ class Trainer:
 
     def run(self, fold: int, run: RunDir, *, restart: bool) -> Trained:
         """Train one fold, alone in its folder, or find it finished."""
-        if self.stop.requested:
+        if self.stop.requested and not self.world.shared:
             self.stop.leave(f"before fold {fold}")
+        if not self.world.lead:
+            return self._follow(fold, run)
+        if self.world.shared:
+            self.open_pack()  # the others wait at its lock
         with locks.writing(run.path):
             found = self._claim(fold, run, restart)
-            return found or Trained(fold, self._train(fold, run), before=False)
+            self.world.tell(None if found is None else found.manifest)
+            if found is not None:
+                return found
+            return Trained(fold, self.world.tell(self._train(fold, run)), before=False)
+
+    def _follow(self, fold: int, run: RunDir) -> Trained:
+        """Train one fold with the process that holds its folder and writes."""
+        self.open_pack()
+        nothing: dict[str, Any] | None = None
+        manifest = self.world.tell(nothing)
+        if manifest is not None:
+            return Trained(fold, manifest, before=True)
+        self._train(fold, run)
+        return Trained(fold, self.world.tell({}), before=False)
 
     def claim(self, fold: int, run: RunDir, *, restart: bool) -> Trained | None:
         """Make the folder of a fold that another process will train; the fold where it is finished
@@ -247,7 +274,12 @@ class Trainer:
         """All that the fold is trained from."""
         config, index = self.experiment.config, self.index
         if self.device is None:
-            self.device = device_of(config)
+            self.device = device_of(config, self.world.local if self.world.shared else None)
+            if config.train.sync_norm and self.world.shared and not self.device.cuda:
+                raise ConfigError(
+                    "train.sync_norm: torch synchronizes batch norms between CUDA devices only. "
+                    "Set it to false, or use a network without batch norm"
+                )
             say(f"training on {_settings(config.train, self.device)}")
         pack = self.open_pack()
         if self.everything:
@@ -283,6 +315,7 @@ class Trainer:
             beside=self.sources.beside(fold),
             soft=self.sources.soft(fold, task.columns(len(index.classes))),
             sources=self.sources.digest(fold),
+            world=self.world,
         )
 
 

@@ -22,6 +22,7 @@ from comp.tasks.counts import UNKNOWN
 from comp.tasks.kinds import Task
 from comp.tasks.metrics import Metric
 from comp.tasks.number_losses import outputs_per_number
+from comp.train.hardware.world import ALONE, World
 from comp.train.stop import Stop
 
 Array = np.ndarray[Any, Any]
@@ -47,6 +48,7 @@ class Job:
     `beside`      images that are only trained on, beside those of the index
     `soft`        (N, C) float32: what is learned of the images of the index in the place of the
                   target; unknown cells stay unknown
+    `world`       the processes that train it together
     `sources`     a digest of `beside` and `soft`; "" without them
     """
 
@@ -75,6 +77,7 @@ class Job:
     beside: tuple[Beside, ...] = ()
     soft: Array | None = None
     sources: str = ""
+    world: World = ALONE
 
     @property
     def name(self) -> str:

@@ -17,9 +17,10 @@ from comp.core.errors import TrainError
 from comp.core.progress import say
 from comp.core.rng import seed_torch
 from comp.tasks.counts import UNKNOWN
+from comp.train.checkpoints.saving import is_due
 from comp.train.hardware.verdict import Verdict, is_finite, not_finite, to_cpu
 from comp.train.job import Job
-from comp.train.mixing import Mixed, mix
+from comp.train.mixing import Mixed, Slice, mix
 from comp.train.train_state import TrainState, place_text
 
 MAX_SKIPPED = 5
@@ -29,16 +30,19 @@ MAX_OVERFLOWS = 60  # in a row: the scale of fp16 has fallen to nothing long bef
 def update(job: Job, state: TrainState, images: torch.Tensor, target: torch.Tensor) -> None:
     """One update from one batch, `micro_batch` images at a time; `settle` says what became of it.
 
+    Processes that train together see a part each of `state.whole` images; what they agree on in the
+    step is in `state.asked`.
     It is left out when the loss or the gradient is not finite; TrainError when that happens more
     than MAX_SKIPPED times. (With scaled losses, gradients may overflow: that only lowers the
     scale.)
     """
     kept = state.buffers.keep()
-    values = _learn(job, state, images, target)
+    part = _slice(job, state.whole if job.world.shared else len(images))
+    values = _learn(job, state, images, target, part)
     if not settle(job, state, kept):
         state.optimizer.zero_grad(set_to_none=True)
         kept = state.buffers.keep()
-        values = _learn(job, state, images, target)
+        values = _learn(job, state, images, target, part)
     found, lr = not_finite(values), state.current_lr()
     host, event = to_cpu(values, state.host)
     state.verdict = Verdict(state.epoch, state.step, lr, host, kept, event)
@@ -77,31 +81,68 @@ def settle(job: Job, state: TrainState, buffers: Sequence[torch.Tensor] | None =
     return True
 
 
-def _learn(job: Job, state: TrainState, images: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+def _slice(job: Job, count: int) -> Slice:
+    """Which images of a batch this process sees."""
+    return Slice(*job.world.slices(count)[job.world.rank], count)
+
+
+def _learn(
+    job: Job,
+    state: TrainState,
+    images: torch.Tensor,
+    target: torch.Tensor,
+    part: Slice,
+) -> torch.Tensor:
     """Add up the gradient of a batch; (2,) its loss and the norm of its gradient, on the device.
 
-    Dropout follows from (seed, fold, epoch, step), so it may be called again.
+    Dropout follows from (seed, fold, epoch, step), and the process, so it may be called again.
+    Gradients stay here until the last part of the batch; then they are added over all processes.
     """
-    seed_torch(job.config.seed, "step", job.fold, state.epoch, state.step)
-    total = torch.zeros((), device=job.device.torch_device)
-    batch = mixed(job, state, images, target)
-    for part, truth in batch.parts(parts_of(len(images), state.micro_batch)):
-        total += backward(job, state, part, truth, _share(job, truth, batch.target))
+    world, apart = job.world, (f"process {job.world.rank}",) if job.world.rank else ()
+    seed_torch(job.config.seed, "step", job.fold, state.epoch, state.step, *apart)
+    batch, _ = world.protected(lambda: mixed(job, state, images, target, part))
+    whole = _whole(job, batch.target, part.count)
+    asked = {"stop": job.stop.said, "due": is_due(job, state)}
+    total, state.asked = world.protected(lambda: _backward(job, state, batch, whole, part), **asked)
+    found = (p.grad for p in state.net.module.parameters())
+    world.add([total, *(gradient for gradient in found if gradient is not None)])
+    if not state.synced:
+        world.copy(state.buffers.live)  # batch norm of the first process, as in its checkpoint
     if state.scaler.is_enabled():
         state.scaler.unscale_(state.optimizer)
     return torch.stack([total, _norm(state, job.config.train.clip_grad)])
 
 
-def _share(job: Job, part: torch.Tensor, whole: torch.Tensor) -> torch.Tensor | float:
-    """How much the loss of a part counts in that of the batch: by images, or where cells are
-    unknown by the known ones, so that the sum is the mean over all that are known."""
+def _backward(
+    job: Job, state: TrainState, batch: Mixed, whole: torch.Tensor | int, part: Slice
+) -> torch.Tensor:
+    """Add up the gradient of what this process sees of a batch; the loss of that."""
+    total = torch.zeros((), device=job.device.torch_device)
+    largest = max(high - low for low, high in job.world.slices(part.count))
+    for images, truth in batch.parts(parts_of(largest, state.micro_batch)):
+        known: torch.Tensor | int = (truth != UNKNOWN).sum() if job.unknown else len(truth)
+        total += backward(job, state, images, truth, known / whole)
+    return total
+
+
+def _whole(job: Job, target: torch.Tensor, count: int) -> torch.Tensor | int:
+    """What the loss of a part is a share of: the images of the batch, or where cells are unknown
+    the known ones, so that the sum is the mean over all that are known."""
     if not job.unknown:
-        return len(part) / len(whole)
-    return (part != UNKNOWN).sum() / (whole != UNKNOWN).sum().clamp_min(1)
+        return job.world.weight(count)
+    known = (target != UNKNOWN).sum()
+    job.world.add([known])
+    return known.clamp_min(1)
 
 
-def mixed(job: Job, state: TrainState, images: torch.Tensor, target: torch.Tensor) -> Mixed:
-    """A batch of a loader on the device, mixed as the config says at this step."""
+def mixed(
+    job: Job,
+    state: TrainState,
+    images: torch.Tensor,
+    target: torch.Tensor,
+    part: Slice | None = None,
+) -> Mixed:
+    """A batch of a loader on the device, mixed as the config says at this step. part: see `mix`."""
     return mix(
         state.net.to_device(images),
         job.device.send(target),
@@ -110,6 +151,7 @@ def mixed(job: Job, state: TrainState, images: torch.Tensor, target: torch.Tenso
         job.columns,
         state.net.mean,
         (job.config.seed, job.fold, state.epoch, state.step),
+        part,
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from comp.data.cache.mask_store import MaskStore
+from comp.data.cache.store import plain
 from comp.data.loader.batches import eval_batches
 from comp.data.loader.targets import MaskTarget
 from comp.models.halving import Halving
@@ -41,11 +42,17 @@ class Validation:
 
 
 class _Tally(Protocol):
-    """Gathers what is needed of the logits of each batch; `result` is the validation of all."""
+    """Gathers what is needed of the logits of each batch; `result` is the validation of all.
 
-    def add(self, rows: Array, logits: torch.Tensor) -> None: ...
+    places: of the images among the validation rows. `parts` is what this process has gathered, for
+    the one that adds up the parts of all.
+    """
 
-    def result(self) -> Validation: ...
+    def add(self, places: Array, rows: Array, logits: torch.Tensor) -> None: ...
+
+    def parts(self) -> list[Any]: ...
+
+    def result(self, parts: list[Any]) -> Validation: ...
 
 
 class _Labels:
@@ -53,13 +60,20 @@ class _Labels:
 
     def __init__(self, job: Job, loss: Any) -> None:
         self.job, self.loss = job, loss
-        self.logits: list[torch.Tensor] = []
+        self.found: list[tuple[int, torch.Tensor]] = []
 
-    def add(self, rows: Array, logits: torch.Tensor) -> None:
-        self.logits.append(logits)
+    def add(self, places: Array, rows: Array, logits: torch.Tensor) -> None:
+        self.found.append((int(places[0]), logits))
 
-    def result(self) -> Validation:
-        job, logits = self.job, torch.cat(self.logits)
+    def parts(self) -> list[Any]:
+        if not self.job.world.shared:
+            return self.found
+        return [(place, logits.cpu()) for place, logits in self.found]
+
+    def result(self, parts: list[Any]) -> Validation:
+        job = self.job
+        logits = torch.cat([part for _, part in sorted(parts, key=_place)])
+        logits = logits.to(job.device.torch_device)
         target = job.target[job.valid_rows]
         truth = job.task.link.loss_target(torch.from_numpy(target).to(logits.device), logits)
         loss = float(self.loss(logits, truth))
@@ -74,27 +88,39 @@ class _Pixels:
     def __init__(self, job: Job, loss: Any, masks: MaskStore) -> None:
         self.job, self.loss, self.target = job, loss, MaskTarget(masks)
         self.columns = job.columns
-        self.total, self.counts = 0.0, list[Array]()
+        self.found: list[tuple[int, float, list[Array]]] = []
 
-    def add(self, rows: Array, logits: torch.Tensor) -> None:
+    def add(self, places: Array, rows: Array, logits: torch.Tensor) -> None:
         link, masks = self.job.task.link, self.target.read(rows)
         truth = link.loss_target(masks.to(logits.device), logits)
-        self.total += float(self.loss(logits, truth)) * len(rows)
+        total = float(self.loss(logits, truth)) * len(rows)
         labels = self.job.task.decide(link.probs(logits).cpu().numpy())
         pairs = zip(masks.numpy(), labels, strict=True)
-        self.counts += [count_pixels(*pair, self.columns) for pair in pairs]
+        counts = [count_pixels(*pair, self.columns) for pair in pairs]
+        self.found.append((int(places[0]), total, counts))
 
-    def result(self) -> Validation:
-        table = np.stack(self.counts)
+    def parts(self) -> list[Any]:
+        return self.found
+
+    def result(self, parts: list[Any]) -> Validation:
+        ordered, total = sorted(parts, key=_place), 0.0
+        for _, loss, _ in ordered:
+            total += loss
+        table = np.stack([count for _, _, counts in ordered for count in counts])
         score = self.job.metric.score(table, table, len(self.job.classes))
-        return Validation(self.total / len(table), score, table)
+        return Validation(total / len(table), score, table)
+
+
+def _place(part: tuple[Any, ...]) -> int:
+    return int(part[0])
 
 
 @torch.inference_mode()
 def validate(job: Job, state: TrainState, net: Net, pause: Callable[[], None]) -> Validation:
     """Loss and scores of the validation rows, without augmentation, with the neutral rule.
 
-    pause: called after every batch; it may raise to leave.
+    pause: called after every batch; it may raise to leave. Processes that train together take
+    turns at the batches; the first one adds up, and the others get loss and score from it.
     """
     net.module.eval()
     size = min(
@@ -104,7 +130,28 @@ def validate(job: Job, state: TrainState, net: Net, pause: Callable[[], None]) -
         _Labels(job, state.loss) if job.masks is None else _Pixels(job, state.loss, job.masks)
     )
     forward = Halving(size, f"{job.name}: validation")
-    for rows, images in eval_batches(job.images, job.valid_rows, size):
-        tally.add(rows, forward(lambda part: net.logits(part).float(), net.to_device(images)))
+    places, rounds = _turns(job, size)
+    job.world.copy([*net.module.buffers()])
+    seen = 0
+    for rows, images in eval_batches(job.images, job.valid_rows[places], size):
+        logits = forward(lambda part: net.logits(part).float(), net.to_device(images))
+        tally.add(places[seen : seen + len(rows)], rows, logits)
+        seen, rounds = seen + len(rows), rounds - 1
         pause()
-    return tally.result()
+    for _ in range(rounds):  # others have more batches
+        pause()
+    parts = [part for found in job.world.gather(tally.parts()) for part in found]
+    result = tally.result(parts) if job.world.lead else None
+    loss, score = job.world.tell([0.0, 0.0] if result is None else [result.loss, result.score])
+    return Validation(loss, score) if result is None else result
+
+
+def _turns(job: Job, size: int) -> tuple[Array, int]:
+    """The places among the validation rows that this process sees, and the most batches that any
+    process has."""
+    world, places = job.world, np.arange(len(job.valid_rows))
+    if not world.shared:
+        return places, 0
+    step = 1 if getattr(plain(job.images), "own_size", False) else size
+    batches = -(-len(places) // step)
+    return places[places // step % world.size == world.rank], -(-batches // world.size)

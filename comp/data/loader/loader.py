@@ -25,7 +25,7 @@ from comp.data.loader.batches import Batches, Key
 from comp.data.loader.beside import Guests
 from comp.data.loader.cutpaste import CutPaste
 from comp.data.loader.recipes import Recipe
-from comp.data.loader.sampler import EpochOrder
+from comp.data.loader.sampler import EpochOrder, Part
 from comp.data.loader.targets import Batch, LabelTarget, MaskTarget, Target
 
 Array = np.ndarray[Any, Any]
@@ -46,6 +46,10 @@ class Loader:
 
     def __len__(self) -> int:
         return len(self._order)
+
+    def size(self, step: int) -> int:
+        """How many images the batch of a step has, those that are made elsewhere too."""
+        return self._order.size(step)
 
     def epoch(self, number: int, first_step: int = 0) -> Iterator[Batch]:
         """The batches of epoch `number` from `first_step` on: images (B, H, W, 3) uint8 and
@@ -156,6 +160,7 @@ def train_loader(
     side: int | None = None,
     labels: Array | None = None,
     guests: Sequence[Guests] = (),
+    part: Part | None = None,
 ) -> Loader:
     """Batches to train one fold on.
 
@@ -166,7 +171,8 @@ def train_loader(
     only: any number of workers gives the same batches.
     masks: those of all N; a batch then holds masks (B, L, H, W) uint8 in the place of the target.
     side: see `MaskTarget`. labels: (N, C) float32, what is learned in the place of the target:
-    probabilities of the columns. guests: rows that each epoch shows beside `rows`.
+    probabilities of the columns. guests: rows that each epoch shows beside `rows`. part: see
+    `EpochOrder`.
     The last batch is dropped when it would hold one image (BatchNorm cannot use it).
     Raises TrainError for fewer than two rows, ConfigError for an unknown sampler.
     """
@@ -178,5 +184,5 @@ def train_loader(
     learned = target if labels is None else np.ascontiguousarray(labels, dtype=np.float32)
     made: Target = LabelTarget(learned, paste) if masks is None else MaskTarget(masks, side)
     batches = Batches(images, made, recipe, seed, fold)
-    order = EpochOrder(rows, target, seed, fold, batch_size, sampler, strength, guests)
+    order = EpochOrder(rows, target, seed, fold, batch_size, sampler, strength, guests, part)
     return Loader(batches, order, workers)

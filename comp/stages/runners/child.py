@@ -40,27 +40,40 @@ class _Asked:
             os.kill(os.getpid(), signal.SIGTERM)
 
 
+class _Answers:
+    """Lines of JSON to a pipe, by a thread: a handler of a signal may answer too, at any moment."""
+
+    def __init__(self, pipe: int) -> None:
+        self.pipe = pipe
+        self.waiting: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+        self.thread = threading.Thread(target=self._write, daemon=True)
+        self.thread.start()
+
+    def _write(self) -> None:
+        while (event := self.waiting.get()) is not None:
+            rest = json.dumps(event).encode() + b"\n"
+            while rest:
+                rest = rest[os.write(self.pipe, rest) :]
+
+    def end(self) -> None:
+        """Until all is written."""
+        self.waiting.put(None)
+        self.thread.join()
+
+
 def main() -> None:
     """Train what is asked for, until stdin ends."""
-    out = os.dup(1)
+    answers, asked = _Answers(os.dup(1)), _Asked()
     os.dup2(2, 1)  # what libraries print must not stand between the answers
-    lock = threading.Lock()
-
-    def answer(event: dict[str, Any]) -> None:
-        with lock:
-            os.write(out, json.dumps(event).encode() + b"\n")
-
-    progress.send_to(answer)
-    asked = _Asked()
+    progress.send_to(answers.waiting.put)
     first = asked.lines.get()
-    if first is None:
-        return
-    order = Order(**first)
-    while (piece := asked.lines.get()) is not None:
+    order = None if first is None else Order(**first)
+    while order is not None and (piece := asked.lines.get()) is not None:
         asked.busy = True
         outcome = train_piece(order, piece["fold"], piece["seconds"])
         asked.busy = False
-        answer({"outcome": outcome})
+        answers.waiting.put({"outcome": outcome})
+    answers.end()
 
 
 if __name__ == "__main__":
