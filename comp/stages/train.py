@@ -13,7 +13,15 @@ from comp.config.rules import broken_rules
 from comp.config.schema import Config, ImageConfig, TrainConfig
 from comp.config.workspace import RunDir
 from comp.core import files, locks
-from comp.core.errors import CompError, ConfigError, DamagedError, PackError, RunError, pick
+from comp.core.errors import (
+    CompError,
+    ConfigError,
+    DamagedError,
+    PackError,
+    RunError,
+    UsageError,
+    pick,
+)
 from comp.core.footer import read_place
 from comp.core.progress import say
 from comp.data.cache.image_range import span_of, with_range
@@ -106,6 +114,8 @@ def train(
 def _train(
     trainer: Trainer, runs: dict[int, RunDir], where: Where, *, restart: bool
 ) -> list[Trained]:
+    if trainer.world.shared and where.on != "local":
+        raise UsageError("torchrun has started several processes; leave --devices and --on out")
     for fold, run in runs.items():
         if not run.done.is_file():
             trainer.sources.digest(fold)  # what is wrong there is told before anything is written

@@ -117,8 +117,8 @@ class _Tasks:
         except self.ray.exceptions.TaskCancelledError:
             self.stopped.add(fold)
             return
-        except self.ray.exceptions.RayError as problem:
-            self._give_back(fold, str(problem).strip().splitlines()[0])
+        except self.ray.exceptions.RayError as death:
+            self._give_back(fold, str(death).strip().splitlines()[0])
             return
         problem = error_of(outcome)
         if isinstance(problem, HeldError) and self._soon_free(fold):
@@ -155,9 +155,8 @@ class _Tasks:
 
 def _on_node(order: Order, fold: int, seconds: float | None) -> tuple[Outcome, str]:
     """What became of a fold, and the address of the node that trained it."""
-    import ray
-
-    return train_piece(order, fold, seconds), ray.util.get_node_ip_address()
+    util: Any = __import__("ray").util
+    return train_piece(order, fold, seconds), str(util.get_node_ip_address())
 
 
 def _asked(options: Mapping[str, str], there: Mapping[str, float]) -> dict[str, Any]:

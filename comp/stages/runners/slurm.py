@@ -19,7 +19,6 @@ from comp.train.stop import Stop
 
 INSTALL = 'pip install "comp[slurm]"'
 DEFAULTS = {"slurm_time": 24 * 60, "slurm_gpus_per_node": 1, "slurm_cpus_per_task": 4}
-_LOCAL = ("gpus_per_node", "timeout_min", "cpus_per_task", "tasks_per_node", "nodes")
 _WAIT = 5.0
 _GRACE = 90.0  # seconds that a job has for its checkpoint when its time is up
 
@@ -57,7 +56,10 @@ def train_on_slurm(
     Raises ConfigError without submitit and UsageError for options that it does not take.
     """
     submitit = _submitit()
-    executor = submitit.AutoExecutor(folder=str(logs), cluster=cluster)
+    try:
+        executor = submitit.AutoExecutor(folder=str(logs), cluster=cluster)
+    except RuntimeError as problem:
+        raise ConfigError(f"--on slurm: there is no SLURM on this machine ({problem})") from problem
     try:
         executor.update_parameters(**_parameters(options, len(folds), cluster))
     except (NameError, TypeError, ValueError) as problem:
@@ -66,9 +68,7 @@ def train_on_slurm(
     try:
         with executor.batch():
             jobs = [executor.submit(piece) for piece in pieces]
-    except FileNotFoundError as problem:
-        raise ConfigError("--on slurm: there is no sbatch on this machine") from problem
-    except submitit.core.utils.FailedJobError as problem:
+    except (FileNotFoundError, submitit.core.utils.FailedJobError) as problem:
         raise UsageError(f"--on slurm: sbatch refused the jobs: {problem}") from problem
     for fold, job in zip(folds, jobs, strict=True):
         say(f"fold {fold}: job {job.job_id}, its words in {job.paths.stderr}")
@@ -86,11 +86,10 @@ def _submitit() -> Any:
 def _parameters(options: Mapping[str, str], jobs: int, cluster: str) -> dict[str, Any]:
     """Options of sbatch as submitit names them; those of a local trial are fewer."""
     own = {f"slurm_{name.replace('-', '_')}": _value(text) for name, text in options.items()}
-    found = {**DEFAULTS, "slurm_array_parallelism": jobs, "slurm_signal_delay_s": int(_GRACE)}
-    found |= own
     if cluster != "slurm":
-        return {"timeout_min": 60, **{n: v for n, v in own.items() if n in _LOCAL}}
-    return found
+        return {"timeout_min": 60}
+    several = {"slurm_array_parallelism": jobs, "slurm_signal_delay_s": int(_GRACE)}
+    return {**DEFAULTS, **several, **own}
 
 
 def _value(text: str) -> int | str:
