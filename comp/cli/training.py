@@ -62,8 +62,7 @@ def train_command(
     """Train folds; finished folds are skipped, unfinished ones resume."""
     from comp.report.console.tables import print_trained
     from comp.stages.extras.refit import refit as run_refit
-    from comp.stages.runners.table import where_of
-    from comp.stages.train import train
+    from comp.stages.runners.table import train_on, where_of
     from comp.train.hardware.world import is_follower
 
     sets = [*(sets or []), *([f"train.max_hours={max_hours}"] if max_hours else [])]
@@ -84,7 +83,7 @@ def train_command(
             options = again(config, [*sets, "ensemble.refit=true"])
             say(f"next: comp ensemble{options}")
             return
-        trained = train(experiment, fold, restart=restart, where=where)
+        trained = train_on(where, experiment, fold, restart=restart)
         if is_follower():
             return  # the first process speaks for all
     except (Interrupted, OutOfTime):

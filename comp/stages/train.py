@@ -19,8 +19,6 @@ from comp.core.errors import (
     DamagedError,
     PackError,
     RunError,
-    UsageError,
-    pick,
 )
 from comp.core.footer import read_place
 from comp.core.progress import say
@@ -44,7 +42,6 @@ from comp.stages.experiment import (
 )
 from comp.stages.extras.sources import Sources
 from comp.stages.features.embed import FeatureSource
-from comp.stages.runners.table import HERE, RUNNERS, Where, Work
 from comp.stages.submission import check_form
 from comp.train.checkpoints.finished import finished, refuse_other_images
 from comp.train.hardware.choice import count_workers, device_of
@@ -70,17 +67,40 @@ def train(
     restart: bool = False,
     stop: Stop | None = None,
     command: str | None = None,
-    where: Where = HERE,
 ) -> list[Trained]:
     """Train the folds that `folds` names; finished ones are skipped, unfinished ones are resumed.
 
     restart: remove what these folds have and begin again. stop: when to stop in the middle; None:
     on a signal, and after `train.max_hours`. command: what was called, for `sessions.json`;
-    None: the command line of this process. where: what trains them, see `comp.stages.runners`.
+    None: the command line of this process.
     Raises DataError where the sample submission fits neither the classes nor the test images,
     RunError when a run folder was begun with another config or plan or of other images, HeldError
     when another process is at work in it; Interrupted and OutOfTime after a checkpoint was written.
     """
+    with joined(experiment.config.train.batch_size) as world:
+        trainer, runs = prepare(
+            experiment, folds, restart=restart, stop=stop, command=command, world=world
+        )
+        done = []
+        with trainer.stop.listening():
+            for place, (fold, run) in enumerate(runs.items(), 1):
+                later = [*runs.values()][place:]
+                trainer.stop.later_epochs = _epochs_left(later, experiment.config)
+                done.append(trainer.run(fold, run, restart=restart))
+        return done
+
+
+def prepare(
+    experiment: Experiment,
+    folds: str,
+    *,
+    restart: bool,
+    stop: Stop | None = None,
+    command: str | None = None,
+    world: World = ALONE,
+) -> tuple[Trainer, dict[int, RunDir]]:
+    """What trains the folds, and their run folders; what is wrong is told before anything is
+    written. Raises what `train` raises before it trains."""
     config = experiment.config
     check_names(experiment)
     for line in broken_rules(config):
@@ -106,23 +126,14 @@ def train(
         )
     again = "the same command without --restart" if restart else "the same command"
     stop = Stop(config.train.max_hours, again) if stop is None else stop
-    with joined(config.train.batch_size) as world:
-        trainer = Trainer(experiment, index, plan, stop, command, world=world)
-        return _train(trainer, runs, where, restart=restart)
-
-
-def _train(
-    trainer: Trainer, runs: dict[int, RunDir], where: Where, *, restart: bool
-) -> list[Trained]:
-    if trainer.world.shared and where.on != "local":
-        raise UsageError("torchrun has started several processes; leave --devices and --on out")
+    trainer = Trainer(experiment, index, plan, stop, command, world=world)
     for fold, run in runs.items():
         if not run.done.is_file():
-            trainer.sources.digest(fold)  # what is wrong there is told before anything is written
-    return pick(RUNNERS, where.on, "runner (--on)")(Work(trainer, runs, where, restart))
+            trainer.sources.digest(fold)
+    return trainer, runs
 
 
-def epochs_left(runs: list[RunDir], config: Config) -> int:
+def _epochs_left(runs: list[RunDir], config: Config) -> int:
     """How many epochs these folds still need; none for a fold that patience ended."""
     left = [run for run in runs if not _ended_early(run)]
     places = [read_place(run.last) or read_place(run.before_last) or (0, 0) for run in left]

@@ -6,7 +6,9 @@ A fold is trained there by the ordinary stage, so its files are those of a train
 from __future__ import annotations
 
 import contextlib
+import shlex
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -14,7 +16,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from comp import errors
 from comp.config.loading import make_config, plain
 from comp.core.errors import CompError, Interrupted, TrainError
 from comp.stages.experiment import Experiment
@@ -36,7 +37,7 @@ class Order:
 
     config: dict[str, Any]
     root: str
-    command: str | None
+    command: str
     threads: int
     among: int = 1
 
@@ -56,7 +57,7 @@ def order_of(
     return Order(
         config=plain(experiment.config),
         root=str(root.absolute() if absolute else root),
-        command=command,
+        command=command or shlex.join(["comp", *sys.argv[1:]]),
         threads=torch.get_num_threads(),
         among=among,
     )
@@ -99,8 +100,14 @@ def error_of(outcome: Outcome) -> CompError | None:
         return None
     if name == Interrupted.__name__:
         return Interrupted(outcome["text"], outcome["signal"])
-    kind = getattr(errors, name, TrainError)
-    found: CompError = kind(outcome["text"])
+    return _kinds(CompError).get(name, TrainError)(outcome["text"])
+
+
+def _kinds(kind: type[CompError]) -> dict[str, type[CompError]]:
+    """The errors of a kind by their names."""
+    found = {kind.__name__: kind}
+    for below in kind.__subclasses__():
+        found |= _kinds(below)
     return found
 
 

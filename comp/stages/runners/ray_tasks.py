@@ -20,7 +20,7 @@ from comp.core.progress import say
 from comp.stages.runners.order import Order, Outcome, error_of, train_piece
 from comp.train.stop import Stop
 
-INSTALL = 'pip install "comp[ray]"'
+INSTALL = 'pip install ".[ray]"'
 _WAIT = 0.5  # seconds between two looks at the tasks
 _HELD = 5.0  # seconds between two tries of a fold whose dead holder still counts
 

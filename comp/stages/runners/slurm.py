@@ -17,7 +17,7 @@ from comp.core.progress import say
 from comp.stages.runners.order import DONE, Order, Outcome, error_of, train_piece
 from comp.train.stop import Stop
 
-INSTALL = 'pip install "comp[slurm]"'
+INSTALL = 'pip install ".[slurm]"'
 DEFAULTS = {"slurm_time": 24 * 60, "slurm_gpus_per_node": 1, "slurm_cpus_per_task": 4}
 _WAIT = 5.0
 _GRACE = 90.0  # seconds that a job has for its checkpoint when its time is up

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-from comp.config.workspace import RunDir
-from comp.core.errors import CompError, UsageError
+from comp.core.errors import CompError, UsageError, pick
 from comp.core.progress import say
-
-if TYPE_CHECKING:
-    from comp.stages.train import Trained, Trainer
+from comp.stages.experiment import Experiment
+from comp.stages.runners.devices import train_on_devices
+from comp.stages.runners.order import order_of
+from comp.stages.runners.ray_tasks import train_on_ray
+from comp.stages.runners.slots import Slot, parse_devices
+from comp.stages.runners.slurm import train_on_slurm
+from comp.stages.runners.together import train_together
+from comp.stages.train import Trained, prepare, train
+from comp.train.stop import Stop
 
 Failed = list[tuple[int, CompError]]  # folds that failed, with their errors
 
@@ -59,88 +64,93 @@ def where_of(
 
 @dataclass(frozen=True)
 class Work:
-    """Folds to train: their run folders, what trains them, where, and whether they begin again."""
+    """What is asked for: the arguments of `comp.stages.train.train`, and where."""
 
-    trainer: Trainer
-    runs: Mapping[int, RunDir]
-    where: Where
+    experiment: Experiment
+    folds: str
     restart: bool
+    stop: Stop | None
+    command: str | None
+    where: Where
+
+
+def train_on(
+    where: Where,
+    experiment: Experiment,
+    folds: str,
+    *,
+    restart: bool = False,
+    stop: Stop | None = None,
+    command: str | None = None,
+) -> list[Trained]:
+    """Train folds as `comp.stages.train.train` does, which says what the arguments are; `where`
+    says what trains them. ConfigError for an unknown runner, UsageError for one below torchrun."""
+    runner = pick(RUNNERS, where.on, "runner (--on)")
+    if where.on != "local" and int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise UsageError("torchrun has started several processes; leave --devices and --on out")
+    return runner(Work(experiment, folds, restart, stop, command, where))
 
 
 def _here(work: Work) -> list[Trained]:
     """In this process, one fold after the other."""
-    from comp.stages.train import epochs_left
-
-    trainer, done = work.trainer, []
-    with trainer.stop.listening():
-        for place, (fold, run) in enumerate(work.runs.items(), 1):
-            later = [*work.runs.values()][place:]
-            trainer.stop.later_epochs = epochs_left(later, trainer.experiment.config)
-            done.append(trainer.run(fold, run, restart=work.restart))
-    return done
+    return train(
+        work.experiment,
+        work.folds,
+        restart=work.restart,
+        stop=work.stop,
+        command=work.command,
+    )
 
 
 def _on_devices(work: Work) -> list[Trained]:
     """One process per device of this machine."""
-    from comp.stages.runners.devices import train_on_devices
-    from comp.stages.runners.order import order_of
-    from comp.stages.runners.slots import parse_devices
-
-    trainer = work.trainer
-    slots = parse_devices(work.where.devices or "auto", trainer.experiment.config.train.device)
-    order = order_of(trainer.experiment, trainer.command, among=len(slots))
-    return _sent(work, lambda folds: train_on_devices(slots, order, folds, trainer.stop))
+    slots = _slots(work)
+    order = order_of(work.experiment, work.command, among=len(slots))
+    return _sent(work, lambda folds, stop: train_on_devices(slots, order, folds, stop))
 
 
 def _together(work: Work) -> list[Trained]:
     """Each fold on all devices at once, by torchrun."""
-    from comp.stages.runners.order import order_of
-    from comp.stages.runners.slots import parse_devices
-    from comp.stages.runners.together import train_together
-
-    trainer = work.trainer
-    slots = parse_devices(work.where.devices or "auto", trainer.experiment.config.train.device)
-    order = order_of(trainer.experiment, trainer.command)
-    return _sent(work, lambda folds: train_together(slots, order, folds, trainer.stop))
+    slots, order = _slots(work), order_of(work.experiment, work.command)
+    return _sent(work, lambda folds, stop: train_together(slots, order, folds, stop))
 
 
 def _on_ray(work: Work) -> list[Trained]:
     """A task per fold on a Ray cluster."""
-    from comp.stages.runners.order import order_of
-    from comp.stages.runners.ray_tasks import train_on_ray
-
-    trainer, options = work.trainer, work.where.options
-    order = order_of(trainer.experiment, trainer.command, absolute=True)
-    return _sent(work, lambda folds: train_on_ray(order, folds, trainer.stop, options))
+    order = order_of(work.experiment, work.command, absolute=True)
+    options = work.where.options
+    return _sent(work, lambda folds, stop: train_on_ray(order, folds, stop, options))
 
 
 def _on_slurm(work: Work) -> list[Trained]:
     """A job per fold in an array of SLURM."""
-    from comp.stages.runners.order import order_of
-    from comp.stages.runners.slurm import train_on_slurm
-
-    trainer, options = work.trainer, work.where.options
-    order = order_of(trainer.experiment, trainer.command, absolute=True)
-    logs = trainer.experiment.workspace.run / "slurm"
-    return _sent(work, lambda folds: train_on_slurm(order, folds, trainer.stop, logs, options))
+    order = order_of(work.experiment, work.command, absolute=True)
+    logs, options = work.experiment.workspace.run / "slurm", work.where.options
+    return _sent(work, lambda folds, stop: train_on_slurm(order, folds, stop, logs, options))
 
 
-def _sent(work: Work, send: Callable[[Sequence[int]], Failed]) -> list[Trained]:
+def _slots(work: Work) -> list[Slot]:
+    return parse_devices(work.where.devices or "auto", work.experiment.config.train.device)
+
+
+def _sent(work: Work, send: Callable[[Sequence[int], Stop], Failed]) -> list[Trained]:
     """Let `send` train the folds that are not finished; the packs are made here, before.
 
     A fold that fails keeps no other one from its end; its error is raised after that.
     """
-    trainer = work.trainer
-    claimed = {k: trainer.claim(k, run, restart=work.restart) for k, run in work.runs.items()}
+    trainer, runs = prepare(
+        work.experiment, work.folds, restart=work.restart, stop=work.stop, command=work.command
+    )
+    claimed = {k: trainer.claim(k, run, restart=work.restart) for k, run in runs.items()}
     missing = [fold for fold, found in claimed.items() if found is None]
     if missing:
         trainer.open_pack()
-        failed = send(missing)
+        failed = send(missing, trainer.stop)
         for fold, problem in failed[1:]:
             say(f"fold {fold}: {problem}")
         if failed:
             raise failed[0][1]
-    return [found or trainer.trained(k, work.runs[k]) for k, found in claimed.items()]
+    return [found or trainer.trained(k, runs[k]) for k, found in claimed.items()]
 
 
 # name -> what trains the folds of a Work

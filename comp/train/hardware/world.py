@@ -91,16 +91,16 @@ class World:
 
     def add(self, tensors: Sequence[Tensor]) -> None:
         """Put the sum over all processes into each tensor; they have as many, in the same order."""
-        self._flat(tensors, dist.all_reduce)
+        if self.shared:
+            self._flat(tensors, dist.all_reduce)
 
     def copy(self, tensors: Sequence[Tensor]) -> None:
         """Put what the first process has into each tensor."""
-        self._flat(tensors, lambda flat: dist.broadcast(flat, src=0))
+        if self.shared:
+            self._flat(tensors, lambda flat: dist.broadcast(flat, src=0))
 
     def _flat(self, tensors: Sequence[Tensor], work: Callable[[Tensor], Any]) -> None:
         """One call for all tensors of a type."""
-        if not self.shared:
-            return
         with torch.no_grad():
             for kind in sorted({tensor.dtype for tensor in tensors}, key=str):
                 same = [tensor for tensor in tensors if tensor.dtype == kind]

@@ -22,7 +22,7 @@ from comp.core import locks
 from comp.core.errors import OutOfTime, RunError, TrainError
 from comp.stages.experiment import Experiment, open_experiment
 from comp.stages.runners import devices
-from comp.stages.runners.table import Where
+from comp.stages.runners.table import Where, train_on
 from comp.stages.train import train
 from comp.train.stop import Stop
 
@@ -66,13 +66,13 @@ def test_two_processes_leave_the_bytes_of_one_fold_after_the_other(
     experiment = experiment_of(planned)
     alone = serial(experiment)
     capsys.readouterr()
-    done = train(experiment, "all", where=TWO)
+    done = train_on(TWO, experiment, "all")
     assert [(one.fold, one.before) for one in done] == [(0, False), (1, False)]
     assert content() == alone
     said = capsys.readouterr().err
     assert all(f"] fold {k}  epoch 2/2" in said for k in (0, 1))
     assert len({line.split("]")[0] for line in said.splitlines() if "epoch 2/2" in line}) == 2
-    again = train(experiment, "all", where=TWO)
+    again = train_on(TWO, experiment, "all")
     assert [one.before for one in again] == [True, True]
 
 
@@ -89,7 +89,7 @@ def test_a_fold_whose_process_is_killed_goes_on_and_ends_with_the_same_bytes(
 
     killer = threading.Thread(target=kill)
     killer.start()
-    train(experiment, "all", where=TWO)
+    train_on(TWO, experiment, "all")
     killer.join()
     said = capsys.readouterr().err
     assert "was killed (SIGKILL); it goes on from its last checkpoint" in said
@@ -111,7 +111,7 @@ def test_a_fold_that_kills_its_process_each_time_is_given_up_and_the_others_end(
     )
     monkeypatch.setattr(devices, "_COMMAND", [sys.executable, "-c", code])
     with pytest.raises(TrainError, match=r"fold 0: given back 3 times, .* exit code 7"):
-        train(experiment, "all", where=TWO)
+        train_on(TWO, experiment, "all")
     assert not fold(0).done.exists()
     assert fold(1).done.exists()
 
@@ -123,14 +123,14 @@ def test_an_error_of_one_fold_comes_after_the_others_have_ended(planned: Planned
     fold(0).last.write_bytes(b"torn")
     fold(0).before_last.write_bytes(b"torn too")
     with pytest.raises(RunError, match="no whole checkpoint is left"):
-        train(experiment, "all", where=TWO)
+        train_on(TWO, experiment, "all")
     assert fold(1).done.exists()
 
 
 def test_the_end_of_the_hours_reaches_all_processes(planned: Planned) -> None:
     experiment = experiment_of(planned, train__epochs=5000)
     with pytest.raises(OutOfTime, match=r"stopped in fold 0, 1; the same command continues there"):
-        train(experiment, "all", stop=Stop(60 / 3600), where=TWO)
+        train_on(TWO, experiment, "all", stop=Stop(60 / 3600))
     assert all(fold(k).last.exists() and not fold(k).done.exists() for k in (0, 1))
 
 

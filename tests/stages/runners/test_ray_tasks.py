@@ -16,7 +16,7 @@ from comp.config.loading import make_config
 from comp.core.errors import ConfigError, UsageError
 from comp.stages.experiment import open_experiment
 from comp.stages.runners import ray_tasks
-from comp.stages.runners.table import Where
+from comp.stages.runners.table import Where, train_on
 from comp.stages.train import train
 
 Planned = Callable[..., dict[str, Any]]
@@ -29,8 +29,8 @@ def test_without_ray_the_line_to_install_is_named(
 ) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     experiment = open_experiment(make_config(planned()))
-    with pytest.raises(ConfigError, match=r'--on ray needs Ray: pip install "comp\[ray\]"'):
-        train(experiment, "0", where=Where("ray"))
+    with pytest.raises(ConfigError, match=r'--on ray needs Ray: pip install "\.\[ray\]"'):
+        train_on(Where("ray"), experiment, "0")
 
 
 def test_a_task_asks_for_a_gpu_where_there_are_some() -> None:
@@ -79,7 +79,7 @@ def test_a_node_that_is_killed_loses_nothing(
 
         killer = threading.Thread(target=kill)
         killer.start()
-        done = train(experiment, "all", where=Where("ray"))
+        done = train_on(Where("ray"), experiment, "all")
         killer.join()
     finally:
         ray.shutdown()

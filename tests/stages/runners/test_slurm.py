@@ -16,7 +16,7 @@ from comp.stages.experiment import open_experiment
 from comp.stages.runners import slurm
 from comp.stages.runners.order import order_of
 from comp.stages.runners.slurm import Piece, train_on_slurm
-from comp.stages.runners.table import Where
+from comp.stages.runners.table import Where, train_on
 from comp.stages.train import train
 from comp.train.stop import Stop
 
@@ -29,10 +29,8 @@ def test_without_submitit_the_line_to_install_is_named(
 ) -> None:
     monkeypatch.setitem(sys.modules, "submitit", None)
     experiment = open_experiment(make_config(planned()))
-    with pytest.raises(
-        ConfigError, match=r'--on slurm needs submitit: pip install "comp\[slurm\]"'
-    ):
-        train(experiment, "0", where=Where("slurm"))
+    with pytest.raises(ConfigError, match=r'--on slurm needs submitit: pip install "\.\[slurm\]"'):
+        train_on(Where("slurm"), experiment, "0")
 
 
 def test_options_are_those_of_sbatch() -> None:
@@ -49,15 +47,15 @@ def test_where_there_is_no_slurm_and_for_an_unknown_option_it_says_so(
     experiment = open_experiment(make_config(planned()))
     monkeypatch.setenv("PATH", str(Path("tools").absolute()))
     with pytest.raises(ConfigError, match="there is no SLURM on this machine"):
-        train(experiment, "0", where=Where("slurm", options={"partition": "gpu"}))
+        train_on(Where("slurm", options={"partition": "gpu"}), experiment, "0")
     Path("tools").mkdir()
     for name in ("srun", "sbatch"):
         Path("tools", name).write_text("#!/bin/sh\nexit 1\n")
         Path("tools", name).chmod(0o755)
     with pytest.raises(UsageError, match=r"--on slurm: Unknown argument 'color'"):
-        train(experiment, "0", where=Where("slurm", options={"color": "red"}))
+        train_on(Where("slurm", options={"color": "red"}), experiment, "0")
     with pytest.raises(UsageError, match=r"--on slurm: sbatch refused the jobs"):
-        train(experiment, "0", where=Where("slurm", options={"partition": "gpu"}))
+        train_on(Where("slurm", options={"partition": "gpu"}), experiment, "0")
 
 
 def test_a_piece_that_is_preempted_is_put_back_as_it_is(planned: Planned) -> None:

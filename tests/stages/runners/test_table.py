@@ -11,8 +11,8 @@ import pytest
 from comp.config.loading import make_config
 from comp.core.errors import ConfigError, RunError
 from comp.stages.experiment import open_experiment
-from comp.stages.runners import devices
-from comp.stages.runners.table import HERE, RUNNERS, Where, where_of
+from comp.stages.runners import table
+from comp.stages.runners.table import HERE, RUNNERS, Where, train_on, where_of
 from comp.stages.train import train
 
 Planned = Callable[..., dict[str, Any]]
@@ -27,7 +27,7 @@ def test_a_command_without_options_trains_here() -> None:
 def test_an_unknown_runner_is_told_with_the_known_ones(planned: Planned) -> None:
     experiment = open_experiment(make_config(planned()))
     with pytest.raises(ConfigError, match=r"unknown runner \(--on\) 'rey'; it is one of: local"):
-        train(experiment, "all", where=Where("rey"))
+        train_on(Where("rey"), experiment, "all")
 
 
 def test_what_is_said_to_be_trained_must_be_there(
@@ -35,9 +35,9 @@ def test_what_is_said_to_be_trained_must_be_there(
 ) -> None:
     """As by processes that have another disk."""
     experiment = open_experiment(make_config(planned()))
-    monkeypatch.setattr(devices, "train_on_devices", lambda *_: [])
+    monkeypatch.setattr(table, "train_on_devices", lambda *_: [])
     with pytest.raises(RunError, match=r"fold_0: another process has trained this fold, and its"):
-        train(experiment, "all", where=Where("devices", "cpu"))
+        train_on(Where("devices", "cpu"), experiment, "all")
 
 
 def test_a_restart_clears_once_and_packs_are_made_before(
@@ -52,7 +52,7 @@ def test_a_restart_clears_once_and_packs_are_made_before(
         seen.append((list(folds), Path("runs/toy_binary/fold_0/last.pt").exists(), bool(packed)))
         return []
 
-    monkeypatch.setattr(devices, "train_on_devices", send)
+    monkeypatch.setattr(table, "train_on_devices", send)
     with pytest.raises(RunError):
-        train(experiment, "0", restart=True, where=Where("devices", "cpu"))
+        train_on(Where("devices", "cpu"), experiment, "0", restart=True)
     assert seen == [([0], False, True)]
