@@ -164,3 +164,60 @@ def _children(pid: int) -> Sequence[int]:
         if int(fields[1]) == pid:
             out.append(int(path.parent.name))
     return out
+
+
+FAILING = """
+import os, sys, torch
+import comp.train.update as update
+from comp.cli.main import main
+
+real, calls = update.backward, [0]
+
+def backward(job, state, part, truth, share):
+    calls[0] += os.environ["RANK"] == "1"
+    if calls[0] == 3:
+        raise torch.OutOfMemoryError("out of memory")
+    return real(job, state, part, truth, share * (float("nan") if calls[0] == 8 else 1))
+
+update.backward = backward
+sys.argv = ["comp", *sys.argv[1:]]
+main()
+"""
+
+
+def test_what_fails_in_one_process_is_left_out_by_all(planned: Planned) -> None:
+    Path("toy.yaml").write_text(yaml.safe_dump(planned(train__epochs=4)))
+    Path("failing.py").write_text(FAILING)
+    words = ["failing.py", "train", "-c", "toy.yaml", "--fold", "0"]
+    done = subprocess.run([*TORCHRUN, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "out of device memory; continuing with 3 images at a time" in done.stderr
+    assert done.stderr.count("; skipped (1 of 5 allowed)") == 1
+    manifest = json.loads(Path("runs/toy_binary/fold_0/done.json").read_text())
+    assert (manifest["epochs"], manifest["skipped"]) == (4, 1)
+
+
+def test_a_signal_that_one_process_gets_stops_all_at_the_same_step(planned: Planned) -> None:
+    tree = planned(train__epochs=12)
+    for name in ("whole", "stopped"):
+        text = yaml.safe_dump({**tree, "name": name} | _plan())
+        Path(f"{name}.yaml").write_text(text)
+
+    def typed(name: str) -> list[str]:
+        return [word.replace("toy.yaml", f"{name}.yaml") for word in command()]
+
+    subprocess.run(typed("whole"), check=True, capture_output=True)
+    pipes: dict[str, Any] = {"stdout": -3, "stderr": subprocess.PIPE, "text": True}
+    started = subprocess.Popen(typed("stopped"), **pipes)
+    run = Path("runs/stopped/fold_0")
+    _wait(lambda: (run / "last.1.pt").exists())
+    holder = locks.holder(run)
+    assert holder is not None
+    (other,) = (pid for pid in _children(started.pid) if pid != holder["pid"])
+    os.kill(other, signal.SIGTERM)
+    _, said = started.communicate(timeout=200)
+    assert started.returncode != 0
+    assert "error: SIGTERM: stopped fold 0 " in said
+    assert not (run / "done.json").exists()
+    subprocess.run(typed("stopped"), check=True, capture_output=True)
+    assert furthest(weights("runs/whole"), weights("runs/stopped")) == 0
