@@ -35,9 +35,6 @@ class Where:
     options: Mapping[str, str] = field(default_factory=dict)
 
 
-HERE = Where()
-
-
 def where_of(
     devices: str | None = None,
     *,
