@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -16,6 +15,7 @@ from comp.stages.runners.slots import Slot, parse_devices
 from comp.stages.runners.slurm import train_on_slurm
 from comp.stages.runners.together import train_together
 from comp.stages.train import Trained, prepare, train
+from comp.train.hardware.world import started_by_torchrun
 from comp.train.stop import Stop
 
 Failed = list[tuple[int, CompError]]  # folds that failed, with their errors
@@ -83,7 +83,7 @@ def train_on(
     """Train folds as `comp.stages.train.train` does, which says what the arguments are; `where`
     says what trains them. ConfigError for an unknown runner, UsageError for one below torchrun."""
     runner = pick(RUNNERS, where.on, "runner (--on)")
-    if where.on != "local" and int(os.environ.get("WORLD_SIZE", "1")) > 1:
+    if where.on != "local" and started_by_torchrun():
         raise UsageError("torchrun has started several processes; leave --devices and --on out")
     return runner(Work(experiment, folds, restart, stop, command, where))
 

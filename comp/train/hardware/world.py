@@ -157,7 +157,12 @@ ALONE = World()
 
 def is_follower() -> bool:
     """Whether torchrun has started this process, and not as the first."""
-    return int(os.environ.get("WORLD_SIZE", "1")) > 1 and os.environ.get("RANK", "0") != "0"
+    return started_by_torchrun() and os.environ.get("RANK", "0") != "0"
+
+
+def started_by_torchrun() -> bool:
+    """Whether there are other processes, and an address to meet them at."""
+    return int(os.environ.get("WORLD_SIZE", "1")) > 1 and "MASTER_ADDR" in os.environ
 
 
 @contextlib.contextmanager
@@ -166,10 +171,10 @@ def joined(batch_size: int) -> Iterator[World]:
 
     The first process speaks for all. Raises ConfigError for a batch that is too small for so many.
     """
-    size = int(os.environ.get("WORLD_SIZE", "1"))
-    if size < 2 or "MASTER_ADDR" not in os.environ:
+    if not started_by_torchrun():
         yield ALONE
         return
+    size = int(os.environ["WORLD_SIZE"])
     if batch_size < 2 * size:
         raise ConfigError(
             f"train.batch_size: {batch_size} images for {size} processes; each needs two at least"

@@ -42,6 +42,7 @@ def test_torchrun_goes_without_other_runners(
     planned: Planned, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("MASTER_ADDR", "localhost")
     experiment = open_experiment(make_config(planned()))
     with pytest.raises(UsageError, match="torchrun has started several processes; leave --devices"):
         train_on(where_of("cpu"), experiment, "all")
