@@ -4,7 +4,7 @@ STAMP := .venv/.installed
 # Without bytecode each process would compile torch anew, which takes longer than most of its work.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test coverage faults gpu lint docs lock clean
+.PHONY: demo test coverage faults gpu lint docs pictures lock clean
 
 # The three commands on the embedded sample: a fold plan, five folds, a hard vote, a checked submission.
 demo: $(STAMP)
@@ -38,6 +38,10 @@ lint: $(STAMP)
 docs: $(STAMP)
 	$(BIN)/python -m comp.config.reference docs/configuration.md
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+# The pictures of the manual, from two runs on the sample; needs chromium on the path.
+pictures: $(STAMP)
+	$(BIN)/python docs/pictures/draw.py
 
 # Everything comes from the lock file; uv installs it in seconds.
 $(STAMP): requirements.lock setup.cfg pyproject.toml

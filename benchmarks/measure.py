@@ -139,3 +139,17 @@ def keep(
         results[part] = {**head, "results": parts[part]()}
         path.write_text(json.dumps(results, indent=2) + "\n")
     (folder / f"{script}.md").write_text(_table(title, script, results))
+
+
+def section(path: Path, title: str, lines: list[str]) -> None:
+    """Put lines in the section `title` (with its `## `) of a file; the others stay."""
+    before = path.read_text(encoding="utf-8")
+    head, found, rest = before.partition(f"{title}\n")
+    after = rest[rest.index("\n## ") + 1 :] if found and "\n## " in rest else ""
+    text = (
+        f"{head.rstrip()}\n\n{title}\n\n"
+        + "\n".join(lines)
+        + "\n"
+        + (f"\n{after}" if after else "")
+    )
+    path.write_text(text + (f"\n{after}" if after else ""), encoding="utf-8")

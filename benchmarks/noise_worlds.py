@@ -77,9 +77,8 @@ class Noise:
         if self.prior is not None:
             weights = np.array(self.prior) / np.array(self.shares)
         task, metric = TASKS[self.task], METRICS["macro_f1"]
-        return TableEvidence(
-            task, metric, target, fold, tuple(probs), self.classes, class_weights=weights
-        )
+        rows = None if weights is None else weights[target]
+        return TableEvidence(task, metric, target, fold, tuple(probs), self.classes, weights=rows)
 
 
 def even_folds(target: Array, seed: int) -> Array:
@@ -100,8 +99,8 @@ def even_folds(target: Array, seed: int) -> Array:
 def sets_of(evidence: TableEvidence, answers: Array, rows: int) -> Array:
     """(NEW,) the score of each set of `rows` rows."""
     weights = np.kron(np.eye(len(answers) // rows), np.ones(rows))
-    if evidence.class_weights is not None:
-        weights = weights * evidence.class_weights[evidence.target]
+    if evidence.weights is not None:
+        weights = weights * evidence.weights
     return evidence.metric.weighted(evidence.target, answers, evidence.classes, weights)
 
 

@@ -1,6 +1,6 @@
 """Counts, areas and grades of real photographs, from tables to submissions, scored again outside.
 
-    python benchmarks/quantities.py path/to/data [--weights NETWORK.safetensors]
+    python benchmarks/quantities.py path/to/data [--weights NETWORK.safetensors] [--epochs 6]
 
 `data` holds `car` (COCO polygons) and `tiles` (masks of defects). Targets: how many damaged parts a
 car has and the share of the image that they cover, together and each with `log1p`; the same count
@@ -40,7 +40,7 @@ from sklearn.metrics import (
 HERE = Path(__file__).parent
 ENV = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(HERE.parent)}
 Array = np.ndarray[Any, Any]
-NET = {
+NET: dict[str, dict[str, Any]] = {
     "folds": {"count": 3},
     "image": {"size": 64},
     "augment": {"recipe": "light"},
@@ -268,7 +268,10 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--work", type=Path, default=Path("build/quantities"))
+    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--size", type=int, default=64)
     options = parser.parse_args()
+    NET["train"]["epochs"], NET["image"]["size"] = options.epochs, options.size
     work = options.work.absolute()
     work.mkdir(parents=True, exist_ok=True)
     model: dict[str, Any] = {"name": "resnet10t", "pretrained": False}

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from measure import section
 from sklearn.metrics import f1_score
 
 import comp
@@ -108,10 +109,7 @@ def main() -> None:
 
 def write(rows: dict[str, dict[str, float]], given: argparse.Namespace) -> None:
     """Put the table in its section of winners.md."""
-    path = HERE / "winners.md"
     lines = [
-        TITLE,
-        "",
         "`python benchmarks/sources.py`: signs, ResNet-18 from scratch, 64 px, "
         f"{given.epochs} epochs, two folds grouped by student, out of fold; mean and range over "
         "the seeds; two CPU cores "
@@ -138,11 +136,7 @@ def write(rows: dict[str, dict[str, float]], given: argparse.Namespace) -> None:
             f"({min(scores):.3f}-{max(scores):.3f}) | {', '.join(gains)} | {losses:.3f} | "
             f"{seconds:.0f} |"
         )
-    before = path.read_text(encoding="utf-8")
-    head, found, rest = before.partition(f"{TITLE}\n")
-    after = rest[rest.index("\n## ") + 1 :] if found and "\n## " in rest else ""
-    text = f"{head.rstrip()}\n\n" + "\n".join(lines) + "\n" + (f"\n{after}" if after else "")
-    path.write_text(text, encoding="utf-8")
+    section(HERE / "winners.md", TITLE, lines)
 
 
 if __name__ == "__main__":

@@ -31,9 +31,9 @@ if TYPE_CHECKING:
         register_sampler,
         register_vote,
     )
-    from comp.api.reporting import report
+    from comp.api.reporting import report, watch
     from comp.api.shipping import answer, bundle, export, ship, winner
-    from comp.api.submitting import board, ensemble, stack, submit
+    from comp.api.submitting import board, ensemble, neighbours, stack, submit
     from comp.api.timed import run, tune
     from comp.api.training import predict, pseudo, read_predictions, train
     from comp.core.errors import CompError
@@ -53,6 +53,7 @@ __all__ = [
     "init",
     "load_config",
     "make_folds",
+    "neighbours",
     "pack",
     "predict",
     "pseudo",
@@ -71,15 +72,16 @@ __all__ = [
     "submit",
     "train",
     "tune",
+    "watch",
     "winner",
 ]
 
 _HOMES = {
     "comp.api.data": ("check", "embed", "init", "load_config", "make_folds", "pack", "read_plan"),
     "comp.api.register": tuple(name for name in __all__ if name.startswith("register_")),
-    "comp.api.reporting": ("report",),
+    "comp.api.reporting": ("report", "watch"),
     "comp.api.shipping": ("answer", "bundle", "export", "ship", "winner"),
-    "comp.api.submitting": ("board", "ensemble", "stack", "submit"),
+    "comp.api.submitting": ("board", "ensemble", "neighbours", "stack", "submit"),
     "comp.api.timed": ("run", "tune"),
     "comp.api.training": ("predict", "pseudo", "read_predictions", "train"),
     "comp.core.errors": ("CompError",),

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from toys import lay_masks, paint, toy_rows, toy_tree, write_csv
 
+pytest_plugins = ["browsers"]  # pages in headless Chromium
+
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # the workers of the suite share the cores
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # the suite never asks the network for weights
 

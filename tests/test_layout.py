@@ -34,12 +34,15 @@ CROSS_CUTTING = {
     "test_laws.py",
     "test_layout.py",
     "test_names_survive.py",
+    "test_new_classes.py",
     "test_official_metric.py",
     "test_reads_0_1_0.py",
     "test_ordinal.py",
+    "test_region_scores.py",
     "test_regression.py",
     "test_survival.py",
     "test_train_options.py",
+    "test_weighted.py",
     "test_wrong_data.py",
 }
 

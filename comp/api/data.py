@@ -229,7 +229,8 @@ def _plan(experiment: Experiment, plan: FoldPlan, balance: Balance) -> Plan:
 
     path = experiment.workspace.plan_csv
     frame = read_table(path).frame.set_index("id")
-    frame = frame.drop(columns="mask") if plan.marks else frame
+    digests = {"mask": plan.marks, "learned": plan.learned}
+    frame = frame.drop(columns=[name for name, column in digests.items() if column])
     frame["group"] = frame["group"].where(frame["group"] != "")
     numbers = ["fold"] if "label" in frame.columns else frame.columns.drop("group")
     frame = frame.astype(dict.fromkeys(numbers, "int64"))

@@ -1,4 +1,5 @@
-"""`report`: the page of a run, or of several runs side by side, and what it says as frames."""
+"""`report`: the page of a run or of several side by side, as frames too; `watch`: one look at
+trainings."""
 
 from __future__ import annotations
 
@@ -7,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from comp.api.steady import ConfigLike, open_experiment, steady
+from comp.api.steady import ConfigLike, as_config, as_folder, open_experiment, steady
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from comp.report.live.rows import LiveRun
     from comp.stages.reporting.report import Reported
     from comp.stages.reporting.versus import Versus
 
@@ -146,3 +148,60 @@ def _result(
 
     tables = {name: pd.DataFrame(rows) for name, rows in frames.items()}
     return ReportResult(path, tuple(summary), tuple(hints), **tables)
+
+
+@dataclass(frozen=True)
+class WatchResult:
+    """Runs as their files say that they are now.
+
+    `folds`    one row per fold and refit: run, name, state (waiting, training, validation, stopped,
+               done or damaged), epochs (finished), of, step, steps, best, best_epoch, loss, lr,
+               speed (images per second), left (seconds), memory, device_memory (bytes), held (the
+               process at work), note
+    `history`  one row per fold and finished epoch: run, fold, epoch (counted from 1) and what
+               history.csv holds
+    `summary`  a sentence per run
+    """
+
+    folds: pd.DataFrame
+    history: pd.DataFrame
+    summary: tuple[str, ...]
+
+
+def watch(config: ConfigLike, workspace: str | Path, names: Sequence[str] = ()) -> WatchResult:
+    """Look once at runs in training, from their files; nothing is written, and no torch is needed.
+
+    names: of runs in the workspace; that of the config by default. A run that has not begun has no
+    rows of history.
+    Raises UsageError for what is no name of a run.
+    """
+    with steady(True):
+        from comp.stages.watching.watch import line_of, look, readers_of
+
+        root = as_folder(workspace)
+        chosen = None if names else as_config(config, root)
+        runs = look(readers_of(names, chosen, root))
+    return _watched(runs, tuple(line_of(run) for run in runs))
+
+
+_WATCHED = (
+    *("name", "state", "epochs", "of", "step", "steps", "best", "best_epoch", "loss", "lr"),
+    *("speed", "left", "memory", "device_memory", "held", "note"),
+)
+
+
+def _watched(runs: Sequence[LiveRun], summary: tuple[str, ...]) -> WatchResult:
+    import pandas as pd
+
+    folds, history = [], []
+    for run in runs:
+        for fold in run.folds:
+            folds.append({"run": run.name, **{name: getattr(fold, name) for name in _WATCHED}})
+            if fold.epochs:
+                rows = pd.DataFrame(dict(fold.history)).assign(epoch=range(1, fold.epochs + 1))
+                rows.insert(0, "fold", fold.name)
+                rows.insert(0, "run", run.name)
+                history.append(rows)
+    table = pd.DataFrame(folds, columns=["run", *_WATCHED])
+    empty = pd.DataFrame(columns=["run", "fold", "epoch"])
+    return WatchResult(table, pd.concat(history, ignore_index=True) if history else empty, summary)

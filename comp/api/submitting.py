@@ -148,6 +148,39 @@ def stack(
 
 
 @dataclass(frozen=True)
+class NeighboursResult:
+    """A table of answers by nearest neighbours.
+
+    `path`    the table for `add` of `ensemble`: id, part (valid, test), probabilities
+    `score`   of its out-of-fold answers, in the unit of the metric, without a tuned rule
+    `factor`  of the cosines in the softmax
+    """
+
+    path: Path
+    score: float
+    factor: float
+
+
+def neighbours(
+    config: ConfigLike,
+    workspace: str | Path,
+    *,
+    out: str | None = None,
+    quiet: bool = False,
+) -> NeighboursResult:
+    """Answer by the nearest training images in what the networks of a run see; write a table.
+
+    Each validation image is compared with the images that its fold was trained on. Raises RunError
+    for a fold that is not trained, ConfigError for tasks that are not one of several classes.
+    """
+    with steady(quiet, network=True):
+        from comp.stages.features.neighbours import neighbours as compare
+
+        made = compare(open_experiment(config, workspace), out=out)
+        return NeighboursResult(made.path, made.score, made.factor)
+
+
+@dataclass(frozen=True)
 class SubmitResult:
     """A submission that passed the check.
 

@@ -45,6 +45,8 @@ class Asked:
             coco_numbers=dict(bundle.manifest["coco_numbers"]),
             empty=bundle.config.submission.empty,
             likely=bundle.config.submission.likely,
+            decimals=bundle.config.submission.decimals,
+            boxes=bundle.config.submission.boxes,
         )
 
 

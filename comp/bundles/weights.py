@@ -10,12 +10,13 @@ import torch
 from torch import Tensor
 
 from comp.core import files
+from comp.models.lora import merged
 
 
-def weights_of(saved: Mapping[str, Any]) -> dict[str, Tensor]:
-    """The weights of a checkpoint that predict: its moving average where it has one."""
-    found: dict[str, Tensor] = saved.get("ema") or saved["model"]
-    return found
+def weights_of(saved: Mapping[str, Any], lora_scale: float) -> dict[str, Tensor]:
+    """The weights of a checkpoint that predict: its moving average where it has one, and what LoRA
+    learned added (`comp.models.lora`)."""
+    return merged(saved.get("ema") or saved["model"], lora_scale)
 
 
 def halved(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -96,6 +96,25 @@ def stack_command(
     say(f"next: comp ensemble{named} --add {made.path}")
 
 
+def neighbours_command(
+    config: ConfigOption = None,
+    sets: SetOption = None,
+    out: Annotated[str | None, typer.Option(help="The name of the table in stacks/.")] = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Answer by the nearest training images in what a run's networks see; a table for --add."""
+    from comp.report.console.printing import print_json
+    from comp.stages.features.neighbours import neighbours
+
+    made = neighbours(open_config(config, sets, quiet), out=out)
+    if as_json:
+        print_json({**vars(made), "path": str(made.path)})
+    say(f"{made.metric} out of fold, raw: {made.score:.4f} (cosines times {made.factor:g})")
+    say(f"wrote {made.path}")
+    say(f"next: comp ensemble --add {made.path}")
+
+
 def config_of(config: Path | None, runs: list[str]) -> Path | None:
     """The given config, or that of the first run, whose folder holds a copy."""
     if config is not None or not runs:
@@ -247,6 +266,7 @@ def add_answers(app: typer.Typer) -> None:
     """Put these commands on the program."""
     app.command("ensemble")(ensemble_command)
     app.command("stack")(stack_command)
+    app.command("neighbours")(neighbours_command)
     app.add_typer(submission_app, name="submission", no_args_is_help=True)
     app.command("explain")(explain_command)
     app.add_typer(board_app, name="board")

@@ -40,7 +40,7 @@ class Commands(TyperGroup):
             return super().invoke(ctx)
         except KeyboardInterrupt as signal_:
             raise Interrupted(
-                "interrupted; the same command goes on from the last checkpoint", signal.SIGINT
+                "interrupted; the same command goes on from what is finished", signal.SIGINT
             ) from signal_
         finally:
             with contextlib.suppress(ValueError):

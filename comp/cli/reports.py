@@ -1,7 +1,9 @@
-"""The command about pages: report."""
+"""The commands about pages: report, watch."""
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +11,9 @@ import typer
 
 from comp.cli.answers import config_of
 from comp.cli.options import ConfigOption, JsonOption, QuietOption, SetOption, open_config
+from comp.core.errors import Interrupted
 from comp.core.progress import say
+from comp.core.terminal import tell
 
 
 def report_command(
@@ -44,6 +48,48 @@ def report_command(
     say(f"wrote {made.path}")
 
 
+def watch_command(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME]...", help="Runs; by default that of the config."),
+    ] = None,
+    config: ConfigOption = None,
+    sets: SetOption = None,
+    terminal: Annotated[
+        bool, typer.Option("--terminal", help="Draw on the terminal, without a page.")
+    ] = False,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="The port of the page; 0: a free one.")
+    ] = 0,
+    every: Annotated[
+        float, typer.Option(min=0.2, max=3600.0, help="Seconds between two looks.")
+    ] = 2.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Follow folds in training from their files: a page on this machine, or the terminal."""
+    from comp.config.loading import load_config
+    from comp.report.console.printing import print_json
+    from comp.stages.watching.reading import plain
+    from comp.stages.watching.watch import look, on_terminal, readers_of
+
+    chosen = None if names else load_config(config, sets or [])
+    readers = readers_of(names or [], chosen)
+    if as_json:
+        print_json({"runs": plain(look(readers))})
+    elif terminal:
+        on_terminal(readers, every)
+    else:
+        from comp.stages.watching.server import WatchServer, serve
+
+        server = WatchServer(readers, port, every)
+        tell(server.address)
+        sys.stdout.flush()
+        say("open it in a browser on this machine; Ctrl-C ends the page, not the training")
+        with contextlib.suppress(KeyboardInterrupt, Interrupted):
+            serve(server)
+
+
 def add_reports(app: typer.Typer) -> None:
-    """Put this command on the program."""
+    """Put these commands on the program."""
     app.command("report")(report_command)
+    app.command("watch")(watch_command)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import Annotated
 
@@ -159,9 +160,18 @@ def pseudo_command(
     choice = make_choice(labels, above, keep)
     experiment = open_config(config, sets, quiet)
     teachers = runs or [experiment.name]
-    made = make_pseudo(
-        experiment, teachers, name or teachers[0], images=images, choice=choice, replace=replace
-    )
+    name = name or teachers[0]
+    try:
+        made = make_pseudo(
+            experiment, teachers, name, images=images, choice=choice, replace=replace
+        )
+    except (KeyboardInterrupt, Interrupted) as problem:
+        code = getattr(problem, "exit_code", 128 + signal.SIGINT)
+        raise Interrupted(
+            f"stopped before pseudo/{name} was written, when all folds have their answers; the "
+            "same command begins with the first fold again",
+            code - 128,
+        ) from problem
     print_pseudo(made, as_json=as_json)
     say(f"wrote {made.path}")
     plan = experiment.config.folds.plan or experiment.name

@@ -15,6 +15,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, PrivateAttr, field_validator, model_validator
 
 from comp.config.sources import (
+    Auxiliary,
+    CleanConfig,
     Extras,
     MetricName,
     OfficialConfig,
@@ -65,9 +67,11 @@ class DataConfig(Section):
     target: Names = ()  # the column or columns of the labels
     # Column: the edges where a number becomes the next class, such as {age: [30, 60]}
     bins: dict[str, Edges] = Field({})
-    # What a row of the table is: an image; a label (the rows of an id are joined); or a class (an
-    # image and a class with 0 or 1)
-    rows: Literal["image", "label", "class"] = "image"
+    # The column of how much each image counts, in scores and losses; null: all alike
+    weight: str | None = None
+    # What a row of the table is: an image; a label (the rows of an id are joined); a class (an
+    # image and a class with 0 or 1); what one of several people said (mean: of an id's rows)
+    rows: Literal["image", "label", "class", "mean"] = "image"
     # Rows class: the column of the class; null: it follows the image in the id, as img_1_cat
     class_column: str | None = None
     separator: str | None = None  # between the labels in a single multilabel column
@@ -85,6 +89,10 @@ class DataConfig(Section):
     transform: Literal["none", "log1p"] = "none"
     bounds: Bounds | None = None  # regression: answers stay between these two numbers
     classes: Names = ()  # the order of the classes; of two, the last is the positive one
+    # One class per image: what is answered where no known class is likely, such as new_whale; each
+    # fold leaves some classes out of its training, so that the threshold is tuned on such images
+    new: str | None = None
+    new_share: Annotated[float, Field(gt=0, lt=0.5)] = 0.1  # of the classes that a fold leaves out
     group: str | None = None  # the column of what must stay in one fold; auto: what `check` found
     # Images without a group: own makes each a group of its own, refuse is an error
     group_blank: Literal["own", "refuse"] = "own"
@@ -112,6 +120,9 @@ class DataConfig(Section):
     # Further columns of the tables that the second level of `comp stack` sees, such as [age, sex]
     tabular: Names = ()
     test_csv: str | None = None  # the table of data.tabular for the test images; null: the sample
+    # Further columns of train_csv that the network learns beside the answer, such as
+    # [{column: site}, {column: age, loss: mse}]; they are never answered
+    aux: Auxiliary = ()
     test_answers: str | None = None  # a table like train_csv, where the true answers are known
     # A table of the part of each image that matters (id, left, top, right, bottom as shares), such
     # as `comp boxes` writes
@@ -259,6 +270,10 @@ class ModelConfig(Section):
     # null: the network is trained; logistic, knn or mlp: it stays as it is, and this is fitted on
     # its features (see `comp embed`)
     probe: str | None = None
+    # LoRA: the weights stay, and matrices of this rank beside them learn, with the head; null: all
+    # weights learn
+    lora: Annotated[int, Field(ge=1, le=512)] | None = None
+    lora_scale: Positive = 2.0  # the factor of the product of these matrices
 
     def at(self, workspace: Path) -> ModelConfig:
         """The same network with the file of its weights below a workspace folder."""
@@ -319,6 +334,7 @@ class TrainConfig(Section):
     sampler_strength: Annotated[float, Field(gt=0, le=1)] = 1.0
     teacher: TeacherConfig | None = None  # a run whose probabilities are learned beside the labels
     pseudo: PseudoConfig | None = None  # images without labels, answered by `comp pseudo`
+    clean: CleanConfig | None = None  # training labels that a probe doubts, taken away or changed
     # Decay of the exponential moving average of the weights; null: none
     ema: Annotated[float, Field(gt=0, lt=1)] | None = None
     # Processes that prepare batches; auto: some for a GPU, none on a CPU
@@ -329,6 +345,8 @@ class TrainConfig(Section):
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     # torch.compile of the network; auto: off until it is measured where it pays
     compile: Literal["auto", "on", "off"] = "auto"
+    # Gradient checkpointing: activations are computed again for the gradient; less memory, slower
+    grad_checkpointing: bool = False
     # Where several processes train one fold: batch norms see the whole batch, not that of one
     # process (CUDA only)
     sync_norm: bool = False
@@ -406,13 +424,20 @@ class SubmissionConfig(Section):
     """What the submission file holds."""
 
     # What is written; auto: what the metric wants
-    write: Literal["auto", "label", "probability", "rle", "masks", "coco"] = "auto"
+    write: Literal["auto", "label", "probability", "rle", "masks", "coco", "boxes", "objects"] = (
+        "auto"
+    )
     # What to do with test images that the sample submission does not list
     extra_images: Literal["refuse", "ignore"] = "refuse"
     # Run lengths of an empty mask: '' for nothing, '-1', '1 1', ...; auto: as the sample says
     empty: Cell = "auto"
     # How many classes a cell holds, the likeliest first; auto: as many as the sample's cells
     likely: Count | Literal["auto"] = "auto"
+    # Write boxes: the words of an object, such as "score x y w h" or "class score x y x2 y2"; auto:
+    # as many as in the cells of the sample
+    boxes: str = "auto"
+    # Places behind the point; auto: of numbers as many as all cells of the sample have, else all
+    decimals: Annotated[int, Field(ge=0, le=15)] | Literal["auto"] = "auto"
     site: Literal["kaggle", "dacon"] | None = None  # where `comp submission send` sends it
     competition: str | None = None  # Kaggle: the name in its address; Dacon: the number
     team: str = ""  # Dacon: the name of the team

@@ -30,7 +30,7 @@ class ExtraConfig(Section):
     id: str = "id"  # as data.id
     target: Names = ()  # as data.target
     bins: dict[str, Edges] = Field({})  # as data.bins
-    rows: Literal["image", "label", "class"] = "image"  # as data.rows
+    rows: Literal["image", "label", "class", "mean"] = "image"  # as data.rows
     class_column: str | None = None  # as data.class_column
     separator: str | None = None  # as data.separator
     blank: Literal["refuse", "zero", "unknown"] = "refuse"  # as data.blank
@@ -70,6 +70,18 @@ MetricName = Annotated[str, BeforeValidator(_metric_text)]
 Extras = Annotated[tuple[ExtraConfig, ...], BeforeValidator(as_tuple)]
 
 
+class AuxConfig(Section):
+    """A further column of the training table that is learned beside the answer, never answered."""
+
+    column: str  # of data.train_csv
+    # ce: its cells are classes; mse, mae, huber: numbers
+    loss: Literal["ce", "mse", "mae", "huber"] = "ce"
+    weight: Positive = 0.3  # of its loss, beside 1 of the answer's
+
+
+Auxiliary = Annotated[tuple[AuxConfig, ...], BeforeValidator(as_tuple)]
+
+
 class PseudoConfig(Section):
     """Images without labels that are trained on with the answers of earlier runs."""
 
@@ -85,3 +97,15 @@ class TeacherConfig(Section):
     # The share of the teacher in the target; the rest is the label
     weight: Annotated[float, Field(gt=0, le=1)] = 0.5
     temperature: Positive = 1.0  # above 1: the probabilities of the teacher get softer
+
+
+class CleanConfig(Section):
+    """Training labels that a probe doubts (confident learning, Northcutt et al. 2021)."""
+
+    run: FileName  # a probe run (model.probe) with the same plan, trained to its end
+    # drop: not trained on; soften: a mixture with what the probe says; relabel: what it says
+    how: Literal["drop", "soften", "relabel"] = "drop"
+    # how: soften: the share of the probe in the target; the rest is the label
+    weight: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    # At most this share of the training labels, the most doubted ones
+    most: Annotated[float, Field(gt=0, le=0.5)] = 0.1

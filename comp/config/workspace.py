@@ -154,6 +154,11 @@ class RunDir:
         return self.path / "log.txt"
 
     @property
+    def progress(self) -> Path:
+        """Where a fold in training stands now, see `comp.train.live.beat`; gone at its end."""
+        return self.path / "progress.json"
+
+    @property
     def done(self) -> Path:
         """The manifest of the fold: its existence means that training is finished."""
         return self.path / "done.json"
@@ -170,6 +175,17 @@ class RunDir:
     def teacher(self) -> Path:
         """What the teacher says of the training part (`train.teacher`)."""
         return self.path / "teacher"
+
+    @property
+    def inner(self) -> Path:
+        """What a probe says of its training part, each image by what was fitted without it and
+        without the validation part."""
+        return self.path / "inner"
+
+    @property
+    def cleaned(self) -> Path:
+        """The training labels that `train.clean` took away or changed."""
+        return self.path / "cleaned.csv"
 
     @property
     def average(self) -> Path:
@@ -227,11 +243,12 @@ class RunDir:
         """Remove what training and prediction left here, the manifest first."""
         for path in (
             *(self.done, self.last, self.before_last, self.best),
-            *(self.history, self.config, self.average, self.sessions),
+            *(self.history, self.config, self.average, self.sessions, self.cleaned),
+            self.progress,
             *self.path.glob("top_*.pt"),
         ):
             files.remove(path)
-        for folder in (self.valid, self.test, self.teacher, self.tensorboard):
+        for folder in (self.valid, self.test, self.teacher, self.inner, self.tensorboard):
             shutil.rmtree(folder, ignore_errors=True)
 
 

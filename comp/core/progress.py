@@ -24,6 +24,7 @@ Event = dict[str, object]
 _EVERY = 0.25  # seconds between two reports of a bar to another process
 
 _quiet = False
+_above: Callable[[str], None] | None = None  # prints a line above a picture that stands
 _noted: set[str] = set()
 _elsewhere: Callable[[Event], None] | None = None
 
@@ -56,8 +57,26 @@ def say(message: str) -> None:
     """A line for the user, on stderr."""
     if _elsewhere is not None:
         _elsewhere({"say": message})
-    elif not _quiet:
-        print(visible(with_options(message)), file=sys.stderr, flush=True)
+        return
+    if _quiet:
+        return
+    text = visible(with_options(message))
+    if _above is not None:
+        _above(text)
+    else:
+        print(text, file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def drawn(above: Callable[[str], None]) -> Iterator[None]:
+    """While the block runs a picture stands on the terminal or in the notebook: lines go to
+    `above`, and no bar is drawn into it."""
+    global _above
+    before, _above = _above, above
+    try:
+        yield
+    finally:
+        _above = before
 
 
 def note(message: str) -> None:
@@ -72,7 +91,7 @@ def track(items: Iterable[T], total: int, what: str) -> Iterator[T]:
     if _elsewhere is not None:
         yield from _reported(items, total, what, _elsewhere)
         return
-    console = None if _quiet else bar_console()
+    console = None if _quiet or _above is not None else bar_console()
     if console is None:
         yield from items
         return
@@ -102,14 +121,9 @@ def _reported(
     sink({"bar": what, "done": total, "of": total})
 
 
-def is_quiet() -> bool:
-    """Whether `say` and `track` stay silent."""
-    return _quiet
-
-
 def bar_console() -> Console | None:
     """Where bars are drawn: a terminal, or a notebook that has ipywidgets; None elsewhere."""
-    if not (sys.stderr.isatty() or in_notebook()):
+    if not (sys.stderr.isatty() or (in_notebook() and find_spec("ipywidgets"))):
         return None
     from rich.console import Console
 
@@ -117,6 +131,11 @@ def bar_console() -> Console | None:
 
 
 def in_notebook() -> bool:
-    """Whether this process is the kernel of a notebook that can show a bar (has ipywidgets)."""
+    """Whether this process is the kernel of a notebook."""
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
-    return type(shell).__name__ == "ZMQInteractiveShell" and find_spec("ipywidgets") is not None
+    return type(shell).__name__ == "ZMQInteractiveShell"
+
+
+def is_quiet() -> bool:
+    """Whether nothing is to be said or drawn."""
+    return _quiet

@@ -45,7 +45,7 @@ def again(config: Path | None, sets: Sequence[str] | None) -> str:
 
 _options = ContextVar("the options that repeat the experiment of this command", default="")
 _ADVICE = re.compile(
-    r"`comp (?:config|check|pack|train|status|predict|ensemble|labels|report|augment show"
+    r"`comp (?:config|check|pack|train|status|predict|ensemble|labels|report|watch|augment show"
     r"|find (?:lr|batch)|folds (?:make|show|import|export)|submission (?:check|send))"
     r"(?=[ `])(?![^`]* -c )"
 )

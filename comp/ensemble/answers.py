@@ -17,9 +17,8 @@ from comp.ensemble.mask_evidence import each_row
 from comp.ensemble.prior import Shift, Shifted
 from comp.ensemble.rules.regions import RegionRule, decide, merged
 from comp.inference.predictions import Predictions
-from comp.tasks.counts import count_pixels
 from comp.tasks.kinds import Task
-from comp.tasks.metrics import Metric
+from comp.tasks.metrics import METRICS, Metric
 
 Array = np.ndarray[Any, Any]
 
@@ -46,6 +45,7 @@ class TableAnswers:
     `labels`  (T,) or (T, C), in the shape of a target
     `probs`   (T, C); None after a hard vote and where they are not kept
     `truth`   what is true of the test images, in the shape of `labels`, or None
+    `weights`  (T,) how much each of them counts in the score, or None
     """
 
     ids: tuple[str, ...]
@@ -53,6 +53,7 @@ class TableAnswers:
     probs: Array | None
     classes: int
     truth: Array | None = None
+    weights: Array | None = None
 
     def shares(self) -> Array:
         """See BlendAnswers."""
@@ -66,7 +67,7 @@ class TableAnswers:
             return None
         given = self.probs if metric.wants == "probs" else self.labels
         assert given is not None, "check_vote refuses a vote without probabilities for such metrics"
-        return metric.score(self.truth, given, self.classes)
+        return metric.score(self.truth, given, self.classes, metric.row_weights(self.weights))
 
 
 def answer_table(
@@ -79,11 +80,13 @@ def answer_table(
     shift: Shift | None = None,
     keep_probs: bool = True,
     truth: Array | None = None,
+    counts: Array | None = None,
 ) -> TableAnswers:
     """What the blend says of the test images, whatever order the members have.
 
     members: test predictions, one for each weight; keep_probs: whether merged probabilities are
-    wanted, which are as large as one member. Raises PlanError, PredictionsError for members
+    wanted, which are as large as one member. counts: (T,) how much each test image counts in the
+    score against `truth`, or None. Raises PlanError, PredictionsError for members
     of another plan, of other classes, or of other ids.
     """
     check_members(members, test.classes, plan)
@@ -92,7 +95,9 @@ def answer_table(
         probs = [Shifted(member, shift) for member in probs]
     weights = np.asarray(blend.weights)
     result = blend.vote.merge(probs, weights, task, blend.rule, keep_probs=keep_probs)
-    return TableAnswers(test.ids, result.labels, result.probs, len(test.classes), truth)
+    probs_of = result.probs
+    shown = None if probs_of is None else task.link.shown(probs_of, np.asarray(blend.rule))
+    return TableAnswers(test.ids, result.labels, shown, len(test.classes), truth, counts)
 
 
 class MaskAnswers:
@@ -107,14 +112,17 @@ class MaskAnswers:
         plan: str,
         *,
         truth: Masks | None = None,
+        metric: Metric | None = None,
     ) -> None:
-        """truth: the known masks of the test images, in their order, or None.
+        """truth: the known masks of the test images, in their order, or None. metric: what
+        `true_score` will be asked for; None: one of counts of pixels.
 
         Raises what `answer_table` raises.
         """
         check_members(members, task.column_names(test.classes), plan)
         self.blend, self.test, self.task, self.truth = blend, test, task, truth
         self.maps = [aligned(member, test.ids).probs for member in members]
+        self.metric = METRICS["dice"] if metric is None else metric
         self._holding = np.zeros(len(test.classes))
         self._counts: list[Array] = []
 
@@ -133,7 +141,8 @@ class MaskAnswers:
                 self._holding[c] += own.any()
             if self.truth is not None:
                 true = self.truth.read(row).transpose(2, 0, 1)
-                self._counts.append(count_pixels(true, mask, self.task.columns(classes)))
+                columns = self.task.columns(classes)
+                self._counts.append(self.metric.of_image(true, mask, probs, columns))
             yield self.test.ids[row], mask, probs
 
     def _one(self) -> Callable[[int], tuple[Array, Array]]:

@@ -42,23 +42,25 @@ def make_judge(
     rule: Array,
     *,
     parts: Array | None = None,
-    class_weights: Array | None = None,
+    weights: Array | None = None,
 ) -> Judge:
     """The fastest judge that there is for this vote and metric.
 
-    target: (N,) or (N, C); probs: members, each (N, C); rule: (C,), of a hard vote (M, C). The
+    target: (N,) or (N, C); probs: members, each (N, C); rule: (C,), of a hard vote (M, C);
+    weights: (N,) how much each row counts, or None. The
     thresholds of sigmoid columns are obeyed; offsets of a softmax come after the weights are found.
     """
     values = _values(task, vote, probs, rule, parts)
-    weights = whole_weights(class_weights, target)
+    whole = None if weights is None else whole_weights(weights, len(target))
+    mass = whole_weights(None, len(target)) if whole is None else whole
     columns = metric.column_score(task.target_ndim)
     counted = vote.rising and metric.wants == "labels"
     if counted and not task.link.normalized and (columns or metric.by_total):
         cut = vote.transform(rule) if vote.gives_probs else np.full(values.shape[1], 0.5)
-        return CountJudge(values, target, cut, metric, task, class_weights)
+        return CountJudge(values, target, cut, metric, task, whole)
     largest = task.link.tuner == "offsets" or not vote.gives_probs  # decides
     if counted and task.link.normalized and largest and metric.by_class is not None:
-        return ClassJudge(values, target, metric, weights)
+        return ClassJudge(values, target, metric, mass)
 
     def answer(mean: Array) -> Array:
         if not vote.gives_probs:
@@ -66,9 +68,11 @@ def make_judge(
                 return np.asarray(mean.argmax(axis=0))
             return task.decide(mean.T, np.full(len(mean), 0.5))
         merged = vote.inverse(mean.T.astype(np.float64), task.link)
-        return merged if metric.wants == "probs" else task.decide(merged, rule)
+        if metric.wants == "probs":
+            return task.link.shown(merged, rule)
+        return task.decide(merged, rule)
 
-    return PlainJudge(values, target, answer, metric, weights)
+    return PlainJudge(values, target, answer, metric, mass)
 
 
 def _values(
@@ -98,18 +102,21 @@ class CountJudge:
         cut: Array,
         metric: Metric,
         task: Task,
-        class_weights: Array | None = None,
+        weights: Array | None = None,
     ) -> None:
         truth = target.reshape(values.shape[2], values.shape[1]).T
         self.cut = cut.astype(np.float32)
-        self.positives = (truth > 0).sum(axis=1).astype(np.float64)
-        self.known = (truth != UNKNOWN).sum(axis=1).astype(np.float64)
+        mass = np.ones(truth.shape[1]) if weights is None else weights.astype(np.float64)
+        self.ends = (truth > 0).sum(axis=1), (truth != UNKNOWN).sum(axis=1)
+        self.positives = (truth > 0) @ mass
+        self.known = (truth != UNKNOWN) @ mass
         self.values = np.empty_like(values)
+        self.mass = None if weights is None else np.empty(truth.shape)
         for c, column in enumerate(truth):
             order = np.argsort(-column + 3 * (column == UNKNOWN), kind="stable")
             self.values[:, c] = values[:, c, order]
-        no, yes = (1.0, 1.0) if class_weights is None else class_weights
-        self.weights = float(no), float(yes)
+            if self.mass is not None:
+                self.mass[c] = mass[order]
         self.part, self.pooled = metric.column_score(task.target_ndim), metric.by_total
 
     def score(self, mean: Array) -> float:
@@ -126,20 +133,22 @@ class CountJudge:
         rows = range(len(values)) if among is None else among
         out = np.empty((len(rows), values.shape[1], 2))
         reached = np.empty(values.shape[2], dtype=bool)
-        ends = zip(self.positives.astype(int), self.known.astype(int), strict=True)
-        for c, (one, end) in enumerate(ends):
+        for c, (one, end) in enumerate(zip(*self.ends, strict=True)):
+            own = None if self.mass is None else self.mass[c]
             for i, m in enumerate(rows):
                 np.greater_equal(values[m, c], needed[c], out=reached)
-                out[i, c] = np.count_nonzero(reached[:one]), np.count_nonzero(reached[one:end])
+                if own is None:
+                    out[i, c] = np.count_nonzero(reached[:one]), np.count_nonzero(reached[one:end])
+                else:
+                    out[i, c] = own[:one] @ reached[:one], own[one:end] @ reached[one:end]
         return out
 
     def _judged(self, counts: Array) -> Array:
-        no, yes = self.weights
         tp, fp = counts[..., 0], counts[..., 1]
         fn = self.positives - tp
         tn = self.known - self.positives - fp
         if self.part is not None:
-            return mean_of_defined(self.part(tp * yes, fp * no, fn * yes, tn * no))
+            return mean_of_defined(self.part(tp, fp, fn, tn))
         assert self.pooled is not None
         return self.pooled(tp.sum(axis=1), fp.sum(axis=1), fn.sum(axis=1), tn.sum(axis=1))
 

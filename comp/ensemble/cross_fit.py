@@ -21,30 +21,20 @@ _FEW = 100  # positives of a column: with fewer its threshold may be drawn to th
 _STRENGTHS = (0.0, 3.0, 10.0, 30.0)
 
 
-def score_of(
-    metric: Metric, target: Array, answer: Array, classes: int, class_weights: Array | None = None
-) -> float:
-    """The score, with rows weighted by their class where weights (classes,) are given."""
-    if class_weights is None:
-        return metric.score(target, answer, classes)
-    weights = np.asarray(class_weights)[target][None]
-    return float(metric.weighted(target, answer, classes, weights)[0])
-
-
 def fit_rule(
     task: Task,
     metric: Metric,
     target: Array,
     probs: Array,
     fold: Array,
-    class_weights: Array | None = None,
+    weights: Array | None = None,
 ) -> tuple[Array, float]:
     """The tuned rule (C,), and how strongly it was drawn to the neutral one (0: not at all).
 
     Where a threshold has few positives, the strength whose cross-fitted score is best is taken: by
     `shrunk`, with the folds of these rows.
     """
-    rule = tune(task, metric, target, probs, class_weights)
+    rule = tune(task, metric, target, probs, weights)
     neutral = task.link.neutral(probs.shape[1])
     if task.link.normalized or (rule == neutral).all() or len(np.unique(fold)) < 2:
         return rule, 0.0
@@ -54,12 +44,13 @@ def fit_rule(
     labels = np.empty((len(_STRENGTHS), *target.shape), dtype=np.int64)
     for number in np.unique(fold):
         here = fold == number
-        found = tune(task, metric, target[~here], probs[~here], class_weights)
+        rest = None if weights is None else weights[~here]
+        found = tune(task, metric, target[~here], probs[~here], rest)
         own = (target[~here].reshape(-1, probs.shape[1]) > 0).sum(axis=0)
         for row, strength in enumerate(_STRENGTHS):
             labels[row, here] = task.decide(probs[here], shrunk(found, neutral, own, strength))
     classes = max(2, probs.shape[1])
-    scores = [score_of(metric, target, answer, classes, class_weights) for answer in labels]
+    scores = [metric.score(target, answer, classes, weights) for answer in labels]
     best = max(range(len(scores)), key=lambda row: (scores[row] > scores[0] + TIE, scores[row]))
     best = best if scores[best] > scores[0] + TIE else 0
     return shrunk(rule, neutral, positives, _STRENGTHS[best]), _STRENGTHS[best]
@@ -102,10 +93,11 @@ def bootstrap(
     groups: Sequence[str] | None,
     seed: int,
     rounds: int = 500,
-    class_weights: Array | None = None,
+    weights: Array | None = None,
 ) -> tuple[float, float]:
     """The 95 % percentile interval of the score, over rows drawn again with replacement.
 
+    weights: (N,) how much each row counts, times how often it is drawn; None: all alike.
     Where there are groups, (N,) text, whole groups are drawn: their rows are not independent.
     Rounds in which the metric is undefined are left out; NaN, NaN when none is left. Efron &
     Tibshirani, An Introduction to the Bootstrap (1993), chapter 13.
@@ -113,13 +105,13 @@ def bootstrap(
     draw = rng.generator(seed, "bootstrap")
     units = np.arange(len(target)) if groups is None else _numbered(groups)
     count = int(units.max()) + 1 if len(units) else 0
-    rows = 1.0 if class_weights is None else np.asarray(class_weights)[target]
+    rows = 1.0 if weights is None else np.asarray(weights)
     scores: list[Array] = []
     step = max(1, _CELLS // max(1, len(target)))
     for begin in range(0, rounds if count else 0, step):
         picks = draw.integers(count, size=(min(step, rounds - begin), count))
-        weights = np.stack([np.bincount(row, minlength=count) for row in picks])
-        drawn = weights[:, units].astype(float) * rows
+        often = np.stack([np.bincount(row, minlength=count) for row in picks])
+        drawn = often[:, units].astype(float) * rows
         scores.append(metric.weighted(target, answer, classes, drawn))
     found = np.concatenate(scores) if scores else np.empty(0)
     found = found[~np.isnan(found)]

@@ -17,12 +17,13 @@ from comp.ensemble.blend_scores import make_judge
 from comp.ensemble.cross_fit import bootstrap, check_folds, gain_of_mixing
 from comp.ensemble.evidence import CrossFit, Fit, Fitting
 from comp.ensemble.label_issues import LabelIssue, mask_issues
-from comp.ensemble.rules.region_fit import RegionFit, fit_regions, mean_by_class
+from comp.ensemble.rules.region_fit import RegionFit, fit_regions
+from comp.ensemble.rules.region_search import search_regions
 from comp.ensemble.rules.regions import RegionRule, decide, merged, neutral_rule
 from comp.ensemble.votes import VOTES, Vote
 from comp.ensemble.weights import WEIGHERS
 from comp.inference.predictions import Predictions
-from comp.tasks.counts import IGNORED, count_pixels
+from comp.tasks.counts import IGNORED
 from comp.tasks.kinds import TASKS, Task
 from comp.tasks.metrics import METRICS, Metric
 
@@ -108,7 +109,8 @@ class MaskEvidence:
 
     def class_scores(self, answers: Array) -> dict[str, float | None]:
         """See Evidence."""
-        values = mean_by_class(answers, self.metric, len(self.index.classes))
+        classes = len(self.index.classes)
+        values = self.metric.class_scores(answers, classes)[-classes:]
         return {
             name: None if np.isnan(value) else round(float(value), 6)
             for name, value in zip(self.index.classes, values, strict=True)
@@ -120,11 +122,24 @@ class MaskEvidence:
         return Fit(weights, self._regions(vote, weights, fitting).rule.table())
 
     def decide(self, vote: Vote, fit: Fit) -> Array:
-        """See Evidence: (N, C, 4) counts of pixels of each image."""
+        """See Evidence: (N, C, 4) counts of pixels of each image, or what the metric measures."""
+        return self._each(vote, fit, self.metric)
+
+    def pixels(self, vote: Vote, fit: Fit) -> Array:
+        """(N, C, 4) counts of pixels of each image, whatever the metric measures."""
+        return self._each(vote, fit, METRICS["dice"])
+
+    def shown(self, vote: Vote, found: CrossFit) -> Array:
+        """(N, C, 4) counts of pixels to choose pictures and scores per class by: the honest ones,
+        or where the metric measures something else, those of the fit."""
+        return found.honest if self.metric.measure is None else self.pixels(vote, found.fit)
+
+    def _each(self, vote: Vote, fit: Fit, metric: Metric) -> Array:
+        rule, columns = RegionRule.of(fit.rule), self.task.columns(len(self.index.classes))
 
         def count(row: int) -> Array:
-            truth, mask = (part.transpose(2, 0, 1) for part in self.masks(vote, fit, row))
-            return count_pixels(truth, mask, self.task.columns(len(self.index.classes)))
+            probs, truth = self.read(vote, fit.weights, row)
+            return metric.of_image(truth, decide(probs, rule, self.task), probs, columns)
 
         return np.stack(list(each_row(count, len(self.index), "scoring masks")))
 
@@ -148,7 +163,8 @@ class MaskEvidence:
         return CrossFit(fit, regions.raw, regions.tuned, honest, regions.note, mixed)
 
     def _regions(self, vote: Vote, weights: Array, fitting: Fitting) -> RegionFit:
-        return fit_regions(
+        fit = fit_regions if self.metric.measure is None else search_regions
+        return fit(
             partial(self.read, vote, weights),
             self.fold,
             self.task,
@@ -188,7 +204,7 @@ class MaskEvidence:
 
     def label_issues(self) -> list[LabelIssue]:
         """See Evidence: the Dice of label and prediction of each image and class."""
-        counts = self.decide(VOTES["soft"], self._plain_fit())
+        counts = self.pixels(VOTES["soft"], self._plain_fit())
         return mask_issues(self.index.ids, self.index.classes, counts)
 
     def to_show(self, issues: Sequence[LabelIssue], count: int) -> Sequence[LabelIssue]:

@@ -14,7 +14,6 @@ from comp.ensemble.cross_fit import (
     check_folds,
     fit_rule,
     gain_of_mixing,
-    score_of,
 )
 from comp.ensemble.evidence import CrossFit, Fit, Fitting
 from comp.ensemble.label_issues import (
@@ -29,7 +28,7 @@ from comp.ensemble.rules.thresholds import tune
 from comp.ensemble.votes import VOTES, Vote
 from comp.ensemble.weights import WEIGHERS
 from comp.tasks.grades import expected_grade
-from comp.tasks.kinds import Task
+from comp.tasks.kinds import SOFTMAX, Task
 from comp.tasks.metrics import Metric
 
 Array = np.ndarray[Any, Any]
@@ -47,7 +46,7 @@ class TableEvidence:
     `fold`           (N,)
     `probs`          the members' out-of-fold probabilities, each (N, C)
     `classes`        how many classes there are (binary: 2)
-    `class_weights`  (classes,) how much a row of each class counts, or None
+    `weights`        (N,) how much each row counts, or None
     `groups`         (N,) what the bootstrap draws whole, or None
     `ids, names`     of the images and of the classes; needed for label issues only
     `own_folds`      (N,) for each member, where they have other folds than `fold`, or ()
@@ -59,7 +58,7 @@ class TableEvidence:
     fold: Array
     probs: tuple[Array, ...]
     classes: int
-    class_weights: Array | None = None
+    weights: Array | None = None
     groups: Sequence[str] | None = None
     ids: Sequence[str] = ()
     names: Sequence[str] = ()
@@ -83,6 +82,7 @@ class TableEvidence:
             fold=self.fold[rows],
             own_folds=tuple(own[rows] for own in self.own_folds),
             probs=tuple(member[rows] for member in self.probs),
+            weights=None if self.weights is None else self.weights[rows],
             groups=None,
             ids=(),
         )
@@ -102,7 +102,7 @@ class TableEvidence:
 
     def score(self, answers: Array) -> float:
         """See Evidence."""
-        return score_of(self.metric, self.target, answers, self.classes, self.class_weights)
+        return self.metric.score(self.target, answers, self.classes, self.weights)
 
     def interval(self, answers: Array, seed: int) -> tuple[float, float]:
         """See Evidence."""
@@ -113,7 +113,7 @@ class TableEvidence:
             self.classes,
             self.groups,
             seed,
-            class_weights=self.class_weights,
+            weights=self.weights,
         )
 
     def class_scores(self, answers: Array) -> None:
@@ -134,7 +134,7 @@ class TableEvidence:
                 self.probs,
                 self._first_rule(vote, weights, fitting),
                 parts=self.parts,
-                class_weights=self.class_weights,
+                weights=self.weights,
             )
             weights = search(judge, fitting.seed)
         if not self._tunes(fitting):
@@ -142,7 +142,8 @@ class TableEvidence:
         return self._with_rule(vote, weights)
 
     def _tunes(self, fitting: Fitting) -> bool:
-        return fitting.tune and self.metric.wants == "labels"
+        ranked = self.task.link.tuner == "new"  # also where the metric takes probabilities
+        return fitting.tune and (self.metric.wants == "labels" or ranked)
 
     def _first_rule(self, vote: Vote, weights: Array, fitting: Fitting) -> Array:
         """The rule under which weights are searched: that of equal weights."""
@@ -155,7 +156,7 @@ class TableEvidence:
         return self._tuned(self._merged(vote, weights))
 
     def _tuned(self, probs: Array) -> Array:
-        return tune(self.task, self.metric, self.target, probs, self.class_weights)
+        return tune(self.task, self.metric, self.target, probs, self.weights)
 
     def _merged(self, vote: Vote, weights: Array) -> Array:
         result = vote.merge(self.probs, weights, self.task, self.neutral(), parts=self.parts)
@@ -166,7 +167,7 @@ class TableEvidence:
         """One rule for the merged probabilities, or where members vote, one per member."""
         merged = [self._merged(vote, weights)] if vote.gives_probs else list(self.probs)
         found = [
-            fit_rule(self.task, self.metric, self.target, probs, self.fold, self.class_weights)
+            fit_rule(self.task, self.metric, self.target, probs, self.fold, self.weights)
             for probs in merged
         ]
         rules = np.stack([rule for rule, _ in found])
@@ -184,7 +185,7 @@ class TableEvidence:
         if not wanted:
             return result.labels
         assert result.probs is not None, "check_vote refuses votes without probabilities"
-        return result.probs
+        return self.task.link.shown(result.probs, fit.rule)
 
     def cross_fit(self, vote: Vote, weigher: str, fitting: Fitting) -> CrossFit:
         """See Evidence.
@@ -273,6 +274,11 @@ class TableEvidence:
 
     def label_issues(self) -> list[LabelIssue]:
         """See Evidence."""
+        if self.task.link.tuner == "new":  # nobody doubts a label that no network has learned
+            known = np.flatnonzero(self.target != self.classes - 1)
+            plain = replace(self, task=replace(self.task, link=SOFTMAX))
+            ids = [self.ids[row] for row in known.tolist()]
+            return replace(plain.at(known), ids=ids).label_issues()
         probs = np.mean([np.asarray(member, dtype=np.float64) for member in self.probs], axis=0)
         if self.task.link.measures:
             return number_issues(self.ids, self.names, self.target, probs)

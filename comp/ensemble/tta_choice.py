@@ -13,7 +13,6 @@ from comp.core.errors import RunError
 from comp.core.parallel import cores, read_ahead
 from comp.ensemble.rules.regions import decide as region_labels
 from comp.ensemble.rules.regions import neutral_rule
-from comp.tasks.counts import count_pixels
 from comp.tasks.kinds import Task
 from comp.tasks.metrics import Metric
 
@@ -84,17 +83,21 @@ def choose_views(
     probs: Array,
     fold: Array,
     classes: int,
+    weights: Array | None = None,
 ) -> ViewChoice:
     """The views that help, by forward selection from the first one, the unchanged image.
 
     target: (N, ...) labels, or masks (N, L, H, W) uint8. probs: (V, N, C) of each view alone, out
-    of fold, or maps (V, N, C, H, W) uint8. fold: (N,) of each row.
+    of fold, or maps (V, N, C, H, W) uint8. fold: (N,) of each row. weights: (N,) how much each row
+    counts in the score, or None.
     A view is added while it gains; the views are used only when choosing them on the other folds
     gains on this one too, over all folds. For the validation images of a fold the same is decided
     by the other folds alone.
     """
-    prepare = _map_evidence if task.spatial else _row_evidence
-    decide, score = prepare(task, metric, target, probs, classes)
+    if task.spatial:
+        decide, score = _map_evidence(task, metric, target, probs, classes)
+    else:
+        decide, score = _row_evidence(task, metric, target, probs, classes, weights)
     everything, numbers = np.ones(len(fold), dtype=bool), np.unique(fold)
 
     def scorer(rows: Array) -> Scorer:
@@ -150,7 +153,7 @@ def _view_rows(
 
 
 def _row_evidence(
-    task: Task, metric: Metric, target: Array, probs: Array, classes: int
+    task: Task, metric: Metric, target: Array, probs: Array, classes: int, weights: Array | None
 ) -> tuple[Decide, Score]:
     """Views -> the mean of their probabilities, or its labels; and the score of some rows."""
 
@@ -158,8 +161,10 @@ def _row_evidence(
         mean = probs[list(views)].mean(axis=0, dtype=np.float64)
         return mean if metric.wants == "probs" else task.decide(mean)
 
+    own = weights
+
     def score(rows: Array, given: Array) -> float:
-        return metric.score(target[rows], given, classes)
+        return metric.score(target[rows], given, classes, None if own is None else own[rows])
 
     return decide, score
 
@@ -174,7 +179,7 @@ def _map_evidence(
     def decide(views: tuple[int, ...]) -> Array:
         def counts(row: int) -> Array:
             mean = maps[list(views), row].mean(axis=0, dtype=np.float32) / np.float32(255)
-            return count_pixels(target[row], region_labels(mean, rule, task), columns)
+            return metric.of_image(target[row], region_labels(mean, rule, task), mean, columns)
 
         return np.stack(list(read_ahead(counts, range(len(target)), cores())))
 

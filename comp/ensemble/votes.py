@@ -234,6 +234,7 @@ def ballots(task: Task, probs: Array, rule: Array) -> Array:
 _SURE: dict[str, Callable[[Array, Array], Array]] = {
     "thresholds": lambda probs, rule: probs - rule,
     "offsets": lambda probs, rule: probs + rule,
+    "new": lambda probs, rule: probs + rule,
     "cuts": lambda probs, _: probs,
 }
 
@@ -258,6 +259,7 @@ def _nearest_votes(link: Link, share: Array, mean: Array, rule: Array) -> Array:
 _MAJORITIES: dict[str, Callable[[Link, Array, Array, Array], Array]] = {
     "thresholds": _more_than_half,
     "offsets": _most_votes,
+    "new": _most_votes,
     "cuts": _nearest_votes,
 }
 

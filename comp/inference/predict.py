@@ -19,6 +19,7 @@ from comp.inference.pieces import Pieces
 from comp.inference.views import view_probs, views_of
 from comp.models.device import Device
 from comp.models.halving import Halving
+from comp.models.lora import merged
 from comp.models.networks import Net, build_net, with_tiles
 from comp.tasks.kinds import Task
 from comp.tasks.number_losses import outputs_per_number
@@ -46,7 +47,8 @@ def net_of(saved: Saved, config: Config, task: Task, device: Device) -> Net:
         steps=task.link.steps,
     )
     try:
-        net.module.load_state_dict(saved.get("ema") or saved["model"])
+        weights = saved.get("ema") or saved["model"]
+        net.module.load_state_dict(merged(weights, config.model.lora_scale))
     except RuntimeError as problem:
         raise RunError(
             f"the checkpoint of fold {saved.get('fold')} does not fit {config.model.name}: "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,22 @@ def write_page(path: Path, template: str, **values: Any) -> None:
 
     Raises CompError when `path` cannot be written.
     """
+    files.write_text(path, rendered(template, **values))
+
+
+def rendered(template: str, **values: Any) -> str:
+    """The same page as a text."""
+    return str(_environment().get_template(f"{template}.html.j2").render(values))
+
+
+def part(template: str, name: str, *values: Any) -> Markup:
+    """What the macro `name` of a template makes of these values: a part of a page."""
+    macros = _environment().get_template(f"{template}.html.j2").module
+    return Markup(getattr(macros, name)(*values).strip())
+
+
+@functools.cache
+def _environment() -> Any:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -33,7 +50,7 @@ def write_page(path: Path, template: str, **values: Any) -> None:
         lstrip_blocks=True,
     )
     environment.filters["words"] = words
-    files.write_text(path, environment.get_template(f"{template}.html.j2").render(values))
+    return environment
 
 
 def words(text: str) -> Markup:

@@ -42,14 +42,15 @@ def write_validation_page(
     path: Path,
     index: Index,
     counts: Array,
+    score: float,
     metric: Metric,
     masks: Masks,
     read: Callable[[Path], Array] = read_image,
 ) -> None:
     """Write the page of the worst, median and best out-of-fold images.
 
-    counts: (N, C, 4) of the images of the index, see `comp.tasks.counts`. read: an image of
-    a path.
+    counts: (N, C, 4) of the images of the index, see `comp.tasks.counts`. score: of all of them.
+    read: an image of a path.
     """
     parts = validation_parts(index, counts, masks, read)
     write_page(
@@ -57,7 +58,7 @@ def write_validation_page(
         "validation",
         name=path.parent.name,
         metric=metric.name,
-        score=metric.score(counts, counts, len(index.classes)),
+        score=score,
         images=len(counts),
         **parts,
     )

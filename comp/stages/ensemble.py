@@ -209,7 +209,8 @@ def _as_test(ground: Ground, evidence: Evidence, row: BlendRow) -> float | None:
     if weights is None:
         return None
     honest, classes = row.found.honest, evidence.classes
-    found = float(evidence.metric.weighted(evidence.target, honest, classes, weights[None])[0])
+    own = 1.0 if evidence.weights is None else evidence.weights
+    found = evidence.metric.score(evidence.target, honest, classes, weights * own)
     return found - row.found.mixed if np.isfinite(found) else None
 
 

@@ -18,6 +18,7 @@ from comp.core import files
 from comp.core.errors import ConfigError, UsageError, first, pick
 from comp.core.progress import say
 from comp.data.folds.groups import Copies, accepted, read_copies
+from comp.data.folds.held_out import held_out, with_new
 from comp.data.folds.leaks import refuse_leaks
 from comp.data.folds.plan import FoldPlan
 from comp.data.folds.plan_file import load_plan
@@ -110,6 +111,44 @@ def check_names(experiment: Experiment) -> None:
     _check_grades(config, task)
     _check_sources(config, task)
     _check_crops(config, task)
+    _check_weight(config, task)
+    _check_new(config)
+
+
+def _check_new(config: Config) -> None:
+    """ConfigError where classes are left out of folds and something needs them all."""
+    only = {
+        "ensemble.prior": config.ensemble.prior is not None,
+        "ensemble.combine": config.ensemble.combine is not None,
+        "model.heads: attributes": config.model.heads != "one",
+        "model.probe": config.model.probe is not None,
+        "data.soft: learn": config.data.soft == "learn",
+        "folds.holdout": config.folds.holdout is not None,
+    }
+    found = [name for name, used in only.items() if used]
+    if found and config.data.new is not None:
+        raise ConfigError(
+            f"{', '.join(found)}: not with data.new, which leaves classes out of each fold"
+        )
+
+
+def _check_weight(config: Config, task: Task) -> None:
+    """ConfigError where images are weighted and something cannot weigh them."""
+    from comp.tasks.losses import without_rows
+
+    if config.data.weight is None:
+        return
+    if task.spatial:
+        raise ConfigError(f"data.weight: for answers per image; task is {task.name}. Leave it out")
+    if config.model.probe is not None:
+        raise ConfigError("data.weight: not with model.probe, which counts all images alike")
+    loss = task.loss if config.train.loss == "auto" else config.train.loss
+    whole = without_rows(loss)
+    if whole:
+        raise ConfigError(
+            f"train.loss: {first(whole)} is no mean over images, so data.weight cannot weigh them; "
+            "use another loss"
+        )
 
 
 def _check_crops(config: Config, task: Task) -> None:
@@ -170,6 +209,8 @@ def _check_sources(config: Config, task: Task) -> None:
         "data.extra": bool(config.data.extra),
         "train.pseudo": train.pseudo is not None,
         "train.teacher": train.teacher is not None,
+        "train.clean": train.clean is not None,
+        "data.aux": bool(config.data.aux),
         "data.soft: learn": config.data.soft == "learn",
     }
     found = [name for name, used in given.items() if used]
@@ -179,6 +220,8 @@ def _check_sources(config: Config, task: Task) -> None:
         raise ConfigError(f"{', '.join(found)}: for answers per image; task is {task.name}")
     if config.model.probe is not None:
         raise ConfigError(f"{', '.join(found)}: not with model.probe, which learns its features")
+    if config.data.aux and train.compile == "on":
+        raise ConfigError("data.aux: not with train.compile: on. Leave one of them out")
     if config.augment.cutpaste and found != ["data.extra"]:
         raise ConfigError(
             f"augment.cutpaste: not with {', '.join(found)}: what it pastes has a label, and these "
@@ -208,6 +251,12 @@ def _check_cosines(config: Config, task: Task) -> None:
 def _check_probe(config: Config, task: Task) -> None:
     from comp.train.probes.kinds import PROBES
 
+    model = config.model
+    if model.lora is not None and (model.probe is not None or not model.pretrained):
+        raise ConfigError(
+            "model.lora: adapts pretrained weights (model.pretrained: true) while they are "
+            "trained; a probe or a network from scratch has nothing to adapt. Leave it out"
+        )
     if config.model.probe is None:
         return
     pick(PROBES, config.model.probe, "model.probe")
@@ -252,6 +301,7 @@ def read_train(experiment: Experiment) -> Index:
             f"the {int(index.unknown.sum())} unknown cells of these labels; use a metric of comp, "
             "or read them as zeros (data.blank: zero, and no data.unknown)"
         )
+    index = index if data.new is None else with_new(index, data.new)
     index = accepted(index, data.group, paths.groups_csv, paths.check_json, paths.cache)
     return index if experiment.metric.source is None else _posed(experiment, index)
 
@@ -265,6 +315,11 @@ def _posed(experiment: Experiment, index: Index) -> Index:
             f"official.wants: the sample submission holds {posed.wants}: set it to {posed.wants}"
         )
     experiment.metric.source.bind(posed.solution, posed.form)
+    if index.weights is not None:
+        say(
+            f"{experiment.metric.name}: scores images as the file does, which finds the column "
+            f"{config.data.weight!r} in its solution; data.weight is for the loss alone"
+        )
     return replace(index, target=numbered(index.labels))
 
 
@@ -272,6 +327,14 @@ def _boxed(experiment: Experiment, index: Index, part: str) -> Index:
     """The index with the boxes of `data.boxes`, where there are some."""
     boxes = experiment.config.data.boxes
     return index if boxes is None else with_boxes(index, experiment.path(boxes), part)
+
+
+def held_classes(experiment: Experiment, index: Index) -> np.ndarray | None:
+    """(F, K) bool: the classes that each fold does not learn; None without `data.new`."""
+    config = experiment.config
+    if config.data.new is None:
+        return None
+    return held_out(len(index.classes), config.data.new_share, config.seed, config.folds.parts)
 
 
 def try_metric(experiment: Experiment, index: Index) -> None:

@@ -230,6 +230,10 @@ class Predictor:
                 self.packs[part] = self._open(part, verify=True)
                 self._write(net, part, fold, folder, source)
 
+    def require(self, fold: int) -> None:
+        """RunError where a fold is not trained to its end."""
+        self._refuse_unfinished(fold, self.experiment.workspace.fold(fold))
+
     def net(self, fold: int) -> Net | ProbeNet:
         """The network that predicts for a fold."""
         which = self.experiment.config.predict.checkpoint
@@ -282,6 +286,7 @@ class Predictor:
         output = make_output(self.experiment.task, self.experiment.config, self.index, side=side)
         ids = self._sampled(checkpoints, output.row_bytes)
         rows = np.asarray(self.index.rows(name for own in ids.values() for name in own))
+        weights = self.experiment.metric.row_weights(self.index.weights)
         probs = []
         for fold, path in checkpoints.items():
             net = self._net(path, fold)
@@ -298,6 +303,7 @@ class Predictor:
             np.concatenate(probs, axis=1),
             self.plan.fold[rows],
             len(self.index.classes),
+            None if weights is None else weights[rows],
         )
 
     def _sampled(self, folds: Iterable[int], row_bytes: int) -> dict[int, tuple[str, ...]]:

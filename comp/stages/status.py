@@ -152,9 +152,9 @@ def _fold_or_note(number: int, run: RunDir, config: Config, plan: str | None) ->
 def _fold(number: int, run: RunDir, config: Config, plan: str | None) -> FoldStatus:
     epochs, step, note = _place(run)
     state, wrong = _state(run, epochs, config.passes, plan)
-    rows = _history(run)
+    rows = read_history(run)
     best = next((row for row in reversed(rows) if row.get("best") == "1"), {})
-    score, at = _number(best.get(config.metric)), _number(best.get("epoch"))
+    score, at = as_number(best.get(config.metric)), as_number(best.get("epoch"))
     held = locks.holder(run.path) if run.path.is_dir() else None
     return FoldStatus(
         fold=number,
@@ -164,7 +164,7 @@ def _fold(number: int, run: RunDir, config: Config, plan: str | None) -> FoldSta
         of=max(config.passes, epochs),
         best=score,
         best_epoch=None if at is None else int(at) + 1,
-        seconds=_seconds(run),
+        seconds=epoch_seconds(run),
         held=None if held is None else f"{held.get('pid', '?')} on {held.get('host', '?')}",
         predicted=tuple(_predicted(run, config)),
         changed=_changed(run, config),
@@ -204,7 +204,8 @@ def _changed(run: RunDir, config: Config) -> tuple[str, ...]:
         return (run.config.name,)
 
 
-def _history(run: RunDir) -> list[dict[str, str]]:
+def read_history(run: RunDir) -> list[dict[str, str]]:
+    """The rows of the history of a fold; none where it cannot be read."""
     try:
         with run.history.open(encoding="utf-8", newline="") as handle:
             return list(csv.DictReader(handle))
@@ -212,7 +213,8 @@ def _history(run: RunDir) -> list[dict[str, str]]:
         return []
 
 
-def _number(text: str | None) -> float | None:
+def as_number(text: str | None) -> float | None:
+    """A cell of the history as a number; None for what is none, and for NaN."""
     try:
         value = math.nan if text is None else float(text)
     except ValueError:
@@ -220,7 +222,7 @@ def _number(text: str | None) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _seconds(run: RunDir) -> float | None:
+def epoch_seconds(run: RunDir) -> float | None:
     """The time of the last whole epoch in the log."""
     try:
         lines = run.log.read_text(encoding="utf-8", errors="replace").splitlines()

@@ -57,6 +57,8 @@ def format_of(
         coco_numbers=coco_numbers(experiment.data),
         empty=config.submission.empty,
         likely=config.submission.likely,
+        decimals=config.submission.decimals,
+        boxes=config.submission.boxes,
     )
     return open_format(competition, file)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -24,16 +25,20 @@ from comp.core.footer import read_place
 from comp.core.progress import say
 from comp.data.cache.image_range import span_of, with_range
 from comp.data.cache.pack import Pack, open_pack
+from comp.data.folds.held_out import learned
 from comp.data.folds.plan import ALWAYS, FoldPlan
 from comp.data.folds.subset import Subset, choose_subset
 from comp.data.index.index import Index
 from comp.data.loader.recipes import flips_writing
+from comp.inference.predictions import Predictions
 from comp.models.compiled import wants_compile
 from comp.models.device import Device
 from comp.report.fold_pictures import show_validation
+from comp.report.live.training import Watch, training_picture
 from comp.stages.experiment import (
     Experiment,
     check_names,
+    held_classes,
     parse_folds,
     read_plan,
     read_train,
@@ -43,12 +48,15 @@ from comp.stages.experiment import (
 from comp.stages.extras.sources import Sources
 from comp.stages.features.embed import FeatureSource
 from comp.stages.submission import check_form
+from comp.stages.watching.reading import RunReader
 from comp.train.checkpoints.finished import finished, refuse_other_images
 from comp.train.hardware.choice import count_workers, device_of
 from comp.train.hardware.world import ALONE, World, joined
 from comp.train.job import Job
 from comp.train.loop import train_fold
 from comp.train.stop import Stop
+
+Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -82,7 +90,7 @@ def train(
             experiment, folds, restart=restart, stop=stop, command=command, world=world
         )
         done = []
-        with trainer.stop.listening():
+        with trainer.stop.listening(), trainer.drawn([*runs.values()]):
             for place, (fold, run) in enumerate(runs.items(), 1):
                 later = [*runs.values()][place:]
                 trainer.stop.later_epochs = _epochs_left(later, experiment.config)
@@ -171,6 +179,7 @@ class Trainer:
         self.pack: Pack | None = None
         self.device: Device | None = None
         self.subset: Subset | None = None
+        self.watch: Watch | None = None
         size = experiment.config.train.subset
         if size is not None:
             self.subset = choose_subset(index, plan, size, experiment.config.seed)
@@ -178,6 +187,15 @@ class Trainer:
                 f"a subset of {size} of {len(index)} images; class shares are at most "
                 f"{self.subset.distance:.2%} off (class {self.subset.worst})"
             )
+
+    @contextlib.contextmanager
+    def drawn(self, runs: Sequence[RunDir]) -> Iterator[None]:
+        """Draw these folds in one picture while the block trains them, where one can be shown."""
+        space, config = self.experiment.workspace, self.experiment.config
+        reader = RunReader(space.root, space.name, config)
+        folds = [reader.fold(run, config) for run in runs]
+        with training_picture(space.name, config.metric, folds) as self.watch:
+            yield
 
     def run(self, fold: int, run: RunDir, *, restart: bool) -> Trained:
         """Train one fold, alone in its folder, or find it finished."""
@@ -263,7 +281,15 @@ class Trainer:
             groups = [self.index.groups[row] for row in job.train_rows]
         own = np.array([numbers.get(name, ALWAYS) for name in ids])
         parts = inner_parts(own, groups, self.experiment.config.seed, fold)
-        return train_probe(job, found.values, parts, found.weights)
+        return train_probe(job, found.values, parts, found.weights, partial(self._keep, fold, run))
+
+    def _keep(self, fold: int, run: RunDir, rows: Array, probs: Array, digest: str) -> None:
+        """Keep what a probe says of its training part; `train.clean` reads it."""
+        ids = tuple(self.index.ids[row] for row in rows)
+        task = self.experiment.task
+        source = {"plan": self.plan.fingerprint, "fold": fold, "checkpoint_sha256": digest}
+        names = task.column_names(self.index.classes)
+        Predictions(ids, probs, names, task.link.name, source).save(run.inner)
 
     @cached_property
     def _features(self) -> FeatureSource:
@@ -309,6 +335,12 @@ class Trainer:
             train, valid = index.rows(self.plan.train(fold)), index.rows(self.plan.valid(fold))
         if self.subset is not None:
             train, valid = (np.intersect1d(rows, self.subset.rows) for rows in (train, valid))
+        held = held_classes(self.experiment, index)
+        if held is not None:
+            last = np.asarray(held.all(axis=0))  # a refit learns all
+            of_fold = np.asarray(held[fold]) if fold < len(held) else last
+            train, valid = (learned(index.labels, rows, of_fold) for rows in (train, valid))
+        train = self.sources.kept(fold, train, run)
         task = self.experiment.task
         return Job(
             config=config,
@@ -328,15 +360,18 @@ class Trainer:
             mask_paths=index.mask_paths,
             masks=pack.masks,
             show=show_validation,
+            watch=self.watch,
             stop=self.stop,
             content=index.file_sizes(),
             files=index.contents(self.experiment.workspace.cache),
             workspace=self.experiment.workspace.root,
             command=self.command,
             beside=self.sources.beside(fold),
+            aux=self.sources.aux,
             soft=self.sources.soft(fold, task.columns(len(index.classes))),
             sources=self.sources.digest(fold),
             world=self.world,
+            weights=index.weights,
         )
 
 

@@ -12,9 +12,17 @@ from comp.submission.formats.format import Columns
 # spatial -> `submission.write` -> the name of the format
 _WRITTEN_AS = {
     False: {"auto": "csv", "label": "csv", "probability": "csv"},
-    True: {"auto": "rle", "rle": "rle", "masks": "png", "coco": "coco"},
+    True: {
+        "auto": "rle",
+        "rle": "rle",
+        "masks": "png",
+        "coco": "coco",
+        "boxes": "boxes",
+        "objects": "objects",
+    },
 }
 _NAMED = {".zip": "png", ".json": "coco"}  # suffix -> format; others are tables
+_OTHER_TABLES = ("boxes", "objects")  # of masks; a table is one where `submission.write` says so
 _TABLES = ("rle", "csv")  # in the order in which a table is tried
 
 
@@ -28,7 +36,8 @@ def open_format(competition: Competition, file: Path | None = None) -> Format:
     names = _WRITTEN_AS[competition.task.spatial]
     name = names["auto"]
     if file is not None and competition.task.spatial:
-        name = _NAMED.get(file.suffix, name)
+        asked = names.get(competition.write, name)
+        name = _NAMED.get(file.suffix, asked if asked in _OTHER_TABLES else name)
     elif file is None:
         if competition.write not in names:
             raise ConfigError(

@@ -103,7 +103,8 @@ def custom_loss(
         raise ConfigError(f"register_loss: {name!r}: links are {able}, not {unknown}")
     make = _whole if whole_batch else _cells
     makers = {link: _maker(make, name, function, link) for link in links}
-    return Loss(makers, weighted=not whole_batch, pixels=not whole_batch)
+    cells = not whole_batch
+    return Loss(makers, weighted=cells, pixels=cells, rows=cells)
 
 
 def _is_memory(problem: Exception) -> bool:

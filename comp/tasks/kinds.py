@@ -49,9 +49,11 @@ class Link:
     `prior_logits`  shares of the classes (C,) -> logits (C,) with these probabilities
     `normalized`   whether the probabilities of an image (or a pixel) sum to 1 over the classes
     `tuner`        the name of the procedure in `comp.ensemble.rules.thresholds` that finds a rule:
-                   `thresholds` of columns, `offsets` of the class with the largest probability, or
-                   `cuts` of the expected grade
+                   `thresholds` of columns, `offsets` of the class with the largest probability,
+                   `cuts` of the expected grade, or `new`, the threshold of a class for the others
     `family`       which losses it takes, see `comp.tasks.losses.Loss.make`
+    `shown`        probabilities (N, C) and a rule -> those that are scored and written; of a class
+                   for what is new they depend on its threshold, else on no rule
     `steps`        whether the network gives one number per image in K - 1 steps, for grades
     """
 
@@ -67,6 +69,7 @@ class Link:
     family: str
     measures: bool = False
     steps: Steps = "none"
+    shown: Callable[[Array, Array], Array] = lambda probs, rule: probs
 
     @property
     def has_units(self) -> bool:
@@ -111,7 +114,7 @@ def _soft_cells(target: Tensor, columns: int) -> Tensor:
 
 def fill_one_hot(zeros: Tensor, numbers: Tensor) -> Tensor:
     """`zeros` (N, C, ...) with a one for the class number (N, ...) int64 of each cell."""
-    return zeros.scatter_(1, numbers.unsqueeze(1), 1.0)
+    return zeros.scatter(1, numbers.unsqueeze(1), 1.0)  # in place, vmap would be slow
 
 
 def _soft_classes(target: Tensor, columns: int) -> Tensor:
@@ -195,6 +198,17 @@ IDENTITY = Link(
     family="identity",
     measures=True,
 )
+
+
+def _with_threshold(probs: Array, rule: Array) -> Array:
+    """The probability of the last class is raised by its threshold; they sum to 1 again."""
+    out = np.array(probs, dtype=np.float64)
+    out[:, -1] = np.maximum(out[:, -1] + rule[-1], 0)
+    return np.asarray(out / np.maximum(out.sum(axis=1, keepdims=True), 1e-300))
+
+
+# Of classes of which the last is for images of no other (`data.new`)
+NEW = replace(SOFTMAX, tuner="new", shown=_with_threshold)
 LINKS = {link.name: link for link in (SIGMOID, SOFTMAX, IDENTITY)}
 # `model.ordinal` -> the link of grades: how they are learned, and the loss that `auto` means. All
 # give the probabilities of a softmax

@@ -65,6 +65,7 @@ class Loss:
     `regions`   whether it is for segmentation only
     `pixels`    whether it is defined for segmentation
     `cosines`   whether it takes the logits of `model.head: cosine` only
+    `rows`      whether it is a mean over images, which can be weighted (`data.weight`)
     """
 
     make: dict[str, Callable[[Terms], LossFunction]]
@@ -72,6 +73,7 @@ class Loss:
     regions: bool = False
     pixels: bool = True
     cosines: bool = False
+    rows: bool = True
 
 
 def along_classes(weights: Tensor, logits: Tensor) -> Tensor:
@@ -302,7 +304,7 @@ def _overlap(name: str) -> Loss:
         return lambda terms: make_overlap(name, link, terms.costs)
 
     make = {link: of(link) for link in ("sigmoid", "softmax")}
-    return Loss(make, weighted=False, regions=True)
+    return Loss(make, weighted=False, regions=True, rows=False)
 
 
 LOSSES = {
@@ -310,7 +312,7 @@ LOSSES = {
     "ce": Loss({"softmax": _ce}),
     "focal": Loss({"sigmoid": _sigmoid_focal, "softmax": _softmax_focal}),
     "asymmetric": Loss({"sigmoid": _sigmoid_asymmetric, "softmax": _softmax_asymmetric}),
-    "soft_f1": Loss({"sigmoid": _sigmoid_f1, "softmax": _softmax_f1}, weighted=False),
+    "soft_f1": Loss({"sigmoid": _sigmoid_f1, "softmax": _softmax_f1}, weighted=False, rows=False),
     **{
         name: Loss(
             {"identity": make, **({"grade": make} if name in GRADE_LOSSES else {})},
@@ -361,6 +363,11 @@ def check_loss(
             f"train.class_weights, train.pos_weight: {', '.join(parts)} takes no class "
             "weights; set them to none and null, or add another loss"
         )
+
+
+def without_rows(spec: Spec) -> list[str]:
+    """The losses in `train.loss` that are no mean over images: they take no weights of them."""
+    return [name for name in _parts(spec) if name in LOSSES and not LOSSES[name].rows]
 
 
 def needs_cosines(name: str) -> bool:

@@ -23,6 +23,7 @@ from comp.tasks.counts import (
     RATIOS,
     Ratio,
     class_scores,
+    count_pixels,
     divide,
     image_scores,
     known_cells,
@@ -32,6 +33,8 @@ from comp.tasks.counts import (
 )
 from comp.tasks.kinds import TASKS, TargetKind, Task, one_hot
 from comp.tasks.number_metrics import NUMBER_METRICS
+from comp.tasks.regions.boundaries import BOUNDARY_METRICS, ByClass, Measure
+from comp.tasks.regions.objects import OBJECT_METRICS
 
 Array = np.ndarray[Any, Any]
 Weighted = Callable[[Array, Array, int, Array], Array]
@@ -64,6 +67,9 @@ class Metric:
     `ratio`              "pixels": what is computed from the counts of a column,
     `by_image`           ... for each image, and then averaged, instead of over the whole set,
     `background`         ... of the background too, where it has a column
+    `measure`            "pixels": what an image gives in the place of counts, see
+                         `comp.tasks.regions`; None for counts of pixels
+    `by_measure`         ... the score of each class from what the images gave
     `known_only`         whether it leaves out unknown cells
     `searched`           whether a rule is searched by its score alone, which costs many scores
     `source`             what has to be bound to the data before it scores (see
@@ -84,13 +90,18 @@ class Metric:
     ratio: Ratio | None = None
     by_image: bool = False
     background: bool = False
+    measure: Measure | None = None
+    by_measure: ByClass | None = None
     known_only: bool = True
     searched: bool = False
     source: Any = None
 
-    def score(self, target: Array, answer: Array, classes: int) -> float:
+    def score(
+        self, target: Array, answer: Array, classes: int, weights: Array | None = None
+    ) -> float:
         """The score of `answer`; NaN where the metric is not defined on these targets.
 
+        weights: (N,) how much each image counts; None: all alike.
         Raises CompError when target and answer do not have the rows, or the columns, in common.
         """
         if len(target) != len(answer) or (self.wants == "labels" and target.shape != answer.shape):
@@ -98,8 +109,30 @@ class Metric:
                 f"{self.name}: a target of shape {target.shape} for {self.wants} of shape "
                 f"{answer.shape}; they must be aligned by id first"
             )
-        weights = np.ones((1, len(target)))
-        return float(self.weighted(target, answer, classes, weights)[0])
+        rows = np.ones((1, len(target))) if weights is None else np.asarray(weights)[None]
+        return float(self.weighted(target, answer, classes, rows)[0])
+
+    def row_weights(self, weights: Array | None) -> Array | None:
+        """The weights of `data.weight` for this metric: none for one of a file, which knows whole
+        numbers of images only and finds the column in its solution."""
+        return weights if self.source is None else None
+
+    def of_image(self, truth: Array, labels: Array, probs: Array | None, columns: int) -> Array:
+        """(C, 4) counts of one image, or what this metric measures of it.
+
+        truth, labels: masks (L, H, W) uint8; probs: (C, H, W), or None.
+        """
+        if self.measure is None:
+            return count_pixels(truth, labels, columns)
+        return self.measure(truth, labels, probs, columns)
+
+    def class_scores(self, counts: Array, classes: int) -> Array:
+        """(C,) the score of each column over the set, in the order of the columns: (N, C, ...) what
+        `of_image` gave; of a metric without a score per class its Dice."""
+        if self.by_measure is None:
+            return class_scores(counts, self.ratio or RATIOS["dice"])
+        own = self.by_measure(counts[:, counts.shape[1] - classes :], np.ones((1, len(counts))))[0]
+        return np.concatenate([np.full(counts.shape[1] - classes, np.nan), own])
 
     def better(self, new: float, old: float) -> bool:
         """Whether `new` beats `old`. NaN never beats anything; any number beats NaN."""
@@ -270,6 +303,16 @@ def _regions(ratio: Ratio, *, by_image: bool, background: bool) -> Weighted:
     return weighted
 
 
+def _measured(by_measure: ByClass) -> Weighted:
+    """A score of measures (N, C, K): the mean over the classes, without the background."""
+
+    def weighted(_: Array, measures: Array, classes: int, weights: Array) -> Array:
+        own = measures[:, measures.shape[1] - classes :]
+        return mean_of_defined(by_measure(own, weights))
+
+    return weighted
+
+
 def _pixel_accuracy(_: Array, counts: Array, _classes: int, weights: Array) -> Array:
     return pixel_accuracy(counts, weights)
 
@@ -336,6 +379,18 @@ METRICS = {
             for name, (function, up) in NUMBER_METRICS.items()
         ),
         *_region_metrics(),
+        *(
+            Metric(
+                name,
+                _measured(by_measure),
+                "counts",
+                up,
+                _PIXELS,
+                measure=measure,
+                by_measure=by_measure,
+            )
+            for name, (measure, by_measure, up) in {**BOUNDARY_METRICS, **OBJECT_METRICS}.items()
+        ),
     )
 }
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from comp.config.schema import Config, ModelConfig
 from comp.core.errors import ConfigError, pick
-from comp.tasks.kinds import ORDINAL, TASKS, Task, number_link
+from comp.tasks.kinds import NEW, ORDINAL, TASKS, Task, number_link
 
 
 def task_of(config: Config) -> Task:
@@ -20,6 +20,10 @@ def task_of(config: Config) -> Task:
         raise ConfigError(
             f"data.transform, data.bounds: are for task: regression, not for {task.name}"
         )
+    if data.new is not None:
+        if task.name != "multiclass":
+            raise ConfigError(f"data.new: is for task: multiclass, not for {task.name}")
+        task = replace(task, link=NEW)
     if not task.ordered:
         if config.model.ordinal != ModelConfig().ordinal:
             raise ConfigError(f"model.ordinal: is for task: ordinal, not for {task.name}")

@@ -15,6 +15,7 @@ from comp.data.loader.oversample import Copied, with_copies
 from comp.data.loader.recipes import make_recipe
 from comp.data.loader.sampler import Part
 from comp.tasks.kinds import as_soft
+from comp.train.aux import aux_matrix
 from comp.train.job import Job
 from comp.train.mixing import needed
 
@@ -34,11 +35,15 @@ def make_loader(job: Job, workers: int) -> Loader:
         fold=job.fold,
     )
     labels = _soft(job, images, target)
+    copied = images
     guests = _guests(job, len(target))
     if guests:
         images = Joined([images, *(part.images for part in job.beside)])
         if labels is None:
             target = np.concatenate([target, *(part.spread(part.target) for part in job.beside)])
+    if job.aux:
+        labels = as_soft(target, job.columns) if labels is None else labels
+        labels = np.hstack([labels, _aux(job, copied, len(labels))])
     return train_loader(
         images,
         rows,
@@ -56,6 +61,7 @@ def make_loader(job: Job, workers: int) -> Loader:
         labels=labels,
         guests=guests,
         part=_part(job) if job.world.shared else None,
+        weights=_weights(job, images),
     )
 
 
@@ -73,6 +79,18 @@ def _part(job: Job) -> Part:
     return part
 
 
+def _weights(job: Job, images: Images) -> Array | None:
+    """(n,) how much each image counts: copies as what they are copied from, those beside the
+    index as the average. images: those of the index, with copies and others behind."""
+    own = job.loss_weights
+    if own is None:
+        return None
+    first = images.parts[0] if isinstance(images, Joined) else images
+    copied = own[first.source] if isinstance(first, Copied) else own[:0]
+    out = np.concatenate([own, copied])
+    return np.concatenate([out, np.ones(max(0, len(images) - len(out)), dtype=np.float32)])
+
+
 def _soft(job: Job, images: Images, target: Array) -> Array | None:
     """(N, C) float32: what is learned of all images where some targets are soft, else None.
 
@@ -86,6 +104,19 @@ def _soft(job: Job, images: Images, target: Array) -> Array | None:
         own = np.concatenate([job.soft, job.soft[copied]])
     others = (part.spread(as_soft(part.target, job.columns)) for part in job.beside)
     return np.concatenate([own, *others])
+
+
+def _aux(job: Job, images: Images, count: int) -> Array:
+    """(count, K) float32: the auxiliary targets of the images of the index and of their copies;
+    those of all further images are not known.
+
+    images: those of the index, with copies of some behind.
+    """
+    own = aux_matrix(job.aux, job.train_rows)
+    source = images.source if isinstance(images, Copied) else np.empty(0, np.int64)
+    out = np.full((count, own.shape[1]), np.nan, dtype=np.float32)
+    out[: len(own) + len(source)] = np.concatenate([own, own[source]])
+    return out
 
 
 def _guests(job: Job, own: int) -> list[Guests]:

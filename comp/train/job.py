@@ -22,7 +22,9 @@ from comp.tasks.counts import UNKNOWN
 from comp.tasks.kinds import Task
 from comp.tasks.metrics import Metric
 from comp.tasks.number_losses import outputs_per_number
+from comp.train.aux import AuxColumn
 from comp.train.hardware.world import ALONE, World
+from comp.train.live.beat import Beat
 from comp.train.stop import Stop
 
 Array = np.ndarray[Any, Any]
@@ -40,6 +42,8 @@ class Job:
                   image holds
     `show`        called every `train.show_every` epochs with the job, the network, its
                   `comp.train.validate.Validation` and the epoch
+    `watch`       called a few times a second with the fold's `Beat` and its history so far, by who
+                  draws them; None: a line per epoch is printed
     `content`     a digest of the sizes of the image files; "" where it is not known
     `files`       a digest of the content of the image files; "" where it is not known
     `workspace`   the folder that paths of the config are relative to
@@ -48,8 +52,10 @@ class Job:
     `beside`      images that are only trained on, beside those of the index
     `soft`        (N, C) float32: what is learned of the images of the index in the place of the
                   target; unknown cells stay unknown
+    `aux`         columns that are learned beside the answer
     `world`       the processes that train it together
     `sources`     a digest of `beside` and `soft`; "" without them
+    `weights`     (N,) how much each image of the index counts (`data.weight`), or None
     """
 
     config: Config
@@ -68,6 +74,7 @@ class Job:
     mask_paths: tuple[Path | None, ...] | None = None
     masks: MaskStore | None = None
     show: Callable[[Job, Net, Any, int], None] | None = None
+    watch: Callable[[Beat, list[dict[str, float]]], None] | None = None
     stop: Stop = field(default_factory=Stop)
     content: str = ""
     files: str = ""
@@ -76,13 +83,28 @@ class Job:
     span: Span = None
     beside: tuple[Beside, ...] = ()
     soft: Array | None = None
+    aux: tuple[AuxColumn, ...] = ()
     sources: str = ""
+    weights: Array | None = None
     world: World = ALONE
 
     @property
     def name(self) -> str:
         """What the job is called in messages: a fold, or a refit of all images."""
         return f"fold {self.fold}" if self.validated else self.run.path.name.replace("_", " ")
+
+    @cached_property
+    def loss_weights(self) -> Array | None:
+        """(N,) float32: the weights in the loss, 1 on average over the training part."""
+        if self.weights is None:
+            return None
+        return np.asarray(self.weights / self.weights[self.train_rows].mean(), dtype=np.float32)
+
+    def score(self, rows: Array, answer: Array) -> float:
+        """The score of the answers to some rows of the index."""
+        weights = self.metric.row_weights(self.weights)
+        own = None if weights is None else weights[rows]
+        return self.metric.score(self.target[rows], answer, len(self.classes), own)
 
     @property
     def validated(self) -> bool:
@@ -92,7 +114,8 @@ class Job:
     @cached_property
     def unknown(self) -> bool:
         """Whether some cells of the targets are unknown."""
-        targets = [self.target, *(part.target for part in self.beside)]
+        own = self.target if self.soft is None else self.soft
+        targets = [own, *(part.target for part in self.beside)]
         return not self.task.link.measures and any((t == UNKNOWN).any() for t in targets)
 
     @property

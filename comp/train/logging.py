@@ -23,7 +23,7 @@ def history_csv(history: list[dict[str, float]]) -> str:
 def report(
     job: Job, row: dict[str, float], improved: bool, seconds: float, *, whole: bool, skipped: int
 ) -> None:
-    """Print the result of an epoch, and add it to the log of the fold."""
+    """Print the result of an epoch, unless it is drawn, and add it to the log of the fold."""
     scored = "not validated"
     if job.validated:
         scored = f"valid {row['valid_loss']:.4f}  {job.metric.name} {row[job.metric.name]:.4f}"
@@ -34,7 +34,8 @@ def report(
         + (f"  {skipped} skipped" if skipped else "")
         + ("" if whole else "  (the rest of it)")
     )
-    say(line)
+    if job.watch is None:
+        say(line)
     files.append_line(job.run.log, line)
 
 

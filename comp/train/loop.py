@@ -40,6 +40,7 @@ from comp.train.checkpoints.saving import (
 from comp.train.hardware.copies import on_device
 from comp.train.hardware.world import ALONE, Agreed
 from comp.train.job import Job
+from comp.train.live.pulse import Pulse
 from comp.train.logging import estimate_end, history_csv, report
 from comp.train.sessions import note_session
 from comp.train.tracking import Tracker, open_tracker
@@ -157,8 +158,9 @@ def _join(job: Job, state: TrainState) -> None:
 
 def _train(job: Job, state: TrainState, loader: Loader) -> dict[str, Any]:
     job.world.protected(lambda: try_out(job, state, loader))
+    pulse = Pulse(job, len(loader), loader.images)
     with job.stop.at_a_step(), _tracker(job, state) as tracker:
-        _train_on(job, state, loader, tracker)
+        _train_on(job, state, loader, tracker, pulse)
     state.writer.wait()
     if not job.world.lead:
         return {}
@@ -166,7 +168,9 @@ def _train(job: Job, state: TrainState, loader: Loader) -> dict[str, Any]:
     if job.world.shared:
         loader = make_loader(alone, 0)
     leave = partial(_leave_if_asked, alone, state)
-    return _finish(job, state, average_best(alone, state, loader, leave))
+    average = average_best(alone, state, loader, leave)
+    pulse.finish(state)
+    return _finish(job, state, average)
 
 
 def _tracker(job: Job, state: TrainState) -> AbstractContextManager[Tracker]:
@@ -176,15 +180,16 @@ def _tracker(job: Job, state: TrainState) -> AbstractContextManager[Tracker]:
     return open_tracker(job.config, job.run, state.history)
 
 
-def _train_on(job: Job, state: TrainState, loader: Loader, tracker: Tracker) -> None:
+def _train_on(job: Job, state: TrainState, loader: Loader, tracker: Tracker, pulse: Pulse) -> None:
     """The epochs that are left."""
     while state.epoch < job.config.train.epochs and not _out_of_patience(job, state):
         started, first_step = time.monotonic(), state.step
-        _train_epoch(job, state, loader)
+        _train_epoch(job, state, loader, pulse)
         trained = time.monotonic() - started
-        row = _validate(job, state)
+        row = _validate(job, state, pulse)
         improved = not job.validated or is_best(row, state.best, job.metric)
         _end_epoch(job, state, row, improved, tracker)
+        pulse.end(state)
         seconds = time.monotonic() - started
         whole = first_step == 0
         if not job.world.lead:
@@ -235,17 +240,21 @@ def _out_of_patience(job: Job, state: TrainState) -> bool:
     return state.epoch - 1 - state.best["epoch"] >= patience
 
 
-def _train_epoch(job: Job, state: TrainState, loader: Loader) -> None:
+def _train_epoch(job: Job, state: TrainState, loader: Loader, pulse: Pulse) -> None:
     """The rest of the epoch; a checkpoint and out when it is time to stop."""
     head_only = state.epoch < job.config.train.freeze_epochs
     set_training_mode(state.net.module, head_only=head_only)
     title = f"{job.name} epoch {state.epoch + 1}/{job.config.train.epochs}"
     batches = on_device(loader.epoch(state.epoch, state.step), job.device)
+    pulse.begin(state)
     try:
-        for images, target in track(batches, len(loader) - state.step, title):
+        weights = loader.weights(state.epoch, state.step)
+        tracked = track(batches, len(loader) - state.step, title)
+        for (images, target), own in zip(tracked, weights, strict=False):
             state.whole = loader.size(state.step)
-            update(job, state, images, target)
+            update(job, state, images, target, own)
             state.step += 1
+            pulse.step(state)
             _pause(job, state)
         settle(job, state)
     except WorkerError:
@@ -271,11 +280,12 @@ def _pause(job: Job, state: TrainState) -> None:
         job.stop.leave(f"{job.name} at {place_text(state.epoch, state.step)}")
 
 
-def _validate(job: Job, state: TrainState) -> dict[str, float]:
+def _validate(job: Job, state: TrainState, pulse: Pulse) -> dict[str, float]:
     """The row of the history for the epoch that was just trained."""
     result = Validation(math.nan, math.nan)
     if job.validated:
-        result = validate(job, state, state.eval_net, partial(_leave_if_asked, job, state))
+        pulse.validates(state)
+        result = validate(job, state, state.eval_net, partial(_between, job, state, pulse))
     total, steps = state.loss_sum.tolist()
     if not state.updates:
         raise TrainError(
@@ -294,6 +304,12 @@ def _validate(job: Job, state: TrainState) -> dict[str, float]:
         job.metric.name: result.score,
         **result.by_class(job),
     }
+
+
+def _between(job: Job, state: TrainState, pulse: Pulse) -> None:
+    """Between two batches of the validation."""
+    pulse.validates(state)
+    _leave_if_asked(job, state)
 
 
 def _leave_if_asked(job: Job, state: TrainState) -> None:

@@ -22,6 +22,7 @@ from comp.core.rng import generator
 from comp.models.device import send
 from comp.tasks.counts import UNKNOWN
 from comp.tasks.kinds import Task
+from comp.train.aux import AuxPart
 
 Array = np.ndarray[Any, Any]
 
@@ -39,6 +40,7 @@ class Mixed:
     `partner`  (B,) the image that each is mixed with, or None where nothing is mixed
     `share`    (B, 1, 1, 1) how much of its own pixels an image keeps under mixup, 1 elsewhere
     `boxes`    (4, B) top, bottom, left, right of the box that comes from the partner; empty if none
+    `kept`     (B,) how much of an image is its own
     """
 
     images: Tensor
@@ -46,12 +48,29 @@ class Mixed:
     partner: Tensor | None = None
     share: Tensor | None = None
     boxes: Tensor | None = None
+    kept: Tensor | None = None
 
     def parts(self, count: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Images and target in `count` even parts, mixed part by part, in float where mixed."""
-        for rows in np.array_split(np.arange(len(self.target)), count):
-            low, high = int(rows[0]), int(rows[-1]) + 1
+        for low, high in self.places(count):
             yield self._images(low, high), self.target[low:high]
+
+    def places(self, count: int) -> Iterator[tuple[int, int]]:
+        """The first image of each of these parts, and the first after it."""
+        for rows in np.array_split(np.arange(len(self.target)), count):
+            yield int(rows[0]), int(rows[-1]) + 1
+
+    def beside(self, target: Tensor) -> AuxPart:
+        """Further targets (B, K) of the images, mixed as they are."""
+        if self.partner is None or self.kept is None:
+            return AuxPart(target)
+        return AuxPart(target[: len(self.target)], target[self.partner], self.kept)
+
+    def weighed(self, weights: Tensor) -> Tensor:
+        """(B,) how much each image counts, mixed as the images are."""
+        if self.partner is None or self.kept is None:
+            return weights
+        return self.kept * weights[: len(self.target)] + (1 - self.kept) * weights[self.partner]
 
     def _images(self, low: int, high: int) -> Tensor:
         own = self.images[low:high]
@@ -173,6 +192,7 @@ def mix(
         chosen,
         send(torch.from_numpy(drawn.share[own]).float(), device).view(-1, 1, 1, 1),
         send(torch.from_numpy(drawn.boxes[:, own]), device),
+        kept,
     )
 
 

@@ -6,6 +6,7 @@ epoch; `train.sched_by` says which of them sets the learning rates.
 
 from __future__ import annotations
 
+import importlib.util
 import math
 import warnings
 from collections.abc import Callable
@@ -20,6 +21,8 @@ from torch.optim.lr_scheduler import OneCycleLR, ReduceLROnPlateau
 from comp.config.schema import TrainConfig
 from comp.core.errors import ConfigError, did_you_mean, pick
 
+_SECOND = ("adahessian",)  # need second derivatives, which a step here does not make
+_PACKAGES = {"bnb": ("bitsandbytes", "bitsandbytes"), "fused": ("apex", "NVIDIA's apex")}
 _KERNELS = ("fused", "foreach", "capturable")  # options that say how, not what
 _FUSED = ("adam", "adamw", "sgd", "momentum", "nesterov")
 
@@ -30,12 +33,13 @@ def make_optimizer(
     """timm's optimizer `train.opt`; biases and norms are not decayed. Fused on CUDA and on CPUs.
 
     head: the part of `module` that learns at `train.head_lr`, where that is set.
-    Raises ConfigError for a name that timm does not have.
+    Raises ConfigError for a name that timm does not have, and for one that cannot be had here.
     """
     known: list[str] = timm.optim.list_optimizers()
     if config.opt not in known:
         hint = did_you_mean(config.opt, known)
         raise ConfigError(f"unknown train.opt {config.opt!r}; timm has: {', '.join(known)}.{hint}")
+    _refuse_missing(config.opt, next(module.parameters()).device.type)
     fused = config.opt in _FUSED and next(module.parameters()).device.type in ("cuda", "cpu")
     extra: dict[str, Any] = {"fused": True} if fused else {}
     if config.layer_decay is not None:
@@ -48,6 +52,23 @@ def make_optimizer(
     )
     _fill_momentum(optimizer)
     return optimizer
+
+
+def _refuse_missing(name: str, device: str) -> None:
+    """ConfigError for an optimizer of a package or a device that is not here."""
+    if name in _SECOND:
+        raise ConfigError(f"train.opt: {name} needs second derivatives; use another optimizer")
+    for prefix, (package, title) in _PACKAGES.items():
+        if not name.startswith(prefix):
+            continue
+        plain = name.removeprefix(prefix).removesuffix("8bit")
+        if device != "cuda":
+            raise ConfigError(f"train.opt: {name} is for CUDA; on {device} use train.opt: {plain}")
+        if importlib.util.find_spec(package) is None:
+            raise ConfigError(
+                f"train.opt: {name} needs {title}, which is not installed (`pip install {package}`)"
+                f"; or use train.opt: {plain}"
+            )
 
 
 def load_optimizer(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> None:

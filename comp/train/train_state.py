@@ -19,11 +19,14 @@ from comp.data.cache.channel_stats import channel_statistics
 from comp.data.loader.sampler import SAMPLERS
 from comp.models.compiled import Compiled, wants_compile
 from comp.models.heads import head_of, set_class_prior, set_units
+from comp.models.lora import add_lora, freeze_to_lora
 from comp.models.networks import Net, build_net, with_tiles
+from comp.models.recompute import recompute
 from comp.tasks.class_weights import count_cells, link_weights
 from comp.tasks.counts import UNKNOWN
 from comp.tasks.losses import LossFunction, Terms, make_loss
 from comp.tasks.margin_losses import class_margins
+from comp.train.aux import AuxHead
 from comp.train.checkpoints.checkpoint import Saved
 from comp.train.checkpoints.writer import Writer
 from comp.train.hardware.tensors import Average, Buffers
@@ -54,6 +57,7 @@ class TrainState:
     `verdict`      what became of the last update, not yet read (`comp.train.update.settle`)
     `overflows`    how many updates in a row were left out because a gradient overflowed in fp16
     `writer`       writes the checkpoints
+    `aux`          learns the auxiliary targets; None where there are none
     `asked`        what all processes that train together said at the last update: to stop, and
                    whether a checkpoint is due
     `whole`        images of the batch at hand, of all processes
@@ -79,6 +83,7 @@ class TrainState:
     saved_at: float = field(default_factory=time.monotonic)
     verdict: Verdict | None = None
     overflows: int = 0
+    aux: AuxHead | None = None
     host: torch.Tensor | None = None
     asked: tuple[int, bool] = (0, False)
     whole: int = 0
@@ -118,6 +123,7 @@ class TrainState:
         return {
             "model": self.net.module.state_dict(),
             "ema": self.ema.module.state_dict() if self.ema else None,
+            "aux": self.aux.state_dict() if self.aux else None,
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
             "scaler": self.scaler.state_dict(),
@@ -140,6 +146,8 @@ class TrainState:
         self.net.module.load_state_dict(saved["model"])
         if self.ema:
             self.ema.module.load_state_dict(saved["ema"])
+        if self.aux:
+            self.aux.load_state_dict(saved["aux"])
         load_optimizer(self.optimizer, saved["optimizer"])
         if saved["scaler"] and self.scaler.is_enabled():  # both were and are fp16
             self.scaler.load_state_dict(saved["scaler"])
@@ -173,6 +181,13 @@ def new_state(job: Job, steps: int, micro_batch: int, *, empty: bool = False) ->
         steps=job.task.link.steps,
     )
     net = with_tiles(net, config.image)
+    model = config.model
+    if model.lora is not None:
+        name = model.encoder or model.name
+        add_lora(net.module, name, model.lora, model.lora_scale, config.image.size)
+        freeze_to_lora(net.module)
+    if train.grad_checkpointing:
+        recompute(net.module, config.model.encoder or config.model.name)
     if job.task.link.has_units:
         if not empty:
             set_units(net.module, *_units(job))
@@ -187,9 +202,15 @@ def new_state(job: Job, steps: int, micro_batch: int, *, empty: bool = False) ->
         net.fast = Compiled(net.module)
     apart = train.head_lr is not None or train.freeze_epochs > 0
     optimizer = make_optimizer(net.module, train, head_of(net.module) if apart else None)
+    ema = ModelEmaV3(net.module, decay=train.ema, use_warmup=True) if train.ema else None
+    aux = AuxHead(job.aux, net.module).to(job.device.torch_device) if job.aux else None
+    if aux is not None:
+        decay = {"weight_decay": train.weight_decay, "lr_scale": 1.0}
+        optimizer.add_param_group({"params": [*aux.parameters()], **decay})
     return TrainState(
         net=net,
-        ema=ModelEmaV3(net.module, decay=train.ema, use_warmup=True) if train.ema else None,
+        ema=ema,
+        aux=aux,
         optimizer=optimizer,
         schedule=make_schedule(optimizer, train, steps, rising=job.metric.greater_is_better),
         scaler=torch.amp.GradScaler(job.device.torch_device.type, enabled=job.device.scaled),

@@ -40,8 +40,9 @@ def try_out(job: Job, state: TrainState, loader: Loader) -> None:
         seed_torch(job.config.seed, "step", job.fold, 0, 0)
         set_training_mode(state.net.module, head_only=False)
         try:
-            for part, truth in mixed(job, state, images, target).parts(1):
-                backward(job, state, part, truth, 1.0)
+            batch, aux = mixed(job, state, images, target)
+            for part, truth in batch.parts(1):
+                backward(job, state, part, truth, 1.0, None if aux is None else (aux, len(part)))
         except CompError:
             raise
         except Exception as problem:  # whatever a network raises

@@ -17,32 +17,41 @@ from comp.core.errors import TrainError
 from comp.core.progress import say
 from comp.core.rng import seed_torch
 from comp.tasks.counts import UNKNOWN
+from comp.train.aux import AuxPart
 from comp.train.checkpoints.saving import is_due
 from comp.train.hardware.verdict import Verdict, is_finite, not_finite, to_cpu
 from comp.train.job import Job
 from comp.train.mixing import Mixed, Slice, mix
+from comp.train.row_losses import weighed_loss
 from comp.train.train_state import TrainState, place_text
 
 MAX_SKIPPED = 5
 MAX_OVERFLOWS = 60  # in a row: the scale of fp16 has fallen to nothing long before
 
 
-def update(job: Job, state: TrainState, images: torch.Tensor, target: torch.Tensor) -> None:
+def update(
+    job: Job,
+    state: TrainState,
+    images: torch.Tensor,
+    target: torch.Tensor,
+    weights: torch.Tensor | None = None,
+) -> None:
     """One update from one batch, `micro_batch` images at a time; `settle` says what became of it.
 
     Processes that train together see a part each of `state.whole` images; what they agree on in the
-    step is in `state.asked`.
+    step is in `state.asked`. weights: (B,) how much each image counts, or None.
+
     It is left out when the loss or the gradient is not finite; TrainError when that happens more
     than MAX_SKIPPED times. (With scaled losses, gradients may overflow: that only lowers the
     scale.)
     """
     kept = state.buffers.keep()
     part = _slice(job, state.whole if job.world.shared else len(images))
-    values = _learn(job, state, images, target, part)
+    values = _learn(job, state, images, target, weights, part)
     if not settle(job, state, kept):
         state.optimizer.zero_grad(set_to_none=True)
         kept = state.buffers.keep()
-        values = _learn(job, state, images, target, part)
+        values = _learn(job, state, images, target, weights, part)
     found, lr = not_finite(values), state.current_lr()
     host, event = to_cpu(values, state.host)
     state.verdict = Verdict(state.epoch, state.step, lr, host, kept, event)
@@ -91,6 +100,7 @@ def _learn(
     state: TrainState,
     images: torch.Tensor,
     target: torch.Tensor,
+    weights: torch.Tensor | None,
     part: Slice,
 ) -> torch.Tensor:
     """Add up the gradient of a batch; (2,) its loss and the norm of its gradient, on the device.
@@ -100,12 +110,15 @@ def _learn(
     """
     world, apart = job.world, (f"process {job.world.rank}",) if job.world.rank else ()
     seed_torch(job.config.seed, "step", job.fold, state.epoch, state.step, *apart)
-    batch, _ = world.protected(lambda: mixed(job, state, images, target, part))
+    (batch, aux), _ = world.protected(lambda: mixed(job, state, images, target, part))
+    own = None if weights is None else batch.weighed(job.device.send(weights))
     whole = _whole(job, batch.target, part.count)
     asked = {"stop": job.stop.said, "due": is_due(job, state)}
-    total, state.asked = world.protected(lambda: _backward(job, state, batch, whole, part), **asked)
-    found = (p.grad for p in state.net.module.parameters())
-    world.add([total, *(gradient for gradient in found if gradient is not None)])
+    total, state.asked = world.protected(
+        lambda: _backward(job, state, batch, aux, own, whole, part), **asked
+    )
+    learns = [*state.net.module.parameters(), *(state.aux.parameters() if state.aux else [])]
+    world.add([total, *(p.grad for p in learns if p.grad is not None)])
     if not state.synced:
         world.copy(state.buffers.live)  # batch norm of the first process, as in its checkpoint
     if state.scaler.is_enabled():
@@ -114,14 +127,23 @@ def _learn(
 
 
 def _backward(
-    job: Job, state: TrainState, batch: Mixed, whole: torch.Tensor | int, part: Slice
+    job: Job,
+    state: TrainState,
+    batch: Mixed,
+    aux: AuxPart | None,
+    own: torch.Tensor | None,
+    whole: torch.Tensor | int,
+    part: Slice,
 ) -> torch.Tensor:
     """Add up the gradient of what this process sees of a batch; the loss of that."""
     total = torch.zeros((), device=job.device.torch_device)
     largest = max(high - low for low, high in job.world.slices(part.count))
-    for images, truth in batch.parts(parts_of(largest, state.micro_batch)):
+    count, images = parts_of(largest, state.micro_batch), job.world.weight(part.count)
+    for (low, high), (seen, truth) in zip(batch.places(count), batch.parts(count), strict=True):
         known: torch.Tensor | int = (truth != UNKNOWN).sum() if job.unknown else len(truth)
-        total += backward(job, state, images, truth, known / whole)
+        beside = None if aux is None else (aux.part(low, high), images)
+        counted = None if own is None else own[low:high]
+        total += backward(job, state, seen, truth, known / whole, beside, counted)
     return total
 
 
@@ -141,11 +163,14 @@ def mixed(
     images: torch.Tensor,
     target: torch.Tensor,
     part: Slice | None = None,
-) -> Mixed:
-    """A batch of a loader on the device, mixed as the config says at this step. part: see `mix`."""
-    return mix(
+) -> tuple[Mixed, AuxPart | None]:
+    """A batch of a loader on the device, mixed as the config says at this step; the auxiliary
+    targets, which a loader puts behind the columns of the target. part: see `mix`."""
+    target = job.device.send(target)
+    aux = target[:, job.columns :] if job.aux else None
+    batch = mix(
         state.net.to_device(images),
-        job.device.send(target),
+        target if aux is None else target[:, : job.columns],
         job.config.augment,
         job.task,
         job.columns,
@@ -153,6 +178,7 @@ def mixed(
         (job.config.seed, job.fold, state.epoch, state.step),
         part,
     )
+    return batch, None if aux is None else batch.beside(aux)
 
 
 def backward(
@@ -161,10 +187,22 @@ def backward(
     part: torch.Tensor,
     truth: torch.Tensor,
     share: torch.Tensor | float,
+    aux: tuple[AuxPart, int] | None = None,
+    weights: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """The loss of a part of a batch, times its share of the batch; its gradient is added up."""
+    """The loss of a part of a batch, times its share of the batch; its gradient is added up.
+
+    aux: auxiliary targets of the part, and how many images the batch has; weights: (n,) how much
+    each image of the part counts, or None.
+    """
     logits = state.net.logits(part)
-    loss = state.loss(logits, job.task.link.loss_target(truth, logits)) * share
+    target = job.task.link.loss_target(truth, logits)
+    if weights is None:
+        loss = state.loss(logits, target) * share
+    else:
+        loss = weighed_loss(state.loss, logits, target, weights) * share
+    if aux is not None and state.aux is not None:
+        loss = loss + state.aux.loss(*aux)
     state.scaler.scale(loss).backward()
     return loss.detach()
 
@@ -178,7 +216,8 @@ def parts_of(images: int, micro_batch: int) -> int:
 
 def _norm(state: TrainState, clip: float | None) -> torch.Tensor:
     """The norm of the gradient before it is clipped."""
-    found = [p for p in state.net.module.parameters() if p.grad is not None]
+    modules = [state.net.module, *([] if state.aux is None else [state.aux])]
+    found = [p for module in modules for p in module.parameters() if p.grad is not None]
     if clip is not None:
         return torch.nn.utils.clip_grad_norm_(found, clip)
     return torch.nn.utils.get_total_norm([p.grad for p in found if p.grad is not None])

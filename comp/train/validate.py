@@ -15,8 +15,9 @@ from comp.data.loader.batches import eval_batches
 from comp.data.loader.targets import MaskTarget
 from comp.models.halving import Halving
 from comp.models.networks import Net
-from comp.tasks.counts import RATIOS, class_scores, count_pixels
+from comp.tasks.counts import count_pixels
 from comp.train.job import Job
+from comp.train.row_losses import weighed_loss
 from comp.train.train_state import TrainState
 
 Array = np.ndarray[Any, Any]
@@ -25,18 +26,18 @@ Array = np.ndarray[Any, Any]
 @dataclass(frozen=True)
 class Validation:
     """The loss, the score, and for masks the counts (n, C, 4) of each validation image, see
-    `comp.tasks.counts`; else None."""
+    `comp.tasks.counts`, and what the metric measures of it; else None."""
 
     loss: float
     score: float
     counts: Array | None = None
+    measures: Array | None = None
 
     def by_class(self, job: Job) -> dict[str, float]:
         """The score of each class, by name, where the metric has one."""
-        if self.counts is None:
+        if self.measures is None:
             return {}
-        ratio = job.metric.ratio or RATIOS["dice"]
-        scores = class_scores(self.counts, ratio)
+        scores = job.metric.class_scores(self.measures, len(job.classes))
         names = job.task.column_names(job.classes)
         return {f"{job.metric.name}[{n}]": float(s) for n, s in zip(names, scores, strict=True)}
 
@@ -76,10 +77,18 @@ class _Labels:
         logits = logits.to(job.device.torch_device)
         target = job.target[job.valid_rows]
         truth = job.task.link.loss_target(torch.from_numpy(target).to(logits.device), logits)
-        loss = float(self.loss(logits, truth))
+        loss = float(self._loss(logits, truth))
         probs = job.task.link.probs(logits).cpu().numpy()
         scored = probs if job.metric.wants == "probs" else job.task.decide(probs)
-        return Validation(loss, job.metric.score(target, scored, len(job.classes)))
+        return Validation(loss, job.score(job.valid_rows, scored))
+
+    def _loss(self, logits: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+        weights = self.job.loss_weights
+        if weights is None:
+            found: torch.Tensor = self.loss(logits, truth)
+            return found
+        own = torch.from_numpy(weights[self.job.valid_rows]).to(logits.device)
+        return weighed_loss(self.loss, logits, truth, own)
 
 
 class _Pixels:
@@ -88,27 +97,32 @@ class _Pixels:
     def __init__(self, job: Job, loss: Any, masks: MaskStore) -> None:
         self.job, self.loss, self.target = job, loss, MaskTarget(masks)
         self.columns = job.columns
-        self.found: list[tuple[int, float, list[Array]]] = []
+        self.found: list[tuple[int, float, list[Array], list[Array]]] = []
 
     def add(self, places: Array, rows: Array, logits: torch.Tensor) -> None:
         link, masks = self.job.task.link, self.target.read(rows)
         truth = link.loss_target(masks.to(logits.device), logits)
         total = float(self.loss(logits, truth)) * len(rows)
-        labels = self.job.task.decide(link.probs(logits).cpu().numpy())
-        pairs = zip(masks.numpy(), labels, strict=True)
-        counts = [count_pixels(*pair, self.columns) for pair in pairs]
-        self.found.append((int(places[0]), total, counts))
+        probs = link.probs(logits).cpu().numpy()
+        counts, measures = list[Array](), list[Array]()
+        for true, said, own in zip(masks.numpy(), self.job.task.decide(probs), probs, strict=True):
+            counts.append(count_pixels(true, said, self.columns))
+            if self.job.metric.measure is not None:
+                measures.append(self.job.metric.measure(true, said, own, self.columns))
+        self.found.append((int(places[0]), total, counts, measures))
 
     def parts(self) -> list[Any]:
         return self.found
 
     def result(self, parts: list[Any]) -> Validation:
         ordered, total = sorted(parts, key=_place), 0.0
-        for _, loss, _ in ordered:
+        for _, loss, _, _ in ordered:
             total += loss
-        table = np.stack([count for _, _, counts in ordered for count in counts])
+        counts = np.stack([count for part in ordered for count in part[2]])
+        measures = [measure for part in ordered for measure in part[3]]
+        table = np.stack(measures) if measures else counts
         score = self.job.metric.score(table, table, len(self.job.classes))
-        return Validation(total / len(table), score, table)
+        return Validation(total / len(table), score, counts, table)
 
 
 def _place(part: tuple[Any, ...]) -> int:

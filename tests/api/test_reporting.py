@@ -1,4 +1,4 @@
-"""`comp.report`: the page, and its figures as frames."""
+"""`comp.report`: the page, and its figures as frames; `comp.watch`: one look."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pytest
 
 import comp
 
@@ -27,3 +28,25 @@ def test_a_run_gives_its_figures_as_frames(
     named = comp.report(finished(), workspace, ["toy_binary"], maps=False, quiet=True)
     assert named.path == workspace / "runs/toy_binary/report.html"
     pd.testing.assert_frame_equal(named.classes, made.classes)
+
+
+def test_one_look_gives_folds_and_history_as_frames(
+    finished: Callable[..., dict[str, Any]], workspace: Path
+) -> None:
+    for names in ((), ("toy_binary",)):
+        seen = comp.watch(finished(), workspace, names)
+        assert seen.folds["state"].tolist() == ["done", "done"]
+        assert seen.folds["best_epoch"].tolist() == [2, 2]
+        assert seen.history["epoch"].tolist() == [1, 2, 1, 2]
+        assert {"run", "fold", "valid_loss", "macro_f1"} <= {*seen.history}
+        assert seen.summary[0].startswith("toy_binary: 2 of 2 done")
+
+
+def test_a_run_that_has_not_begun_has_folds_and_no_history(
+    planned: Callable[..., dict[str, Any]], workspace: Path
+) -> None:
+    seen = comp.watch(planned(), workspace)
+    assert seen.folds["state"].tolist() == ["waiting", "waiting"]
+    assert len(seen.history) == 0
+    with pytest.raises(comp.errors.UsageError, match="is no name of a run"):
+        comp.watch(planned(), workspace, ["../x"])

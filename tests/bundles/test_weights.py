@@ -21,8 +21,8 @@ def test_the_same_tensors_come_back_also_those_that_share_memory(tmp_path: Path)
 
 def test_the_moving_average_predicts_where_there_is_one() -> None:
     model, ema = {"a": torch.zeros(1)}, {"a": torch.ones(1)}
-    assert weights_of({"model": model, "ema": None}) is model
-    assert weights_of({"model": model, "ema": ema}) is ema
+    assert weights_of({"model": model, "ema": None}, 2.0)["a"] is model["a"]
+    assert weights_of({"model": model, "ema": ema}, 2.0)["a"] is ema["a"]
 
 
 def test_halves_are_floats_that_fit() -> None:

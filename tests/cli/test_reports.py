@@ -1,8 +1,12 @@
-"""`comp report` on the command line."""
+"""`comp report` and `comp watch` on the command line."""
 
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -58,3 +62,47 @@ def test_a_run_that_is_not_there_is_a_usage_error(
     code, _, err = comp("report", "toy_binry")
     assert code == 2
     assert "no run 'toy_binry' in runs" in err
+
+
+def test_one_look_is_json(
+    comp: Callable[..., tuple[int, str, str]], finished: Callable[..., dict[str, Any]]
+) -> None:
+    Path("toy.yaml").write_text(yaml.safe_dump(finished()))
+    for words in (("-c", "toy.yaml"), ("toy_binary",)):
+        code, out, _ = comp("watch", *words, "--json")
+        assert code == 0
+        (run,) = json.loads(out)["runs"]
+        assert [(f["name"], f["state"]) for f in run["folds"]] == [
+            ("fold 0", "done"), ("fold 1", "done")]  # fmt: skip
+
+
+def test_a_run_that_is_over_ends_the_watching_in_a_log(
+    comp: Callable[..., tuple[int, str, str]], finished: Callable[..., dict[str, Any]]
+) -> None:
+    finished()
+    code, out, _ = comp("watch", "toy_binary", "--terminal")
+    assert (code, out.count("\n")) == (0, 1)
+    assert out.startswith("toy_binary: 2 of 2 done; fold 0 2/2 ")
+
+
+def test_the_page_is_served_until_the_user_leaves(finished: Callable[..., dict[str, Any]]) -> None:
+    finished()
+    command = [sys.executable, "-m", "comp", "watch", "toy_binary"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **pipes) as process:  # type: ignore[call-overload]
+        try:
+            address = process.stdout.readline().strip()
+            with urllib.request.urlopen(f"{address}state", timeout=20) as answer:
+                assert json.load(answer)["title"] == "100% toy_binary"
+        finally:
+            process.send_signal(signal.SIGINT)
+        assert "Ctrl-C ends the page, not the training" in process.stderr.read()
+        assert process.wait(20) == 0
+
+
+def test_a_path_is_no_run_to_watch(
+    comp: Callable[..., tuple[int, str, str]], workspace: Path
+) -> None:
+    code, _, err = comp("watch", "../secret", "--json")
+    assert code == 2
+    assert "'../secret' is no name of a run" in err

@@ -130,3 +130,20 @@ def test_a_sweep_is_given_its_file_and_values(
     monkeypatch.setattr("comp.stages.search.sweep.sweep", sweep)
     code, _, err = comp("sweep", "s.yaml", "--set", "seed=7")
     assert (code, err, asked) == (0, "wrote sweeps/s.csv\n", [(Path("s.yaml"), ["seed=7"])])
+
+
+@pytest.mark.parametrize(
+    ("problem", "expected"), [(KeyboardInterrupt(), 130), (Interrupted("terminated", 15), 143)]
+)
+def test_pseudo_labels_that_were_interrupted_are_not_there(
+    comp: Run, config: str, monkeypatch: pytest.MonkeyPatch, problem: BaseException, expected: int
+) -> None:
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise problem
+
+    monkeypatch.setattr("comp.stages.extras.pseudo._fold", interrupted)
+    code, _, err = comp("pseudo", "-c", config)
+    assert code == expected
+    assert "stopped before pseudo/toy_binary was written" in err
+    assert "begins with the first fold again" in err
+    assert not Path("pseudo/toy_binary/manifest.json").exists()

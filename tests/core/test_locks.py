@@ -255,3 +255,35 @@ def test_a_holder_that_has_not_written_its_name_yet_is_waited_for(
         assert locks.holder(tmp_path) == ({"pid": 7, "host": "one"} if writes else {})
         assert len(slept) == (2 if writes else 20)
         child.stdin.close()
+
+
+def test_who_looks_all_the_time_is_never_in_the_way(tmp_path: Path) -> None:
+    """A watcher that took the lock for an instant would have it refused now and then."""
+    with writing(tmp_path):
+        pass
+    code = (
+        "import sys; from pathlib import Path; from comp.core.locks import holder\n"
+        "print('looks', flush=True)\n"
+        "while True: holder(Path(sys.argv[1]))"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "looks\n"
+            for _ in range(300):
+                with writing(tmp_path):
+                    pass
+        finally:
+            process.kill()
+
+
+def test_a_lock_can_be_looked_at_where_nothing_can_be_written(tmp_path: Path) -> None:
+    with another(tmp_path) as process:
+        try:
+            (tmp_path / "lock").chmod(0o444)
+            before = (tmp_path / "lock").stat()
+            assert (holder(tmp_path) or {})["pid"] == process.pid
+            assert (tmp_path / "lock").stat().st_mtime_ns == before.st_mtime_ns
+        finally:
+            process.kill()

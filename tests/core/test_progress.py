@@ -54,18 +54,36 @@ def test_quiet_ends_with_its_block(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err == "two\n"
 
 
-@pytest.mark.parametrize(("widgets", "expected"), [(True, True), (False, False)])
+@pytest.mark.parametrize("widgets", [True, False])
 def test_a_notebook_has_bars_where_it_has_widgets(
-    monkeypatch: pytest.MonkeyPatch, widgets: bool, expected: bool
+    monkeypatch: pytest.MonkeyPatch, widgets: bool
 ) -> None:
     shell = type("ZMQInteractiveShell", (), {})()
     kernel = types.ModuleType("IPython")
     monkeypatch.setattr(kernel, "get_ipython", lambda: shell, raising=False)
     monkeypatch.setitem(sys.modules, "IPython", kernel)
     monkeypatch.setattr(progress, "find_spec", lambda name: object() if widgets else None)
-    assert progress.in_notebook() is expected
+    assert progress.in_notebook()
     console = progress.bar_console()
-    assert (console is not None and console.is_jupyter) is expected
+    assert (console is not None and console.is_jupyter) is widgets
+
+
+def test_above_a_picture_lines_go_where_it_wants_them_and_bars_nowhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    terminal, lines = Terminal(), list[str]()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with progress.drawn(lines.append):
+        say("one\x1b")
+        assert [*track(range(2), 2, "letters")] == [0, 1]
+        with progress.quietly(True):
+            say("two")
+    say("three")
+    assert (lines, terminal.getvalue()) == (["one\\x1b"], "three\n")
 
 
 def test_a_terminal_of_ipython_is_no_notebook(monkeypatch: pytest.MonkeyPatch) -> None:

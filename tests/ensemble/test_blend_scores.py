@@ -9,7 +9,6 @@ import pytest
 from blend_toys import classes_case, columns_case
 
 from comp.ensemble.blend_scores import ClassJudge, CountJudge, PlainJudge, make_judge
-from comp.ensemble.cross_fit import score_of
 from comp.ensemble.votes import VOTES, custom_vote
 from comp.tasks.kinds import TASKS
 from comp.tasks.metrics import METRICS
@@ -93,10 +92,10 @@ def test_rows_count_by_the_weights_of_their_classes(task: Any, metric: str) -> N
     if task is BINARY:
         target, probs, weights = target % 2, [member[:, 1:2] for member in probs], weights[:2]
     rule = task.link.neutral(probs[0].shape[1])
-    judge = make_judge(task, METRICS[metric], SOFT, target, probs, rule, class_weights=weights)
+    judge = make_judge(task, METRICS[metric], SOFT, target, probs, rule, weights=weights[target])
     result = SOFT.merge(probs, WEIGHTS, task, rule)
     answer = result.probs if METRICS[metric].wants == "probs" else result.labels
-    expected = score_of(METRICS[metric], target, answer, len(weights), weights)
+    expected = METRICS[metric].score(target, answer, len(weights), weights[target])
     plain = METRICS[metric].score(target, answer, len(weights))
     scale = {"macro_f1": 1, "accuracy": 1 / len(weights), "log_loss": -1}[metric]
     found = judge.score(mean_of(judge, WEIGHTS))
@@ -160,3 +159,20 @@ def test_unknown_cells_do_not_count_for_a_judge(name: str) -> None:
     ]
     sign = 1 if metric.greater_is_better else -1
     assert singles.tolist() == pytest.approx([sign * score for score in scores])
+
+
+@pytest.mark.parametrize("metric", ["macro_f1", "micro_f1", "label_accuracy"])
+def test_labels_of_weighted_rows_are_counted_by_their_weights(metric: str) -> None:
+    draw = np.random.default_rng(4)
+    target = draw.integers(0, 2, (50, 3))
+    target[::7, 1] = -1
+    probs = [draw.random((50, 3)).astype(np.float32) for _ in range(2)]
+    weights, task = draw.random(50), TASKS["multilabel"]
+    judge = make_judge(task, METRICS[metric], SOFT, target, probs, np.full(3, 0.5), weights=weights)
+    labels = task.decide(np.mean(probs, axis=0))
+    expected = METRICS[metric].score(target, labels, 3, weights)
+    mean = judge.values.mean(axis=0)
+    assert judge.score(mean) == pytest.approx(expected, rel=1e-4)
+    step = judge.step(judge.values[0], 1, np.array([1]))
+    assert step[0] == pytest.approx(expected, rel=1e-4)
+    assert abs(METRICS[metric].score(target, labels, 3) - expected) > 1e-3

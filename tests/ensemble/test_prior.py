@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from comp.core.errors import ConfigError
-from comp.ensemble.cross_fit import score_of
 from comp.ensemble.prior import Shift, Shifted, estimate_prior, make_shift
 from comp.ensemble.rules.thresholds import tune
 from comp.tasks.kinds import TASKS
@@ -86,12 +85,12 @@ def test_a_rule_for_weighted_classes_is_that_of_repeated_rows(task) -> None:  # 
     weights = np.array([1.0, 3.0, 2.0])[:classes]
     repeated = np.repeat(np.arange(60), weights[target].astype(int))
     metric = METRICS["macro_f1"]
-    found = tune(task, metric, target, probs, weights)
+    found = tune(task, metric, target, probs, weights[target])
     expected = tune(task, metric, target[repeated], probs[repeated])
     assert found.tolist() == pytest.approx(expected.tolist())
     labels = task.decide(probs, found)
     whole = metric.score(target[repeated], labels[repeated], classes)
-    assert score_of(metric, target, labels, classes, weights) == pytest.approx(whole)
+    assert metric.score(target, labels, classes, weights[target]) == pytest.approx(whole)
 
 
 def test_grades_that_are_numbers_have_no_shares_to_estimate() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from comp.report.page import embedded, shrunk, words, write_page
+from comp.report.page import embedded, part, rendered, shrunk, words, write_page
 
 
 def test_an_embedded_picture_is_the_picture() -> None:
@@ -49,3 +49,13 @@ def test_what_turns_or_steers_letters_is_written_out(tmp_path: Path) -> None:
 def test_what_stands_in_backticks_is_code_and_the_rest_is_text() -> None:
     assert words("run `comp <x>` & see") == "run <code>comp &lt;x&gt;</code> &amp; see"
     assert words("plain\x1b") == "plain\\x1b"
+
+
+def test_a_part_is_what_its_page_would_show(tmp_path: Path) -> None:
+    assert part("live", "number", None, 3) == "–"
+    assert part("live", "number", float("nan"), 3) == "–"
+    assert part("live", "number", 0.25, 3) == "0.250"
+    values = {"name": "a", "metric": "m", "score": 0.5, "images": 1, "heads": (), "classes": [],
+              "kinds": {}}  # fmt: skip
+    write_page(tmp_path / "x.html", "validation", **values)
+    assert (tmp_path / "x.html").read_text(encoding="utf-8") == rendered("validation", **values)

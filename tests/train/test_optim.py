@@ -1,3 +1,4 @@
+import copy
 from collections.abc import Sequence
 
 import pytest
@@ -6,7 +7,7 @@ import torch
 
 from comp.config.schema import TrainConfig
 from comp.core.errors import ConfigError
-from comp.train.optim import SCHEDULES, make_optimizer, make_schedule
+from comp.train.optim import SCHEDULES, load_optimizer, make_optimizer, make_schedule
 
 MORE = {"multistep": {"milestones": (1, 2)}, "plateau": {"decay_epochs": 1}}
 
@@ -160,3 +161,46 @@ def test_unknown_names_are_refused_with_the_nearest() -> None:
     optimizer = make_optimizer(torch.nn.Linear(2, 2), TrainConfig())
     with pytest.raises(ConfigError, match=r"unknown train\.sched 'cosin'"):
         make_schedule(optimizer, TrainConfig(sched="cosin"), 4)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("adahessian", "needs second derivatives"),
+        ("bnbadamw8bit", "is for CUDA; on cpu use train.opt: adamw"),
+        ("fusedlamb", "is for CUDA; on cpu use train.opt: lamb"),
+    ],
+)
+def test_an_optimizer_that_cannot_be_had_here_is_told(name: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=f"train.opt: {name} {message}"):
+        make_optimizer(torch.nn.Linear(2, 2), TrainConfig(opt=name))
+
+
+@pytest.mark.parametrize("name", ["muon", "adafactor", "lion", "lamb", "adopt"])
+def test_optimizers_with_other_states_go_on_from_them(name: str) -> None:
+    """Two steps, and one step, saved, and one step: the same weights."""
+
+    def steps(module: torch.nn.Module, optimizer: torch.optim.Optimizer, batches: range) -> None:
+        for number in batches:
+            draw = torch.Generator().manual_seed(number)
+            torch.manual_seed(number)
+            optimizer.zero_grad()
+            module(torch.randn((4, 3, 6, 6), generator=draw)).square().mean().backward()
+            optimizer.step()
+
+    def make() -> tuple[torch.nn.Module, torch.optim.Optimizer]:
+        torch.manual_seed(0)
+        conv = torch.nn.Conv2d(3, 4, 3)
+        module = torch.nn.Sequential(conv, torch.nn.Flatten(), torch.nn.Linear(64, 2))
+        return module, make_optimizer(module, TrainConfig(opt=name, lr=0.01))
+
+    whole, optimizer = make()
+    steps(whole, optimizer, range(3))
+    first, optimizer = make()
+    steps(first, optimizer, range(2))
+    second, fresh = make()
+    second.load_state_dict(first.state_dict())
+    load_optimizer(fresh, copy.deepcopy(optimizer.state_dict()))
+    steps(second, fresh, range(2, 3))
+    for one, two in zip(whole.parameters(), second.parameters(), strict=True):
+        assert torch.equal(one, two)

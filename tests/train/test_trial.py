@@ -83,7 +83,9 @@ def test_the_smallest_part_of_an_epoch_is_tried(
     job = make_job(tmp_path, train__batch_size=batch, train__micro_batch=micro)
     state, loader = begun(job, micro)
     seen: list[int] = []
-    monkeypatch.setattr(trial, "backward", lambda j, s, part, truth, share: seen.append(len(part)))
+    monkeypatch.setattr(
+        trial, "backward", lambda j, s, part, truth, share, aux: seen.append(len(part))
+    )
     try_out(job, state, loader)
     assert seen == [few]
 

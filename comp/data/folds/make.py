@@ -105,6 +105,7 @@ def _plan(index: Index, fold: Array, count: int, scheme: str, seed: int) -> Fold
         labels=tuple(index.label_texts()),
         groups=index.groups,
         marks=index.marks,
+        learned=index.learned,
         warnings=tuple(warnings(fold, count, index)),
     )
 

@@ -37,6 +37,7 @@ class FoldPlan:
     `classes`, `labels`  the class names, and (N,) the label of each id as text
     `groups`             (N,) text, or None
     `marks`              (N,) a digest of each mask, or ()
+    `learned`            (N,) a digest of the shares and the weight of each image, or ()
     `warnings`           what its user should know
     `leak`               what it divides although it belongs together, as its user allowed
     `extended`           ids that were added after it was made
@@ -54,6 +55,7 @@ class FoldPlan:
     labels: tuple[str, ...]
     groups: tuple[str, ...] | None = None
     marks: tuple[str, ...] = ()
+    learned: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     path: Path | None = None
     leak: tuple[str, ...] = ()
@@ -131,6 +133,7 @@ class FoldPlan:
         pairs = {
             "label": (self.labels, index.label_texts()),
             "mask": (self.marks, index.marks),
+            "share or weight": (self.learned, index.learned),
             "group": (self.groups or ("",) * len(self.ids), index.groups or ("",) * len(index)),
         }
         out = []

@@ -25,6 +25,7 @@ from comp.tasks.counts import UNKNOWN
 
 _KEYS = ("id", "fold", "group")  # the first columns; the labels follow
 _MARK = "mask"  # the last column, where there are masks: a digest of each
+_LEARNED = "learned"  # the last column, where there are shares or weights: a digest of each row's
 
 
 def save_plan(
@@ -82,6 +83,7 @@ def _about(plan: FoldPlan, index: Index) -> dict[str, Any]:
         "labels": "numbers" if index.measured else "one" if index.labels.ndim == 1 else "each",
         "grouped": plan.groups is not None,
         **({"masks": True} if plan.marks else {}),
+        **({"learned": True} if plan.learned else {}),
         "fingerprint": plan.fingerprint,
         "index_fingerprint": plan.index_fingerprint,
         "balance": balance(plan, index).plain(),
@@ -97,8 +99,9 @@ def _csv_text(plan: FoldPlan, index: Index) -> str:
     names = ["label"] if target.ndim == 1 else _column_names(plan.classes)
     labels = [[text] for text in plan.labels] if target.ndim == 1 else target.tolist()
     groups = plan.groups or ("",) * len(plan.ids)
-    names = [*names, _MARK] if plan.marks else names
-    marks = [[mark] for mark in plan.marks] or [[]] * len(plan.ids)
+    names = [*names, *([_MARK] if plan.marks else []), *([_LEARNED] if plan.learned else [])]
+    digests = [column for column in (plan.marks, plan.learned) if column]
+    marks = [*zip(*digests, strict=True)] or [()] * len(plan.ids)
     rows = zip(plan.ids, plan.fold.tolist(), groups, labels, marks, strict=True)
     return table_text(
         [*_KEYS, *names],
@@ -111,7 +114,7 @@ def _column_names(classes: Sequence[str]) -> list[str]:
     taken, out = {*_KEYS, *classes}, []
     for name in classes:
         column = name
-        while column in (*_KEYS, _MARK) or (column != name and column in taken):
+        while column in (*_KEYS, _MARK, _LEARNED) or (column != name and column in taken):
             column = f"class {column}"
         taken.add(column)
         out.append(column)
@@ -149,11 +152,13 @@ def _restore(table: Table, about: dict[str, Any], path: Path) -> FoldPlan:
     names = (*_KEYS, *(_column_names(classes) if each else ["label"]))
     if about.get("masks"):
         names = (*names, _MARK)
+    if about.get("learned"):
+        names = (*names, _LEARNED)
     if table.columns != names:
         _refuse(path, [f"its columns are {first(table.columns, 9)}, not {first(names, 9)}"])
     leak = tuple(map(str, about.get("leak", ())))
     wrong = [*_wrong_rows(table, count), *([] if leak else _divided_groups(table))]
-    labels = [name for name in names[3:] if name != _MARK]
+    labels = [name for name in names[3:] if name not in (_MARK, _LEARNED)]
     _refuse(path, [*wrong, *_wrong_labels(table, labels, classes, kind)])
     order = sorted(range(len(table)), key=table.values["id"].__getitem__)
     index = _as_index(table, order, classes, labels if each else (), about["grouped"], _CELLS[kind])
@@ -168,6 +173,7 @@ def _restore(table: Table, about: dict[str, Any], path: Path) -> FoldPlan:
         labels=tuple(index.label_texts()),
         groups=index.groups,
         marks=index.marks,
+        learned=index.learned,
         warnings=tuple(about["warnings"]),
         path=path,
         leak=leak,
@@ -254,7 +260,10 @@ def _as_index(
     truth = None
     if columns and _MARK in table.values and _MARK not in columns:
         truth = Masks([Marked(table.values[_MARK][row]) for row in order], 1)
-    return Index(ids, paths, classes, target[order], groups, masks=truth)
+    marks = None
+    if _LEARNED in table.values and _LEARNED not in columns:
+        marks = tuple(table.values[_LEARNED][row] for row in order)
+    return Index(ids, paths, classes, target[order], groups, masks=truth, learned_marks=marks)
 
 
 def _wrong_sums(plan: FoldPlan, index: Index, about: dict[str, Any]) -> list[str]:

@@ -397,6 +397,7 @@ def build_index(
     masks: Masks | None = None,
     codes: tuple[str, ...] | None = None,
     shares: np.ndarray[Any, Any] | None = None,
+    weights: np.ndarray[Any, Any] | None = None,
 ) -> Index:
     """The Index of rows in any order."""
     order = sorted(range(len(ids)), key=ids.__getitem__)
@@ -410,4 +411,5 @@ def build_index(
         masks=None if masks is None else masks.of(order),
         codes=codes,
         shares=None if shares is None else shares[order],
+        weights=None if weights is None else weights[order],
     )

@@ -36,6 +36,8 @@ class Index:
                which classes an image holds, (N, C)
     `shares`   None, or (N, C) float32: what the loss learns in the place of the target
     `boxes`    None, or (N,) the part of each image that is used, see `comp.data.images.crops`
+    `weights`  None, or (N,) float64 how much each image counts in scores and losses
+    `learned_marks`  None, or (N,) what `learned` says, where a plan knows no more
     `codes`    None, or what a sample submission and the files call each class
     """
 
@@ -49,13 +51,24 @@ class Index:
     codes: tuple[str, ...] | None = None
     shares: np.ndarray[Any, Any] | None = None
     boxes: tuple[tuple[float, float, float, float], ...] | None = None
+    weights: np.ndarray[Any, Any] | None = None
+    learned_marks: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if list(self.ids) != sorted(self.ids):
             raise DataError("an index must be sorted by id")
         if len(set(self.ids)) != len(self.ids):
             raise DataError(f"repeated ids: {first(repeated(self.ids))}")
-        for name in ("paths", "target", "groups", "mask_paths", "masks", "shares", "boxes"):
+        for name in (
+            "paths",
+            "target",
+            "groups",
+            "mask_paths",
+            "masks",
+            "shares",
+            "boxes",
+            "weights",
+        ):
             value = getattr(self, name)
             if value is not None and len(value) != len(self.ids):
                 raise DataError(f"{len(self.ids)} ids but {len(value)} {name}")
@@ -127,6 +140,8 @@ class Index:
             masks=None if self.masks is None else self.masks.of(some),
             shares=None if self.shares is None else self.shares[some],
             boxes=cut(self.boxes),
+            weights=None if self.weights is None else self.weights[some],
+            learned_marks=cut(self.learned_marks),
         )
 
     @cached_property
@@ -157,12 +172,23 @@ class Index:
         labels = self.label_texts()
         groups = self.groups or ("",) * len(self)
         rows = ["\x1f".join(parts) for parts in zip(self.ids, groups, labels, strict=True)]
-        if self.shares is not None:
-            learned = (" ".join(map(repr, row)) for row in self.shares.tolist())
-            rows = [f"{row}\x1f{shares}" for row, shares in zip(rows, learned, strict=True)]
-        if not self.marks:
-            return rows
-        return [f"{row}\x1f{mark}" for row, mark in zip(rows, self.marks, strict=True)]
+        for more in (self.learned, self.marks):
+            if more:
+                rows = ["\x1f".join(pair) for pair in zip(rows, more, strict=True)]
+        return rows
+
+    @cached_property
+    def learned(self) -> tuple[str, ...]:
+        """(N,) a digest of what is learned of each image beside its label: shares, a weight; ()
+        where there is nothing."""
+        if self.learned_marks is not None:
+            return self.learned_marks
+        if self.shares is None and self.weights is None:
+            return ()
+        shares = [[]] * len(self) if self.shares is None else self.shares.tolist()
+        weights = [""] * len(self) if self.weights is None else map(repr, self.weights.tolist())
+        pairs = zip(shares, weights, strict=True)
+        return tuple(checksums.digest_lines([*map(repr, s), w])[:16] for s, w in pairs)
 
     @cached_property
     def marks(self) -> tuple[str, ...]:

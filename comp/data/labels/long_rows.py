@@ -3,6 +3,7 @@
 `data.rows: label`  image, label               an image has the labels of all its rows
 `data.rows: class`  image_class, 0 or 1        the class stands in the id, behind or before
                     image, class, 0 or 1       ... or stands in `data.class_column`
+`data.rows: mean`   image, labels or numbers   several people said something: the mean counts
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from comp.core.progress import note
 from comp.data.index.tables import Table, make_table
 from comp.data.labels.columns import read_zero_one
 from comp.data.labels.labels import Labels, mark, read_labels, sort_classes
+from comp.data.labels.mean_rows import mean_columns
 from comp.tasks.counts import UNKNOWN
 from comp.tasks.kinds import Task
 
@@ -45,13 +47,15 @@ def read_rows(
         return table, Labels((), None, tuple(complaints))
     if data.rows == "label":
         return _labels_of_rows(table, data, known)
+    if data.rows == "mean":
+        return _means_of_rows(table, data, task, known)
     return _classes_of_rows(table, data, task, is_image, known)
 
 
 def _wrong_keys(table: Table, data: DataConfig, task: Task) -> list[str]:
     columns = [*data.target, *([data.class_column] if data.class_column else [])]
     out = [table.no_column(name) for name in columns if name not in table.values]
-    if len(data.target) != 1:
+    if len(data.target) != 1 and data.rows != "mean":
         out.append(f"data.rows: {data.rows} needs one column in data.target: {first(data.target)}")
     if data.rows == "label" and task.target_ndim == 1:
         out.append("data.rows: label gives an image several labels: use task: multilabel")
@@ -85,19 +89,33 @@ def _labels_of_rows(
     return short, Labels(classes, target, (), tuple("|".join(own) for own in sets))
 
 
+def _means_of_rows(
+    table: Table, data: DataConfig, task: Task, known: tuple[str, ...] | None
+) -> tuple[Table, Labels]:
+    images = table.values[data.id]
+    short, complaints = _one_row_each(table, data, images)
+    columns, reading, more = mean_columns(table, data, task, short.values[data.id])
+    if complaints or more:
+        return short, Labels((), None, (*complaints, *more))
+    _tell(table, f"{len(images)} rows are averaged to {len(short)} images", 0)
+    short = make_table({**short.values, **columns}, table.path, short.lines)
+    read = read_labels(short, reading, task, known)
+    return short, read
+
+
 def _tell(table: Table, text: str, twice: int) -> None:
     again = f"; {twice} rows say what another one says already" if twice else ""
     note(f"{table.path}: {text}{again}")
 
 
 def _one_row_each(table: Table, data: DataConfig, images: Sequence[str]) -> tuple[Table, list[str]]:
-    """A table with a row for each image: its id, group and fold; and complaints about images whose
-    rows say different groups or folds. images: (N,) of the rows."""
+    """A table with a row for each image: its id, group, fold and weight; and complaints about
+    images whose rows say different ones. images: (N,) of the rows."""
     line: dict[str, int] = {}
     for row, name in enumerate(images):
         line.setdefault(name, row)
     columns, complaints = {data.id: [*line]}, list[str]()
-    for column in (data.group, data.fold):
+    for column in (data.group, data.fold, data.weight):
         if column in (None, AUTO_GROUP) or column not in table.values or column == data.id:
             continue
         cells = table.values[column]

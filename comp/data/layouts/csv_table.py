@@ -15,6 +15,7 @@ from comp.data.index.data_tables import read_data_table, refuse_no_header, tell
 from comp.data.index.index import Index
 from comp.data.index.tables import Table
 from comp.data.labels.long_rows import read_rows
+from comp.data.labels.row_weights import read_weights
 from comp.tasks.kinds import Task
 
 
@@ -41,11 +42,14 @@ def train(data: DataConfig, task: Task) -> Index:
     complaints = list(read.complaints)
     ids, unreadable = _ids(table, data, read.texts, listing)
     groups, ungrouped = _groups(table, data, ids)
+    weights, unweighed = read_weights(table, data)
     found, unfound = file_match.match(ids, listing)
-    complaints = [*unreadable, *complaints, *ungrouped, *unfound]
+    complaints = [*unreadable, *complaints, *ungrouped, *unweighed, *unfound]
     complain(DataError, heading, complaints, shown=30)
     paths = [found[name] for name in ids]
-    return file_match.build_index(ids, paths, read.classes, read.target, groups, shares=read.shares)
+    return file_match.build_index(
+        ids, paths, read.classes, read.target, groups, shares=read.shares, weights=weights
+    )
 
 
 def _ids(

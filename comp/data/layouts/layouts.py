@@ -97,6 +97,11 @@ def read_index(data: DataConfig, task: Task) -> Index:
             f"have: {', '.join(others)}"
         )
     index = layout.train(data, task)
+    if data.weight is not None and index.weights is None:
+        raise DataError(
+            f"data.weight: {data.weight!r} is a column of the table of the layout csv; the layout "
+            f"{data.layout!r} reads none. Leave it out, or use data.layout: csv"
+        )
     shared = in_both(data, task, index, train_test_overlap.same_files)
     complain(DataError, f"{data.root}: {len(shared)} training images are test images:", shared)
     return index

@@ -15,7 +15,8 @@ from comp.data.index.data_tables import read_data_table
 from comp.data.index.masks import Masks
 from comp.data.index.tables import Table
 from comp.data.labels import labels
-from comp.data.labels.long_rows import read_rows
+from comp.data.labels.long_rows import image_of, read_rows
+from comp.data.labels.row_weights import read_weights
 from comp.data.layouts import coco, rle_table
 from comp.data.layouts.layouts import id_column, open_root, test_folder
 from comp.tasks.kinds import Task
@@ -45,6 +46,21 @@ def read_answers(
     assert read.target is not None
     place = {name: row for row, name in enumerate(ids)}
     return np.asarray(read.target[[place[name] for name in test_ids]])
+
+
+def answer_weights(data: DataConfig, test_ids: Sequence[str]) -> Array | None:
+    """(T,) how much each of the test ids counts in the score against `data.test_answers`, by its
+    column `data.weight`; None without one of them."""
+    if data.test_answers is None or data.weight is None:
+        return None
+    table = read_data_table(open_root(data) / data.test_answers, data)
+    weights, complaints = read_weights(table, data)
+    complain(DataError, f"{table.path}: not the answers:", complaints)
+    assert weights is not None
+    known = {*test_ids}
+    images = [image_of(name, data, known.__contains__) for name in table.values[data.id]]
+    place = {name: row for row, name in enumerate(images)}
+    return np.asarray(weights[[place[name] for name in test_ids]])
 
 
 def _answers(

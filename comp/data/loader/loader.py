@@ -37,9 +37,17 @@ class Loader:
     Make it with `train_loader`. One epoch runs at a time: starting one ends the one before.
     """
 
-    def __init__(self, batches: Batches, order: EpochOrder, workers: int) -> None:
+    def __init__(
+        self,
+        batches: Batches,
+        order: EpochOrder,
+        workers: int,
+        row_weights: Array | None = None,
+    ) -> None:
+        """row_weights: (N,) float32 of all rows, or None."""
         self._batches = batches
         self._order = order
+        self._row_weights = row_weights
         self._pinned = torch.cuda.is_available()
         self._torch = _torch_loader(batches, order, workers, self._pinned) if workers else None
         self._running: Generator[Batch, None, None] | None = None
@@ -50,6 +58,11 @@ class Loader:
     def size(self, step: int) -> int:
         """How many images the batch of a step has, those that are made elsewhere too."""
         return self._order.size(step)
+
+    @property
+    def images(self) -> int:
+        """How many images an epoch shows."""
+        return self._order.length
 
     def epoch(self, number: int, first_step: int = 0) -> Iterator[Batch]:
         """The batches of epoch `number` from `first_step` on: images (B, H, W, 3) uint8 and
@@ -72,6 +85,14 @@ class Loader:
         found = read_ahead(lambda _: next(batches), steps, threads=1, waiting=1)
         self._running = _with_advice(found)
         return self._running
+
+    def weights(self, number: int, first_step: int = 0) -> Iterator[torch.Tensor | None]:
+        """(B,) float32 how much each image of the same batches counts; None, again and again,
+        where all count alike."""
+        while self._row_weights is None:
+            yield None
+        for keys in self._order.keys(number, first_step):
+            yield torch.from_numpy(self._row_weights[[row for _, _, row in keys]])
 
     def _alone(self, number: int, first_step: int) -> Iterator[Batch]:
         """A thread makes each batch while the one before is used, in memory that is allocated here:
@@ -161,6 +182,7 @@ def train_loader(
     labels: Array | None = None,
     guests: Sequence[Guests] = (),
     part: Part | None = None,
+    weights: Array | None = None,
 ) -> Loader:
     """Batches to train one fold on.
 
@@ -172,7 +194,7 @@ def train_loader(
     masks: those of all N; a batch then holds masks (B, L, H, W) uint8 in the place of the target.
     side: see `MaskTarget`. labels: (N, C) float32, what is learned in the place of the target:
     probabilities of the columns. guests: rows that each epoch shows beside `rows`. part: see
-    `EpochOrder`.
+    `EpochOrder`. weights: (N,) float32 how much each of all rows counts, see `Loader.weights`.
     The last batch is dropped when it would hold one image (BatchNorm cannot use it).
     Raises TrainError for fewer than two rows, ConfigError for an unknown sampler.
     """
@@ -185,4 +207,4 @@ def train_loader(
     made: Target = LabelTarget(learned, paste) if masks is None else MaskTarget(masks, side)
     batches = Batches(images, made, recipe, seed, fold)
     order = EpochOrder(rows, target, seed, fold, batch_size, sampler, strength, guests, part)
-    return Loader(batches, order, workers)
+    return Loader(batches, order, workers, weights)

@@ -19,7 +19,7 @@ _SINGLE, _DOUBLE = (np.dtype("f4"), np.dtype("u4")), (np.dtype("f8"), np.dtype("
 class Cuts:
     """The cuts of one column, from none positive to all, K of them.
 
-    `tp, chosen`  (K,) float64: positives above each cut, and rows above it
+    `tp, chosen`  (K,) float64: positives above each cut, and rows above it, or their weights
     `low, high`   (K,) a threshold in (low, high] makes the cut
     `positives`   how many there are
     """
@@ -35,11 +35,14 @@ class Cuts:
         return nearest_point(neutral, self.low[best], self.high[best])
 
 
-def cuts_of(target: Array, probs: Array) -> Cuts | None:
+def cuts_of(target: Array, probs: Array, weights: Array | None = None) -> Cuts | None:
     """The cuts of one column; None without positives and where there is nothing to part.
 
-    target, probs: (N,). One sort, O(N log N); the order of the rows never matters.
+    target, probs: (N,); weights: (N,) whole numbers, see `whole_weights`. One sort, O(N log N); the
+    order of the rows never matters.
     """
+    if weights is not None:
+        return _weighed_cuts(target, probs, weights)
     ranked, hits = _descending(target, probs)
     positives = int(hits[-1]) if len(hits) else 0
     ends = np.flatnonzero(ranked[1:] != ranked[:-1])  # the last row of each distinct probability
@@ -50,6 +53,20 @@ def cuts_of(target: Array, probs: Array) -> Cuts | None:
     tp = np.append(0, hits[ends]).astype(np.float64)
     edges = with_outer_edges(ranked[ends])
     return Cuts(tp, chosen, edges[1:], edges[:-1], positives)
+
+
+def _weighed_cuts(target: Array, probs: Array, weights: Array) -> Cuts | None:
+    order = np.argsort(-np.asarray(probs, dtype=np.float64), kind="stable")
+    ranked, mass = np.asarray(probs)[order], np.cumsum(weights[order])
+    hits = np.cumsum(weights[order] * (target[order] > 0))
+    ends = np.flatnonzero(ranked[1:] != ranked[:-1])
+    if len(order) == 0 or hits[-1] == 0 or len(ends) == 0:
+        return None
+    ends = np.append(ends, len(ranked) - 1)
+    chosen = np.append(0, mass[ends]).astype(np.float64)
+    tp = np.append(0, hits[ends]).astype(np.float64)
+    edges = with_outer_edges(ranked[ends])
+    return Cuts(tp, chosen, edges[1:], edges[:-1], int(hits[-1]))
 
 
 def _descending(target: Array, probs: Array) -> tuple[Array, Array]:
@@ -82,9 +99,11 @@ def nearest_point(neutral: float, low: Array, high: Array) -> float:
     return float(points[np.argmin(np.abs(points - neutral))])
 
 
-def whole_weights(class_weights: Array | None, target: Array) -> Array:
-    """(N,) int64: the weight of each row by its class; ones where no weights are given."""
-    if class_weights is None:
-        return np.ones(len(target), dtype=np.int64)
-    scaled = np.asarray(class_weights) / np.max(class_weights) * _WHOLE
-    return np.asarray(np.maximum(scaled.round().astype(np.int64), 1)[target])
+def whole_weights(weights: Array | None, rows: int) -> Array:
+    """(rows,) int64: the weight of each row in whole numbers, of which sums are exact; ones where
+    no weights are given."""
+    if weights is None:
+        return np.ones(rows, dtype=np.int64)
+    given = np.asarray(weights, dtype=np.float64)
+    scaled = (given / max(given.max(initial=0.0), 1e-300) * _WHOLE).round().astype(np.int64)
+    return np.where(given > 0, np.maximum(scaled, 1), 0)

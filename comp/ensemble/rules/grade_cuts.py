@@ -78,11 +78,11 @@ def _line(target: Array, grades: Array, weights: Array, count: int) -> _Line:
 
 
 def tune_cuts(
-    task: Task, metric: Metric, target: Array, probs: Array, class_weights: Array | None = None
+    task: Task, metric: Metric, target: Array, probs: Array, weights: Array | None = None
 ) -> Array:
     """The rule (K,) that scores best on these targets; never worse than the neutral rule.
 
-    target: (N,) grades; probs: (N, K). class_weights: how much a row of each grade counts. The best
+    target: (N,) grades; probs: (N, K). weights: (N,) how much each row counts. The best
     there is for scores with a cost; for others the best of coordinate ascents from three starts.
     The neutral rule comes back where nothing can be tuned.
     """
@@ -90,15 +90,15 @@ def tune_cuts(
     neutral = task.link.neutral(count)
     if metric.wants != "labels" or len(np.unique(target)) < 2:
         return neutral
-    weights = whole_weights(class_weights, target)
-    line = _line(target, expected_grade(probs), weights.astype(np.float64), count)
+    mass = whole_weights(weights, len(target)).astype(np.float64)
+    line = _line(target, expected_grade(probs), mass, count)
     if metric.cost is not None:
         places = _cheapest(line, metric.cost(count), neutral, by_chance=metric.by_chance)
     else:
         places = _climbed(line, metric, neutral)
     rule = line.rule(places, neutral)
     before, after = (
-        metric.weighted(target, task.decide(probs, r), count, weights[None].astype(float))[0]
+        metric.weighted(target, task.decide(probs, r), count, mass[None])[0]
         for r in (neutral, rule)
     )
     gain = (after - before) * (1 if metric.greater_is_better else -1)

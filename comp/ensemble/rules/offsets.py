@@ -20,7 +20,7 @@ _SMALL = 200_000  # cells: above, random starts cost more than they find
 
 
 def tune_offsets(
-    task: Task, metric: Metric, target: Array, probs: Array, class_weights: Array | None = None
+    task: Task, metric: Metric, target: Array, probs: Array, weights: Array | None = None
 ) -> Array:
     """The best rule (C,) of coordinate ascents from several starts; of equals the first.
 
@@ -34,20 +34,20 @@ def tune_offsets(
         sign = 1 if metric.greater_is_better else -1
         count = len(neutral)
         return search_offsets(
-            lambda rule: sign * metric.score(target, task.decide(probs, rule), count),
+            lambda rule: sign * metric.score(target, task.decide(probs, rule), count, weights),
             count,
             neutral,
         )
     wide = np.asarray(probs, dtype=np.float64)
-    weights = whole_weights(class_weights, target)
+    mass = whole_weights(weights, len(target))
 
     def score(rule: Array) -> float:
         labels = task.decide(wide, rule)
-        return float(metric.weighted(target, labels, len(rule), weights[None].astype(float))[0])
+        return float(metric.weighted(target, labels, len(rule), mass[None].astype(float))[0])
 
     best, rule = -np.inf, neutral
     for start in _starts(neutral, wide):
-        found, reached = _ascend(metric.by_class, score, target, wide, weights, start)
+        found, reached = _ascend(metric.by_class, score, target, wide, mass, start)
         if reached > best + TIE:
             best, rule = reached, found
     return rule

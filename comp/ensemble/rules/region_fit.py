@@ -30,7 +30,7 @@ from comp.ensemble.rules.region_levels import (
     with_background,
 )
 from comp.ensemble.rules.regions import NEUTRAL, RegionRule, class_mask, components, levels_of
-from comp.tasks.counts import IGNORED, RATIOS, Ratio
+from comp.tasks.counts import IGNORED
 from comp.tasks.kinds import Task
 from comp.tasks.metrics import Metric
 
@@ -348,10 +348,3 @@ class _Areas:
     def rule(self, parts: Parts, rows: Array) -> RegionRule:
         """The rule with these parts, fitted on all rows."""
         return RegionRule(self.levels[int(parts[0])][0], *self.fitted(parts, 0, rows))
-
-
-def mean_by_class(counts: Array, metric: Metric, classes: int) -> Array:
-    """(K,) the score of each class over the set, without the background."""
-    own = counts[:, counts.shape[1] - classes :].sum(axis=0).astype(float)
-    ratio: Ratio = metric.ratio or RATIOS["dice"]
-    return np.asarray(ratio(*own.T))

@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from comp.ensemble.rules.cuts import SWEEPS, TIE, Cuts, cuts_of
+from comp.ensemble.rules.cuts import SWEEPS, TIE, Cuts, cuts_of, whole_weights
 from comp.ensemble.rules.grade_cuts import tune_cuts
+from comp.ensemble.rules.new_class import tune_new
 from comp.ensemble.rules.offsets import tune_offsets
 from comp.ensemble.rules.searched import search_thresholds
 from comp.tasks.counts import UNKNOWN, known_cells
@@ -26,93 +27,104 @@ Tuner = Callable[[Task, Metric, Array, Array, Array | None], Array]
 
 
 def tune(
-    task: Task, metric: Metric, target: Array, probs: Array, class_weights: Array | None = None
+    task: Task, metric: Metric, target: Array, probs: Array, weights: Array | None = None
 ) -> Array:
     """The rule (C,) that scores best on these targets; never worse than the neutral rule.
 
-    target: (N,) or (N, C), of which unknown cells do not count; probs: (N, C). class_weights: how
-    much a row of each class counts, for tasks with one class per image. The neutral rule comes back
+    target: (N,) or (N, C), of which unknown cells do not count; probs: (N, C). weights: (N,) how
+    much each row counts; None: all alike. The neutral rule comes back
     where nothing can be tuned: the metric wants probabilities, or is no function of separate
     counts.
     """
-    return TUNERS[task.link.tuner](task, metric, target, probs, class_weights)
+    return TUNERS[task.link.tuner](task, metric, target, probs, weights)
 
 
 def _thresholds(
-    task: Task, metric: Metric, target: Array, probs: Array, class_weights: Array | None
+    task: Task, metric: Metric, target: Array, probs: Array, weights: Array | None
 ) -> Array:
     """By column where the metric is a mean over columns, else the search that its counts allow."""
     truth = target.reshape(probs.shape)
     neutral = task.link.neutral(probs.shape[1])
     score = metric.column_score(task.target_ndim)
+    whole = None if weights is None else whole_weights(weights, len(truth))
     if score is not None:
-        return _by_column(_weighted(score, class_weights), truth, probs, neutral)
+        return _by_column(score, truth, probs, neutral, whole)
     if task.target_ndim == 2 and metric.by_total is not None:
-        return _pooled_f1(truth, probs, neutral)
+        return _pooled_f1(truth, probs, neutral, whole)
     if task.target_ndim == 2 and metric.by_row is not None:
-        return _by_row(metric.by_row, truth, probs, neutral)
+        return _by_row(metric.by_row, truth, probs, neutral, whole)
     if metric.searched:
-        return search_thresholds(_scored(task, metric, target, probs), probs, neutral)
+        return search_thresholds(_scored(task, metric, target, probs, weights), probs, neutral)
     return neutral
 
 
-def _scored(task: Task, metric: Metric, target: Array, probs: Array) -> Callable[[Array], float]:
+def _scored(
+    task: Task, metric: Metric, target: Array, probs: Array, weights: Array | None
+) -> Callable[[Array], float]:
     """Rule -> its score on these targets, higher is better."""
     sign, classes = 1 if metric.greater_is_better else -1, max(2, probs.shape[1])
-    return lambda rule: sign * metric.score(target, task.decide(probs, rule), classes)
+    return lambda rule: sign * metric.score(target, task.decide(probs, rule), classes, weights)
 
 
-def _weighted(score: Counts, class_weights: Array | None) -> Counts:
-    """The score of counts in which a row of the second class weighs otherwise than of the first."""
-    if class_weights is None:
-        return score
-    no, yes = np.asarray(class_weights, dtype=np.float64)
-    return lambda tp, fp, fn, tn: score(tp * yes, fp * no, fn * yes, tn * no)
+def _by_column(
+    score: Counts, truth: Array, probs: Array, neutral: Array, weights: Array | None
+) -> Array:
+    pairs = zip(_known_columns(truth, probs, weights), neutral, strict=True)
+    return np.array([exact_threshold(t, p, score, n, w) for (t, p, w), n in pairs])
 
 
-def _by_column(score: Counts, truth: Array, probs: Array, neutral: Array) -> Array:
-    pairs = zip(_known_columns(truth, probs), neutral, strict=True)
-    return np.array([exact_threshold(*column, score, n) for column, n in pairs])
-
-
-def _known_columns(truth: Array, probs: Array) -> list[tuple[Array, Array]]:
-    """Target and probabilities of each column, of the images of which it is known."""
+def _known_columns(
+    truth: Array, probs: Array, weights: Array | None
+) -> list[tuple[Array, Array, Array | None]]:
+    """Target, probabilities and weights of each column, of the images of which it is known."""
     columns = np.ascontiguousarray(truth.T), np.ascontiguousarray(np.asarray(probs).T)
     known = known_cells(truth)
     if known is None:
-        return list(zip(*columns, strict=True))
-    return [(t[k], p[k]) for t, p, k in zip(*columns, known.T, strict=True)]
+        return [(t, p, weights) for t, p in zip(*columns, strict=True)]
+    return [
+        (t[k], p[k], None if weights is None else weights[k])
+        for t, p, k in zip(*columns, known.T, strict=True)
+    ]
 
 
-def exact_threshold(target: Array, probs: Array, score: Counts, neutral: float = 0.5) -> float:
+def exact_threshold(
+    target: Array,
+    probs: Array,
+    score: Counts,
+    neutral: float = 0.5,
+    weights: Array | None = None,
+) -> float:
     """The best threshold of one column under `score`, a function of (tp, fp, fn, tn).
 
-    target, probs: (N,). One sort, O(N log N). Exact, because the counts change only at
-    probabilities that occur. Among the best cuts the threshold nearest to `neutral` wins, then the
-    higher one; within a cut it is `neutral` when that lies inside, else the middle. `neutral` where
-    there are no positives or nothing to cut: the order of the rows never matters.
+    target, probs: (N,); weights: (N,) whole numbers. One sort, O(N log N). Exact, because the
+    counts change only at probabilities that occur. Among the best cuts the threshold nearest to
+    `neutral` wins, then the higher one; within a cut it is `neutral` when that lies inside, else
+    the middle. `neutral` where there are no positives or nothing to cut: the order of the rows
+    never matters.
     """
-    cuts = cuts_of(target, probs)
+    cuts = cuts_of(target, probs, weights)
     if cuts is None:
         return float(neutral)
+    total = len(target) if weights is None else int(weights.sum())
     fp = cuts.chosen - cuts.tp
     missed = cuts.positives - cuts.tp
-    scores = score(cuts.tp, fp, missed, len(target) - cuts.chosen - missed)
+    scores = score(cuts.tp, fp, missed, total - cuts.chosen - missed)
     return cuts.nearest(scores >= np.nanmax(scores) - TIE, neutral)
 
 
-def _pooled_f1(truth: Array, probs: Array, neutral: Array) -> Array:
+def _pooled_f1(truth: Array, probs: Array, neutral: Array, weights: Array | None) -> Array:
     """Thresholds for the best F1 of all cells together, by Dinkelbach's iteration.
 
     For a ratio F the best cut of each column maximizes 2 tp - F * chosen by itself; F then rises
     to the ratio of the cuts found, until it stays. W. Dinkelbach, On nonlinear fractional
     programming, Management Science 13 (1967).
     """
-    columns = [cuts_of(*column) for column in _known_columns(truth, probs)]
-    chosen = (probs >= neutral) & (truth != UNKNOWN)
-    truth = truth > 0
+    columns = [cuts_of(*column) for column in _known_columns(truth, probs, weights)]
+    mass = np.ones((len(truth), 1), dtype=np.int64) if weights is None else weights[:, None]
+    chosen = ((probs >= neutral) & (truth != UNKNOWN)) * mass
+    truth = (truth > 0) * mass
     constant = [c for c, cuts in enumerate(columns) if cuts is None]
-    hits = float((chosen & truth)[:, constant].sum())
+    hits = float(np.minimum(chosen, truth)[:, constant].sum())
     taken = float(chosen[:, constant].sum()) + float(truth.sum())
     ratio, rule = _f1_of(truth, chosen), neutral.copy()
     while True:
@@ -136,18 +148,21 @@ def _best_for(cuts: Cuts, ratio: float) -> Array:
 
 
 def _f1_of(truth: Array, chosen: Array) -> float:
+    """truth, chosen: (N, C) the weight of each cell that is, or is said to be, a one."""
     both = float(truth.sum() + chosen.sum())
-    return 2 * float((chosen & truth).sum()) / both if both else 0.0
+    return 2 * float(np.minimum(chosen, truth).sum()) / both if both else 0.0
 
 
-def _by_row(part: Counts, truth: Array, probs: Array, neutral: Array) -> Array:
+def _by_row(
+    part: Counts, truth: Array, probs: Array, neutral: Array, weights: Array | None
+) -> Array:
     """Thresholds for a mean over images, one column after another, each chosen exactly.
 
     What an image gains by a label depends on its other labels alone, so the best cut of a column
     is the largest sum of gains from the top. It ends when a sweep over the columns gains nothing.
     """
     rule, known = neutral.copy(), truth != UNKNOWN
-    size = known.sum(axis=1)
+    size, mass = known.sum(axis=1), 1.0 if weights is None else weights / max(weights.max(), 1)
     chosen = np.asarray(probs >= rule) & known
     truth = truth > 0
     positives = truth.sum(axis=1)
@@ -162,7 +177,7 @@ def _by_row(part: Counts, truth: Array, probs: Array, neutral: Array) -> Array:
             yes = part(with_c, taken - with_c, positives - with_c,
                        size - taken - positives + with_c)  # fmt: skip
             own = known[:, c]
-            gains = (yes - no)[own]
+            gains = ((yes - no) * mass)[own]
             found = _best_sum(gains, probs[own, c], neutral[c], chosen[own, c])
             if found is not None:
                 rule[c], moved = found, True
@@ -198,4 +213,5 @@ TUNERS: dict[str, Tuner] = {
     "thresholds": _thresholds,
     "offsets": tune_offsets,
     "cuts": tune_cuts,
+    "new": tune_new,
 }

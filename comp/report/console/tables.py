@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from comp.core.progress import say
 from comp.core.terminal import tell
@@ -100,11 +100,9 @@ def print_packed(packs: list[Packed], *, as_json: bool) -> None:
 def print_trained(trained: list[Trained], metric: str, *, as_json: bool) -> None:
     """The best epoch of each fold."""
     if as_json:
-        print_json(
-            [{"fold": fold.fold, "before": fold.before, **fold.manifest} for fold in trained]
-        )
+        print_json([_plain_trained(fold, number) for number, fold in enumerate(trained)])
         return
-    if trained and all(fold.manifest.get("validated") is False for fold in trained):
+    if trained and all(_is_refit(fold) for fold in trained):
         epochs = trained[0].manifest["epochs"]
         tell(f"{len(trained)} refits of all images for {epochs} epochs: not validated")
         return
@@ -119,6 +117,18 @@ def print_trained(trained: list[Trained], metric: str, *, as_json: bool) -> None
         epochs = str(best.get("epoch", of - 1) + 1), str(of)
         rows.append([str(fold.fold), score, loss, *epochs])
     print_table(("fold", metric, "valid loss", "epoch", "of"), rows, text=0)
+
+
+def _is_refit(fold: Trained) -> bool:
+    return fold.manifest.get("validated") is False
+
+
+def _plain_trained(fold: Trained, number: int) -> dict[str, Any]:
+    """A fold with its number; a refit has one of its own, `refit_<n>/`, and belongs to no fold."""
+    if not _is_refit(fold):
+        return {"fold": fold.fold, "before": fold.before, **fold.manifest}
+    rest = {key: value for key, value in fold.manifest.items() if key != "fold"}
+    return {"refit": number, "before": fold.before, **rest}
 
 
 def print_sweep(result: Sweep) -> None:

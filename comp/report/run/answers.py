@@ -31,6 +31,7 @@ class OofAnswers:
     `rule`          (C,) the rule of all rows
     `scores`        see `comp.ensemble.compare.Scores`; `note` of the rule
     `fold, groups`  (N,) and (N,) text or None
+    `weights`       (N,) how much each image counts in the score, or None
     `issues`        the doubted labels, the most doubted first
     """
 
@@ -48,6 +49,7 @@ class OofAnswers:
     groups: Sequence[str] | None = None
     issues: Sequence[LabelIssue] = ()
     note: str = ""
+    weights: Array | None = None
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -44,6 +44,12 @@ class FoldCurve:
     early: bool
     seconds: float | None
     planned: int
+    title: str = ""
+
+    @property
+    def name(self) -> str:
+        """What it is called in a legend: its number, unless it has a title."""
+        return self.title or f"fold {self.fold}"
 
 
 def duration(seconds: float) -> str:
@@ -206,9 +212,9 @@ def about_labels(sure: int, images: int, labels: int) -> list[str]:
     ]
 
 
-def about_slices(slices: Sequence[Slice], wrong: float) -> list[str]:
+def about_slices(slices: Sequence[Slice], wrong: float, kind: str = "classes") -> list[str]:
     """The kind of images of which more are wrong than chance gives. wrong: the share of all
-    images."""
+    images; kind: of the answers, `numbers` are off instead."""
     spread = math.sqrt(max(wrong * (1 - wrong), 0.0))
     behind = [
         part
@@ -218,7 +224,8 @@ def about_slices(slices: Sequence[Slice], wrong: float) -> list[str]:
     if not behind or not spread:
         return []
     worst = max(behind, key=lambda part: part.wrong)
+    words = "off by more than a usual error" if kind == "numbers" else "wrong"
     return [
-        f"Of the images of {worst.kind} {worst.name} {worst.wrong:.0%} are wrong, of all "
+        f"Of the images of {worst.kind} {worst.name} {worst.wrong:.0%} are {words}, of all "
         f"{wrong:.0%}: more than chance. Augmentation for them may help."
     ]

@@ -203,7 +203,7 @@ def _sections(
     else:
         values |= _class_sections(found, picture, hints, shown)
     sure = sum(issue.sure for issue in found.issues)
-    hints += headline.about_slices(every, float(found.wrong.mean()))
+    hints += headline.about_slices(every, float(found.wrong.mean()), found.kind)
     hints += headline.about_labels(sure, len(found), found.target.size)
     return values
 

@@ -27,7 +27,7 @@ def fold_charts(folds: Sequence[FoldCurve], metric: str) -> list[tuple[str, Mark
     if not folds:
         return []
     loss = [
-        Series(f"fold {fold.fold}, {words}", fold.epochs, fold.columns[name], fold.fold, dashed)
+        Series(f"{fold.name}, {words}", fold.epochs, fold.columns[name], fold.fold, dashed)
         for fold in folds
         for name, words, dashed in (
             ("train_loss", "training", True),
@@ -42,9 +42,7 @@ def fold_charts(folds: Sequence[FoldCurve], metric: str) -> list[tuple[str, Mark
         )
     for title, name in (("Score", metric), ("Learning rate", "lr")):
         lines = [
-            Series(
-                f"fold {fold.fold}", fold.epochs, fold.columns[name], fold.fold, dots=name == metric
-            )
+            Series(fold.name, fold.epochs, fold.columns[name], fold.fold, dots=name == metric)
             for fold in folds
             if name in fold.columns
         ]
@@ -63,7 +61,7 @@ def _alt(what: str, folds: Sequence[FoldCurve]) -> str:
             "valid_loss" if what == "loss" else what.replace("learning rate", "lr")
         )
         if column is not None and len(column):
-            ends.append(f"fold {fold.fold} ends at {column[-1]:.4g}")
+            ends.append(f"{fold.name} ends at {column[-1]:.4g}")
     return f"The {what} of {len(folds)} folds over their epochs: {', '.join(ends)}."
 
 

@@ -169,11 +169,14 @@ class Slice:
 def slice_of(found: OofAnswers, kind: str, name: str, rows: Array, seed: int) -> Slice:
     """The score of some rows, (n,) numbers, with its interval."""
     part = (found.target[rows], found.honest[rows])
-    score = found.metric.score(*part, len(found.classes))
+    own = None if found.weights is None else found.weights[rows]
+    score = found.metric.score(*part, len(found.classes), own)
     low = high = float("nan")
     groups = None if found.groups is None else [found.groups[row] for row in rows]
     if len(rows) >= _FEWEST:
-        low, high = bootstrap(found.metric, *part, len(found.classes), groups, seed, rounds=_ROUNDS)
+        low, high = bootstrap(
+            found.metric, *part, len(found.classes), groups, seed, rounds=_ROUNDS, weights=own
+        )
     units = len(rows) if groups is None else len({*groups})
     wrong = float(found.wrong[rows].mean()) if len(rows) else float("nan")
     return Slice(kind, name, len(rows), score, low, high, wrong, units)

@@ -57,17 +57,17 @@ def paired(
     names = np.arange(len(ground)) if ground.groups is None else np.asarray(ground.groups, str)
     units = np.unique(names, return_inverse=True)[1]
     count, draw = int(units.max()) + 1, rng.generator(seed, "paired bootstrap")
-    gains = []
+    own, gains = 1.0 if ground.weights is None else ground.weights, []
     step = max(1, _CELLS // len(ground))
     for begin in range(0, rounds, step):
         picks = draw.integers(count, size=(min(step, rounds - begin), count))
         drawn = np.stack([np.bincount(row, minlength=count) for row in picks])
-        weights = drawn[:, units].astype(float)
+        weights = drawn[:, units].astype(float) * own
         scores = [
             metric.weighted(ground.target, part, classes, weights) for part in (first, second)
         ]
         gains.append(sign * (scores[1] - scores[0]))
-    plain = [metric.score(ground.target, part, classes) for part in (first, second)]
+    plain = [metric.score(ground.target, part, classes, ground.weights) for part in (first, second)]
     found = np.concatenate(gains)
     found = found[~np.isnan(found)]
     if not len(found):

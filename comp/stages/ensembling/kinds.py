@@ -12,10 +12,11 @@ import numpy as np
 from comp.core.errors import ConfigError, PredictionsError
 from comp.core.progress import say
 from comp.data.cache.image_range import span_of, with_range
+from comp.data.folds.held_out import new_target
 from comp.data.folds.make import judged_part
 from comp.data.images.decode import read_image
 from comp.data.index.index import Index
-from comp.data.layouts.test_answers import read_answers, read_true_masks
+from comp.data.layouts.test_answers import answer_weights, read_answers, read_true_masks
 from comp.ensemble.answers import MaskAnswers, TableAnswers, answer_table
 from comp.ensemble.blend import Blend, aligned, check_members
 from comp.ensemble.compare import BlendRow
@@ -28,6 +29,7 @@ from comp.ensemble.weights import SIGNED
 from comp.report.validation_page import write_validation_page
 from comp.stages.ensembling.members import Ground, Model, covered_ids
 from comp.stages.ensembling.result import Request
+from comp.stages.experiment import held_classes
 from comp.submission import Answers, Format
 
 Array = np.ndarray[Any, Any]
@@ -116,16 +118,31 @@ def _table_evidence(ground: Ground, models: Sequence[Model], shift: Shift | None
     return TableEvidence(
         ground.experiment.task,
         ground.experiment.metric,
-        part.labels,
+        _target(ground, part, fold),
         fold,
         tuple(probs if shift is None else map(shift.adjust, probs)),
         len(part.classes),
-        class_weights=None if shift is None else shift.class_weights,
+        weights=_row_weights(ground, part, shift),
         groups=part.groups,
         ids=part.ids,
         names=part.classes,
         own_folds=tuple(folds) if any(other is not None for other in own) else (),
     )
+
+
+def _target(ground: Ground, part: Index, fold: Array) -> Array:
+    """The truth; the new class where an image's class was left out of its fold."""
+    held = held_classes(ground.experiment, part)
+    return part.labels if held is None else new_target(part.labels, fold, held)
+
+
+def _row_weights(ground: Ground, part: Index, shift: Shift | None) -> Array | None:
+    """(N,) how much each row counts in the score: by `data.weight`, and by the class prior."""
+    given = ground.experiment.metric.row_weights(part.weights)
+    if shift is None:
+        return given
+    by_class = np.asarray(shift.class_weights)[part.labels]
+    return np.asarray(by_class if given is None else by_class * given)
 
 
 def _table_answers(
@@ -141,6 +158,7 @@ def _table_answers(
         shift=shift,
         keep_probs=experiment.metric.wants == "probs" or file_format.needs_probs,
         truth=read_answers(experiment.data, experiment.task, classes, ground.test.ids),
+        counts=answer_weights(experiment.data, ground.test.ids),
     )
 
 
@@ -151,9 +169,7 @@ def _table_expected(
     result = row.vote.merge(
         evidence.probs, row.fit.weights, evidence.task, row.fit.rule, parts=evidence.parts
     )
-    rows = None
-    if evidence.class_weights is not None:
-        rows = evidence.class_weights[evidence.target].tolist()
+    rows = None if evidence.weights is None else evidence.weights.tolist()
     return file_format.content.expected_shares(result.labels, result.probs, rows)
 
 
@@ -196,15 +212,23 @@ def _mask_answers(
         experiment.data, experiment.task, index.classes, ground.test.ids, index.codes
     )
     return MaskAnswers(
-        blend, tests, ground.test, experiment.task, ground.plan.fingerprint, truth=truth
+        blend,
+        tests,
+        ground.test,
+        experiment.task,
+        ground.plan.fingerprint,
+        truth=truth,
+        metric=experiment.metric,
     )
 
 
 def _mask_expected(evidence: MaskEvidence, row: BlendRow, file_format: Format) -> dict[str, float]:
     """The share of images in which each class is predicted."""
     assert row.found is not None, "the row of the config keeps its answers"
-    background = row.found.tuned.shape[1] - len(evidence.index.classes)
-    own = row.found.tuned[:, background:]
+    counts = row.found.tuned
+    if evidence.metric.measure is not None:
+        counts = evidence.pixels(row.vote, row.found.fit)
+    own = counts[:, counts.shape[1] - len(evidence.index.classes) :]
     predicted = (own[..., 0] + own[..., 1]) > 0
     return file_format.content.expected_shares(predicted, None)
 
@@ -222,7 +246,8 @@ def _mask_page(ground: Ground, evidence: MaskEvidence, row: BlendRow) -> None:
     write_validation_page(
         path,
         evidence.index,
-        row.found.honest,
+        evidence.shown(row.vote, row.found),
+        evidence.score(row.found.honest),
         evidence.metric,
         lambda number: evidence.masks(row.vote, row.fit, number),
         partial(read_image, span=span_of(image)),

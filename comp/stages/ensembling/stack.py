@@ -18,10 +18,9 @@ from comp.core import checksums, files
 from comp.core.errors import ConfigError, DataError, PredictionsError, UsageError, first, pick
 from comp.core.provenance import versions
 from comp.data.images.header import image_size
-from comp.data.index.data_tables import read_data_table
-from comp.data.index.image_files import stem_of
 from comp.data.index.index import Index
 from comp.data.index.tables import write_table
+from comp.data.labels.cells import cells_of
 from comp.ensemble.compare import BlendRow, best_row, compare, judge_row
 from comp.ensemble.evidence import Fitting
 from comp.ensemble.stacking.inputs import as_logits
@@ -78,6 +77,8 @@ def stack_runs(
     """
     if experiment.task.spatial or experiment.task.link.measures:
         raise ConfigError("comp stack: a second level is for classification alone")
+    if experiment.config.data.new is not None:
+        raise ConfigError("comp stack: not with data.new, whose classes differ from fold to fold")
     if kind != BEST:
         pick(SECONDS, kind, "kind of second level (--kind)")
     index = read_train(experiment)
@@ -99,9 +100,9 @@ def stack_runs(
     chosen = next(name for name in kinds if rows[name] is best)
     votes = "soft", "equal"
     blend = best_row(experiment.metric, compare(evidence, votes, fitting, partial=False))
-    path = _path(experiment, out, runs)
+    path = table_path(experiment, out, (f"{'+'.join(runs) or experiment.name}_stack",))
     part = judged_models(ground, models)[0]
-    _write(path, ground, part, made[chosen].oof, made[chosen].test, chosen, models)
+    write_member(path, ground, part, made[chosen].oof, made[chosen].test, chosen, models)
     edge = best.scores.low if experiment.metric.greater_is_better else best.scores.high
     return Stack(
         path=path,
@@ -162,27 +163,13 @@ def _columns(experiment: Experiment, index: Index, part: str) -> list[list[str]]
             "data.tabular: no table of the test images; name it with data.test_csv (its columns: "
             f"{data.id}, {', '.join(data.tabular)})"
         )
-    table = read_data_table(Path(data.root) / name, data)
-    missing = [column for column in (data.id, *data.tabular) if column not in table.values]
-    if missing:
-        key = "data.train_csv" if part == "train" else "data.test_csv"
-        raise DataError(
-            f"{table.path}: data.tabular: no column {first(missing)}; its columns are "
-            f"{first(table.columns, 12)}. Name the table that has them with {key}"
-        )
-    ids = table.values[data.id]
-    rows = {stem_of(key): row for row, key in enumerate(ids)} | {
-        key: row for row, key in enumerate(ids)
-    }
-    lost = [key for key in index.ids if key not in rows and stem_of(key) not in rows]
-    if lost:
-        raise DataError(f"{table.path}: no row for {len(lost)} {part} images: {first(lost)}")
-    places = [rows.get(key, rows.get(stem_of(key), 0)) for key in index.ids]
-    return [[table.values[column][place] for place in places] for column in data.tabular]
+    key = "data.train_csv" if part == "train" else "data.test_csv"
+    return cells_of(data, name, data.tabular, index.ids, ("data.tabular", key))
 
 
-def _path(experiment: Experiment, out: str | None, runs: Sequence[str]) -> Path:
-    name = out or f"{'+'.join(runs) or experiment.name}_stack"[:100]
+def table_path(experiment: Experiment, out: str | None, runs: Sequence[str]) -> Path:
+    """Where the table of a member goes: `out`, or what it is made of."""
+    name = out or "+".join(runs)[:100]
     try:
         name = str(file_name(name.removesuffix(".csv")))
     except ValueError as problem:
@@ -190,7 +177,7 @@ def _path(experiment: Experiment, out: str | None, runs: Sequence[str]) -> Path:
     return experiment.workspace.root / "stacks" / f"{name}.csv"
 
 
-def _write(
+def write_member(
     path: Path,
     ground: Ground,
     part: Index,
@@ -199,7 +186,11 @@ def _write(
     kind: str,
     models: Sequence[Model],
 ) -> None:
-    """The table of both parts, then what it was made from."""
+    """Write the table of both parts, a member for `--add`, then what it was made from.
+
+    part: the training images, in the order of the rows of `oof`. Raises PredictionsError where some
+    have no row.
+    """
     task, data = ground.experiment.task, ground.experiment.data
     if len(part) != len(ground.index):
         raise PredictionsError(

@@ -56,11 +56,10 @@ def refit(
     again = "the same command without --restart" if restart else "the same command"
     stop = Stop(config.train.max_hours, again) if stop is None else stop
     trainer = Trainer(experiment, index, plan, stop, command, everything=True)
-    done = []
-    with trainer.stop.listening():
-        for number in range(count):
+    done, runs = [], [experiment.workspace.refit(number) for number in range(count)]
+    with trainer.stop.listening(), trainer.drawn(runs):
+        for number, run in enumerate(runs):
             trainer.stop.later_epochs = (count - number - 1) * epochs
-            run = experiment.workspace.refit(number)
             done.append(trainer.run(plan.count + number, run, restart=restart))
     return done
 

@@ -138,6 +138,7 @@ def answers_of(opened: OpenedRun) -> OofAnswers:
         groups=evidence.groups,
         issues=issues,
         note=row.note,
+        weights=evidence.weights,
     )
 
 

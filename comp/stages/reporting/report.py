@@ -99,15 +99,16 @@ def _masks(opened: OpenedRun, evidence: MaskEvidence, *, maps: bool) -> MaskPart
     row = opened.row
     assert row.found is not None, "the row keeps its answers"
     span = Pictures(opened).span
+    counts = evidence.shown(row.vote, row.found)
     parts = validation_parts(
         evidence.index,
-        row.found.honest,
+        counts,
         lambda number: evidence.masks(row.vote, row.fit, number),
         partial(read_image, span=span),
     )
     worst = [card["id"] for card in parts["kinds"]["worst"]]
     if maps and worst:
-        seen = mask_activations(opened, evidence, row.found.honest, worst)
+        seen = mask_activations(opened, evidence, counts, worst)
         for card in parts["kinds"]["worst"]:
             card["pictures"] += [seen[card["id"]]] if card["id"] in seen else []
     by_class = evidence.class_scores(row.found.honest)

@@ -81,13 +81,13 @@ def _refuse_other(one: OpenedRun, other: OpenedRun) -> None:
                 "shows their scores side by side"
             )
     same = (
-        ("metric", one.experiment.metric.name, other.experiment.metric.name),
-        ("classes", one.part.classes, other.part.classes),
+        ("another metric", one.experiment.metric.name, other.experiment.metric.name),
+        ("other classes", one.part.classes, other.part.classes),
     )
     for what, first, second in same:
         if first != second:
             raise UsageError(
-                f"{names}: another {what} ({first} and {second}). Only runs of the same images, "
+                f"{names}: {what} ({first} and {second}). Only runs of the same images, "
                 "labels and metric can be compared"
             )
     labels = dict(zip(one.part.ids, one.part.label_texts(), strict=True))

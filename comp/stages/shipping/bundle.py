@@ -326,7 +326,8 @@ def _write(
 
 def _member(source: Source, record: Mapping[str, Any], path: Path, half: bool) -> dict[str, Any]:
     """Write the weights of a member; what the manifest says of it."""
-    workspace = _run(source, str(record["model"])).workspace
+    member = _run(source, str(record["model"]))
+    workspace = member.workspace
     refit, fold = record.get("refit"), int(record["fold"])
     run = workspace.fold(fold) if refit is None else workspace.refit(int(refit))
     file = run.path / str(record["checkpoint"])
@@ -336,7 +337,7 @@ def _member(source: Source, record: Mapping[str, Any], path: Path, half: bool) -
             f"{file}: not the checkpoint that submissions/{source.name} was made by; it was "
             "trained further. Make the submission again with `comp ensemble`"
         )
-    weights = weights_of(saved)
+    weights = weights_of(saved, member.config.model.lora_scale)
     save_weights(path, halved(weights) if half else weights)
     return {
         "run": record["model"],

@@ -80,9 +80,8 @@ def _halved(ground: Ground, model: Model, folder: Path) -> Model:
         run = experiment.workspace.fold(number)
         known = Predictions.load(run.valid)
         saved = checkpoint.load(run.path / str(test.source["checkpoint"]))
-        net = net_of(
-            {**saved, "ema": None, "model": halved(weights_of(saved))}, config, task, device
-        )
+        weights = halved(weights_of(saved, config.model.lora_scale))
+        net = net_of({**saved, "ema": None, "model": weights}, config, task, device)
         rows = np.asarray(index.rows(known.ids))
         batch = config.predict.batch_size or 2 * config.train.batch_size
         pieces = predict_pieces(

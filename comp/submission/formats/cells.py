@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ Array = np.ndarray[Any, Any]
 _ZERO_ONE = ("0", "1")
 _TRUTHS = (("false", "true"), ("no", "yes"), ("f", "t"), ("n", "y"))
 _SHOWN = 5
+_PLACES = re.compile(r"[-+]?\d+(?:\.(\d+))?")
 
 
 @dataclass(frozen=True)
@@ -146,6 +148,7 @@ def make_cells(
     write: str = "auto",
     separator: str | None = None,
     likely: int | Literal["auto"] = "auto",
+    decimals: int | Literal["auto"] = "auto",
 ) -> Cells:
     """How the answers of a task fill the columns of a sample.
 
@@ -155,14 +158,16 @@ def make_cells(
     names with `separator` (a space) between. write: `auto` (probabilities where the metric wants
     them, or where a task with one label per image has a column per class), `label` or
     `probability`. likely: how many classes a cell holds, the likeliest first; `auto`: as many as
-    those of the sample.
+    those of the sample. decimals: places behind the point; `auto`: those of the sample where
+    numbers are measured, else all.
     Raises SubmissionError for columns that do not fit, ConfigError where `write` cannot be done.
     """
     classes, answers = tuple(classes), sample.answers
     class_of = _classes_of(answers, classes)
     by_name = class_of is not None
     if task.link.measures:
-        return _measured(sample, task, classes)
+        return _measured(sample, task, classes, decimals)
+    places = None if decimals == "auto" else decimals
     single = len(answers) == 1 and (task.one_answer or answers[0] not in classes)
     if not by_name and not single:
         _refuse_columns(sample, task, classes)
@@ -171,15 +176,15 @@ def make_cells(
     wants_probs = metric.wants == "probs" or (by_name and task.one_answer and not in_words)
     probability = write == "probability" or (write == "auto" and wants_probs)
     if class_of is not None:
-        return _column_per_class(answers, class_of, classes, probability, _zero_one(found))
+        return _column_per_class(answers, class_of, classes, probability, _zero_one(found), places)
     if not task.one_answer:
         between = " " if separator is None else separator
         return _list_of_labels(answers[0], classes, between, probability)
-    places = places_of(found, classes) if likely == "auto" else likely
-    if places > 1 and write != "probability":
-        return _likely_labels(answers[0], classes, found, places)
+    several = places_of(found, classes) if likely == "auto" else likely
+    if several > 1 and write != "probability":
+        return _likely_labels(answers[0], classes, found, several)
     if probability:
-        return _one_probability(answers[0], classes)
+        return _one_probability(answers[0], classes, places)
     texts = _label_texts(classes, found)
     return Cells(answers, lambda labels, _: [_named(texts, labels)], frozenset(texts))
 
@@ -217,7 +222,9 @@ def _classes_of(answers: Sequence[str], classes: Sequence[str]) -> list[str] | N
     return None
 
 
-def _measured(sample: Sample, task: Task, classes: tuple[str, ...]) -> Cells:
+def _measured(
+    sample: Sample, task: Task, classes: tuple[str, ...], decimals: int | Literal["auto"]
+) -> Cells:
     """A column for each number; the only one may have any name."""
     answers = sample.answers
     if set(answers) == set(classes):
@@ -226,9 +233,10 @@ def _measured(sample: Sample, task: Task, classes: tuple[str, ...]) -> Cells:
         places = [0]
     else:
         _refuse_columns(sample, task, classes)
+    digits = [decimals_of(sample.texts[n]) if decimals == "auto" else decimals for n in answers]
     return Cells(
         answers,
-        lambda labels, _: [_numbers(labels[:, place]) for place in places],
+        lambda labels, _: [_numbers(labels[:, p], d) for p, d in zip(places, digits, strict=True)],
         None,
         measured=True,
     )
@@ -252,6 +260,7 @@ def _column_per_class(
     classes: tuple[str, ...],
     probability: bool,
     zero_one: tuple[str, str],
+    decimals: int | None = None,
 ) -> Cells:
     """Probabilities, or 0 and 1 in the words of the sample. class_of: the class of each column."""
     places = [classes.index(name) for name in class_of]
@@ -260,7 +269,7 @@ def _column_per_class(
         found = _needed(probs)
         if found.shape[1] < len(classes):  # the one column is the last of two classes
             found = np.concatenate([1 - found, found], axis=1)
-        return [_numbers(found[:, place]) for place in places]
+        return [_numbers(found[:, place], decimals) for place in places]
 
     def zeros_and_ones(labels: Array, _: Array | None) -> list[list[str]]:
         table = labels if labels.ndim == 2 else labels[:, None] == np.arange(len(classes))
@@ -297,7 +306,7 @@ def _list_of_labels(
     return Cells((answer,), names, frozenset(classes), separator)
 
 
-def _one_probability(answer: str, classes: tuple[str, ...]) -> Cells:
+def _one_probability(answer: str, classes: tuple[str, ...], decimals: int | None = None) -> Cells:
     """One column with the probability of the last of two classes."""
     if len(classes) != 2:
         raise ConfigError(
@@ -305,7 +314,7 @@ def _one_probability(answer: str, classes: tuple[str, ...]) -> Cells:
             f"{len(classes)} classes; write labels (submission.write: label), the most likely ones "
             "(submission.likely: 5), or use a sample with one column per class"
         )
-    return Cells((answer,), lambda _, probs: [_numbers(_needed(probs)[:, -1])], None)
+    return Cells((answer,), lambda _, probs: [_numbers(_needed(probs)[:, -1], decimals)], None)
 
 
 def _label_texts(classes: tuple[str, ...], found: frozenset[str]) -> tuple[str, ...]:
@@ -336,8 +345,19 @@ def _named(texts: Sequence[str], labels: Array) -> list[str]:
     return list(np.array(texts, dtype=object)[labels])
 
 
-def _numbers(values: Array) -> list[str]:
-    """Nine significant digits: enough to give back every float32."""
+def decimals_of(texts: frozenset[str]) -> int | None:
+    """The places behind the point of the cells of a sample; None where they say nothing: all cells
+    are the same, as in a placeholder, or they have different places."""
+    found = {len(match[1] or "") for text in texts if (match := _PLACES.fullmatch(text.strip()))}
+    known = len(texts) > 1 and all(_PLACES.fullmatch(text.strip()) for text in texts)
+    return found.pop() if known and len(found) == 1 else None
+
+
+def _numbers(values: Array, decimals: int | None = None) -> list[str]:
+    """Nine significant digits, which give back every float32; or so many behind the point."""
+    if decimals is not None:
+        rounded = np.round(np.asarray(values, dtype=np.float64), decimals) + 0.0  # no -0
+        return [f"{value:.{decimals}f}" for value in rounded.tolist()]
     return ("%.9g\n" * len(values) % tuple(values.tolist())).split("\n")[:-1]
 
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-import cv2
 import numpy as np
 
 from comp.core.errors import SubmissionError, first, unreadable
@@ -18,6 +17,7 @@ from comp.data.masks import rle
 from comp.data.masks.coco_shapes import region_of, shape_fault
 from comp.submission.diff import Diff
 from comp.submission.formats.format import Answers, Array, Columns, Competition
+from comp.submission.formats.found import objects_of
 from comp.submission.formats.mask_diff import Regions, compare_regions, runs_of
 from comp.submission.formats.masks import Found, MaskRows, own_rows
 from comp.submission.sample import Sample
@@ -57,20 +57,15 @@ class CocoFormat:
         """
         from pycocotools import mask as coco
 
-        codes = self.content.codes
-        for (code, layer), own in zip(
-            self.content.layers(mask), probs[len(probs) - len(codes) :], strict=True
-        ):
-            count, regions = cv2.connectedComponents(layer.astype(np.uint8), connectivity=8)
-            for number in range(1, count):
-                region = regions == number
-                packed = coco.encode(np.asfortranarray(region.astype(np.uint8)))
-                yield {
-                    "image_id": self.numbers.get(image, image),
-                    "category_id": int(code) if code.isdigit() else code,
-                    "segmentation": {**packed, "counts": packed["counts"].decode()},
-                    "score": round(float(own[region].mean()), 6),
-                }
+        for one in objects_of(self.content, mask, probs):
+            packed = coco.encode(np.asfortranarray(one.region.astype(np.uint8)))
+            yield {
+                "image_id": self.numbers.get(image, image),
+                "category_id": int(one.code) if one.code.isdigit() else one.code,
+                "segmentation": {**packed, "counts": packed["counts"].decode()},
+                "bbox": list(one.box),
+                "score": one.score,
+            }
 
     def read_back(self, path: Path) -> tuple[Columns, list[str]]:
         try:

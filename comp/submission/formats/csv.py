@@ -57,6 +57,7 @@ class CsvFormat:
             competition.write,
             data.separator,
             competition.likely,
+            competition.decimals,
         )
         return cls(sample, cells)
 
@@ -68,7 +69,14 @@ class CsvFormat:
         texts = sample.texts[sample.answers[0]]
         wide = replace(wide, texts=dict.fromkeys(long.classes, texts))
         task, classes = competition.task, competition.classes
-        cells = make_cells(wide, task, classes, competition.metric, competition.write)
+        cells = make_cells(
+            wide,
+            task,
+            classes,
+            competition.metric,
+            competition.write,
+            decimals=competition.decimals,
+        )
         fill = cells.fill
         return cls(
             sample,

@@ -21,6 +21,7 @@ from comp.tasks.kinds import Task
 from comp.tasks.metrics import Metric
 
 if TYPE_CHECKING:
+    from comp.submission.formats.boxes import BoxRows
     from comp.submission.formats.cells import Cells
     from comp.submission.formats.masks import MaskRows
 
@@ -38,6 +39,8 @@ class Competition:
     `write`         auto, label or probability: what the cells of a table hold
     `coco_numbers`  id -> COCO's id of the image, where it is known
     `empty`         auto, or the run lengths of an empty mask
+    `decimals`      places behind the point of numbers; auto: as the sample's cells have
+    `boxes`         the words of each object in a cell of boxes; auto: as the sample's cells have
     `likely`        how many of the likeliest classes a cell holds; auto: as the sample says
     """
 
@@ -52,6 +55,8 @@ class Competition:
     coco_numbers: dict[str, int | str]
     empty: str = "auto"
     likely: int | Literal["auto"] = "auto"
+    decimals: int | Literal["auto"] = "auto"
+    boxes: str = "auto"
 
     def called(self, said: Iterable[str | None]) -> Competition:
         """The same where the sample calls the classes by their names, as `said` in its rows."""
@@ -90,7 +95,7 @@ class Format(Protocol):
     def sample(self) -> Sample: ...
 
     @property
-    def content(self) -> Cells | MaskRows: ...
+    def content(self) -> Cells | MaskRows | BoxRows: ...
 
     @property
     def needs_probs(self) -> bool: ...

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
 
+import numpy as np
+
 from comp.core.errors import DataError, SubmissionError, complain, first
 from comp.core.progress import say
 from comp.data.index.data_tables import is_usage, read_any, read_data_table
@@ -31,7 +33,7 @@ _EMPTY = frozenset(
 )
 
 
-def _runs_in(cell: str, empty: str = "") -> str:
+def runs_in(cell: str, empty: str = "") -> str:
     """The run lengths in a cell: nothing where it says that a mask is empty."""
     return "" if cell.strip() in {*_EMPTY, empty} else cell
 
@@ -90,7 +92,7 @@ class RleFormat:
         lost = sum(cell == self.empty for cells in columns.values() for cell in cells if cell)
         if lost:
             say(f"note: {lost} masks have the run lengths {self.empty!r}, which mean an empty mask")
-        columns = {n: tuple(_runs_in(cell, self.empty) for cell in c) for n, c in columns.items()}
+        columns = {n: tuple(runs_in(cell, self.empty) for cell in c) for n, c in columns.items()}
         written = {n: [cell or self.empty for cell in cells] for n, cells in columns.items()}
         path.write_bytes(render(self.sample, written))
         return columns, len(self.sample.ids)
@@ -98,7 +100,7 @@ class RleFormat:
     def read_back(self, path: Path) -> tuple[Columns, list[str]]:
         columns, complaints = read_delimited(path, self.sample)
         name = self.sample.answers[0]
-        cells = tuple(_runs_in(cell, self.empty) for cell in columns.get(name, ()))
+        cells = tuple(runs_in(cell, self.empty) for cell in columns.get(name, ()))
         return {name: cells}, complaints + self._cell_complaints(cells)
 
     def _cell_complaints(self, cells: Sequence[str]) -> list[str]:
@@ -148,7 +150,7 @@ class RleFormat:
 
 def _placeholders(path: Path, cells: Sequence[str]) -> tuple[str, ...]:
     """A doubt about the same text in all rows, which is not known to mean an empty mask."""
-    if len(cells) < 2 or len({*cells}) > 1 or not _runs_in(cells[0]).strip():
+    if len(cells) < 2 or len({*cells}) > 1 or not runs_in(cells[0]).strip():
         return ()
     return (
         f"{path}: all {len(cells)} rows say {cells[0].strip()!r}, which may be a placeholder: "
@@ -163,7 +165,7 @@ def _has_runs(table: Table) -> bool:
     several = False
     for cell in table.values[table.columns[-1]]:
         try:
-            starts, lengths = rle.runs(_runs_in(cell), ENDLESS)
+            starts, lengths = rle.runs(runs_in(cell), ENDLESS)
         except DataError:
             return False
         if (starts[1:] <= (starts + lengths)[:-1]).any():
@@ -182,7 +184,12 @@ def _regions(table: Table, key: str) -> Regions:
     out: Regions = {}
     pairs = zip(rows.images, rows.codes, strict=True)
     for (image, code), cell in zip(pairs, table.values[table.columns[-1]], strict=True):
-        starts, lengths = rle.runs(_runs_in(cell), ENDLESS)
+        starts, lengths = rle.runs(runs_in(cell), ENDLESS)
         if len(starts):
-            out[image, code or ""] = starts, starts + lengths
+            before = out.get((image, code or ""), (starts[:0], starts[:0]))  # a row per object
+            pair = [
+                np.append(*both) for both in zip(before, (starts, starts + lengths), strict=True)
+            ]
+            order = np.argsort(pair[0], kind="stable")
+            out[image, code or ""] = pair[0][order], pair[1][order]
     return out

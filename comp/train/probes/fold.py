@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,12 +33,20 @@ _WORSE = 2  # strengths in a row that are worse than the best, after which the s
 _PARTS = 5  # of the training rows, where the plan has no two other folds
 
 
-def train_probe(job: Job, features: Array, parts: Array, weights: str) -> dict[str, Any]:
+def train_probe(
+    job: Job,
+    features: Array,
+    parts: Array,
+    weights: str,
+    keep: Callable[[Array, Array, str], None],
+) -> dict[str, Any]:
     """Fit the probe of one fold; what `done.json` holds.
 
     features: (N, D) of the whole index. parts: (n,) numbers of the training rows; a strength is
     judged on each part by what was fitted on the others (the plan's other folds, so that groups
-    stay together). weights: a digest of the network that made the features.
+    stay together). weights: a digest of the network that made the features. keep: gets the rows of
+    the parts, their probabilities by what was fitted on the other parts at the strength that was
+    taken, and the digest of the fitted probe's checkpoint.
     Raises Interrupted and OutOfTime when it is time to stop; the fold then begins again.
     """
     started = time.monotonic()
@@ -46,7 +54,7 @@ def train_probe(job: Job, features: Array, parts: Array, weights: str) -> dict[s
     note_session(job.run, 0, 0, job.device.describe(), command=job.command, workspace=job.workspace)
     probe = pick(PROBES, str(job.config.model.probe), "model.probe")
     with job.stop.at_a_step():
-        place, costs = _choose(job, probe, features, parts)
+        place, costs, held, inner = _choose(job, probe, features, parts)
         module = _fitted(probe, _rows(job, features, job.train_rows), place)
     row = _judged(job, module, features)
     strength = probe.strengths[place]
@@ -59,7 +67,7 @@ def train_probe(job: Job, features: Array, parts: Array, weights: str) -> dict[s
     say(line)
     files.append_line(job.run.log, line)
     about = {"strength": strength, "costs": costs, "features": weights}
-    return _finish(job, module, row, about)
+    return _finish(job, module, row, about, lambda digest: keep(held, inner, digest))
 
 
 def inner_parts(fold: Array, groups: Sequence[str] | None, seed: int, number: int) -> Array:
@@ -102,31 +110,40 @@ def _rows(job: Job, features: Array, rows: Array, *draw: int | str) -> Rows:
 
 def _choose(
     job: Job, probe: Probe, features: Array, parts: Array
-) -> tuple[int, list[float | None]]:
+) -> tuple[int, list[float | None], Array, Array]:
     """The place of the strength whose mean loss on the held-out parts is the lowest, and the loss
-    of each. It is over when two in a row were worse than the best: the others were stronger still.
+    of each; the rows of all parts, and their probabilities (n, C) at that strength. It is over when
+    two in a row were worse than the best: the others were stronger still.
     """
-    held, paths = [], []
+    held, paths, rows = [], [], []
     for number in (int(n) for n in np.unique(parts) if n >= 0):
         inner = job.train_rows[parts != number]
-        held.append(_rows(job, features, job.train_rows[parts == number]))
+        rows.append(job.train_rows[parts == number])
+        held.append(_rows(job, features, rows[-1]))
         paths.append(probe.path(_rows(job, features, inner, number), probe.strengths))
     costs: list[float] = []
+    best = np.empty((0, job.columns), np.float32)
     for modules in zip(*paths, strict=True):
         if job.stop.requested:
             job.stop.leave(f"{job.name} while its probe is cross-fitted")
-        sums = [_cost(*pair) * len(pair[1].features) for pair in zip(modules, held, strict=True)]
-        costs.append(sum(sums) / sum(len(rows.features) for rows in held))
-        if len(costs) - 1 - int(np.argmin(costs)) >= _WORSE:
+        found = [_asked(job, *pair) for pair in zip(modules, held, strict=True)]
+        sums = [cost * len(probs) for cost, probs in found]
+        costs.append(sum(sums) / sum(len(part) for part in rows))
+        if int(np.argmin(costs)) == len(costs) - 1:
+            best = np.concatenate([probs for _, probs in found])
+        elif len(costs) - 1 - int(np.argmin(costs)) >= _WORSE:
             break
-    return int(np.argmin(costs)), [cost if math.isfinite(cost) else None for cost in costs]
+    told = [cost if math.isfinite(cost) else None for cost in costs]
+    return int(np.argmin(costs)), told, np.concatenate(rows), best
 
 
 @torch.inference_mode()
-def _cost(module: nn.Module, rows: Rows) -> float:
-    """The loss of a probe on some rows; infinity where it is not finite."""
-    found = float(rows.cost(module(rows.features), rows.target))
-    return found if math.isfinite(found) else math.inf
+def _asked(job: Job, module: nn.Module, rows: Rows) -> tuple[float, Array]:
+    """The loss of a probe on some rows, infinity where it is not finite; its probabilities."""
+    logits = module(rows.features)
+    found = float(rows.cost(logits, rows.target))
+    probs = job.task.link.probs(logits).cpu().numpy()
+    return found if math.isfinite(found) else math.inf, probs
 
 
 def _fitted(probe: Probe, rows: Rows, place: int) -> nn.Module:
@@ -144,18 +161,21 @@ def _judged(job: Job, module: nn.Module, features: Array) -> dict[str, float]:
     logits = module(valid.features)
     probs = job.task.link.probs(logits).cpu().numpy()
     scored = probs if job.metric.wants == "probs" else job.task.decide(probs)
-    target = job.target[job.valid_rows]
     return {
         "train_loss": float(train.cost(module(train.features), train.target)),
         "valid_loss": float(valid.cost(logits, valid.target)),
-        job.metric.name: job.metric.score(target, scored, len(job.classes)),
+        job.metric.name: job.score(job.valid_rows, scored),
     }
 
 
 def _finish(
-    job: Job, module: nn.Module, row: dict[str, float], about: dict[str, Any]
+    job: Job,
+    module: nn.Module,
+    row: dict[str, float],
+    about: dict[str, Any],
+    keep: Callable[[str], None],
 ) -> dict[str, Any]:
-    """Write the checkpoints, the history, and last the manifest."""
+    """Write the checkpoints, the history, what `keep` writes, and last the manifest."""
     saved = {
         "model": module.state_dict(),
         "best": row,
@@ -170,6 +190,7 @@ def _finish(
     checkpoint.save(saved, job.run.best)
     files.write_text(job.run.history, history_csv([{**row, "best": 1}]))
     digest = checksums.digest_file(job.run.best)
+    keep(digest)
     manifest = {
         "fold": job.fold,
         "plan": job.plan,

@@ -63,8 +63,7 @@ def test_of_equal_cuts_the_point_nearest_to_the_neutral_one_is_taken(
 
 
 def test_weights_are_whole_and_in_the_given_ratio() -> None:
-    target = np.array([0, 1, 2, 1])
-    assert whole_weights(None, target).tolist() == [1, 1, 1, 1]
-    found = whole_weights(np.array([1.0, 0.5, 0.0]), target)
+    assert whole_weights(None, 4).tolist() == [1, 1, 1, 1]
+    found = whole_weights(np.array([1.0, 0.5, 0.0, 1e-9]), 4)
     assert found.dtype == np.int64
-    assert found.tolist() == [1 << 20, 1 << 19, 1, 1 << 19]
+    assert found.tolist() == [1 << 20, 1 << 19, 0, 1]

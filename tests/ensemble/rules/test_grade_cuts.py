@@ -68,7 +68,7 @@ def test_weights_of_grades_are_rows_that_occur_more_often() -> None:
     target, probs = world(3, 60, 3)
     times = np.array([1, 4, 2])
     rows = np.repeat(np.arange(60), times[target])
-    weighed = tune(ORDINAL, METRICS["qwk"], target, probs, times.astype(float))
+    weighed = tune(ORDINAL, METRICS["qwk"], target, probs, times[target].astype(float))
     repeated = tune(ORDINAL, METRICS["qwk"], target[rows], probs[rows])
     assert weighed == pytest.approx(repeated)
     answers = ORDINAL.decide(probs[rows], weighed)

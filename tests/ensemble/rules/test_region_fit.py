@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from region_toys import KINDS, ONE, OVER, Array, case, counted, each
 
-from comp.ensemble.rules.region_fit import RegionCounts, count_regions, fit_regions, mean_by_class
+from comp.ensemble.rules.region_fit import RegionCounts, count_regions, fit_regions
 from comp.ensemble.rules.regions import NEUTRAL, neutral_rule
 from comp.tasks.metrics import METRICS
 
@@ -180,7 +180,7 @@ def test_a_region_that_lies_on_another_class_is_neither_right_nor_background() -
 def test_the_score_of_each_class_is_over_the_set_and_without_the_background() -> None:
     background, own, absent = [9, 1, 1, 0], [2, 1, 1, 7], [0, 0, 0, 11]
     counts = np.array([[background, own, absent], [background, [1, 0, 2, 8], absent]])
-    found = mean_by_class(counts, METRICS["iou"], 2)
+    found = METRICS["iou"].class_scores(counts, 2)[1:]
     assert found[0] == pytest.approx(3 / 7)
     assert np.isnan(found[1])
-    assert mean_by_class(counts, METRICS["pixel_accuracy"], 2)[0] == pytest.approx(6 / 10)
+    assert METRICS["pixel_accuracy"].class_scores(counts, 2)[1] == pytest.approx(6 / 10)

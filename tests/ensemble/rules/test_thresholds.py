@@ -198,3 +198,36 @@ def test_thresholds_are_tuned_on_the_known_cells_alone(metric: Metric) -> None:
                 for c, k in enumerate((target >= 0).T)
             ]
             assert rule.tolist() == own
+
+
+def repeated(task: Task, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Targets, probabilities and whole weights of 60 rows; some weigh nothing."""
+    draw = np.random.default_rng(seed)
+    columns = 1 if task is BINARY else 3
+    probs = draw.random((60, columns)).astype(np.float32)
+    if task.link.normalized:
+        probs /= probs.sum(axis=1, keepdims=True)
+    shape = (60, columns) if task.target_ndim == 2 else 60
+    target = draw.integers(0, 2 if columns == 1 or task.target_ndim == 2 else 3, shape)
+    return target, probs, draw.integers(0, 4, 60)
+
+
+@pytest.mark.parametrize("metric", LABEL_METRICS, ids=lambda metric: metric.name)
+@pytest.mark.parametrize("task", TABLE_TASKS, ids=lambda task: task.name)
+def test_a_row_of_weight_three_counts_as_three_rows(task: Task, metric: Metric) -> None:
+    if task.target_kind not in metric.of:
+        return
+    for seed in range(3):
+        target, probs, weights = repeated(task, seed)
+        rows = np.repeat(np.arange(60), weights)
+        weighed = tune(task, metric, target, probs, weights.astype(float))
+        again = tune(task, metric, target[rows], probs[rows])
+        classes = max(2, probs.shape[1])
+        scores = [
+            metric.score(target, task.decide(probs, rule), classes, weights)
+            for rule in (weighed, again)
+        ]
+        assert scores[0] == pytest.approx(scores[1], abs=0.02 if task.link.normalized else 1e-9)
+        sign = 1 if metric.greater_is_better else -1
+        neutral = metric.score(target, task.decide(probs), classes, weights)
+        assert sign * scores[0] >= sign * neutral - 1e-9

@@ -125,6 +125,15 @@ def test_the_best_epoch_is_counted_from_one_and_an_undefined_score_is_said(
     assert (second["fold"], second["before"]) == (2, True)
 
 
+def test_a_refit_has_a_number_of_its_own_and_no_fold(capsys: pytest.CaptureFixture[str]) -> None:
+    manifest = {"fold": 5, "validated": False, "epochs": 4}
+    done = [Trained(number, {**manifest, "fold": number}, before=False) for number in (5, 6)]
+    print_trained(done, "macro_f1", as_json=True)
+    assert json.loads(capsys.readouterr().out) == [
+        {"refit": number, "before": False, "validated": False, "epochs": 4} for number in (0, 1)
+    ]
+
+
 def test_runs_of_a_sweep_have_a_column_per_setting(capsys: pytest.CaptureFixture[str]) -> None:
     runs = (
         SweepRun({"train.lr": 0.01}, "s-1", 0.75, 0.5),

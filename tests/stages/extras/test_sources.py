@@ -89,7 +89,7 @@ def test_a_finished_fold_of_other_sources_is_refused(ready: Toy) -> None:
     train(student(ready), "0")
     assert train(student(ready), "0")[0].before
     shutil.copy("more/train/m02.png", "more/train/m00.png")
-    with pytest.raises(RunError, match="trained on other extra images, pseudo-labels or another"):
+    with pytest.raises(RunError, match="trained on other extra images, pseudo-labels or doubts"):
         train(student(ready), "0")
 
 

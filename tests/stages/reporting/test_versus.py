@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from comp.config.loading import make_config
 from comp.core.errors import UsageError
+from comp.stages.ensembling.members import run_experiment
 from comp.stages.experiment import Experiment, open_experiment
+from comp.stages.reporting import versus
+from comp.stages.reporting.opened import open_run
 from comp.stages.reporting.versus import compare_runs
 
 Finished = Callable[..., dict[str, Any]]
@@ -56,3 +61,10 @@ def test_what_cannot_be_compared_is_refused(two: Experiment) -> None:
         shutil.rmtree(path.parent / "test")
     with pytest.raises(UsageError, match=r"another metric \(macro_f1 and accuracy\)"):
         compare_runs(two, ["toy_binary", "other"])
+
+
+def test_other_classes_are_refused(two: Experiment) -> None:
+    first, second = (open_run(run_experiment(name, two)) for name in ("toy_binary", "other"))
+    odd: Any = SimpleNamespace(classes=("x", "y"))
+    with pytest.raises(UsageError, match=r"toy_binary and other: other classes \(.*'x', 'y'\)"):
+        versus._refuse_other(first, replace(second, part=odd))

@@ -141,3 +141,38 @@ def test_where_the_sample_has_words_no_probabilities_are_written(tmp_path: Path)
     sample = sample_of(tmp_path, "id,a,b,c\nx,no,no,yes\n")
     made = make_cells(sample, MULTICLASS, ("a", "b", "c"), F1)
     assert made.columns(np.array([1]), None) == {"a": ("no",), "b": ("yes",), "c": ("no",)}
+
+
+@pytest.mark.parametrize(
+    ("cells", "written"),
+    [
+        (("1.50", "0.25"), "12.35"),
+        (("3", "7"), "12"),
+        (("0", "0"), "12.3456"),  # a placeholder
+        (("0", "1.5"), "12.3456"),  # different places
+        (("a", "b"), "12.3456"),
+    ],
+)
+def test_numbers_are_rounded_as_those_of_the_sample(
+    tmp_path: Path, cells: tuple[str, str], written: str
+) -> None:
+    sample = sample_of(tmp_path, f"id,y\nx,{cells[0]}\nz,{cells[1]}\n")
+    task, metric = TASKS["regression"], METRICS["rmse"]
+    numbers = np.array([[12.3456], [-0.001]])
+    found = table_format(sample, task, ("y",), metric)
+    rows = render(found, ["x", "z"], numbers, None).decode().splitlines()
+    assert rows[1] == f"x,{written}"
+    assert not rows[2].startswith("z,-0.00,")
+    more = table_format(sample, task, ("y",), metric, decimals=1)
+    assert render(more, ["x", "z"], numbers, None).decode().splitlines()[1:] == ["x,12.3", "z,0.0"]
+
+
+def test_probabilities_are_rounded_only_where_that_is_asked_for(tmp_path: Path) -> None:
+    sample = sample_of(tmp_path, "id,y\nx,0.5\nz,0.1\n")
+    probs = np.array([[0.123456], [0.75]], dtype=np.float32)
+    labels = np.array([0, 1])
+    given = BINARY, ("0", "1"), AUC
+    plain = render(table_format(sample, *given), ["x", "z"], labels, probs).decode()
+    assert "x,0.123456" in plain
+    rounded = render(table_format(sample, *given, decimals=2), ["x", "z"], labels, probs)
+    assert rounded.decode().splitlines() == ["id,y", "x,0.12", "z,0.75"]

@@ -28,10 +28,11 @@ from comp.tasks.metrics import METRICS
 
 IDS, SIZE, CLASSES = ("a", "b_1", "가"), (9, 14), ("dent", "rust")
 WRITES = {"csv": "label", "rle": "rle", "png": "masks", "coco": "coco"}
+WRITES |= {name: name for name in ("boxes", "objects")}
 CASES = [
     ("csv", "multiclass"),
     ("csv", "multilabel"),
-    *((name, task) for name in ("rle", "png", "coco")
+    *((name, task) for name in ("rle", "png", "coco", "boxes", "objects")
       for task in ("segmentation", "multilabel_segmentation")),
 ]  # fmt: skip
 

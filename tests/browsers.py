@@ -33,20 +33,28 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def opened(browser: Any) -> Iterator[Callable[..., Any]]:
-    """`opened(path, width)`: the page in a window of that width. At the end no page may have said
-    anything on its console."""
+    """`opened(page, width)`: a page, a file or an address, in a window of that width. At the end no
+    page may have said anything on its console, but those that were opened with `silent=False`."""
     with contextlib.ExitStack() as stack:
         said: list[str] = []
 
-        def open_page(path: Path, width: int = 1280, scheme: str = "light", **over: Any) -> Any:
+        def open_page(
+            page_of: Path | str,
+            width: int = 1280,
+            scheme: str = "light",
+            *,
+            silent: bool = True,
+            **over: Any,
+        ) -> Any:
             context = browser.new_context(
                 viewport={"width": width, "height": 800}, color_scheme=scheme, **over
             )
             stack.callback(context.close)
             page = context.new_page()
-            page.on("console", lambda message: said.append(message.text))
-            page.on("pageerror", lambda problem: said.append(str(problem)))
-            page.goto(path.resolve().as_uri())
+            if silent:
+                page.on("console", lambda message: said.append(message.text))
+                page.on("pageerror", lambda problem: said.append(str(problem)))
+            page.goto(page_of if isinstance(page_of, str) else page_of.resolve().as_uri())
             return page
 
         yield open_page
@@ -54,15 +62,15 @@ def opened(browser: Any) -> Iterator[Callable[..., Any]]:
 
 
 @pytest.fixture
-def audited(opened: Callable[..., Any]) -> Callable[[Path], list[str]]:
+def audited(opened: Callable[..., Any]) -> Callable[[Path | str], list[str]]:
     """`audited(path)`: what axe-core finds on a page at the smallest and the largest width, light
     and dark: the rule and the element."""
     from axe_playwright_python.sync_playwright import Axe
 
-    def audit(path: Path) -> list[str]:
+    def audit(page_of: Path | str) -> list[str]:
         found = []
         for width, scheme in ((WIDTHS[0], "dark"), (WIDTHS[-1], "light")):
-            page = opened(path, width, scheme, bypass_csp=True)
+            page = opened(page_of, width, scheme, bypass_csp=True)
             for rule in Axe().run(page).response["violations"]:
                 found += [f"{rule['id']}: {node['html'][:120]}" for node in rule["nodes"]]
         return found

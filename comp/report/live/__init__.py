@@ -1,0 +1,1 @@
+"""Pictures of folds in training: a page, a terminal, a notebook."""

@@ -1,0 +1,1 @@
+"""`comp watch`: follow folds in training from the files that they write."""

@@ -1,0 +1,1 @@
+"""Scores of regions that are no counts of pixels: distances between outlines, and found objects."""

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from comp.tasks.kinds import LINKS
+from comp.tasks.losses import LOSSES, Terms, make_loss
+from comp.train.row_losses import by_row, weighed_loss
+
+PAIRS = [
+    (name, family)
+    for name, entry in LOSSES.items()
+    for family in entry.make
+    if entry.rows and not entry.regions
+]
+
+
+def case(family: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits (5, 3) and a target as the loss takes it."""
+    draw = torch.Generator().manual_seed(3)
+    logits = torch.randn(5, 3, generator=draw)
+    if family in ("identity", "grade"):
+        return torch.randn(5, 6, generator=draw), torch.randn(5, 3, generator=draw)
+    if family == "softmax":
+        return logits, torch.tensor([0, 2, 1, 1, 0])
+    return logits, (torch.rand(5, 3, generator=draw) < 0.5).float()
+
+
+@pytest.mark.parametrize(("name", "family"), PAIRS)
+def test_every_mean_over_images_is_weighted_image_by_image(name: str, family: str) -> None:
+    logits, target = case(family)
+    terms = Terms(margins=torch.tensor([0.1, 0.2, 0.3]), smoothing=0.0, scale=8.0)
+    loss = make_loss(name, family, terms)
+    alone = torch.stack([loss(logits[k : k + 1], target[k : k + 1]) for k in range(5)])
+    torch.testing.assert_close(by_row(loss, logits, target), alone)
+    torch.testing.assert_close(loss(logits, target), alone.mean())
+    weights = torch.tensor([0.0, 2.0, 0.5, 1.0, 1.5])
+    torch.testing.assert_close(
+        weighed_loss(loss, logits, target, weights), (weights * alone).sum() / 5
+    )
+
+
+def test_unknown_cells_cost_nothing_whatever_their_weight() -> None:
+    logits, target = case("sigmoid")
+    target[1, 0] = target[1, 1] = -1
+    loss = make_loss("bce", "sigmoid")
+    ones = torch.ones(5)
+    torch.testing.assert_close(weighed_loss(loss, logits, target, ones), loss(logits, target))
+    cells = torch.nn.functional.binary_cross_entropy_with_logits(
+        logits, target.clamp_min(0), reduction="none"
+    )
+    weights = torch.tensor([0.0, 2.0, 0.5, 1.0, 1.5])
+    expected = (cells * weights[:, None] * (target != -1)).sum() / 13
+    torch.testing.assert_close(weighed_loss(loss, logits, target, weights), expected)
+
+
+def test_the_gradient_of_an_image_of_no_weight_is_zero() -> None:
+    logits, target = case("softmax")
+    logits.requires_grad_()
+    assert LINKS["softmax"].family == "softmax"
+    weighed_loss(make_loss("ce", "softmax"), logits, target, torch.eye(5)[2]).backward()
+    assert logits.grad is not None
+    assert (logits.grad.abs().sum(dim=1) > 0).tolist() == [False, False, True, False, False]
