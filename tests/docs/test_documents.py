@@ -267,7 +267,17 @@ def test_extras_that_are_named_exist() -> None:
     setup = ConfigParser()
     setup.read(ROOT / "setup.cfg", encoding="utf-8")
     named = re.findall(r"pip install \"?\.\[(\w+)\]", "".join(map(text_of, DOCUMENTS)))
-    assert {*named} == {"cam", "onnx", "openvino", "search", "stack", "tables", "track"}
+    assert {*named} == {
+        "cam",
+        "onnx",
+        "openvino",
+        "ray",
+        "search",
+        "slurm",
+        "stack",
+        "tables",
+        "track",
+    }
     assert {*named} <= {*setup["options.extras_require"]}
 
 
