@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, SupportsIndex
@@ -47,6 +47,10 @@ def train(
     restart: bool = False,
     max_hours: float | None = None,
     refit: int = 0,
+    devices: str | None = None,
+    together: bool = False,
+    on: str | None = None,
+    ask: Mapping[str, str] | None = None,
     quiet: bool = False,
 ) -> TrainResult:
     """Train folds; finished ones are skipped, unfinished ones go on from their checkpoint.
@@ -54,13 +58,15 @@ def train(
     folds: a number, several, or text such as "0..2"; restart: remove what these folds have;
     max_hours: stop on a checkpoint after so long. refit: instead of folds, train so many networks
     on all images, for the mean of the folds' best epochs; they have no score.
+    devices: a process per device, such as "0,1" or "auto"; together: one fold on all of them. on:
+    "ray" or "slurm"; ask: what the cluster is asked for.
     An interrupt writes a checkpoint and raises KeyboardInterrupt. Raises PlanError without a plan,
     RunError when a fold was begun with another config, plan or data, HeldError when another process
     trains it, OutOfTime after `max_hours`, TrainError and ModelError.
     """
     with steady(quiet, network=True):
         from comp.stages.reporting.report import report_training
-        from comp.stages.train import train as run
+        from comp.stages.runners.table import train_on, where_of
         from comp.train.stop import Stop
 
         experiment, numbers = open_experiment(config, workspace), _folds_text(folds)
@@ -68,13 +74,17 @@ def train(
         again = "the same call without restart" if restart else "the same call"
         stop = Stop(hours, again, at_once=_interrupt)
         called = f"comp.train(config, workspace, {numbers!r}{', restart=True' * restart})"
+        words = [f"{name}={value}" for name, value in (ask or {}).items()]
+        where = where_of(devices, together=together, on=on, ask=words)
+        if refit and where.on != "local":
+            raise UsageError("refit trains in this process; leave devices and on out")
         if refit:
             from comp.stages.extras.refit import refit as all_rows
 
             called = f"comp.train(config, workspace, refit={refit}{', restart=True' * restart})"
             done = all_rows(experiment, refit, restart=restart, stop=stop, command=called)
         else:
-            done = run(experiment, numbers, restart=restart, stop=stop, command=called)
+            done = train_on(where, experiment, numbers, restart=restart, stop=stop, command=called)
         if not all(fold.before for fold in done):
             report_training(experiment)
         return _finished(experiment, done)

@@ -42,18 +42,38 @@ def train_command(
         typer.Option("--refit", help="Train on all images, as long as the folds found best."),
     ] = False,
     seeds: Annotated[int, typer.Option(min=1, help="How many networks --refit trains.")] = 1,
+    devices: Annotated[
+        str | None,
+        typer.Option(help="A process per device, folds from a queue: 0,1, auto, or cpu,cpu."),
+    ] = None,
+    together: Annotated[
+        bool, typer.Option("--together", help="One fold on all of --devices, by torchrun.")
+    ] = False,
+    on: Annotated[
+        str | None, typer.Option(help="Train elsewhere: ray or slurm.", show_default="here")
+    ] = None,
+    ask: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="What --on asks the cluster for; repeatable."),
+    ] = None,
+    partition: Annotated[str | None, typer.Option(help="--on slurm: the partition.")] = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Train folds; finished folds are skipped, unfinished ones resume."""
     from comp.report.console.tables import print_trained
     from comp.stages.extras.refit import refit as run_refit
-    from comp.stages.train import train
+    from comp.stages.runners.table import train_on, where_of
+    from comp.train.hardware.world import is_follower
 
     sets = [*(sets or []), *([f"train.max_hours={max_hours}"] if max_hours else [])]
     sets += [f"train.subset={subset}"] if subset else []
     if refit and fold != "all":
         raise UsageError("--refit trains on all images; leave --fold out")
+    ask = [*(ask or []), *([f"partition={partition}"] if partition else [])]
+    where = where_of(devices, together=together, on=on, ask=ask)
+    if refit and where.on != "local":
+        raise UsageError("--refit trains in this process; leave --devices and --on out")
     if seeds != 1 and not refit:
         raise UsageError("--seeds is how many networks --refit trains; folds have one each")
     experiment = open_config(config, sets, quiet)
@@ -64,8 +84,12 @@ def train_command(
             options = again(config, [*sets, "ensemble.refit=true"])
             say(f"next: comp ensemble{options}")
             return
-        trained = train(experiment, fold, restart=restart)
+        trained = train_on(where, experiment, fold, restart=restart)
+        if is_follower():
+            return  # the first process speaks for all
     except (Interrupted, OutOfTime):
+        if is_follower():
+            raise
         if refit:
             say(f"next: comp train{again(config, sets)} --refit --seeds {seeds}")
         else:

@@ -406,6 +406,9 @@ class TrainConfig(Section):
     compile: Literal["auto", "on", "off"] = "auto"
     # Gradient checkpointing: activations are computed again for the gradient; less memory, slower
     grad_checkpointing: bool = False
+    # Where several processes train one fold: batch norms see the whole batch, not that of one
+    # process (CUDA only)
+    sync_norm: bool = False
     deterministic: bool = False  # the same bits on CUDA too, slower
     track: Literal["none", "tensorboard", "wandb"] = "none"  # where metrics are logged too
     # Segmentation: epochs between pictures of the worst, median and best validation images

@@ -12,12 +12,20 @@ S = TypeVar("S")
 T = TypeVar("T")
 
 MOST = 16  # threads that decode images: more only wait for the disk
+_among = 1
+
+
+def share_cores(among: int) -> None:
+    """Let `cores` give this process its share where so many work side by side."""
+    global _among
+    _among = among
 
 
 def cores(most: int = MOST) -> int:
-    """The processor cores that this process may use, `most` at most."""
+    """The processor cores that this process may use, `most` at most; see `share_cores`."""
     allowed = getattr(os, "sched_getaffinity", None)
-    return min(most, len(allowed(0)) if allowed else os.cpu_count() or 1)
+    found = len(allowed(0)) if allowed else os.cpu_count() or 1
+    return min(most, max(1, found // _among))
 
 
 def read_ahead(

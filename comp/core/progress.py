@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, TypeVar
@@ -15,12 +16,17 @@ from comp.core.terminal import visible, with_options
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import Progress
 
 T = TypeVar("T")
+
+Event = dict[str, object]
+_EVERY = 0.25  # seconds between two reports of a bar to another process
 
 _quiet = False
 _above: Callable[[str], None] | None = None  # prints a line above a picture that stands
 _noted: set[str] = set()
+_elsewhere: Callable[[Event], None] | None = None
 
 
 def be_quiet(quiet: bool) -> None:
@@ -40,8 +46,18 @@ def quietly(quiet: bool) -> Iterator[None]:
         be_quiet(before)
 
 
+def send_to(sink: Callable[[Event], None] | None) -> None:
+    """From now on, give `sink` what `say` and `track` would show: `{"say": text}`, or `{"bar":
+    text, "done": n, "of": total}`. None: show it here again. Another process shows it."""
+    global _elsewhere
+    _elsewhere = sink
+
+
 def say(message: str) -> None:
     """A line for the user, on stderr."""
+    if _elsewhere is not None:
+        _elsewhere({"say": message})
+        return
     if _quiet:
         return
     text = visible(with_options(message))
@@ -72,20 +88,40 @@ def note(message: str) -> None:
 
 def track(items: Iterable[T], total: int, what: str) -> Iterator[T]:
     """The items, with a bar that vanishes at the end where one can be shown."""
-    console = None if _quiet or _above is not None else _console()
+    if _elsewhere is not None:
+        yield from _reported(items, total, what, _elsewhere)
+        return
+    console = None if _quiet or _above is not None else bar_console()
     if console is None:
         yield from items
         return
+    with new_bars(console) as bar:
+        yield from bar.track(items, total=total, description=what)
+
+
+def new_bars(console: Console) -> Progress:
+    """Bars that vanish at the end; a title is shown as it is."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
     from rich.progress import TimeRemainingColumn as Remaining
 
     plain = TextColumn("{task.description}", markup=False)
     columns = (plain, BarColumn(), MofNCompleteColumn(), Remaining())
-    with Progress(*columns, console=console, transient=True) as bar:
-        yield from bar.track(items, total=total, description=what)
+    return Progress(*columns, console=console, transient=True)
 
 
-def _console() -> Console | None:
+def _reported(
+    items: Iterable[T], total: int, what: str, sink: Callable[[Event], None]
+) -> Iterator[T]:
+    last = 0.0
+    for done, item in enumerate(items):
+        if time.monotonic() - last >= _EVERY:
+            last = time.monotonic()
+            sink({"bar": what, "done": done, "of": total})
+        yield item
+    sink({"bar": what, "done": total, "of": total})
+
+
+def bar_console() -> Console | None:
     """Where bars are drawn: a terminal, or a notebook that has ipywidgets; None elsewhere."""
     if not (sys.stderr.isatty() or (in_notebook() and find_spec("ipywidgets"))):
         return None

@@ -14,7 +14,13 @@ from comp.config.rules import broken_rules
 from comp.config.schema import Config, ImageConfig
 from comp.config.workspace import RunDir
 from comp.core import files, locks
-from comp.core.errors import CompError, ConfigError, DamagedError, PackError
+from comp.core.errors import (
+    CompError,
+    ConfigError,
+    DamagedError,
+    PackError,
+    RunError,
+)
 from comp.core.footer import read_place
 from comp.core.progress import say
 from comp.data.cache.image_range import with_range
@@ -49,6 +55,7 @@ from comp.train.checkpoints.finished import finished, refuse_other_images
 from comp.train.hardware.choice import batched, count_workers, device_of
 from comp.train.hardware.micro import most_images
 from comp.train.hardware.residence import keep_there
+from comp.train.hardware.world import ALONE, World, joined
 from comp.train.job import Job
 from comp.train.loop import train_fold
 from comp.train.stop import Stop
@@ -82,6 +89,30 @@ def train(
     RunError when a run folder was begun with another config or plan or of other images, HeldError
     when another process is at work in it; Interrupted and OutOfTime after a checkpoint was written.
     """
+    with joined(experiment.config.train.batch_size) as world:
+        trainer, runs = prepare(
+            experiment, folds, restart=restart, stop=stop, command=command, world=world
+        )
+        done = []
+        with trainer.stop.listening(), trainer.drawn([*runs.values()]):
+            for place, (fold, run) in enumerate(runs.items(), 1):
+                later = [*runs.values()][place:]
+                trainer.stop.later_epochs = _epochs_left(later, experiment.config)
+                done.append(trainer.run(fold, run, restart=restart))
+        return done
+
+
+def prepare(
+    experiment: Experiment,
+    folds: str,
+    *,
+    restart: bool,
+    stop: Stop | None = None,
+    command: str | None = None,
+    world: World = ALONE,
+) -> tuple[Trainer, dict[int, RunDir]]:
+    """What trains the folds, and their run folders; what is wrong is told before anything is
+    written. Raises what `train` raises before it trains."""
     config = experiment.config
     check_names(experiment)
     for line in broken_rules(config):
@@ -107,16 +138,11 @@ def train(
         )
     again = "the same command without --restart" if restart else "the same command"
     stop = Stop(config.train.max_hours, again) if stop is None else stop
-    trainer = Trainer(experiment, index, plan, stop, command)
+    trainer = Trainer(experiment, index, plan, stop, command, world=world)
     for fold, run in runs.items():
         if not run.done.is_file():
-            trainer.sources.digest(fold)  # what is wrong there is told before anything is written
-    done = []
-    with trainer.stop.listening(), trainer.drawn([*runs.values()]):
-        for place, (fold, run) in enumerate(runs.items(), 1):
-            trainer.stop.later_epochs = _epochs_left([*runs.values()][place:], config)
-            done.append(trainer.run(fold, run, restart=restart))
-    return done
+            trainer.sources.digest(fold)
+    return trainer, runs
 
 
 def _epochs_left(runs: list[RunDir], config: Config) -> int:
@@ -149,7 +175,9 @@ class Trainer:
         command: str | None = None,
         *,
         everything: bool = False,
+        world: World = ALONE,
     ) -> None:
+        self.world = world
         self.command, self.everything = command, everything
         self.experiment, self.index, self.plan, self.stop = experiment, index, plan, stop
         self.pack: Pack | None = None
@@ -176,19 +204,63 @@ class Trainer:
 
     def run(self, fold: int, run: RunDir, *, restart: bool) -> Trained:
         """Train one fold, alone in its folder, or find it finished."""
-        config = self.experiment.config
-        if self.stop.requested:
+        if self.stop.requested and not self.world.shared:
             self.stop.leave(f"before fold {fold}")
+        if not self.world.lead:
+            return self._follow(fold, run)
+        if self.world.shared:
+            self.open_pack()  # the others wait at its lock
         with locks.writing(run.path):
-            if restart:
-                run.clear()
-            run.claim(config)
-            manifest = self._finished(fold, run)
-            if manifest is not None:
-                self.sources.refuse_changes(fold, run)
-                say(f"{run.path.name.replace('_', ' ')}: finished before, skipped")
-                return Trained(fold, manifest, before=True)
-            return Trained(fold, self._train(fold, run), before=False)
+            found = self._claim(fold, run, restart)
+            self.world.tell(None if found is None else found.manifest)
+            if found is not None:
+                return found
+            return Trained(fold, self.world.tell(self._train(fold, run)), before=False)
+
+    def _follow(self, fold: int, run: RunDir) -> Trained:
+        """Train one fold with the process that holds its folder and writes."""
+        self.open_pack()
+        nothing: dict[str, Any] | None = None
+        manifest = self.world.tell(nothing)
+        if manifest is not None:
+            return Trained(fold, manifest, before=True)
+        self._train(fold, run)
+        return Trained(fold, self.world.tell({}), before=False)
+
+    def claim(self, fold: int, run: RunDir, *, restart: bool) -> Trained | None:
+        """Make the folder of a fold that another process will train; the fold where it is finished
+        already."""
+        with locks.writing(run.path):
+            return self._claim(fold, run, restart)
+
+    def _claim(self, fold: int, run: RunDir, restart: bool) -> Trained | None:
+        if restart:
+            run.clear()
+        run.claim(self.experiment.config)
+        manifest = self._finished(fold, run)
+        if manifest is None:
+            return None
+        self.sources.refuse_changes(fold, run)
+        say(f"{run.path.name.replace('_', ' ')}: finished before, skipped")
+        return Trained(fold, manifest, before=True)
+
+    def trained(self, fold: int, run: RunDir) -> Trained:
+        """A fold that another process has trained to its end; RunError where its files are not
+        here."""
+        manifest = self._finished(fold, run)
+        if manifest is None:
+            raise RunError(
+                f"{run.path}: another process has trained this fold, and its files are not here. "
+                "The workspace must lie on a disk that all of them share"
+            )
+        return Trained(fold, manifest, before=False)
+
+    def open_pack(self) -> Pack:
+        """The packed images; they are packed where that was not done."""
+        if self.pack is None:
+            sweep_cache(self.experiment.workspace.cache)
+            self.pack = self._open()
+        return self.pack
 
     def _train(self, fold: int, run: RunDir) -> dict[str, Any]:
         """The manifest of a fold that is trained now; a damaged pack is made again on the way."""
@@ -238,6 +310,8 @@ class Trainer:
         and no more where they left too little room."""
         assert self.pack is not None, "the pack is opened first"
         assert self.device is not None, "the device is chosen first"
+        if self.world.shared:  # each process sees a part of a batch, and partners of others
+            return None
         source, kept = self._kept
         if source is not self.pack or (kept is None and not others):
             kept = keep_there(self.experiment.config, self.device, self.pack.images, others)
@@ -268,11 +342,19 @@ class Trainer:
         """All that the fold is trained from."""
         config, index = self.experiment.config, self.index
         if self.device is None:
-            self.device = device_of(config)
+            self.device = device_of(config, self.world.local if self.world.shared else None)
+            if config.train.sync_norm and self.world.shared and not self.device.cuda:
+                raise ConfigError(
+                    "train.sync_norm: torch synchronizes batch norms between CUDA devices only. "
+                    "Set it to false, or use a network without batch norm"
+                )
             say(f"training on {_settings(config, self.device)}")
-        if self.pack is None:
-            sweep_cache(self.experiment.workspace.cache)
-            self.pack = self._open()
+        if self.world.shared and config.data.bag is not None:
+            raise ConfigError(
+                "data.bag: not with several processes for one fold (--together, torchrun). Train "
+                "the folds side by side (--devices), or leave it out"
+            )
+        pack = self.open_pack()
         if self.everything:
             train, valid = np.arange(len(index)), np.arange(0)
         else:
@@ -291,7 +373,7 @@ class Trainer:
             task=task,
             metric=self.experiment.metric,
             fold=fold,
-            images=self.pack.images,
+            images=pack.images,
             span=span_of(self._image),
             target=index.labels,
             classes=index.classes,
@@ -302,7 +384,7 @@ class Trainer:
             device=self.device,
             workers=count_workers(config.train, self.device),
             mask_paths=index.mask_paths,
-            masks=self.pack.masks,
+            masks=pack.masks,
             show=show_validation,
             watch=self.watch,
             stop=self.stop,
@@ -315,6 +397,7 @@ class Trainer:
             aux=self.sources.aux,
             soft=self.sources.soft(fold, task.columns(len(index.classes))),
             sources=self.sources.digest(fold),
+            world=self.world,
             weights=index.weights,
             factors=self.sources.factors(fold),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,13 @@ from comp.data.loader.cutpaste import CutPaste, make_cutpaste
 from comp.data.loader.loader import Loader, train_loader
 from comp.data.loader.oversample import Copied, with_copies
 from comp.data.loader.recipes import make_recipe
+from comp.data.loader.sampler import Part
 from comp.models.bags.pools import POOLS
 from comp.tasks.kinds import as_soft
 from comp.train.aux import aux_matrix
 from comp.train.hardware.choice import batched
 from comp.train.job import Job
+from comp.train.mixing import needed
 
 Array = np.ndarray[Any, Any]
 
@@ -64,8 +67,23 @@ def make_loader(job: Job, workers: int) -> Loader:
         bag=bag_sampling(config),
         batched=batched(config, job.device),
         resident=job.resident,
+        part=_part(job) if job.world.shared else None,
         weights=_weights(job, images),
     )
+
+
+def _part(job: Job) -> Part:
+    """Which images of each batch this process needs: its own, and those that they are mixed with.
+
+    Their order, and every draw, is that of one process.
+    """
+
+    def part(epoch: int, step: int, count: int) -> Sequence[int]:
+        low, high = job.world.slices(count)[job.world.rank]
+        where = (job.config.seed, job.fold, epoch, step)
+        return [int(place) for place in needed(job.config.augment, count, where, low, high)]
+
+    return part
 
 
 def _weights(job: Job, images: Images) -> Array | None:

@@ -24,6 +24,7 @@ from comp.tasks.kinds import Task
 from comp.tasks.metrics import Metric
 from comp.tasks.number_losses import outputs_per_number
 from comp.train.aux import AuxColumn
+from comp.train.hardware.world import ALONE, World
 from comp.train.live.beat import Beat
 from comp.train.stop import Stop
 
@@ -54,6 +55,7 @@ class Job:
                   target; unknown cells stay unknown
     `resident`    the images, where they stay on the device
     `aux`         columns that are learned beside the answer
+    `world`       the processes that train it together
     `sources`     a digest of `beside` and `soft`; "" without them
     `weights`     (N,) how much each image of the index counts (`data.weight`), or None
     `factors`     (N,) by which the loss counts it less (`train.clean`), or None; no score does
@@ -89,6 +91,7 @@ class Job:
     resident: Resident | None = None
     weights: Array | None = None
     factors: Array | None = None
+    world: World = ALONE
 
     @property
     def name(self) -> str:

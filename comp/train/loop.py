@@ -6,13 +6,16 @@ to the length of an epoch means that only the validation is missing.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import torch
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from comp.core import checksums, files
 from comp.core.errors import TrainError, WorkerError, first
@@ -26,9 +29,17 @@ from comp.train.batches import make_loader
 from comp.train.checkpoints.average import average_best
 from comp.train.checkpoints.best import is_best, ties
 from comp.train.checkpoints.resume import open_state
-from comp.train.checkpoints.saving import check_best, save_best, save_history, save_last, save_top
+from comp.train.checkpoints.saving import (
+    check_best,
+    is_due,
+    save_best,
+    save_history,
+    save_last,
+    save_top,
+)
 from comp.train.hardware.copies import on_device
 from comp.train.hardware.micro import choose_micro_batch, most_images, remember
+from comp.train.hardware.world import ALONE, Agreed
 from comp.train.job import Job
 from comp.train.live.pulse import Pulse
 from comp.train.logging import estimate_end, history_csv, report
@@ -67,10 +78,15 @@ def train_fold(job: Job) -> dict[str, Any]:
             with worker_deaths():
                 return _run(job, effort)
         except WorkerError as problem:
+            if job.world.shared:  # the others know nothing of it, and torchrun ends them
+                raise
             _halve_workers(job, effort, problem)
         except RuntimeError as problem:
             if not is_oom(problem):
                 raise
+            if job.world.shared and not isinstance(problem, Agreed):
+                with contextlib.suppress(Agreed):
+                    job.world.agree(full=True)
             job = _with_less(job, effort)
         except ValueError as problem:
             if effort.micro_batch > 1 or _NEEDS_TWO not in str(problem):
@@ -119,31 +135,65 @@ def _halve_images(job: Job, effort: _Effort) -> None:
 def _run(job: Job, effort: _Effort) -> dict[str, Any]:
     job.run.path.mkdir(parents=True, exist_ok=True)
     loader = make_loader(job, effort.workers)
+    job.world.gather(0)  # what one process still wrote, all will read
     state = open_state(job, len(loader), effort.micro_batch)
+    job.world.refuse_apart((state.epoch, state.step, state.updates))
     effort.micro_batch = state.micro_batch  # that of the checkpoint may be smaller
-    if state.history:  # a crash may have left the file behind the checkpoint
-        files.write_text(job.run.history, history_csv(state.history))
-    note_session(
-        *(job.run, state.epoch, state.step, job.device.describe()),
-        command=job.command,
-        workspace=job.workspace,
-    )
+    if job.world.lead:
+        if state.history:  # a crash may have left the file behind the checkpoint
+            files.write_text(job.run.history, history_csv(state.history))
+        note_session(
+            *(job.run, state.epoch, state.step, job.device.describe()),
+            command=job.command,
+            workspace=job.workspace,
+        )
+    _join(job, state)
     with state.writer:
         return _train(job, state, loader, effort)
 
 
+def _join(job: Job, state: TrainState) -> None:
+    """Begin with the weights of the first process, and say what several make different."""
+    if not job.world.shared:
+        return
+    modules = [state.net.module, *([state.ema.module] if state.ema else [])]
+    for module in modules:
+        job.world.copy([*module.parameters(), *module.buffers()])
+    size, batch = job.world.size, job.config.train.batch_size
+    images = " + ".join(str(high - low) for low, high in job.world.slices(batch))
+    say(f"{job.name}: {size} processes, {images} images of each batch of {batch}")
+    if not state.synced and any(isinstance(m, _BatchNorm) for m in state.net.module.modules()):
+        say(
+            f"{job.name}: batch norm sees the images of one process, and its statistics are those "
+            "of the first; on CUDA, train.sync_norm: true lets it see the whole batch"
+        )
+
+
 def _train(job: Job, state: TrainState, loader: Loader, effort: _Effort) -> dict[str, Any]:
-    try_out(job, state, loader)
-    choose_micro_batch(job, state, loader)
+    job.world.protected(lambda: try_out(job, state, loader))
+    if not job.world.shared:  # each process would find another number
+        choose_micro_batch(job, state, loader)
     effort.micro_batch = state.micro_batch
     pulse = Pulse(job, len(loader), loader.images)
-    with job.stop.at_a_step(), open_tracker(job.config, job.run, state.history) as tracker:
+    with job.stop.at_a_step(), _tracker(job, state) as tracker:
         _train_on(job, state, loader, tracker, pulse)
     state.writer.wait()
-    leave = partial(_leave_if_asked, job, state)
-    average = average_best(job, state, loader, leave)
+    if not job.world.lead:
+        return {}
+    alone = replace(job, world=ALONE)
+    if job.world.shared:
+        loader = make_loader(alone, 0)
+    leave = partial(_leave_if_asked, alone, state)
+    average = average_best(alone, state, loader, leave)
     pulse.finish(state)
     return _finish(job, state, average)
+
+
+def _tracker(job: Job, state: TrainState) -> AbstractContextManager[Tracker]:
+    """The tracker of the config, in the process that writes."""
+    if not job.world.lead:
+        return nullcontext(Tracker())
+    return open_tracker(job.config, job.run, state.history)
 
 
 def _train_on(job: Job, state: TrainState, loader: Loader, tracker: Tracker, pulse: Pulse) -> None:
@@ -158,6 +208,8 @@ def _train_on(job: Job, state: TrainState, loader: Loader, tracker: Tracker, pul
         pulse.end(state)
         seconds = time.monotonic() - started
         whole = first_step == 0
+        if not job.world.lead:
+            continue
         report(job, row, improved, seconds, whole=whole, skipped=state.skipped)
         estimate_end(job, state, seconds if whole else trained)
 
@@ -215,6 +267,7 @@ def _train_epoch(job: Job, state: TrainState, loader: Loader, pulse: Pulse) -> N
         weights = loader.weights(state.epoch, state.step)
         tracked = track(batches, len(loader) - state.step, title)
         for (images, target), own in zip(tracked, weights, strict=False):
+            state.whole = loader.size(state.step)
             update(job, state, images, target, own)
             state.step += 1
             pulse.step(state)
@@ -228,14 +281,17 @@ def _train_epoch(job: Job, state: TrainState, loader: Loader, pulse: Pulse) -> N
 
 
 def _pause(job: Job, state: TrainState) -> None:
-    """Between two steps: a checkpoint when one is due, and out when it is time to stop."""
-    minutes = job.config.train.checkpoint_minutes
-    due = minutes is not None and time.monotonic() - state.saved_at >= 60 * minutes
-    if job.stop.requested or due:
+    """Between two steps: a checkpoint when one is due, and out when it is time to stop; processes
+    that train together do what they agreed on in the step."""
+    asked, due = job.stop.requested, is_due(job, state)
+    if job.world.shared:
+        job.stop.adopt(state.asked[0])
+        asked, due = job.stop.agreed, state.asked[1]
+    if asked or due:
         settle(job, state)
         save_last(job, state)
     state.writer.check()
-    if job.stop.requested:
+    if asked:
         state.writer.wait()
         job.stop.leave(f"{job.name} at {place_text(state.epoch, state.step)}")
 
@@ -253,7 +309,7 @@ def _validate(job: Job, state: TrainState, pulse: Pulse) -> dict[str, float]:
             "Are the weights of model.weights whole? Lower train.lr, or use train.precision=fp32"
         )
     every = job.config.train.show_every
-    show = job.show if job.validated else None
+    show = job.show if job.validated and job.world.lead else None
     if show is not None and every is not None and (state.epoch + 1) % every == 0:
         show(job, state.eval_net, result, state.epoch)
     return {
@@ -273,7 +329,12 @@ def _between(job: Job, state: TrainState, pulse: Pulse) -> None:
 
 
 def _leave_if_asked(job: Job, state: TrainState) -> None:
-    if job.stop.requested:
+    asked = job.stop.requested
+    if job.world.shared:
+        said, _ = job.world.agree(stop=job.stop.said)
+        job.stop.adopt(said)
+        asked = job.stop.agreed
+    if asked:
         save_last(job, state)
         state.writer.wait()
         job.stop.leave(f"{job.name} in the validation of epoch {state.epoch + 1}")

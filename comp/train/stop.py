@@ -14,6 +14,7 @@ from comp.core.errors import Interrupted, OutOfTime
 from comp.core.progress import say
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+TIME_IS_UP = 1 << 10  # beside the numbers of signals
 _SHARE, _AT_MOST = 0.02, 60.0
 
 
@@ -40,6 +41,7 @@ class Stop:
     ) -> None:
         self.at_once = at_once
         self.signal: int | None = None
+        self.told = 0
         self.again = again
         self.patient = False
         self.later_epochs = 0
@@ -60,6 +62,22 @@ class Stop:
     def requested(self) -> bool:
         """Whether it is time to stop."""
         return self.signal is not None or (self.left is not None and self.left <= 0)
+
+    @property
+    def agreed(self) -> bool:
+        """Whether all processes that train together know that it is time to stop."""
+        return self.told > 0
+
+    @property
+    def said(self) -> int:
+        """The same for other processes: 0, the number of a signal, or that time is up."""
+        return self.signal or (TIME_IS_UP if self.requested else 0)
+
+    def adopt(self, said: int) -> None:
+        """Take over what any of the processes said: a signal reaches one of them first."""
+        self.told = said
+        if self.signal is None and 0 < said < TIME_IS_UP:
+            self.signal = said
 
     def leave(self, where: str) -> None:
         """Raise what ends the command: Interrupted for a signal, OutOfTime for the clock."""

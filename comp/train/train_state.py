@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from timm.layers import convert_sync_batchnorm
 from timm.utils import ModelEmaV3
 
 from comp.core import rng
@@ -58,6 +59,10 @@ class TrainState:
     `overflows`    how many updates in a row were left out because a gradient overflowed in fp16
     `writer`       writes the checkpoints
     `aux`          learns the auxiliary targets; None where there are none
+    `asked`        what all processes that train together said at the last update: to stop, and
+                   whether a checkpoint is due
+    `whole`        images of the batch at hand, of all processes
+    `synced`       whether batch norms see the whole batch of all processes
     `host`         pinned memory for a verdict; None where the device is no other one
     """
 
@@ -81,6 +86,9 @@ class TrainState:
     overflows: int = 0
     aux: AuxHead | None = None
     host: torch.Tensor | None = None
+    asked: tuple[int, bool] = (0, False)
+    whole: int = 0
+    synced: bool = False
     writer: Writer = field(default_factory=lambda: Writer(beside=False))
 
     @cached_property
@@ -190,6 +198,9 @@ def new_state(job: Job, steps: int, micro_batch: int, *, empty: bool = False) ->
         set_class_prior(net.module, config.model, _prior_logits(job).tolist())
     if not empty:
         net.mean, net.std = _channel_norms(job, net)
+    synced = job.world.shared and train.sync_norm
+    if synced:
+        net.module = convert_sync_batchnorm(net.module)
     if wants_compile(train.compile, job.device, deterministic=train.deterministic):
         net.fast = Compiled(net.module)
     apart = train.head_lr is not None or train.freeze_epochs > 0
@@ -209,7 +220,8 @@ def new_state(job: Job, steps: int, micro_batch: int, *, empty: bool = False) ->
         loss=loss_of(job),
         loss_sum=torch.zeros(2, dtype=torch.float64),
         micro_batch=micro_batch,
-        writer=Writer(beside=job.device.cuda),
+        writer=Writer(beside=job.device.cuda, mute=not job.world.lead),
+        synced=synced,
         host=torch.zeros(2, pin_memory=True) if job.device.cuda else None,
     )
 

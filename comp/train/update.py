@@ -18,9 +18,10 @@ from comp.core.progress import say
 from comp.core.rng import seed_torch
 from comp.tasks.counts import UNKNOWN
 from comp.train.aux import AuxPart
+from comp.train.checkpoints.saving import is_due
 from comp.train.hardware.verdict import Verdict, is_finite, not_finite, to_cpu
 from comp.train.job import Job
-from comp.train.mixing import Mixed, mix
+from comp.train.mixing import Mixed, Slice, mix
 from comp.train.row_losses import weighed_loss
 from comp.train.train_state import TrainState, place_text
 
@@ -37,18 +38,20 @@ def update(
 ) -> None:
     """One update from one batch, `micro_batch` images at a time; `settle` says what became of it.
 
-    weights: (B,) how much each image counts, or None.
+    Processes that train together see a part each of `state.whole` images; what they agree on in the
+    step is in `state.asked`. weights: (B,) how much each image counts, or None.
 
     It is left out when the loss or the gradient is not finite; TrainError when that happens more
     than MAX_SKIPPED times. (With scaled losses, gradients may overflow: that only lowers the
     scale.)
     """
     kept = state.buffers.keep()
-    values = _learn(job, state, images, target, weights)
+    part = _slice(job, state.whole if job.world.shared else len(images))
+    values = _learn(job, state, images, target, weights, part)
     if not settle(job, state, kept):
         state.optimizer.zero_grad(set_to_none=True)
         kept = state.buffers.keep()
-        values = _learn(job, state, images, target, weights)
+        values = _learn(job, state, images, target, weights, part)
     found, lr = not_finite(values), state.current_lr()
     host, event = to_cpu(values, state.host)
     state.verdict = Verdict(state.epoch, state.step, lr, host, kept, event)
@@ -87,45 +90,82 @@ def settle(job: Job, state: TrainState, buffers: Sequence[torch.Tensor] | None =
     return True
 
 
+def _slice(job: Job, count: int) -> Slice:
+    """Which images of a batch this process sees."""
+    return Slice(*job.world.slices(count)[job.world.rank], count)
+
+
 def _learn(
     job: Job,
     state: TrainState,
     images: torch.Tensor,
     target: torch.Tensor,
     weights: torch.Tensor | None,
+    part: Slice,
 ) -> torch.Tensor:
     """Add up the gradient of a batch; (2,) its loss and the norm of its gradient, on the device.
 
-    Dropout follows from (seed, fold, epoch, step), so it may be called again.
+    Dropout follows from (seed, fold, epoch, step), and the process, so it may be called again.
+    Gradients stay here until the last part of the batch; then they are added over all processes.
     """
-    seed_torch(job.config.seed, "step", job.fold, state.epoch, state.step)
-    total = torch.zeros((), device=job.device.torch_device)
-    batch, aux = mixed(job, state, images, target)
+    world, apart = job.world, (f"process {job.world.rank}",) if job.world.rank else ()
+    seed_torch(job.config.seed, "step", job.fold, state.epoch, state.step, *apart)
+    (batch, aux), _ = world.protected(lambda: mixed(job, state, images, target, part))
     own = None if weights is None else batch.weighed(job.device.send(weights))
-    count = parts_of(len(images), state.micro_batch)
-    for (low, high), (part, truth) in zip(batch.places(count), batch.parts(count), strict=True):
-        beside = None if aux is None else (aux.part(low, high), len(images))
-        share = _share(job, truth, batch.target)
-        counted = None if own is None else own[low:high]
-        total += backward(job, state, part, truth, share, beside, counted)
+    whole = _whole(job, batch.target, part.count)
+    asked = {"stop": job.stop.said, "due": is_due(job, state)}
+    total, state.asked = world.protected(
+        lambda: _backward(job, state, batch, aux, own, whole, part), **asked
+    )
+    learns = [*state.net.module.parameters(), *(state.aux.parameters() if state.aux else [])]
+    world.add([total, *(p.grad for p in learns if p.grad is not None)])
+    if not state.synced:
+        world.copy(state.buffers.live)  # batch norm of the first process, as in its checkpoint
     if state.scaler.is_enabled():
         state.scaler.unscale_(state.optimizer)
     return torch.stack([total, _norm(state, job.config.train.clip_grad)])
 
 
-def _share(job: Job, part: torch.Tensor, whole: torch.Tensor) -> torch.Tensor | float:
-    """How much the loss of a part counts in that of the batch: by images, or where cells are
-    unknown by the known ones, so that the sum is the mean over all that are known."""
+def _backward(
+    job: Job,
+    state: TrainState,
+    batch: Mixed,
+    aux: AuxPart | None,
+    own: torch.Tensor | None,
+    whole: torch.Tensor | int,
+    part: Slice,
+) -> torch.Tensor:
+    """Add up the gradient of what this process sees of a batch; the loss of that."""
+    total = torch.zeros((), device=job.device.torch_device)
+    largest = max(high - low for low, high in job.world.slices(part.count))
+    count, images = parts_of(largest, state.micro_batch), job.world.weight(part.count)
+    for (low, high), (seen, truth) in zip(batch.places(count), batch.parts(count), strict=True):
+        known: torch.Tensor | int = (truth != UNKNOWN).sum() if job.unknown else len(truth)
+        beside = None if aux is None else (aux.part(low, high), images)
+        counted = None if own is None else own[low:high]
+        total += backward(job, state, seen, truth, known / whole, beside, counted)
+    return total
+
+
+def _whole(job: Job, target: torch.Tensor, count: int) -> torch.Tensor | int:
+    """What the loss of a part is a share of: the images of the batch, or where cells are unknown
+    the known ones, so that the sum is the mean over all that are known."""
     if not job.unknown:
-        return len(part) / len(whole)
-    return (part != UNKNOWN).sum() / (whole != UNKNOWN).sum().clamp_min(1)
+        return job.world.weight(count)
+    known = (target != UNKNOWN).sum()
+    job.world.add([known])
+    return known.clamp_min(1)
 
 
 def mixed(
-    job: Job, state: TrainState, images: torch.Tensor, target: torch.Tensor
+    job: Job,
+    state: TrainState,
+    images: torch.Tensor,
+    target: torch.Tensor,
+    part: Slice | None = None,
 ) -> tuple[Mixed, AuxPart | None]:
     """A batch of a loader on the device, mixed as the config says at this step; the auxiliary
-    targets, which a loader puts behind the columns of the target."""
+    targets, which a loader puts behind the columns of the target. part: see `mix`."""
     target = job.device.send(target)
     aux = target[:, job.columns :] if job.aux else None
     batch = mix(
@@ -136,6 +176,7 @@ def mixed(
         job.columns,
         state.net.mean,
         (job.config.seed, job.fold, state.epoch, state.step),
+        part,
     )
     return batch, None if aux is None else batch.beside(aux)
 

@@ -41,7 +41,7 @@ def test_an_interrupted_training_says_what_is_left(
     def interrupted(*_: Any, **__: Any) -> None:
         raise Interrupted("SIGINT: stopped fold 0", 2)
 
-    monkeypatch.setattr("comp.stages.train.train", interrupted)
+    monkeypatch.setattr("comp.stages.runners.table.train", interrupted)
     (FOLD / "done.json").unlink()
     code, _, err = comp("train", "-c", config)
     assert code == 130
@@ -54,11 +54,11 @@ def test_a_subset_and_a_restart_reach_the_training_and_name_no_next_command(
 ) -> None:
     asked: list[Any] = []
 
-    def train(experiment: Any, fold: str, *, restart: bool) -> list[Any]:
+    def train(experiment: Any, fold: str, *, restart: bool, **_: Any) -> list[Any]:
         asked.append((experiment.config.train.subset, fold, restart))
         return []
 
-    monkeypatch.setattr("comp.stages.train.train", train)
+    monkeypatch.setattr("comp.stages.runners.table.train", train)
     code, _, err = comp("train", "-c", config, "-f", "1", "--subset", "8", "--restart")
     assert (code, asked, "next:" in err) == (0, [(8, "1", True)], False)
 

@@ -63,3 +63,15 @@ def test_work_ahead_is_bounded() -> None:
     assert next(ahead) == 0
     assert len(begun) <= 5
     assert list(ahead) == list(range(1, 100))
+
+
+def test_processes_that_share_a_machine_share_its_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parallel.os, "sched_getaffinity", lambda _: range(8), raising=False)
+    try:
+        parallel.share_cores(3)
+        assert (parallel.cores(), parallel.cores(1)) == (2, 1)
+        parallel.share_cores(20)
+        assert parallel.cores() == 1
+    finally:
+        parallel.share_cores(1)
+    assert parallel.cores() == 8

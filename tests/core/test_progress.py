@@ -64,7 +64,7 @@ def test_a_notebook_has_bars_where_it_has_widgets(
     monkeypatch.setitem(sys.modules, "IPython", kernel)
     monkeypatch.setattr(progress, "find_spec", lambda name: object() if widgets else None)
     assert progress.in_notebook()
-    console = progress._console()
+    console = progress.bar_console()
     assert (console is not None and console.is_jupyter) is widgets
 
 
@@ -92,3 +92,18 @@ def test_a_terminal_of_ipython_is_no_notebook(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(kernel, "get_ipython", lambda: shell, raising=False)
     monkeypatch.setitem(sys.modules, "IPython", kernel)
     assert not progress.in_notebook()
+
+
+def test_another_process_gets_lines_and_bars_as_events(capsys: pytest.CaptureFixture[str]) -> None:
+    events: list[object] = []
+    progress.send_to(events.append)
+    try:
+        say("one")
+        assert [*track("abc", 3, "letters")] == ["a", "b", "c"]
+    finally:
+        progress.send_to(None)
+    say("two")
+    assert events[0] == {"say": "one"}
+    assert events[1] == {"bar": "letters", "done": 0, "of": 3}
+    assert events[-1] == {"bar": "letters", "done": 3, "of": 3}
+    assert capsys.readouterr().err == "two\n"

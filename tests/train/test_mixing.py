@@ -9,7 +9,7 @@ import torch
 from comp.config.schema import AugmentConfig
 from comp.core.errors import ConfigError
 from comp.tasks.kinds import TASKS
-from comp.train.mixing import Mixed, check_mix, mix
+from comp.train.mixing import Mixed, Slice, check_mix, mix, needed
 
 COUNT, SIDE = 64, 20
 # The value of every pixel is the number of its image.
@@ -171,3 +171,30 @@ def test_images_of_any_depth_and_number_of_channels_are_erased(kind: torch.dtype
         seen = {int(v) for v in mixed.images[:, place].to(torch.int32).unique()}
         assert seen == {0, round(top * value)}
     assert all(torch.isfinite(part).all() for part, _ in mixed.parts(2))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"erasing": 0.5}, {"mixup": 0.4, "cutmix": 1.0, "erasing": 0.5}, {"cutmix": 1.0}],
+    ids=lambda options: "+".join(options) or "nothing",
+)
+def test_a_part_of_a_batch_is_what_it_is_in_the_whole(options: dict[str, float]) -> None:
+    augment = AugmentConfig(**options)
+    images, target = whole(mixed(**options))
+    for low, high in ((0, 20), (20, 41), (41, COUNT)):
+        places = needed(augment, COUNT, WHERE, low, high)
+        assert places[: high - low].tolist() == list(range(low, high))
+        assert len({*places.tolist()}) == len(places) <= 2 * (high - low)
+        part = mix(
+            *(IMAGES[places].contiguous(), CLASSES[places], augment, TASKS["multiclass"], 3),
+            (0.5, 0.5, 0.5),
+            WHERE,
+            Slice(low, high, COUNT),
+        )
+        pieces = [*part.parts(3)]
+        seen = torch.cat([piece for piece, _ in pieces])
+        said = torch.cat([truth for _, truth in pieces])
+        if not options.get("mixup") and not options.get("cutmix"):
+            assert len(places) == high - low
+        assert torch.equal(seen, images[low:high])
+        assert torch.equal(said, target[low:high])

@@ -10,7 +10,7 @@ import pytest
 
 from comp.core.errors import Interrupted, OutOfTime
 from comp.train import stop as module
-from comp.train.stop import SIGNALS, Stop
+from comp.train.stop import SIGNALS, TIME_IS_UP, Stop
 
 
 @pytest.fixture
@@ -82,3 +82,20 @@ def test_in_another_thread_the_signals_stay_as_they_are() -> None:
     thread.start()
     thread.join()
     assert found == [signal.getsignal(number) for number in SIGNALS]
+
+
+def test_what_another_process_said_is_taken_over() -> None:
+    stop, other = Stop(), Stop(hours=0)
+    assert (stop.said, stop.agreed) == (0, False)
+    assert other.said == TIME_IS_UP
+    stop.adopt(0)
+    assert not stop.agreed
+    stop.adopt(signal.SIGTERM)
+    assert stop.agreed
+    with pytest.raises(Interrupted, match="SIGTERM: stopped here"):
+        stop.leave("here")
+    late = Stop(hours=1)
+    late.adopt(TIME_IS_UP)
+    assert (late.agreed, late.signal) == (True, None)
+    with pytest.raises(OutOfTime, match="the 1 hours are over"):
+        late.leave("here")

@@ -29,7 +29,7 @@ from comp.data.loader.batches import Batches, Key, MovesOnly, Raw
 from comp.data.loader.beside import Guests
 from comp.data.loader.cutpaste import CutPaste
 from comp.data.loader.recipes import Recipe
-from comp.data.loader.sampler import EpochOrder
+from comp.data.loader.sampler import EpochOrder, Part
 from comp.data.loader.shelf import Shelf
 from comp.data.loader.targets import Batch, LabelTarget, MaskTarget, Target
 
@@ -68,6 +68,10 @@ class Loader:
 
     def __len__(self) -> int:
         return len(self._order)
+
+    def size(self, step: int) -> int:
+        """How many images the batch of a step has, those that are made elsewhere too."""
+        return self._order.size(step)
 
     @property
     def images(self) -> int:
@@ -238,6 +242,7 @@ def train_loader(
     bag: BagSampling | None = None,
     batched: bool = False,
     resident: Resident | None = None,
+    part: Part | None = None,
     weights: Array | None = None,
 ) -> Loader:
     """Batches to train one fold on.
@@ -252,7 +257,7 @@ def train_loader(
     bag: the images are bags (`comp.data.cache.bag_store`), of which so many are seen at a time; a
     batch then holds images (B, n, H, W, 3).
     batched: whether the device does what the recipe draws. resident: the images, where they lie on
-    the device already; the recipe must then be the device's.
+    the device already; the recipe must then be the device's. part: see `EpochOrder`.
     weights: (N,) float32 how much each of all rows counts, see `Loader.weights`.
     The last batch is dropped when it would hold one image (BatchNorm cannot use it).
     Raises TrainError for fewer than two rows, ConfigError for an unknown sampler.
@@ -270,5 +275,5 @@ def train_loader(
     batches = Batches(images, made, recipe, seed, fold, batched=batched, stays=stays)
     if stays and not batches.copies:
         raise TrainError("images that lie on the device cannot be changed by the CPU")
-    order = EpochOrder(rows, target, seed, fold, batch_size, sampler, strength, guests)
+    order = EpochOrder(rows, target, seed, fold, batch_size, sampler, strength, guests, part)
     return Loader(batches, order, workers, resident, weights)

@@ -18,6 +18,7 @@ from comp.data.loader.beside import Guests, interleave
 
 Array = np.ndarray[Any, Any]
 Sampler = Callable[[Array, float, np.random.Generator], Array]
+Part = Callable[[int, int, int], Sequence[int]]
 
 
 def _shuffle(target: Array, _: float, generator: np.random.Generator) -> Array:
@@ -103,7 +104,8 @@ class EpochOrder:
     """The order of each epoch, cut into batches of keys (epoch, position, row).
 
     As a torch sampler it gives the batches of `chosen`: an epoch, and the step to begin at.
-    guests: rows that are shown between those that the sampler chose.
+    guests: rows that are shown between those that the sampler chose. part: which images of a batch
+    are made here: from (epoch, step, images of the batch) their places in it; None: all.
     """
 
     def __init__(
@@ -116,7 +118,9 @@ class EpochOrder:
         sampler: str,
         strength: float,
         guests: Sequence[Guests] = (),
+        part: Part | None = None,
     ) -> None:
+        self.part = part
         self.rows = rows
         self.guests = guests
         self.target = target
@@ -150,4 +154,15 @@ class EpochOrder:
         for start in range(first_step * self.batch_size, len(rows), self.batch_size):
             batch = rows[start : start + self.batch_size]
             if len(batch) > 1 or self.batch_size == 1:
-                yield [(epoch, start + place, row) for place, row in enumerate(batch)]
+                yield self._here(epoch, start, batch)
+
+    def size(self, step: int) -> int:
+        """How many images the batch of a step has."""
+        return min(self.batch_size, self.length - step * self.batch_size)
+
+    def _here(self, epoch: int, start: int, batch: list[int]) -> list[tuple[int, int, int]]:
+        """The keys of the images of a batch that are made here."""
+        places: Sequence[int] = range(len(batch))
+        if self.part is not None:
+            places = self.part(epoch, start // self.batch_size, len(batch))
+        return [(epoch, start + place, batch[place]) for place in places]

@@ -83,7 +83,7 @@ def _write(state: Saved, path: Path) -> None:
     with path.open("wb") as handle, ThreadPoolExecutor(1) as other, _one_checksum():
         digesting = _Digesting(handle, other)
         try:
-            torch.save(state, digesting)  # type: ignore[arg-type]
+            torch.save(_interned(state), digesting)  # type: ignore[arg-type]
         except (RuntimeError, OSError) as problem:
             raise digesting.problem or OSError(None, reason(problem)) from problem
         handle.write(seal(digesting.digest, state.get("epoch", 0), state.get("step", 0)))
@@ -126,8 +126,8 @@ def load(path: Path) -> Saved:
 def _interned(value: Any) -> Any:
     """The value with each text in it as the one object that a literal of the same text is.
 
-    Pickle writes a text again unless it is the same object: without this, a resumed run would
-    write other bytes for the same state.
+    Pickle writes a text again unless it is the same object: without this, a resumed run, or one
+    whose config came from another process, would write other bytes for the same state.
     """
     if type(value) is dict:
         return {_interned(key): _interned(item) for key, item in value.items()}

@@ -40,7 +40,7 @@ def _resume(job: Job, state: TrainState, saved: Saved, damaged: list[str]) -> No
     state.net.mean, state.net.std = tuple(saved["mean"]), tuple(saved["std"])
     for line in damaged:
         say(f"{job.name}: {line}; resuming from the one before it, {_lost(job, state)}")
-    if damaged:
+    if damaged and job.world.lead:
         files.remove(job.run.last)  # else the next save would put it in the place of the whole one
     checkpoint.require_space(state.saved(), job.run, fresh=False)
     _say_resumed(job, state)
@@ -50,6 +50,12 @@ def _resume(job: Job, state: TrainState, saved: Saved, damaged: list[str]) -> No
     if then not in (None, now):
         say(f"{job.name}: precision was {then} and is {now}")
     _note_backend(job, saved)
+    many, size = saved.get("world", 1), job.world.size
+    if many != size:
+        say(
+            f"{job.name}: trained by {many} processes before, now by {size}: the batches are the "
+            "same, dropout and rounding are not"
+        )
     old, new = saved["versions"], versions()
     for name in new:
         if old.get(name, new[name]) != new[name]:

@@ -32,6 +32,7 @@ def origin(job: Job, mean: Sequence[float], std: Sequence[float]) -> Saved:
         "mean": list(mean),
         "std": list(std),
         "versions": versions(),
+        **({"world": job.world.size} if job.world.shared else {}),
     }
 
 
@@ -68,6 +69,12 @@ def save_last(job: Job, state: TrainState) -> None:
     own = {"batched": batched(job.config, job.device)}
     state.writer.put(write, {**state.saved(), **own, **_origin(job, state)})
     state.saved_at = time.monotonic()
+
+
+def is_due(job: Job, state: TrainState) -> bool:
+    """Whether the last checkpoint is old enough for another one."""
+    minutes = job.config.train.checkpoint_minutes
+    return minutes is not None and time.monotonic() - state.saved_at >= 60 * minutes
 
 
 def save_history(job: Job, state: TrainState) -> None:

@@ -22,15 +22,19 @@ _MOST = 4  # snapshots in memory: what the end of an epoch saves
 
 
 class Writer:
-    """beside: whether a thread does the writing. Leaving its context waits for all of it."""
+    """beside: whether a thread does the writing. mute: write nothing, in a process that trains with
+    another one, which writes. Leaving its context waits for all of it."""
 
-    def __init__(self, *, beside: bool) -> None:
-        self._pool = ThreadPoolExecutor(1) if beside else None
+    def __init__(self, *, beside: bool, mute: bool = False) -> None:
+        self._mute = mute
+        self._pool = ThreadPoolExecutor(1) if beside and not mute else None
         self._coming: list[Future[None]] = []
 
     def put(self, write: Callable[[Saved], None], saved: Saved) -> None:
         """Write `saved` by `write`, after everything before it. Raises what an earlier `write`
         raised, and its own where it is written at once."""
+        if self._mute:
+            return
         if self._pool is None:
             write(saved)
             return

@@ -63,6 +63,8 @@ class Pulse:
 
     def _look(self, state: TrainState, phase: str, *, history: bool = False) -> None:
         """Show and write a beat where it is time."""
+        if not self.job.world.lead:
+            return
         now, watch = time.monotonic(), self.job.watch
         shows = watch is not None and (history or now - self.shown >= SHOWN_SECONDS)
         writes = now - self.written >= FILE_SECONDS

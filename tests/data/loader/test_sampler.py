@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from comp.core.rng import generator
-from comp.data.loader.sampler import SAMPLERS
+from comp.data.loader.sampler import SAMPLERS, EpochOrder
 
 RARE = np.repeat([0, 1, 2], [40, 10, 3])
 
@@ -70,3 +70,19 @@ def test_a_row_with_several_labels_is_shown_as_its_rarest_one() -> None:
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_one_class_alone_is_shown_whole(name: str) -> None:
     assert sorted(drawn(name, np.zeros(5, dtype=np.int64))) == list(range(5))
+
+
+def test_a_part_of_each_batch_keeps_the_places_of_the_whole() -> None:
+    rows = np.arange(100, 111)
+    given = (rows, np.zeros(111, np.int64), 1, 0, 4, "shuffle", 1.0)
+    asked: list[tuple[int, int, int]] = []
+
+    def second_half(epoch: int, step: int, count: int) -> list[int]:
+        asked.append((epoch, step, count))
+        return list(range(count // 2, count))
+
+    whole, part = EpochOrder(*given), EpochOrder(*given, part=second_half)
+    batches = [*whole.keys(2, 1)]
+    assert [*part.keys(2, 1)] == [keys[len(keys) // 2 :] for keys in batches]
+    assert asked == [(2, 1, 4), (2, 2, 3)]
+    assert [part.size(step) for step in range(len(part))] == [4, 4, 3]

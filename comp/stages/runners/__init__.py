@@ -1,0 +1,1 @@
+"""Where folds are trained: here, on the devices of this machine, or on others."""

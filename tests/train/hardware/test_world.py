@@ -1,0 +1,223 @@
+"""One fold by several processes: the weights of one, and nobody waits for ever."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+from comp.config.loading import make_config
+from comp.core import locks
+from comp.core.errors import ConfigError
+from comp.stages.experiment import open_experiment
+from comp.stages.train import train
+from comp.train.checkpoints import checkpoint
+from comp.train.hardware import world
+from comp.train.hardware.world import ALONE, Agreed, World, joined
+
+Planned = Callable[..., dict[str, Any]]
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+# Without batch norm, and without a step that divides rounding by rounding where the gradient is 0
+PLAIN: dict[str, Any] = {
+    "model__name": "test_vit",
+    "image__size": 16,
+    "train__opt": "sgd",
+    "train__lr": 0.1,
+    "train__epochs": 2,
+    "augment__mixup": 0.4,
+    "augment__cutmix": 0.4,
+    "augment__erasing": 0.5,
+}
+
+
+def command(*words: str) -> list[str]:
+    return [*TORCHRUN, "-m", "comp", "train", "-c", "toy.yaml", "--fold", "0", *words]
+
+
+def weights(folder: str) -> dict[str, torch.Tensor]:
+    found: dict[str, torch.Tensor] = checkpoint.load(Path(folder) / "fold_0/last.pt")["model"]
+    return found
+
+
+def furthest(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> float:
+    return max(float((one[name].double() - other[name].double()).abs().max()) for name in one)
+
+
+def test_the_parts_of_a_batch_are_even_and_a_small_batch_is_taken_whole_by_all() -> None:
+    three = World(0, 3)
+    assert three.slices(8) == [(0, 3), (3, 6), (6, 8)]
+    assert three.slices(5) == [(0, 5)] * 3
+    assert (three.weight(8), three.weight(5), ALONE.weight(1)) == (8, 15, 1)
+
+
+def test_alone_nothing_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(world, "dist", None)
+    numbers = torch.ones(3)
+    ALONE.add([numbers])
+    ALONE.copy([numbers])
+    assert numbers.tolist() == [1, 1, 1]
+    assert (ALONE.gather(5), ALONE.tell("x"), ALONE.agree(stop=2)) == ([5], "x", (2, False))
+    assert ALONE.protected(lambda: 7) == (7, (0, False))
+    with pytest.raises(Agreed):
+        ALONE.agree(full=True)
+
+
+def test_without_torchrun_a_process_is_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")  # of another launcher, without an address to meet at
+    monkeypatch.delenv("MASTER_ADDR", raising=False)
+    with joined(8) as found:
+        assert found is ALONE
+
+
+def test_a_batch_that_is_too_small_for_all_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"WORLD_SIZE": "4", "RANK": "0", "MASTER_ADDR": "localhost"}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError, match="train.batch_size: 7 images for 4 processes"), joined(7):
+        pass
+
+
+def test_two_processes_end_with_the_weights_of_one(planned: Planned) -> None:
+    tree = planned(**PLAIN)
+    train(open_experiment(make_config({**tree, "name": "one"} | _plan())), "0")
+    Path("toy.yaml").write_text(yaml.safe_dump({**tree, "name": "two"} | _plan()))
+    done = subprocess.run(command(), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "fold 0: 2 processes, 3 + 3 images of each batch of 6" in done.stderr
+    assert done.stderr.count("epoch 2/2") == 1
+    one, two = weights("runs/one"), weights("runs/two")
+    start = weights_at_start(tree)
+    assert furthest(start, one) > 1e-2
+    assert furthest(one, two) < 1e-6
+    sessions = json.loads(Path("runs/two/fold_0/sessions.json").read_text())["sessions"]
+    assert len(sessions) == 1
+
+
+def _plan() -> dict[str, Any]:
+    return {"folds": {"count": 2, "plan": "toy_binary"}}
+
+
+def weights_at_start(tree: dict[str, Any]) -> dict[str, torch.Tensor]:
+    from comp.stages.train import open_job
+    from comp.train.train_state import new_state
+
+    experiment = open_experiment(make_config({**tree, "name": "start"} | _plan()))
+    return new_state(open_job(experiment, 0), 2, 6).net.module.state_dict()
+
+
+@pytest.mark.parametrize("all_of_them", [False, True], ids=["one is killed", "all are killed"])
+def test_killed_processes_go_on_and_end_with_the_same_bits(
+    planned: Planned, all_of_them: bool
+) -> None:
+    tree = planned(train__epochs=12, model__drop_rate=0.2)  # with batch norm and dropout
+    for name in ("whole", "killed"):
+        text = yaml.safe_dump({**tree, "name": name} | _plan())
+        Path(f"{name}.yaml").write_text(text)
+
+    def typed(name: str) -> list[str]:
+        return [word.replace("toy.yaml", f"{name}.yaml") for word in command()]
+
+    subprocess.run(typed("whole"), check=True, capture_output=True)
+    started = subprocess.Popen(typed("killed"), stdout=-3, stderr=-3)
+    run = Path("runs/killed/fold_0")
+    _wait(lambda: (run / "last.1.pt").exists())
+    holder = locks.holder(run)
+    assert holder is not None
+    ranks = _children(started.pid)
+    assert holder["pid"] in ranks
+    assert len(ranks) == 2
+    for pid in ranks if all_of_them else [p for p in ranks if p != holder["pid"]]:
+        os.kill(pid, signal.SIGKILL)
+    begun = time.monotonic()
+    assert started.wait(120) != 0  # torchrun ends the other one: nobody waits for ever
+    assert time.monotonic() - begun < 100
+    assert not (run / "done.json").exists()
+    subprocess.run(typed("killed"), check=True, capture_output=True)
+    whole, killed = weights("runs/whole"), weights("runs/killed")
+    assert furthest(whole, killed) == 0
+
+
+def _wait(what: Callable[[], bool], seconds: float = 300) -> None:
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+
+
+def _children(pid: int) -> Sequence[int]:
+    """The processes that a process has started, by what the kernel says."""
+    out = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[1]) == pid:
+            out.append(int(path.parent.name))
+    return out
+
+
+FAILING = """
+import os, sys, torch
+import comp.train.update as update
+from comp.cli.main import main
+
+real, calls = update.backward, [0]
+
+def backward(job, state, part, truth, share, *beside):
+    calls[0] += os.environ["RANK"] == "1"
+    if calls[0] == 3:
+        raise torch.OutOfMemoryError("out of memory")
+    return real(job, state, part, truth, share * (float("nan") if calls[0] == 8 else 1), *beside)
+
+update.backward = backward
+sys.argv = ["comp", *sys.argv[1:]]
+main()
+"""
+
+
+def test_what_fails_in_one_process_is_left_out_by_all(planned: Planned) -> None:
+    Path("toy.yaml").write_text(yaml.safe_dump(planned(train__epochs=4)))
+    Path("failing.py").write_text(FAILING)
+    words = ["failing.py", "train", "-c", "toy.yaml", "--fold", "0"]
+    done = subprocess.run([*TORCHRUN, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "out of device memory; continuing with 3 images at a time" in done.stderr
+    assert done.stderr.count("; skipped (1 of 5 allowed)") == 1
+    manifest = json.loads(Path("runs/toy_binary/fold_0/done.json").read_text())
+    assert (manifest["epochs"], manifest["skipped"]) == (4, 1)
+
+
+def test_a_signal_that_one_process_gets_stops_all_at_the_same_step(planned: Planned) -> None:
+    tree = planned(train__epochs=12)
+    for name in ("whole", "stopped"):
+        text = yaml.safe_dump({**tree, "name": name} | _plan())
+        Path(f"{name}.yaml").write_text(text)
+
+    def typed(name: str) -> list[str]:
+        return [word.replace("toy.yaml", f"{name}.yaml") for word in command()]
+
+    subprocess.run(typed("whole"), check=True, capture_output=True)
+    pipes: dict[str, Any] = {"stdout": -3, "stderr": subprocess.PIPE, "text": True}
+    started = subprocess.Popen(typed("stopped"), **pipes)
+    run = Path("runs/stopped/fold_0")
+    _wait(lambda: (run / "last.1.pt").exists())
+    holder = locks.holder(run)
+    assert holder is not None
+    (other,) = (pid for pid in _children(started.pid) if pid != holder["pid"])
+    os.kill(other, signal.SIGTERM)
+    _, said = started.communicate(timeout=200)
+    assert started.returncode != 0
+    assert "error: SIGTERM: stopped fold 0 " in said
+    assert not (run / "done.json").exists()
+    subprocess.run(typed("stopped"), check=True, capture_output=True)
+    assert furthest(weights("runs/whole"), weights("runs/stopped")) == 0
