@@ -89,6 +89,8 @@ def test_the_page_is_served_until_the_user_leaves(finished: Callable[..., dict[s
     finished()
     command = [sys.executable, "-m", "comp", "watch", "toy_binary"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    # What a shell starts in the background ignores Ctrl-C, and so would what it starts
+    pipes["preexec_fn"] = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
     with subprocess.Popen(command, **pipes) as process:  # type: ignore[call-overload]
         try:
             address = process.stdout.readline().strip()
