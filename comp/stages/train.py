@@ -93,6 +93,8 @@ def train(
         trainer, runs = prepare(
             experiment, folds, restart=restart, stop=stop, command=command, world=world
         )
+        if world.lead:
+            files.sweep(experiment.workspace.run)  # a page that a kill left half written
         done = []
         with trainer.stop.listening(), trainer.drawn([*runs.values()]):
             for place, (fold, run) in enumerate(runs.items(), 1):

@@ -55,5 +55,5 @@ def test_networks_are_exported(
     assert made.files == ("members/000.onnx", "members/001.onnx")
 
 
-def write_nothing(_module: object, _side: int, path: Path) -> None:
+def write_nothing(_module: object, _side: int, path: Path, _channels: int) -> None:
     path.write_bytes(b"none")

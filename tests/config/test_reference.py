@@ -12,7 +12,14 @@ def test_every_key_has_a_meaning() -> None:
 def test_the_reference_has_every_key_with_its_default() -> None:
     needed = {"name": "x", "task": "binary", "metric": "macro_f1", "data": {"root": "in"}}
     found = {key.path: key for key in keys()}
-    optional = ("augment.copies.", "data.extra.", "train.pseudo.", "train.teacher.")
+    optional = (
+        "augment.copies.",
+        "data.extra.",
+        "data.aux.",
+        "train.pseudo.",
+        "train.teacher.",
+        "train.clean.",
+    )
     copies = {path for path in found if path.startswith(optional)}
     resolved = dict(flatten(plain(make_config(needed))))
     empty = {"data.bins", "official.arguments", "data.colours", "data.rename", "plugins"}

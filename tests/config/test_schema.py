@@ -135,8 +135,9 @@ def test_no_number_of_a_config_is_nan_or_infinite(path: tuple[str, ...], value: 
     for given in (value, [value], [value, value], [0.5, value, 0.5], {"a": value}, {"a": [value]}):
         tree: Any = given
         for name in reversed(path[1:]):
-            tree = {name: [tree] if name == "extra" else tree}
-        assert ".".join(path) in refusal({**SMALL, path[0]: tree}).replace("extra.0.", "extra.")
+            tree = {name: [tree] if name in ("extra", "aux") else tree}
+        told = refusal({**SMALL, path[0]: tree})
+        assert ".".join(path) in told.replace("extra.0.", "extra.").replace("aux.0.", "aux.")
 
 
 @pytest.mark.parametrize(

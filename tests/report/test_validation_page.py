@@ -49,9 +49,10 @@ def test_the_page_has_scores_colours_and_pictures(tmp_path: Path, counts: np.nda
     index = Index(ids, tuple(paths), ("긁힘", "dent"), target)
     page = tmp_path / "run" / "validation.html"
     metric = METRICS["dice"]
-    write_validation_page(page, index, counts, metric, masks)
+    score = metric.score(counts, counts, 2)
+    write_validation_page(page, index, counts, score, metric, masks)
     text = page.read_text(encoding="utf-8")
-    assert f"<b>{metric.score(counts, counts, 2):.4f}</b>" in text
+    assert f"<b>{score:.4f}</b>" in text
     for number, name in enumerate(index.classes, 1):
         assert f"rgb{colour_of(number)}" in text
         assert f"</span>{name}" in text

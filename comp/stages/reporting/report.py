@@ -47,6 +47,7 @@ def report_run(experiment: Experiment, out: Path | None = None, *, maps: bool = 
     """
     opened = open_run(experiment)
     path = out or experiment.workspace.run / REPORT
+    files.sweep(experiment.workspace.run)
     facts = facts_of(experiment, opened)
     seed = experiment.config.seed
     if isinstance(opened.evidence, MaskEvidence):
