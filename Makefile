@@ -24,7 +24,7 @@ coverage: $(STAMP)
 faults: $(STAMP)
 	$(BIN)/python tests/faults/fault_run.py $(if $(MINUTES),--minutes $(MINUTES)) $(if $(ONLY),--only "$(ONLY)")
 
-# What needs a card: its tests, then its figures. Ten minutes at most; each part has a limit and writes as it goes.
+# What needs a card: its tests, then its figures. Twelve minutes at most; each part has a limit and writes as it goes.
 gpu: $(STAMP)
 	timeout 120 $(BIN)/python -m pytest -m cuda -rs || true
 	timeout 580 $(BIN)/python benchmarks/gpu.py

@@ -47,11 +47,14 @@ def update(
     """
     kept = state.buffers.keep()
     part = _slice(job, state.whole if job.world.shared else len(images))
-    values = _learn(job, state, images, target, weights, part)
+    total = _learn(job, state, images, target, weights, part)
     if not settle(job, state, kept):
         state.optimizer.zero_grad(set_to_none=True)
         kept = state.buffers.keep()
-        values = _learn(job, state, images, target, weights, part)
+        total = _learn(job, state, images, target, weights, part)
+    if state.scaler.is_enabled():
+        state.scaler.unscale_(state.optimizer)  # once per update, so of the pass that counts
+    values = torch.stack([total, _norm(state, job.config.train.clip_grad)])
     found, lr = not_finite(values), state.current_lr()
     host, event = to_cpu(values, state.host)
     state.verdict = Verdict(state.epoch, state.step, lr, host, kept, event)
@@ -103,7 +106,7 @@ def _learn(
     weights: torch.Tensor | None,
     part: Slice,
 ) -> torch.Tensor:
-    """Add up the gradient of a batch; (2,) its loss and the norm of its gradient, on the device.
+    """Add up the gradient of a batch, scaled as the scaler says; its loss, on the device.
 
     Dropout follows from (seed, fold, epoch, step), and the process, so it may be called again.
     Gradients stay here until the last part of the batch; then they are added over all processes.
@@ -121,9 +124,7 @@ def _learn(
     world.add([total, *(p.grad for p in learns if p.grad is not None)])
     if not state.synced:
         world.copy(state.buffers.live)  # batch norm of the first process, as in its checkpoint
-    if state.scaler.is_enabled():
-        state.scaler.unscale_(state.optimizer)
-    return torch.stack([total, _norm(state, job.config.train.clip_grad)])
+    return total
 
 
 def _backward(

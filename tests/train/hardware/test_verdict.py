@@ -194,6 +194,34 @@ def test_an_overflow_in_fp16_is_told_and_nothing_advances(
         settle(job, state)
 
 
+@pytest.mark.parametrize("opt", ["adamw", "lion"])
+def test_the_update_after_an_overflow_in_fp16_is_made_as_without_it(
+    tmp_path: Path, opt: str
+) -> None:
+    """The overflow is read when the next update has its gradient already, of the old scale."""
+    ends = []
+    for overflows in (True, False):
+        job = make_job(tmp_path, train__opt=opt)
+        state = fp16(job)
+        weight = state.net.module.get_parameter("fc.weight")
+        if overflows:
+            hook = weight.register_hook(lambda grad: grad * float("inf"))
+            update(job, state, IMAGES, TARGET)
+            hook.remove()
+            state.step = 1
+            update(job, state, IMAGES, TARGET)
+        else:
+            state.step = 1
+            state.scaler.scale(torch.zeros(()))  # it begins with its first use
+            state.scaler.update(512.0)  # what the overflow makes of it
+            update(job, state, IMAGES, TARGET)
+        assert settle(job, state)
+        assert (state.updates, state.overflows) == (1, 0)
+        ends.append({name: value.clone() for name, value in state.net.module.state_dict().items()})
+    for name, value in ends[0].items():
+        assert torch.equal(value, ends[1][name]), name
+
+
 def test_verdicts() -> None:
     good, bad = torch.tensor([1.0, 2.0]), torch.tensor([1.0, float("nan")])
     assert (not_finite(good).item(), not_finite(bad).item()) == (0.0, 1.0)
