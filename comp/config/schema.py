@@ -327,6 +327,8 @@ class ModelConfig(Section):
     # null: the network is trained; logistic, knn or mlp: it stays as it is, and this is fitted on
     # its features (see `comp embed`)
     probe: str | None = None
+    # model.probe and comp embed: features of the maps of all stages side by side, or of the last
+    maps: Literal["all", "last"] = "all"
     # LoRA: the weights stay, and matrices of this rank beside them learn, with the head; null: all
     # weights learn
     lora: Annotated[int, Field(ge=1, le=512)] | None = None

@@ -152,6 +152,7 @@ class FeatureSource:
             "model": self.experiment.config.model.name,
             "weights": self._weights,
             "pool": self.experiment.config.model.pool,
+            "maps": self.experiment.config.model.maps,
             "size": image.size,
             "resize": image.resize,
             "range": span_of(image),
