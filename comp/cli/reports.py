@@ -44,7 +44,7 @@ def report_command(
     if names:
         experiment = run_experiment(names[0], experiment)
     made = report_run(experiment, out, maps=maps)
-    print_reported(made.shown, as_json=as_json)
+    print_reported(made, as_json=as_json)
     say(f"wrote {made.path}")
 
 

@@ -27,6 +27,7 @@ from comp.data.folds.plan import FoldPlan
 from comp.data.folds.plan_file import load_plan
 from comp.data.index.index import NOBODY_SAID
 from comp.ensemble.compare import judge_row
+from comp.ensemble.cross_fit import few_units_text, units_of
 from comp.ensemble.evidence import Fitting
 from comp.ensemble.table_evidence import TableEvidence
 from comp.ensemble.votes import VOTES
@@ -210,7 +211,9 @@ def _judge(
     fitting = Fitting(config.ensemble.tune, config.seed)
     row = judge_row(evidence, VOTES["soft"], "equal", fitting)
     scores = row.scores
-    return scores.raw, scores.honest, scores.low, scores.high, ""
+    few = few_units_text(units_of(len(target), plan.groups), plan.groups)
+    note = f"interval {few}" if few else ""
+    return scores.raw, scores.honest, scores.low, scores.high, note
 
 
 def _numbers(plan: FoldPlan) -> np.ndarray[Any, Any]:
