@@ -11,6 +11,7 @@ import numpy as np
 
 from comp.config.metric_file import is_file
 from comp.config.plugins import load_plugins, loaded_files
+from comp.config.runs import run_config
 from comp.config.schema import Config
 from comp.config.workspace import Workspace
 from comp.core import checksums, files
@@ -32,7 +33,6 @@ from comp.ensemble.evidence import Fitting
 from comp.ensemble.table_evidence import TableEvidence
 from comp.ensemble.votes import VOTES
 from comp.inference.predictions import Predictions, join
-from comp.stages.ensembling.members import run_config
 from comp.stages.submission import FOLDER, find
 from comp.submission.names import base_name, manifest_path, written_in
 from comp.submission.write import one_writer

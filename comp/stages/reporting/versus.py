@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from comp.config.runs import check_runs
 from comp.core.errors import UsageError
 from comp.ensemble.compare import Scores, judge_row
 from comp.ensemble.evidence import Fitting
@@ -48,8 +49,7 @@ def compare_runs(experiment: Experiment, names: Sequence[str], out: Path | None 
     that are not of the same images, labels and metric, or of masks, RunError where no fold is
     finished.
     """
-    if len({*names}) != len(names):
-        raise UsageError(f"comp report {' '.join(names)}: a run is named twice")
+    check_runs(names, experiment.workspace.run.parent, experiment.name)
     opened = [open_run(run_experiment(name, experiment)) for name in names]
     for run in opened[1:]:
         _refuse_other(opened[0], run)
