@@ -31,9 +31,7 @@ def _without_other_types(errors: list[Any]) -> list[Any]:
     what that type says alone."""
     ranged = {_key(error) for error in errors if error["type"].startswith(_RANGES)}
     return [
-        error
-        for error in errors
-        if _key(error) not in ranged or error["type"].startswith(_RANGES)
+        error for error in errors if _key(error) not in ranged or error["type"].startswith(_RANGES)
     ]
 
 

@@ -30,7 +30,8 @@ class Outer(Section):
         (
             {"name": "x", "inner": {"sise": 1}},
             [
-                "  - inner.sise: unknown key; known here: size, mode, either, some. Did you mean 'size'?"
+                "  - inner.sise: unknown key; known here: size, mode, either, some. "
+                "Did you mean 'size'?"
             ],
         ),
         (

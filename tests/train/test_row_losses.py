@@ -36,7 +36,7 @@ def test_every_mean_over_images_is_weighted_image_by_image(name: str, family: st
     torch.testing.assert_close(loss(logits, target), alone.mean())
     weights = torch.tensor([0.0, 2.0, 0.5, 1.0, 1.5])
     torch.testing.assert_close(
-        weighed_loss(loss, logits, target, weights), (weights * alone).sum() / 5
+        weighed_loss(loss, logits, target, weights, unknown=False), (weights * alone).sum() / 5
     )
 
 
@@ -45,19 +45,22 @@ def test_unknown_cells_cost_nothing_whatever_their_weight() -> None:
     target[1, 0] = target[1, 1] = -1
     loss = make_loss("bce", "sigmoid")
     ones = torch.ones(5)
-    torch.testing.assert_close(weighed_loss(loss, logits, target, ones), loss(logits, target))
+    same = weighed_loss(loss, logits, target, ones, unknown=True)
+    torch.testing.assert_close(same, loss(logits, target))
     cells = torch.nn.functional.binary_cross_entropy_with_logits(
         logits, target.clamp_min(0), reduction="none"
     )
     weights = torch.tensor([0.0, 2.0, 0.5, 1.0, 1.5])
     expected = (cells * weights[:, None] * (target != -1)).sum() / 13
-    torch.testing.assert_close(weighed_loss(loss, logits, target, weights), expected)
+    found = weighed_loss(loss, logits, target, weights, unknown=True)
+    torch.testing.assert_close(found, expected)
 
 
 def test_the_gradient_of_an_image_of_no_weight_is_zero() -> None:
     logits, target = case("softmax")
     logits.requires_grad_()
     assert LINKS["softmax"].family == "softmax"
-    weighed_loss(make_loss("ce", "softmax"), logits, target, torch.eye(5)[2]).backward()
+    loss = make_loss("ce", "softmax")
+    weighed_loss(loss, logits, target, torch.eye(5)[2], unknown=False).backward()
     assert logits.grad is not None
     assert (logits.grad.abs().sum(dim=1) > 0).tolist() == [False, False, True, False, False]

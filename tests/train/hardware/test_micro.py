@@ -7,18 +7,24 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from cards import Card, Memory
 from train_jobs import Killed, kill_at, make_job, weights
 
 from comp.config.schema import TrainConfig
 from comp.core.errors import TrainError
 from comp.models.networks import Net
+from comp.train.batches import make_loader
 from comp.train.checkpoints import checkpoint
 from comp.train.hardware import micro
+from comp.train.hardware.copies import on_device
 from comp.train.hardware.micro import most_images
 from comp.train.job import Job
 from comp.train.loop import train_fold
+from comp.train.train_state import new_state
+from comp.train.trial import as_it_was, forward_and_back
 
 
 def auto(path: Path, **over: Any) -> Job:
@@ -80,6 +86,50 @@ def test_what_fits_is_found_before_the_first_step_and_remembered(
     ours = checkpoint.load(tmp_path / "run" / "fold_0" / "last.pt")
     for name, value in checkpoint.load(given.run.last)["model"].items():
         assert torch.equal(ours["model"][name], value), name
+
+
+def large(path: Path, **over: Any) -> Job:
+    """A fold whose images take more room than its weights."""
+    job = make_job(path, train__epochs=1, train__ema=0.9, **over)
+    images = np.repeat(np.repeat(job.images, 5, axis=1), 5, axis=2)
+    return replace(job, images=images)
+
+
+def trial(job: Job) -> None:
+    """What a whole batch takes, without what an optimizer keeps."""
+    state = new_state(job, 10, 8)
+    loader = make_loader(job, 0)
+    images, target = next(on_device(loader, job.device, 0))
+    with as_it_was(state):
+        forward_and_back(job, state, images, target)
+
+
+def test_the_trial_leaves_room_for_what_the_optimizer_keeps(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = large(tmp_path / "run" / "fold_0", train__micro_batch="auto")
+    with Memory() as seen:
+        trial(job)
+    weights = sum(p.numel() * 4 for p in new_state(job, 1, 8).net.module.parameters())
+    with Memory(seen.peak + weights):  # a whole batch fits, and not beside two moments
+        train_fold(job)
+    said = capsys.readouterr().err
+    assert "more does not fit, found by trial" in said
+    assert "out of device memory" not in said, "the moments found no room in the first update"
+
+
+def test_a_full_card_is_given_fewer_images_and_trains_to_the_end(
+    tmp_path: Path, card: Card, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = large(tmp_path / "run" / "fold_0", device=card.device())
+    one = large(tmp_path / "one" / "fold_0", device=card.device(), train__micro_batch=2)
+    whole, small = (card.peak(lambda j=job: train_fold(j)) for job in (job, one))
+    assert small < whole
+    job = large(tmp_path / "full" / "fold_0", device=card.device())
+    with card.with_memory((small + whole) // 2):
+        train_fold(job)
+    assert "out of device memory; continuing with 4 images at a time" in capsys.readouterr().err
+    assert checkpoint.load(job.run.last)["micro"] < 8
 
 
 def test_a_resume_takes_the_number_of_its_checkpoint(
