@@ -15,7 +15,9 @@ from train_jobs import Killed, kill_at, make_job, weights
 
 from comp.config.schema import TrainConfig
 from comp.core.errors import TrainError
+from comp.data.loader.batched.resident import Resident
 from comp.models.networks import Net
+from comp.train.aux import AuxColumn
 from comp.train.batches import make_loader
 from comp.train.checkpoints import checkpoint
 from comp.train.hardware import micro
@@ -167,6 +169,38 @@ def test_a_number_of_something_else_is_found_again(
         job = auto(tmp_path / "run" / "fold_1", fold=1, train__batch_size=6)
     train_fold(job)
     assert checkpoint.load(job.run.last)["micro"] == job.config.train.batch_size
+
+
+@pytest.mark.parametrize(
+    "over",
+    [
+        {"train__compile": "on"},
+        {"train__deterministic": True},
+        {"train__freeze_epochs": 1},
+        {"image__channels": 1},
+        {"image__bits": 16},
+        {"image__size": 32},
+        {"image__bag_size": 3},
+        {"augment__mixup": 0.5},
+        {"model__drop_rate": 0.1},
+        {"data__bag": "patient"},
+        "images that stay on the device",
+        "auxiliary columns",
+    ],
+    ids=str,
+)
+def test_what_changes_the_memory_of_a_step_is_a_new_number(tmp_path: Path, over: Any) -> None:
+    plain = auto(tmp_path / "run" / "fold_0")
+    micro.remember(plain, 4)
+    if over == "images that stay on the device":
+        job = replace(plain, resident=Resident(plain.images, torch.device("cpu")))
+    elif over == "auxiliary columns":
+        job = replace(plain, aux=(AuxColumn("a", "ce", 0.5, np.zeros(26, np.float32), 3),))
+    else:
+        job = auto(tmp_path / "run" / "fold_0", **over)
+    assert micro._remembered(plain) == 4
+    assert micro._remembered(job) is None
+    assert micro._remembered(auto(tmp_path / "run" / "fold_1", fold=1, train__lr=0.5)) == 4
 
 
 def test_memory_that_gets_short_later_is_remembered_too(

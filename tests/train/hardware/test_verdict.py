@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from cards import Card, Waits
@@ -17,7 +19,10 @@ from comp.inference.views import views_of
 from comp.models import device as device_module
 from comp.models.device import Device
 from comp.models.networks import Net
+from comp.tasks.counts import UNKNOWN
+from comp.tasks.kinds import as_soft
 from comp.train import mixing
+from comp.train.aux import AuxColumn
 from comp.train.batches import make_loader
 from comp.train.hardware.copies import on_device
 from comp.train.hardware.verdict import Verdict, is_finite, not_finite, to_cpu
@@ -62,6 +67,33 @@ def test_a_step_waits_for_nothing(
     assert state.updates == 2
     assert settle(job, state)
     assert state.updates == 3
+
+
+@pytest.mark.parametrize("kind", ["multiclass", "multilabel", "regression", "ordinal"])
+def test_nothing_that_hangs_on_images_is_waited_for(tmp_path: Path, kind: str) -> None:
+    """Weights, auxiliary columns and the answers of a teacher, mixed; some cells are unknown."""
+    numbers = kind == "regression"
+    over = {"augment__mixup": 0.5, "augment__cutmix": 0.5, "augment__erasing": 0.5}
+    job = make_job(tmp_path, kind, train__micro_batch=4, **over)
+    count = len(job.images)
+    values = np.arange(count, dtype=np.float32) % 3
+    site, age = AuxColumn("site", "ce", 0.5, values, 3), AuxColumn("age", "mse", 0.5, values)
+    target = job.target.copy()
+    if kind == "multilabel":
+        target[::4, 0] = UNKNOWN
+    job = replace(job, aux=(site, age), weights=values + 1, target=target)
+    if not numbers:
+        soft = np.full((count, job.columns), 1 / job.columns, dtype=np.float32)
+        job = replace(job, soft=np.where(as_soft(target, job.columns) == UNKNOWN, UNKNOWN, soft))
+    state, loader = new_state(job, 10, 4), make_loader(job, 0)
+    state.net.module.train()
+    (images, learned), weights = next(loader.epoch(0)), next(loader.weights(0))
+    update(job, state, images, learned, weights)
+    with Waits() as seen:
+        for state.step in (1, 2):
+            update(job, state, images, learned, weights)
+    assert seen.waits == []
+    assert settle(job, state)
 
 
 def batches(job: Any) -> Any:
