@@ -270,16 +270,20 @@ def find_batch_command(
     fold: Annotated[int, typer.Option("-f", "--fold", min=0, help="The fold.")] = 0,
     limit: Annotated[int, typer.Option(min=2, help="The largest batch size to try.")] = 1024,
 ) -> None:
-    """Measure which batch sizes fit the device and how fast each one trains."""
+    """Measure which batch sizes fit the device, and how fast it is alone and with the loader."""
     experiment = open_config(config, sets, planned=True)
     from comp.stages.search.find import find_batch
 
     found = find_batch(experiment, fold, limit)
+    tell(f"{'batch':>5}  {'training':>9}  {'device':>9}  images/s")
     for trial in found.trials:
         memory = "" if trial.memory is None else f"  {trial.memory} MiB"
-        tell(f"{trial.size:5}  {trial.speed:9.1f} images/s{memory}")
+        loop = "-" if trial.loop is None else f"{trial.loop:.1f}"
+        tell(f"{trial.size:5}  {loop:>9}  {trial.speed:9.1f}{memory}")
     largest = f"{'all fit up to' if found.limited else 'the largest that fits is'} {found.largest}"
     say(f"{largest}, the fastest is {found.fastest}; see {found.picture}")
+    if not found.limited:
+        say(f"a larger train.batch_size trains with --set train.micro_batch={found.largest}")
 
 
 def status_command(
