@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,17 @@ import yaml
 import comp as comp_package
 from comp.cli.options import RENAMED, current_names, open_config
 from comp.core.progress import say
-from comp.core.terminal import with_options
+from comp.core.terminal import advise_for, with_options
 
 Run = Callable[..., tuple[int, str, str]]
 Toy = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture(autouse=True)
+def _advice() -> Iterator[None]:
+    """What is advised in messages is of a command; a test in this process leaves none behind."""
+    yield
+    advise_for(None, None)
 
 
 def test_old_names_become_present_ones_with_a_note(capsys: pytest.CaptureFixture[str]) -> None:
