@@ -80,6 +80,12 @@ class World:
     def __init__(self, folder: Path, options: argparse.Namespace) -> None:
         self.folder, self.options, self.how = folder, options, sizes(options)
 
+    @property
+    def clock(self) -> Callable[[], float]:
+        """Of P1, P12 and P17. Where the CPU is the device, the time of all threads of this process,
+        which is not that of others on a busy machine."""
+        return time.process_time if self.options.device == "cpu" else time.perf_counter
+
     def lay(self) -> None:
         """Draw JPEG files and their table, plan folds, pack."""
         import cv2
@@ -294,9 +300,11 @@ def by_folders(world: World) -> Path:
     return root
 
 
-def speeds(works: dict[str, Callable[[], Any]], images: int, rounds: int) -> Row:
+def speeds(
+    works: dict[str, Callable[[], Any]], images: int, rounds: int, clock: Any = time.perf_counter
+) -> Row:
     """Images a second of each work, and the ratios of the first to the others."""
-    found = interleaved(works, rounds)
+    found = interleaved(works, rounds, clock)
     out: Row = {f"{name} img/s": summary([images / s for s in found[name]], 1) for name in works}
     first, *others = works
     return {**out, **{f"{first} / {name}": ratios(found, name, first) for name in others}}
@@ -306,7 +314,7 @@ def side_by_side(world: World, works: dict[str, Any]) -> Row:
     """The speeds of training loops."""
     steps, rounds, batch = (world.how[key] for key in ("steps", "rounds", "batch"))
     calls = {name: lambda w=work: w.run(steps) for name, work in works.items()}
-    return speeds(calls, steps * batch, rounds)
+    return speeds(calls, steps * batch, rounds, world.clock)
 
 
 def p1(world: World) -> Iterator[Row]:
@@ -417,7 +425,8 @@ def p12(world: World) -> Iterator[Row]:
             views, times = ("d4", 1) if what == "d4" else ("none", 8)  # as many forward passes
             calls = {"ours": work, "bare": forwards(job, net, views, size)}
             again = {name: repeated(call, times) for name, call in calls.items()}
-            found = speeds(again, times * len(job.valid_rows), world.how["rounds"])
+            images = times * len(job.valid_rows)
+            found = speeds(again, images, world.how["rounds"], world.clock)
             yield {"model": model, "precision": precision, "what": what, **found}
 
 
@@ -503,7 +512,7 @@ def p17(world: World) -> Iterator[Row]:
         module.seed_torch = seeded
 
     works = {"ours": lambda: ours.run(steps), "one generator": without}
-    yield speeds(works, steps * world.how["batch"], world.how["rounds"])
+    yield speeds(works, steps * world.how["batch"], world.how["rounds"], world.clock)
 
 
 def card_tests(world: World) -> Iterator[Row]:

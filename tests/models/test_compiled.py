@@ -78,6 +78,7 @@ def test_memory_that_is_full_is_no_failure_of_the_compiler(monkeypatch: pytest.M
     assert fast.fast is not None
 
 
+@pytest.mark.filterwarnings("ignore")  # of the compiler
 def test_a_card_compiles_and_learns_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, card: Card, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -37,7 +37,8 @@ from comp.train.update import settle, update
 Array = np.ndarray[Any, Any]
 
 LOWEST, HIGHEST = 1e-6, 1.0
-_UPDATES, _READY = 3, 2  # updates that are timed; batches that each worker has ready before them
+_UPDATES, _SECONDS = 3, 0.3  # that are timed at least
+_READY = 2  # batches that each worker has ready before that
 _SMOOTH, _DIVERGED, _LEAST_FALL = 0.9, 4.0, 1e-6
 
 
@@ -263,13 +264,15 @@ def _with_loader(job: Job, state: TrainState, size: int) -> float | None:
 
 
 def _timed(job: Job, state: TrainState, batches: Iterator[Batch], updates: int) -> float:
-    """Images a second of so many updates, after one that is not timed."""
-    seen, started = 0, 0.0
-    for number, (images, target) in enumerate(itertools.islice(batches, updates + 1)):
+    """Images a second of so many updates or more, after one that is not timed."""
+    seen, started = 0, math.inf
+    for number, (images, target) in enumerate(batches):
         update(job, state, images, target)
         seen += len(images)
         if number == 0:
             settle(job, state)  # waits for the device
             seen, started = 0, time.perf_counter()
+        elif number >= updates and time.perf_counter() - started > _SECONDS:
+            break
     settle(job, state)
     return seen / (time.perf_counter() - started)

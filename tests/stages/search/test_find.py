@@ -21,7 +21,8 @@ Toy = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
-def experiment(toy: Toy) -> Experiment:
+def experiment(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> Experiment:
+    monkeypatch.setattr(find, "_SECONDS", 0.0)
     made = open_experiment(make_config(toy("multiclass")))
     make_folds(made, replace=False)
     return made
