@@ -625,7 +625,7 @@ def shown(value: Any) -> str:
 def table(results: dict[str, Row]) -> str:
     """The figures as Markdown."""
     lines = [
-        "# On a GPU",
+        "# Training and prediction, by device",
         "",
         "Made by `python benchmarks/gpu.py`; what each part is, is said there.",
     ]
