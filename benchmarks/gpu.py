@@ -579,6 +579,7 @@ def child(options: argparse.Namespace, part: str) -> None:
 
 def keep(out: Path, part: str, found: Row) -> None:
     """Put what is known of a part into the two files."""
+    out.mkdir(parents=True, exist_ok=True)
     path = out / "gpu.json"
     results: dict[str, Row] = json.loads(path.read_text()) if path.is_file() else {}
     known = results.setdefault(found["device"], {})
@@ -650,6 +651,8 @@ def table(results: dict[str, Row]) -> str:
 
 def main() -> None:
     """Measure, or be the process of one part."""
+    import torch
+
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("parts", nargs="*", help=f"{' '.join(PARTS)}; all without one")
     parser.add_argument("--device", default="auto", help="as train.device")
@@ -662,6 +665,8 @@ def main() -> None:
     unknown = set(options.parts) - set(PARTS)
     if unknown:
         parser.error(f"no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    if options.device == "auto" and not torch.cuda.is_available():
+        parser.error("torch sees no CUDA device; --device cpu measures the CPU")
     if options.child:
         child(options, options.child)
         return

@@ -193,3 +193,13 @@ def test_make_gpu_hides_no_failure_and_has_ten_minutes() -> None:
     part = text[text.index("\ngpu:") : text.index("\nlint:")]
     assert "timeout 598 $(BIN)/python benchmarks/gpu.py\n" in part
     assert "||" not in part
+
+
+def test_without_a_card_it_says_so(
+    gpu: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(sys, "argv", ["gpu.py"])
+    with pytest.raises(SystemExit, match="2"):
+        gpu.main()
+    assert "torch sees no CUDA device; --device cpu measures the CPU" in capsys.readouterr().err
