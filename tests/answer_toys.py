@@ -33,7 +33,7 @@ def answers(
     }
     return OofAnswers(
         task=task, metric=chosen, classes=classes, target=target, probs=probs, labels=labels,
-        honest=honest, **{**plain, **over},
+        sent=honest, honest=honest, **{**plain, **over},
     )  # fmt: skip
 
 

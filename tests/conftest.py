@@ -11,12 +11,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cards import Card, play
 from toys import lay_masks, paint, toy_rows, toy_tree, write_csv
 
 pytest_plugins = ["browsers"]  # pages in headless Chromium
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # the workers of the suite share the cores
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # the suite never asks the network for weights
+
+
+@pytest.fixture(params=[pytest.param("card", marks=pytest.mark.cuda), "played"])
+def card(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Card:
+    """A CUDA device where there is one; and one that the CPU plays."""
+    if request.param == "played":
+        return play(monkeypatch)
+    import torch
+
+    if not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
+    return Card(real=True)
 
 
 @pytest.fixture

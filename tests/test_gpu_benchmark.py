@@ -7,8 +7,10 @@ import json
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
+import torch
 
 ROOT = Path(__file__).parents[1]
 
@@ -26,9 +28,8 @@ def gpu() -> ModuleType:
 @pytest.fixture(scope="module")
 def options(gpu: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> argparse.Namespace:
     """A drawn competition, packed."""
-    found = argparse.Namespace(
-        device="cpu", tiny=True, parts=["P14"], out=tmp_path_factory.mktemp("out")
-    )
+    found = argparse.Namespace(device="cpu", tiny=True, parts=[], seconds=100.0)
+    found.out = tmp_path_factory.mktemp("out")
     found.work = tmp_path_factory.mktemp("work")
     gpu.World(found.work, found).lay()
     return found
@@ -36,6 +37,8 @@ def options(gpu: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> argpar
 
 RATIOS = {
     "P1": ["ours / bare", "ours / timm"],
+    "P1r": ["ours / bare"],
+    "P1c": ["compiled / not", "compiled / bare, compiled"],
     "P2": ["ours / gather"],
     "P13": ["device / cpu", "device / draws"],
     "P12": ["ours / bare"],
@@ -44,45 +47,159 @@ RATIOS = {
 }
 
 
+def kept(gpu: ModuleType, options: argparse.Namespace, part: str) -> dict[str, Any]:
+    """What is written of a part."""
+    (found,) = json.loads((options.out / "gpu.json").read_text()).values()
+    assert part in (options.out / "gpu.md").read_text()
+    return dict(found[part])
+
+
 @pytest.mark.filterwarnings("ignore::ResourceWarning")  # timm leaves its files open
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("part", RATIOS)
 def test_each_part_writes_its_rows(
     gpu: ModuleType, options: argparse.Namespace, monkeypatch: pytest.MonkeyPatch, part: str
 ) -> None:
-    least = {**gpu.sizes(True), "rounds": 1, "steps": 1}
+    least = {**gpu.sizes(options), "rounds": 1, "steps": 1}
     monkeypatch.setattr(gpu, "sizes", lambda _: least)
+    monkeypatch.setattr(torch, "compile", lambda module, **_: module)  # takes a minute
     gpu.child(options, part)
-    rows = [json.loads(line) for line in (options.work / f"{part}.jsonl").read_text().splitlines()]
+    rows = kept(gpu, options, part)["rows"]
     assert rows
     assert all(name in rows[0] for name in RATIOS[part])
 
 
+def test_both_loaders_read_the_same_source(
+    gpu: ModuleType, options: argparse.Namespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[tuple[str, str]] = []
+
+    def ours(job: Any) -> None:
+        read.append(("ours", job.config.image.pack))
+
+    def timm(job: Any, files: Path | None) -> None:
+        read.append(("timm", "memmap" if files is None else "none"))
+
+    monkeypatch.setattr(gpu, "Ours", ours)
+    monkeypatch.setattr(gpu, "Bare", lambda _: None)
+    monkeypatch.setattr(gpu, "Timm", timm)
+    monkeypatch.setattr(gpu, "side_by_side", lambda *_: {})
+    rows = [*gpu.p1(gpu.World(options.work, options))]
+    assert [row["source"] for row in rows] == ["packed", "JPEG"]
+    assert read == [("ours", "memmap"), ("timm", "memmap"), ("ours", "none"), ("timm", "none")]
+
+
+@pytest.fixture
+def laid(gpu: ModuleType, options: argparse.Namespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is drawn, and the device is known."""
+    monkeypatch.setattr(gpu.World, "lay", lambda _: None)
+    head = gpu.about_card(options)
+    monkeypatch.setattr(gpu, "about_card", lambda _: head)
+
+
+@pytest.mark.usefixtures("laid")
 def test_a_part_that_is_cut_short_keeps_its_rows(
     gpu: ModuleType, options: argparse.Namespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = [{"model": "m", "ours / bare": {"min": 0.9, "median": 1.0, "max": 1.1}}, {"ours": 3}]
 
-    def cut(words: list[str], **_: object) -> None:
-        text = "".join(json.dumps(row) + "\n" for row in rows)
-        (options.work / "P14.jsonl").write_text(text)
-        raise gpu.subprocess.TimeoutExpired(words, 60)
+    def endless(_: Any) -> Any:
+        yield from rows
+        raise gpu.subprocess.TimeoutExpired("P14", 40)
 
-    monkeypatch.setattr(gpu.World, "lay", lambda _: None)
-    head = gpu.about_card(options)
-    monkeypatch.setattr(gpu, "about_card", lambda _: head)
+    def cut(words: list[str], **_: object) -> None:
+        gpu.child(options, words[words.index("--child") + 1])
+
+    monkeypatch.setitem(gpu.PARTS, "P14", endless)
     monkeypatch.setattr(gpu.subprocess, "run", cut)
-    assert gpu.measure(options) == 0
-    (found,) = json.loads((options.out / "gpu.json").read_text()).values()
-    assert found["P14"]["rows"] == rows
-    assert found["P14"]["ended"] == "cut at 60 s"
+    assert gpu.measure(argparse.Namespace(**{**vars(options), "parts": ["P14"]})) == 0
+    found = kept(gpu, options, "P14")
+    assert found["rows"] == rows
+    assert found["ended"] == "cut at 320 s"
     table = (options.out / "gpu.md").read_text()
     assert "| model | ours / bare | ours |" in table
     assert "| m | 1.0 (0.9 to 1.1) |  |" in table
 
 
-def test_make_gpu_runs_the_tests_of_a_card_and_the_benchmark() -> None:
+@pytest.mark.usefixtures("laid")
+@pytest.mark.parametrize(
+    ("part", "code", "failed"),
+    [("P1", 1, 1), ("P1", 124, 0), ("tests", 1, 1), ("tests", 124, 1), ("tests", 0, 0)],
+)
+def test_what_failed_is_told_at_the_end_and_what_matters_most_comes_first(
+    gpu: ModuleType,
+    options: argparse.Namespace,
+    monkeypatch: pytest.MonkeyPatch,
+    part: str,
+    code: int,
+    failed: int,
+) -> None:
+    begun: list[str] = []
+
+    def run(words: list[str], **_: object) -> Any:
+        begun.append(words[words.index("--child") + 1])
+        return argparse.Namespace(returncode=code if begun[-1] == part else 0)
+
+    monkeypatch.setattr(gpu.subprocess, "run", run)
+    assert gpu.measure(options) == failed
+    assert begun == [*gpu.PARTS]
+    assert begun[:2] == ["P1", "tests"]
+
+
+@pytest.mark.usefixtures("laid")
+def test_all_parts_together_end_in_time(
+    gpu: ModuleType, options: argparse.Namespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits: list[float] = []
+    run = argparse.Namespace(returncode=0)
+    monkeypatch.setattr(
+        gpu.subprocess, "run", lambda _, **how: (limits.append(how["timeout"]), run)[1]
+    )
+    monkeypatch.setitem(gpu.LIMITS, "P1", 50)
+    late = argparse.Namespace(**{**vars(options), "seconds": 20.0})
+    assert gpu.measure(late) == 0
+    assert all(limit <= 160 for limit in limits)
+    assert sum(gpu.LIMITS.values()) < gpu.TOGETHER <= 590
+
+
+@pytest.mark.usefixtures("laid")
+def test_the_tests_of_a_card_are_a_part_that_names_what_failed(
+    gpu: ModuleType, options: argparse.Namespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def run(words: list[str], **_: object) -> Any:
+        asked.extend(words)
+        report = next(word for word in words if word.startswith("--junit-xml="))
+        Path(report.partition("=")[2]).write_text(
+            '<testsuites><testsuite tests="2" failures="1" errors="0" skipped="0">'
+            '<testcase classname="a" name="x"><failure/></testcase><testcase name="y"/>'
+            "</testsuite></testsuites>"
+        )
+        return argparse.Namespace(returncode=1)
+
+    monkeypatch.setattr(gpu.subprocess, "run", run)
+    with pytest.raises(SystemExit):
+        gpu.child(options, "tests")
+    counts, failed = kept(gpu, options, "tests")["rows"]
+    assert (counts["tests"], counts["failures"]) == (2, 1)
+    assert failed == {"failed": "a.x"}
+    assert any(word.endswith("test_verdict.py") for word in asked)
+    assert asked[asked.index("-m", 2) + 1] == "cuda"
+
+
+def test_make_gpu_hides_no_failure_and_has_ten_minutes() -> None:
     text = (ROOT / "Makefile").read_text()
     part = text[text.index("\ngpu:") : text.index("\nlint:")]
-    assert "pytest -m cuda" in part
-    assert "benchmarks/gpu.py" in part
+    assert "timeout 598 $(BIN)/python benchmarks/gpu.py\n" in part
+    assert "||" not in part
+
+
+def test_without_a_card_it_says_so(
+    gpu: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(sys, "argv", ["gpu.py"])
+    with pytest.raises(SystemExit, match="2"):
+        gpu.main()
+    assert "torch sees no CUDA device; --device cpu measures the CPU" in capsys.readouterr().err

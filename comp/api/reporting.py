@@ -171,16 +171,15 @@ class WatchResult:
 def watch(config: ConfigLike, workspace: str | Path, names: Sequence[str] = ()) -> WatchResult:
     """Look once at runs in training, from their files; nothing is written, and no torch is needed.
 
-    names: of runs in the workspace; that of the config by default. A run that has not begun has no
-    rows of history.
-    Raises UsageError for what is no name of a run.
+    names: of runs in the workspace; that of the config by default, which has no rows of history
+    where it has not begun. Raises UsageError for a run that is not there.
     """
     with steady(True):
         from comp.stages.watching.watch import line_of, look, readers_of
 
         root = as_folder(workspace)
         chosen = None if names else as_config(config, root)
-        runs = look(readers_of(names, chosen, root))
+        runs = look(readers_of(names, chosen, root, wait=False))
     return _watched(runs, tuple(line_of(run) for run in runs))
 
 

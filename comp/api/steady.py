@@ -71,6 +71,8 @@ def steady(quiet: bool, *, network: bool = False) -> Iterator[None]:
     An interrupt (SIGINT) that training turned into a checkpoint goes on as KeyboardInterrupt.
     """
     with _environment(), warnings.catch_warnings(), quietly(quiet), contextlib.ExitStack() as stack:
+        # tqdm, which libraries import, asks for ipywidgets in a notebook; no bar of it is shown
+        warnings.filterwarnings("ignore", message="IProgress not found")
         if network:
             stack.enter_context(_libraries())
         try:

@@ -7,7 +7,14 @@ from typing import Annotated
 
 import typer
 
-from comp.cli.options import ConfigOption, JsonOption, QuietOption, SetOption, open_config
+from comp.cli.options import (
+    ConfigOption,
+    JsonOption,
+    QuietOption,
+    SetOption,
+    open_config,
+    output_file,
+)
 from comp.core.progress import say
 from comp.core.terminal import tell
 
@@ -52,15 +59,15 @@ def ensemble_command(
     quiet: QuietOption = False,
 ) -> None:
     """Predict what is missing, compare votes and weights out of fold, write the submission."""
-    from comp.report.console.ensemble_tables import print_ensemble
-    from comp.stages.ensemble import ensemble
-    from comp.stages.ensembling.result import Request
-
     names = [*(runs or []), *(more or [])]
     given = {"vote": vote, "weights": weights, "tune": None if tune is None else str(tune).lower()}
     laid = [*(sets or []), *(f"ensemble.{key}={value}" for key, value in given.items() if value)]
     laid += [f"predict.tta={tta}"] if tta else []
-    experiment = open_config(config_of(config, names), laid, quiet)
+    experiment = open_config(config, laid, quiet, runs=names, planned=True)
+    from comp.report.console.ensemble_tables import print_ensemble
+    from comp.stages.ensemble import ensemble
+    from comp.stages.ensembling.result import Request
+
     request = Request(tuple(names), tuple(add or []), partial, out, add_kind)
     result = ensemble(experiment, request)
     print_ensemble(result, as_json=as_json)
@@ -84,11 +91,11 @@ def stack_command(
     quiet: QuietOption = False,
 ) -> None:
     """Fit a second level over the answers of runs; a table for `comp ensemble --add`."""
+    names = [*(runs or []), *(more or [])]
+    experiment = open_config(config, sets, quiet, runs=names, planned=True)
     from comp.report.console.ensemble_tables import print_stack
     from comp.stages.ensembling.stack import stack_runs
 
-    names = [*(runs or []), *(more or [])]
-    experiment = open_config(config_of(config, names), sets, quiet)
     made = stack_runs(experiment, names, kind=kind, facts=facts, out=out, added=add or [])
     print_stack(made, as_json=as_json)
     say(f"wrote {made.path}")
@@ -104,24 +111,16 @@ def neighbours_command(
     quiet: QuietOption = False,
 ) -> None:
     """Answer by the nearest training images in what a run's networks see; a table for --add."""
+    experiment = open_config(config, sets, quiet, planned=True)
     from comp.report.console.printing import print_json
     from comp.stages.features.neighbours import neighbours
 
-    made = neighbours(open_config(config, sets, quiet), out=out)
+    made = neighbours(experiment, out=out)
     if as_json:
         print_json({**vars(made), "path": str(made.path)})
     say(f"{made.metric} out of fold, raw: {made.score:.4f} (cosines times {made.factor:g})")
     say(f"wrote {made.path}")
     say(f"next: comp ensemble --add {made.path}")
-
-
-def config_of(config: Path | None, runs: list[str]) -> Path | None:
-    """The given config, or that of the first run, whose folder holds a copy."""
-    if config is not None or not runs:
-        return config
-    from comp.stages.ensembling.members import run_config_path
-
-    return run_config_path(runs[0], Path("runs"))
 
 
 @submission_app.command("check")
@@ -207,6 +206,7 @@ def board_command(
     """Show all runs and ensembles with out-of-fold, honest and leaderboard scores."""
     if context.invoked_subcommand is not None:
         return
+    picture, page = output_file(picture, "--picture"), output_file(page, "--page")
     from comp.report.board import draw_board, print_board
     from comp.stages.board import read_board
 
@@ -251,11 +251,11 @@ def labels_command(
     quiet: QuietOption = False,
 ) -> None:
     """List the training labels that models which never saw them doubt most."""
+    names = [*(runs or []), *(more or [])]
+    experiment = open_config(config, sets, quiet, runs=names, planned=True)
     from comp.report.console.ensemble_tables import print_issues
     from comp.stages.labels import find_issues
 
-    names = [*(runs or []), *(more or [])]
-    experiment = open_config(config_of(config, names), sets, quiet)
     found = find_issues(experiment, names, out, sheet)
     print_issues(found, as_json=as_json)
     for path in found.written:
@@ -275,9 +275,9 @@ def slides_command(
     quiet: QuietOption = False,
 ) -> None:
     """Answer images that are too large for memory by the tiles of a trained run."""
+    experiment = open_config(config, sets, quiet=quiet)
     from comp.stages.shipping.slides import answer_slides
 
-    experiment = open_config(config, sets, quiet=quiet)
     made = answer_slides(experiment, place, pool=pool, side=side, overlap=overlap, least=least)
     seen, tiles = sum(made.seen), sum(made.tiles)
     say(f"{len(made.ids)} slides: {seen} of {tiles} tiles are not empty; wrote {made.folder}")

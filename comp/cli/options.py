@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from comp.core.errors import UsageError
 from comp.core.progress import be_quiet, say
 from comp.core.terminal import advise_for
 
@@ -37,11 +39,45 @@ def current_names(words: list[str]) -> list[str]:
     return [RENAMED.get(word, word) for word in words]
 
 
-def open_config(config: Path | None, sets: list[str] | None, quiet: bool = False) -> Experiment:
-    """The experiment of a config file with values laid over it."""
+def open_config(
+    config: Path | None,
+    sets: list[str] | None,
+    quiet: bool = False,
+    *,
+    planned: bool = False,
+    runs: Sequence[str] = (),
+) -> Experiment:
+    """The experiment of a config file with values laid over it; without a config, of the first run.
+
+    Commands call it before they import what imports torch, so that a refusal comes at once.
+    planned: raise PlanError where there is no fold plan; runs: UsageError for a name of no run.
+    """
     from comp.config.loading import load_config
+    from comp.config.runs import check_runs, run_config_path
     from comp.stages.experiment import open_experiment
 
     be_quiet(quiet)
+    if config is None and runs:
+        config = run_config_path(runs[0], Path("runs"))
     advise_for(config, sets)
-    return open_experiment(load_config(config, sets or []))
+    experiment = open_experiment(load_config(config, sets or []))
+    check_runs(runs, experiment.workspace.run.parent, experiment.name)
+    paths = experiment.workspace
+    if planned and not (paths.plan_csv.is_file() and paths.plan_json.is_file()):
+        from comp.data.folds.plan_file import load_plan
+
+        load_plan(paths.plan_csv, paths.plan_json)
+    return experiment
+
+
+def output_file(path: Path | None, option: str) -> Path | None:
+    """The file that is to be written by an option; None stays. Raises UsageError for a folder, and
+    for one outside this folder whose own folder is not there: it may be misspelt."""
+    if path is None:
+        return None
+    if path.is_dir() or not path.name:
+        raise UsageError(f"{option} {path}: is a folder; name the file to write in it")
+    outside = path.is_absolute() or ".." in path.parts
+    if outside and not path.parent.is_dir():
+        raise UsageError(f"{option} {path}: there is no folder {path.parent}; make it first")
+    return path

@@ -9,9 +9,15 @@ from typing import Annotated
 
 import typer
 
-from comp.cli.answers import config_of
-from comp.cli.options import ConfigOption, JsonOption, QuietOption, SetOption, open_config
-from comp.core.errors import Interrupted
+from comp.cli.options import (
+    ConfigOption,
+    JsonOption,
+    QuietOption,
+    SetOption,
+    open_config,
+    output_file,
+)
+from comp.core.errors import Interrupted, UsageError
 from comp.core.progress import say
 from comp.core.terminal import tell
 
@@ -30,13 +36,15 @@ def report_command(
     quiet: QuietOption = False,
 ) -> None:
     """Write a page about a run: scores, curves, confusions, worst images; or compare runs."""
+    names = names or []
+    out = output_file(out, "--out")
+    experiment = open_config(config, sets, quiet, runs=names, planned=True)
     from comp.report.console.reported import print_reported, print_versus
     from comp.stages.ensembling.members import run_experiment
     from comp.stages.reporting.report import report_run
     from comp.stages.reporting.versus import compare_runs
 
-    experiment = open_config(config_of(config, names or []), sets, quiet)
-    if names and len(names) > 1:
+    if len(names) > 1:
         found = compare_runs(experiment, names, out)
         print_versus(found, as_json=as_json)
         say(f"wrote {found.path}")
@@ -44,7 +52,7 @@ def report_command(
     if names:
         experiment = run_experiment(names[0], experiment)
     made = report_run(experiment, out, maps=maps)
-    print_reported(made.shown, as_json=as_json)
+    print_reported(made, as_json=as_json)
     say(f"wrote {made.path}")
 
 
@@ -72,8 +80,10 @@ def watch_command(
     from comp.stages.watching.reading import plain
     from comp.stages.watching.watch import look, on_terminal, readers_of
 
+    if as_json and terminal:
+        raise UsageError("--json is one look for a script, --terminal a picture: give one of them")
     chosen = None if names else load_config(config, sets or [])
-    readers = readers_of(names or [], chosen)
+    readers = readers_of(names or [], chosen, wait=not as_json)
     if as_json:
         print_json({"runs": plain(look(readers))})
     elif terminal:

@@ -28,9 +28,10 @@ def bundle_command(
     quiet: QuietOption = False,
 ) -> None:
     """Write the ensemble behind a submission as one folder that answers new images anywhere."""
+    be_quiet(quiet)
+    _find(name)
     from comp.stages.shipping.bundle import make_bundle
 
-    be_quiet(quiet)
     made = make_bundle(name, out=out, half=half, prune=prune, zipped=zipped)
     tell(f"{made.path}: {len(made.bundle.members)} networks, {made.bytes / 1e6:.1f} MB")
     if made.zip is not None:
@@ -156,11 +157,11 @@ def export_command(
     quiet: QuietOption = False,
 ) -> None:
     """Write the networks of a bundle in another form, which may be faster on a CPU."""
-    from comp.stages.shipping.export import export_onnx
-
     be_quiet(quiet)
     if not onnx:
         raise UsageError("comp export: say which form; there is --onnx")
+    from comp.stages.shipping.export import export_onnx
+
     made = export_onnx(bundle)
     tell(
         f"{made.path}: {len(made.files)} networks as ONNX, {made.bytes / 1e6:.1f} MB; their "
@@ -177,13 +178,21 @@ def winner_command(
     quiet: QuietOption = False,
 ) -> None:
     """Write the archive that Kaggle asks of winners: code, settings, models, a model summary."""
+    be_quiet(quiet)
+    _find(name)
     from comp.stages.shipping.winner import make_winner
 
-    be_quiet(quiet)
     made = make_winner(name, out=out)
     tell(f"{made.path}: {made.open} questions are left open, marked with TODO")
     tell(f"{made.zip}: the same as one file, {made.zip.stat().st_size / 1e6:.1f} MB")
     say(f"next: answer the questions in {made.path}/model_summary.md and README.md")
+
+
+def _find(name: str) -> None:
+    """UsageError for no submission, before what imports torch is imported."""
+    from comp.stages.submission import find
+
+    find(name)
 
 
 def _batch(text: str) -> int | None:

@@ -38,9 +38,6 @@ def tune_command(
     quiet: QuietOption = False,
 ) -> None:
     """Search for a better config; the time is for the search and for all folds of the winner."""
-    from comp.report.console.tuned import print_tuned
-    from comp.stages.search.tune import tune
-
     allowed = _hours(hours, minutes)
     experiment = open_config(config, sets, quiet)
     path = out or Path("configs") / f"{experiment.config.name}_tuned.yaml"
@@ -48,6 +45,9 @@ def tune_command(
         raise UsageError(
             f"--out {path}: a config ends in .yaml; its name is that of the experiment"
         )
+    from comp.report.console.tuned import print_tuned
+    from comp.stages.search.tune import tune
+
     names = tuple(name.strip() for name in models.split(",") if name.strip())
     found = tune(experiment, allowed, path, names, trials)
     print_tuned(found)
@@ -66,11 +66,12 @@ def run_command(
     quiet: QuietOption = False,
 ) -> None:
     """From a folder of data to a checked submission in the given time, step by step."""
+    be_quiet(quiet)
+    allowed = _hours(hours, minutes)
     from comp.report.console.ensemble_tables import print_ensemble
     from comp.stages.run import run
 
-    be_quiet(quiet)
-    done = run(data_dir, _hours(hours, minutes), config=config, sets=sets or [])
+    done = run(data_dir, allowed, config=config, sets=sets or [])
     print_ensemble(done.made, as_json=False)
     say(f"trained with {done.config}; what was decided is in {done.decisions}")
 

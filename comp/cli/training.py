@@ -61,22 +61,25 @@ def train_command(
     quiet: QuietOption = False,
 ) -> None:
     """Train folds; finished folds are skipped, unfinished ones resume."""
+    sets = [*(sets or []), *([f"train.max_hours={max_hours}"] if max_hours else [])]
+    sets += [f"train.subset={subset}"] if subset else []
+    if refit and fold != "all":
+        raise UsageError("--refit trains on all images; leave --fold out")
+    if seeds != 1 and not refit:
+        raise UsageError("--seeds is how many networks --refit trains; folds have one each")
+    experiment = open_config(config, sets, quiet, planned=True)
+    from comp.stages.experiment import parse_folds
+
+    parse_folds(fold, experiment.config.folds.parts)
     from comp.report.console.tables import print_trained
     from comp.stages.extras.refit import refit as run_refit
     from comp.stages.runners.table import train_on, where_of
     from comp.train.hardware.world import is_follower
 
-    sets = [*(sets or []), *([f"train.max_hours={max_hours}"] if max_hours else [])]
-    sets += [f"train.subset={subset}"] if subset else []
-    if refit and fold != "all":
-        raise UsageError("--refit trains on all images; leave --fold out")
     ask = [*(ask or []), *([f"partition={partition}"] if partition else [])]
     where = where_of(devices, together=together, on=on, ask=ask)
     if refit and where.on != "local":
         raise UsageError("--refit trains in this process; leave --devices and --on out")
-    if seeds != 1 and not refit:
-        raise UsageError("--seeds is how many networks --refit trains; folds have one each")
-    experiment = open_config(config, sets, quiet)
     try:
         if refit:
             made = run_refit(experiment, seeds, restart=restart)
@@ -153,12 +156,12 @@ def pseudo_command(
     quiet: QuietOption = False,
 ) -> None:
     """Answer images without labels by the finished folds; the next run trains on them."""
+    experiment = open_config(config, sets, quiet, planned=True)
     from comp.report.console.tables import print_pseudo
     from comp.stages.extras.pseudo import make_pseudo
     from comp.stages.extras.pseudo_files import make_choice
 
     choice = make_choice(labels, above, keep)
-    experiment = open_config(config, sets, quiet)
     teachers = runs or [experiment.name]
     name = name or teachers[0]
     try:
@@ -192,9 +195,10 @@ def boxes_command(
     quiet: QuietOption = False,
 ) -> None:
     """Write where the masks of a segmentation run lie; a second run trains on these crops."""
+    experiment = open_config(config, sets, quiet, planned=True)
     from comp.stages.extras.boxes import find_boxes
 
-    made = find_boxes(open_config(config, sets, quiet), out, classes or [])
+    made = find_boxes(experiment, out, classes or [])
     tell(f"{made.path}: {made.images} images, {made.empty} of them without a region")
     say(f"next: in the config of the second run, data.boxes: {made.path}")
 
@@ -215,12 +219,13 @@ def embed_command(
     quiet: QuietOption = False,
 ) -> None:
     """Make the features of a network for all images, once; probes are fitted on them."""
+    sets = [*(sets or []), *([f"model.name={model}"] if model else [])]
+    sets += [f"model.weights={weights}"] if weights else []
+    experiment = open_config(config, sets, quiet)
     from comp.report.console.tables import print_embedded
     from comp.stages.features.embed import embed
 
-    sets = [*(sets or []), *([f"model.name={model}"] if model else [])]
-    sets += [f"model.weights={weights}"] if weights else []
-    print_embedded(embed(open_config(config, sets, quiet), tta=tta), as_json=as_json)
+    print_embedded(embed(experiment, tta=tta), as_json=as_json)
     say(f"next: comp train{again(config, sets)} --set model.probe=logistic --set name=...")
 
 
@@ -249,9 +254,10 @@ def find_lr(
     steps: Annotated[int, typer.Option(min=10, help="The number of updates.")] = 100,
 ) -> None:
     """Run a learning-rate range test; suggest a rate and draw the curve."""
+    experiment = open_config(config, sets, planned=True)
     from comp.stages.search.find import find_rate
 
-    found = find_rate(open_config(config, sets), fold, steps)
+    found = find_rate(experiment, fold, steps)
     tell(f"{found.suggestion:.1e}")
     say(f"the loss falls fastest there; see {found.picture}")
     say(f"next: comp train{again(config, sets)} --set train.lr={found.suggestion:.1e}")
@@ -264,15 +270,20 @@ def find_batch_command(
     fold: Annotated[int, typer.Option("-f", "--fold", min=0, help="The fold.")] = 0,
     limit: Annotated[int, typer.Option(min=2, help="The largest batch size to try.")] = 1024,
 ) -> None:
-    """Measure which batch sizes fit the device and how fast each one trains."""
+    """Measure which batch sizes fit the device, and how fast it is alone and with the loader."""
+    experiment = open_config(config, sets, planned=True)
     from comp.stages.search.find import find_batch
 
-    found = find_batch(open_config(config, sets), fold, limit)
+    found = find_batch(experiment, fold, limit)
+    tell(f"{'batch':>5}  {'training':>9}  {'device':>9}  images/s")
     for trial in found.trials:
         memory = "" if trial.memory is None else f"  {trial.memory} MiB"
-        tell(f"{trial.size:5}  {trial.speed:9.1f} images/s{memory}")
+        loop = "-" if trial.loop is None else f"{trial.loop:.1f}"
+        tell(f"{trial.size:5}  {loop:>9}  {trial.speed:9.1f}{memory}")
     largest = f"{'all fit up to' if found.limited else 'the largest that fits is'} {found.largest}"
     say(f"{largest}, the fastest is {found.fastest}; see {found.picture}")
+    if not found.limited:
+        say(f"a larger train.batch_size trains with --set train.micro_batch={found.largest}")
 
 
 def status_command(
@@ -297,12 +308,15 @@ def predict_command(
     quiet: QuietOption = False,
 ) -> None:
     """Predict the validation part and the test images of trained folds, where missing."""
+    sets = [*(sets or []), *([f"predict.tta={tta}"] if tta else [])]
+    experiment = open_config(config, sets, quiet, planned=True)
     from comp.stages.experiment import parse_folds
+
+    folds = parse_folds(fold, experiment.config.folds.parts)
     from comp.stages.predict import open_predictor
 
-    sets = [*(sets or []), *([f"predict.tta={tta}"] if tta else [])]
-    predictor = open_predictor(open_config(config, sets, quiet))
-    written = predictor.run(parse_folds(fold, predictor.plan.count))
+    predictor = open_predictor(experiment)
+    written = predictor.run(folds)
     if predictor.experiment.config.predict.tta == "auto":
         from comp.report.console.ensemble_tables import print_views
 

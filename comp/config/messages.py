@@ -12,6 +12,7 @@ from comp.core.errors import did_you_mean
 
 # pydantic's names for the types of a union, among the keys of a path
 _OF_A_UNION = re.compile(r"(literal|function-\w+|tuple|list)\[")
+_RANGES = ("greater_than", "less_than")
 
 
 def explain(
@@ -21,8 +22,23 @@ def explain(
 
     lines: the line of each key in the file that they are from, which is then named; 0 for `--set`.
     """
-    errors = problem.errors()
+    errors = _without_other_types(problem.errors())
     return [f"  - {_explain(error, model)}{_at(error['loc'], lines or {})}" for error in errors]
+
+
+def _without_other_types(errors: list[Any]) -> list[Any]:
+    """Where a key may have several types and the value is of one of them, but out of its range:
+    what that type says alone."""
+    ranged = {_key(error) for error in errors if error["type"].startswith(_RANGES)}
+    return [
+        error for error in errors if _key(error) not in ranged or error["type"].startswith(_RANGES)
+    ]
+
+
+def _key(error: Any) -> str:
+    """The path of a complaint, without pydantic's names for the types of a union."""
+    path = ".".join(str(part) for part in error["loc"] if not _OF_A_UNION.match(str(part)))
+    return re.sub(r"\.((constrained-)?(int|float|str)|dict\[.*\])$", "", path)
 
 
 def _at(loc: tuple[Any, ...], lines: Lines) -> str:
@@ -35,8 +51,7 @@ def _at(loc: tuple[Any, ...], lines: Lines) -> str:
 
 
 def _explain(error: Any, model: type[BaseModel]) -> str:
-    path = ".".join(str(part) for part in error["loc"] if not _OF_A_UNION.match(str(part)))
-    path = re.sub(r"\.((constrained-)?(int|float|str)|dict\[.*\])$", "", path)
+    path = _key(error)
     given = repr(error["input"])
     given = given if len(given) <= 60 else given[:57] + "..."
     if error["type"] == "missing":

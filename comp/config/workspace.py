@@ -218,8 +218,26 @@ class RunDir:
         Raises RunError with the keys that changed when the folder was begun with another config.
         """
         self.refuse_drift(config)
+        if self.config.is_file() and not self.begun:
+            self._forget_other(config)
         files.sweep(self.path, alone=True)
         files.write_text(self.config, dump_config(config))
+
+    @property
+    def begun(self) -> bool:
+        """Whether something was learned here: a checkpoint or a manifest, whole or not. A folder
+        that was only claimed, by a config that was refused then, is free for any other."""
+        kept = (self.last, self.before_last, self.best, self.average, self.done)
+        return any(path.exists() for path in kept) or any(self.path.glob("top_*.pt"))
+
+    def _forget_other(self, config: Config) -> None:
+        """Remove what was made for another config before anything was learned from it."""
+        try:
+            same = not changes(self._read_config(), config)
+        except RunError:
+            same = False
+        if not same:
+            self.clear()
 
     def refuse_drift(self, config: Config) -> None:
         """Raise RunError with the keys that changed since the folder was begun."""
@@ -230,9 +248,12 @@ class RunDir:
         return changes(self._begun_with(config), config)
 
     def _begun_with(self, config: Config) -> dict[str, Any]:
-        """The config in the folder; this one where there is none yet."""
-        if not self.config.is_file():
+        """The config in the folder; this one where nothing was begun yet."""
+        if not self.config.is_file() or not self.begun:
             return plain(config)
+        return self._read_config()
+
+    def _read_config(self) -> dict[str, Any]:
         try:
             old = parse_yaml(self.config.read_text(encoding="utf-8"), str(self.config))
         except (ConfigError, OSError, UnicodeDecodeError) as problem:

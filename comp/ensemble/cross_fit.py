@@ -85,6 +85,24 @@ def gain_of_mixing(score: Callable[[Array], float], answers: Array, fold: Array)
     return found if np.isfinite(found) else 0.0
 
 
+# Independent units (groups, or images where there are none). With five a test that flips the sign
+# of each has no p-value below 2 / 2**5 = 6 %, so nothing that they show is certain; a bootstrap of
+# less than ten clusters covers too little (Cameron, Gelbach & Miller 2008)
+LEAST_UNITS, FEW_UNITS = 6, 10
+
+
+def units_of(count: int, groups: Sequence[str] | None) -> int:
+    """How many units a bootstrap of `count` rows draws."""
+    return count if groups is None else len({*groups})
+
+
+def few_units_text(units: int, groups: Sequence[str] | None) -> str:
+    """What to say of an interval from so few units; "" where there are enough."""
+    if units >= FEW_UNITS:
+        return ""
+    return f"from {units} {'images' if groups is None else 'groups'} only, so it is too narrow"
+
+
 def bootstrap(
     metric: Metric,
     target: Array,

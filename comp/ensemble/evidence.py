@@ -62,6 +62,9 @@ class CrossFit:
     `raw`     the answers with these weights and the neutral rule
     `tuned`   the answers with these weights and this rule, on the rows that they were fitted on
     `honest`  the answers of each fold with weights and rule from the other folds
+    `sent`    the same by the kind of rule that is sent: the tuned one where it is kept, else the
+              neutral one. What a class or an image is told by. `honest` also counts the choice
+              between the two, so that its score does not flatter
     `note`    what the user should know of the rule; may be empty
     `mixed`   how much higher `honest` scores because several rules decide it, see
               `comp.ensemble.cross_fit.gain_of_mixing`. What is written has one rule, so the score
@@ -72,6 +75,7 @@ class CrossFit:
     raw: Array
     tuned: Array
     honest: Array
+    sent: Array
     note: str = ""
     mixed: float = 0.0
 
@@ -90,6 +94,10 @@ class Evidence(Protocol):
     @property
     def fold(self) -> Array:
         """(N,) the fold of each image."""
+
+    @property
+    def groups(self) -> Sequence[str] | None:
+        """(N,) what the bootstrap draws whole, or None."""
 
     def votes(self) -> tuple[Vote, ...]:
         """The votes that can be used with this metric and these predictions."""

@@ -78,6 +78,11 @@ class MaskEvidence:
         """See Evidence."""
         return len(self.maps)
 
+    @property
+    def groups(self) -> Sequence[str] | None:
+        """See Evidence."""
+        return self.index.groups
+
     def votes(self) -> tuple[Vote, ...]:
         """See Evidence: ranks need all images at once; powers and negative weights are left out."""
         return tuple(replace(v, signed=False) for v in VOTES.values() if v.maps and not v.ranks)
@@ -130,9 +135,9 @@ class MaskEvidence:
         return self._each(vote, fit, METRICS["dice"])
 
     def shown(self, vote: Vote, found: CrossFit) -> Array:
-        """(N, C, 4) counts of pixels to choose pictures and scores per class by: the honest ones,
-        or where the metric measures something else, those of the fit."""
-        return found.honest if self.metric.measure is None else self.pixels(vote, found.fit)
+        """(N, C, 4) counts of pixels to choose pictures and scores per class by: those of what is
+        sent, or where the metric measures something else, those of the fit."""
+        return found.sent if self.metric.measure is None else self.pixels(vote, found.fit)
 
     def _each(self, vote: Vote, fit: Fit, metric: Metric) -> Array:
         rule, columns = RegionRule.of(fit.rule), self.task.columns(len(self.index.classes))
@@ -148,19 +153,19 @@ class MaskEvidence:
         sample = self._sampled(weigher, fitting)
         weights = self._weights(vote, weigher, fitting, sample, None)
         regions = self._regions(vote, weights, fitting)
-        honest, by_fold = regions.honest, regions.by_fold
+        honest, sent, by_fold = regions.honest, regions.sent, regions.by_fold
         if sample is not None:
-            honest, parts = honest.copy(), []
+            honest, sent, parts = honest.copy(), sent.copy(), []
             for place, number in enumerate(check_folds(self.fold)):
                 here = self.fold == number
                 own = self._weights(vote, weigher, fitting, sample, int(number))
                 of_fold = self._regions(vote, own, fitting)
-                honest[here] = of_fold.honest[here]
+                honest[here], sent[here] = of_fold.honest[here], of_fold.sent[here]
                 parts += [] if of_fold.by_fold is None else [of_fold.by_fold[place]]
             by_fold = np.stack(parts) if parts else None
         mixed = 0.0 if by_fold is None else gain_of_mixing(self.score, by_fold, self.fold)
         fit = Fit(weights, regions.rule.table())
-        return CrossFit(fit, regions.raw, regions.tuned, honest, regions.note, mixed)
+        return CrossFit(fit, regions.raw, regions.tuned, honest, sent, regions.note, mixed)
 
     def _regions(self, vote: Vote, weights: Array, fitting: Fitting) -> RegionFit:
         fit = fit_regions if self.metric.measure is None else search_regions

@@ -203,13 +203,13 @@ class TableEvidence:
         plain_fit = self.fit(vote, weigher, untuned) if again else plain_fit
         raw = self.decide(vote, plain_fit)
         if not self._tunes(fitting) and not searched:
-            return CrossFit(plain_fit, raw, raw, raw)
+            return CrossFit(plain_fit, raw, raw, raw, raw)
         fits = self._without_each_fold(vote, weigher, fitting)
         plains = [Fit(fit.weights, self.neutral()) for fit in fits]
         plains = self._without_each_fold(vote, weigher, untuned) if again else plains
         plain = self._each_fold(vote, plains)
         if not self._tunes(fitting):
-            return CrossFit(plain_fit, raw, raw, plain, mixed=self._mixed(vote, plains))
+            return CrossFit(plain_fit, raw, raw, plain, plain, mixed=self._mixed(vote, plains))
         tuned = self._each_fold(vote, fits)
         used = [
             fit
@@ -219,12 +219,12 @@ class TableEvidence:
         ]
         honest, mixed = self._each_fold(vote, used), self._mixed(vote, used)
         if self._keeps(plain, tuned):
-            return CrossFit(whole, raw, self.decide(vote, whole), honest, mixed=mixed)
+            return CrossFit(whole, raw, self.decide(vote, whole), honest, tuned, mixed=mixed)
         note = (
             f"{self.task.link.tuner} not used: tuned on the other folds they score "
             f"{self.score(tuned):.4f}, untuned {self.score(plain):.4f}"
         )
-        return CrossFit(plain_fit, raw, raw, honest, note, mixed)
+        return CrossFit(plain_fit, raw, raw, honest, plain, note, mixed)
 
     def _keeps(self, plain: Array, tuned: Array) -> bool:
         """Whether tuned answers are not worse than those with the neutral rule."""

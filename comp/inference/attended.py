@@ -63,7 +63,7 @@ def _weights(module: BagNet, pool: GatedAttention, features: Tensor) -> Array:
     """(n,) the weights of attention; of a bag in groups the mean of those of each."""
     if not module.form.windows:
         return np.asarray(pool.weights(features[None])[0].cpu().numpy(), dtype=np.float64)
-    groups = module.groups(len(features)).to(features.device)
+    groups = module.groups(len(features), features.device)
     weights = pool.weights(features[groups]).cpu().numpy()
     out = np.zeros(len(features))
     np.add.at(out, groups.cpu().numpy().ravel(), weights.ravel() / len(groups))

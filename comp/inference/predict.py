@@ -86,8 +86,8 @@ class PieceMaker:
         out = list[Array]()
         before: tuple[list[Callable[[], Array]], Array] | None = None
         names = dict(zip(rows.tolist(), rows if kept_as is None else kept_as, strict=True))
-        for some, batch in eval_batches(images, rows, self.batch_size):
-            probs = self.forward(self._seen, self.net.to_device(batch))
+        for some, batch in self.net.ahead(eval_batches(images, rows, self.batch_size)):
+            probs = self.forward(self._seen, batch)
             coming = [self.net.device.fetch(part) for part in self.output.shrunk(probs)]
             some = np.asarray([names[row] for row in some.tolist()])
             if before:  # is saved while the device works on this one

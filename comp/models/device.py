@@ -7,10 +7,10 @@ import ctypes
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -20,6 +20,8 @@ from comp.core.errors import ConfigError, reason
 from comp.core.progress import say
 
 Array = np.ndarray[Any, Any]
+S = TypeVar("S")
+P = TypeVar("P", bound=tuple[Any, ...])
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,27 @@ def send(tensor: Tensor, device: torch.device) -> Tensor:
         return tensor.to(device)
     pinned = tensor if tensor.is_pinned() else tensor.pin_memory()
     return pinned.to(device, non_blocking=True)
+
+
+def sent_ahead(items: Iterable[S], device: Device, send: Callable[[S], P]) -> Iterator[P]:
+    """What `send` makes of each item, in order. On a CUDA device a stream of its own does that: who
+    asks for the next as soon as the work on the one before is in the queue has it done beside that
+    work. Tensors that were made are kept until the work that follows is done.
+    """
+    if not device.cuda:
+        yield from map(send, items)
+        return
+    beside = torch.cuda.Stream(device.torch_device)
+    beside.wait_stream(torch.cuda.current_stream(device.torch_device))  # what lies there already
+    for item in items:
+        with torch.cuda.stream(beside):
+            sent = send(item)
+        main = torch.cuda.current_stream(device.torch_device)
+        main.wait_stream(beside)
+        for part in sent:
+            if isinstance(part, Tensor):
+                part.record_stream(main)  # its memory is free when the work of `main` is done
+        yield sent
 
 
 def is_oom(problem: BaseException) -> bool:

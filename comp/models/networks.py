@@ -5,11 +5,11 @@ from __future__ import annotations
 import functools
 import inspect
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import timm
 import torch
@@ -24,7 +24,7 @@ from comp.data.images.pixel_form import form_of
 from comp.data.images.tiles import AT_ONCE, stitched
 from comp.models.bags.nets import BagNet, wrap
 from comp.models.bags.pools import POOLS, BagForm
-from comp.models.device import Device
+from comp.models.device import Device, sent_ahead
 from comp.models.halving import Halving
 from comp.models.heads import Tail, dress_head, dressed, tail_of
 from comp.models.maps import StageMaps
@@ -34,6 +34,7 @@ from comp.models.sizes import advice, takes
 from comp.models.weight_files import best_fit, read_tensors
 from comp.tasks.grades import Steps
 
+T = TypeVar("T")
 _PLACES = ("", "inner.", "inner.encoder.", "inner.encoder.model.")  # in a Segmenter
 
 
@@ -59,7 +60,7 @@ class Net:
     halving: Halving | None = None  # of tiles, once there are some
 
     def logits(self, images: Tensor) -> Tensor:
-        """(B, C), or (B, C, H, W), from images (B, C, H, W) uint8 or uint16 on the device; or from
+        """(B, C), or (B, C, H, W), from images (B, C, H, W) uint8 or int32 on the device; or from
         bags of n images each (B, n, 3, H, W)."""
         if isinstance(self.module, BagNet):
             return self._of_bags(self.module, images)
@@ -107,8 +108,21 @@ class Net:
 
     def to_device(self, images: Tensor) -> Tensor:
         """(B, H, W, C) from a loader -> (B, C, H, W), channels last, on the device; so are bags
-        (B, n, H, W, 3) -> (B, n, 3, H, W)."""
-        return self.device.send(images).movedim(-1, -3)
+        (B, n, H, W, 3) -> (B, n, 3, H, W). Pixels of 16 bits are int32 there, because CUDA has few
+        operations for uint16."""
+        sent = self.device.send(images)
+        if sent.dtype == torch.uint16:
+            sent = sent.view(torch.int16).to(torch.int32).bitwise_and_(0xFFFF)
+        return sent.movedim(-1, -3)
+
+    def ahead(self, batches: Iterable[tuple[T, Tensor]]) -> Iterator[tuple[T, Tensor]]:
+        """The same batches with their images as `to_device` gives them, copied to a CUDA device
+        beside the work on the batch before."""
+
+        def send(batch: tuple[T, Tensor]) -> tuple[T, Tensor]:
+            return batch[0], self.to_device(batch[1])
+
+        return sent_ahead(batches, self.device, send)
 
 
 @functools.lru_cache(maxsize=16)

@@ -31,21 +31,27 @@ def plot_rates(
         axes.legend()
 
 
-def plot_batches(trials: Sequence[tuple[int, float, int | None]], path: Path) -> None:
-    """Images per second, and peak memory where it is known, over the batch size, as a PNG."""
+def plot_batches(trials: Sequence[tuple[int, float, int | None, float | None]], path: Path) -> None:
+    """Images per second of the device alone and of training, and peak memory where it is known,
+    over the batch size, as a PNG."""
     from matplotlib.ticker import NullFormatter
 
     with figure(path, *_SIZE) as drawn:
         axes = drawn.subplots()
-        sizes = [size for size, _, _ in trials]
-        axes.plot(sizes, [speed for _, speed, _ in trials], marker="o")
+        sizes = [size for size, *_ in trials]
+        alone = [speed for _, speed, _, _ in trials]
+        axes.plot(sizes, alone, marker="o", label="the device alone")
+        known = [(size, loop) for size, _, _, loop in trials if loop is not None]
+        if known:
+            axes.plot(*zip(*known, strict=True), marker="^", label="training, with its loader")
         axes.set_xscale("log", base=2)
         axes.set_xticks(sizes, [str(size) for size in sizes], minor=False)
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_xlabel("batch size")
         axes.set_ylabel("images per second")
         axes.set_ylim(bottom=0)
-        memory = [used for _, _, used in trials]
+        axes.legend(loc="lower right")
+        memory = [used for _, _, used, _ in trials]
         if None not in memory:
             right = axes.twinx()
             right.plot(sizes, memory, marker="s", color="tab:red")

@@ -11,6 +11,7 @@ import numpy as np
 
 from comp.config.metric_file import is_file
 from comp.config.plugins import load_plugins, loaded_files
+from comp.config.runs import run_config
 from comp.config.schema import Config
 from comp.config.workspace import Workspace
 from comp.core import checksums, files
@@ -27,11 +28,11 @@ from comp.data.folds.plan import FoldPlan
 from comp.data.folds.plan_file import load_plan
 from comp.data.index.index import NOBODY_SAID
 from comp.ensemble.compare import judge_row
+from comp.ensemble.cross_fit import few_units_text, units_of
 from comp.ensemble.evidence import Fitting
 from comp.ensemble.table_evidence import TableEvidence
 from comp.ensemble.votes import VOTES
 from comp.inference.predictions import Predictions, join
-from comp.stages.ensembling.members import run_config
 from comp.stages.submission import FOLDER, find
 from comp.submission.names import base_name, manifest_path, written_in
 from comp.submission.write import one_writer
@@ -210,7 +211,9 @@ def _judge(
     fitting = Fitting(config.ensemble.tune, config.seed)
     row = judge_row(evidence, VOTES["soft"], "equal", fitting)
     scores = row.scores
-    return scores.raw, scores.honest, scores.low, scores.high, ""
+    few = few_units_text(units_of(len(target), plan.groups), plan.groups)
+    note = f"interval {few}" if few else ""
+    return scores.raw, scores.honest, scores.low, scores.high, note
 
 
 def _numbers(plan: FoldPlan) -> np.ndarray[Any, Any]:

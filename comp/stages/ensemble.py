@@ -18,6 +18,7 @@ from comp.core.progress import say
 from comp.data.index.index import Index
 from comp.ensemble.blend import Blend, make_blend
 from comp.ensemble.compare import BlendRow, best_row, chosen_row, compare
+from comp.ensemble.cross_fit import few_units_text, units_of
 from comp.ensemble.evidence import Evidence, Fit, Fitting
 from comp.ensemble.prior import Shift
 from comp.ensemble.table_evidence import TableEvidence
@@ -58,7 +59,9 @@ def ensemble(experiment: Experiment, request: Request | None = None) -> Ensemble
     evidence = kind.evidence(ground, models, shift)
     table = _table(experiment, evidence, models, request.partial)
     row = chosen_row(table, _chosen(experiment))
-    blend = _blend_of(row, models, experiment)
+    groups, count = evidence.groups, len(evidence.fold)
+    few = few_units_text(units_of(count, groups), groups)
+    blend = _blend_of(row, models, experiment, few)
     expected = kind.expected(evidence, row, file_format)
     answers = kind.answers(ground, models, blend, file_format, shift)
     covered = len(evidence.fold)
@@ -155,15 +158,16 @@ def _table(
     return compare(evidence, _chosen(experiment), fitting, partial=partial)
 
 
-def _blend_of(row: BlendRow, models: Sequence[Model], experiment: Experiment) -> Blend:
+def _blend_of(row: BlendRow, models: Sequence[Model], experiment: Experiment, few: str) -> Blend:
     """The blend of all members. One without out-of-fold rows weighs like the mean of the others,
-    or what the file of weights says, and votes by their mean rule."""
+    or what the file of weights says, and votes by their mean rule. few: see `few_units_text`."""
     judged = [model for model in models if model.oof is not None]
     others = [model for model in models if model.oof is None]
     if others:
         row = replace(row, fit=_with_unscored(row, judged, others, experiment))
     notes = ["few positives: thresholds are drawn towards 0.5"] if row.fit.shrunk else []
     notes += [f"{model.name}: has no out-of-fold rows, so it is in no score" for model in others]
+    notes += [f"the interval is {few}"] if few else []
     refits = sum("refit" in test.source for model in models for test in model.tests)
     notes += [f"{refits} refits of all images vote: not validated, in no score"] * bool(refits)
     names = [model.member_names for model in [*judged, *others]]
@@ -194,7 +198,7 @@ def _extras(evidence: Evidence, row: BlendRow, shift: Shift | None, index: Index
     if shift is not None:
         after = dict(zip(index.classes, shift.after.tolist(), strict=True))
     assert row.found is not None, "the row of the config keeps its answers"
-    by_class = evidence.class_scores(row.found.honest)
+    by_class = evidence.class_scores(row.found.sent)
     return {"prior": after} if by_class is None else {"by_class": by_class}
 
 

@@ -34,7 +34,7 @@ ERASED_ASPECT = math.log(1 / 0.3)  # logarithm of the largest; the smallest is i
 class Mixed:
     """A batch on the device.
 
-    `images`   (B, C, H, W) uint8 or uint16, or of bags (B, n, 3, H, W); behind them, partners that
+    `images`   (B, C, H, W) uint8 or int32, or of bags (B, n, 3, H, W); behind them, partners that
                are seen elsewhere
     `target`   (B, ...) as in an index, or soft: probabilities (B, C) in float, UNKNOWN where an
                image of the mixture is
@@ -159,20 +159,21 @@ def mix(
     mean: tuple[float, ...],
     where: tuple[int, ...],
     part: Slice | None = None,
+    top: int = 255,
 ) -> Mixed:
     """The batch that training sees, from images (B, C, H, W) and target (B, ...) on the device. The
     images of a bag (B, n, 3, H, W) are changed alike, each mixed with one of its partner's.
 
     columns: C. mean: the colour of erased boxes, in [0, 1]. where: seed, fold, epoch, step; the
     random numbers are a function of them and of the batch size. part: what of the batch is seen
-    here; images and target are then those of `needed`. None: all of it.
+    here; images and target are then those of `needed`. None: all of it. top: the value of white.
     """
     part = Slice(0, len(images), len(images)) if part is None else part
     places = needed(augment, part.count, where, part.low, part.high)
     height, width = images.shape[-2:]
     drawn = _drawn(augment, part.count, height, width, where)
     if drawn.erased is not None:
-        images = _erase(images, drawn.erased[:, places], mean)
+        images = _erase(images, drawn.erased[:, places], [round(top * value) for value in mean])
     own, device = places[: part.high - part.low], images.device
     if drawn.partner is None:
         return Mixed(images, target)
@@ -216,9 +217,8 @@ def _erased(
     return _boxes(area, aspect, height, width, draw.random((2, count)), clipped=False)
 
 
-def _erase(images: Tensor, boxes: Array, mean: tuple[float, ...]) -> Tensor:
-    """The images with the mean colour in their boxes."""
-    colour = [round(torch.iinfo(images.dtype).max * value) for value in mean]
+def _erase(images: Tensor, boxes: Array, colour: list[int]) -> Tensor:
+    """The images with the colour in their boxes."""
     fill = send(torch.tensor(colour, dtype=images.dtype), images.device).view(1, -1, 1, 1)
     return torch.where(inside(send(torch.from_numpy(boxes), images.device), images), fill, images)
 

@@ -11,15 +11,17 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def weighed_loss(loss: LossFunction, logits: Tensor, target: Tensor, weights: Tensor) -> Tensor:
+def weighed_loss(
+    loss: LossFunction, logits: Tensor, target: Tensor, weights: Tensor, *, unknown: bool
+) -> Tensor:
     """The mean over images of weight times loss. weights: (N,), 1 on average over the training
     part, so that a learning rate keeps its meaning.
 
-    loss: a mean over images. Where cells of 0/1 columns are unknown, an image counts by those that
-    are known, as it does without weights.
+    loss: a mean over images. unknown: whether cells of 0/1 columns may be unknown; an image then
+    counts by those that are known, as it does without weights.
     """
     found = by_row(loss, logits, target) * weights
-    if target.shape == logits.shape and (target == UNKNOWN).any():
+    if unknown:
         known = (target != UNKNOWN).sum(dim=1)
         return (found * known).sum() / known.sum().clamp_min(1)
     return found.mean()

@@ -178,6 +178,7 @@ def mixed(
         state.net.mean,
         (job.config.seed, job.fold, state.epoch, state.step),
         part,
+        state.net.top,
     )
     return batch, None if aux is None else batch.beside(aux)
 
@@ -201,7 +202,7 @@ def backward(
     if weights is None:
         loss = state.loss(logits, target) * share
     else:
-        loss = weighed_loss(state.loss, logits, target, weights) * share
+        loss = weighed_loss(state.loss, logits, target, weights, unknown=job.unknown) * share
     if aux is not None and state.aux is not None:
         loss = loss + state.aux.loss(*aux)
     state.scaler.scale(loss).backward()

@@ -13,6 +13,7 @@ from comp.core.parallel import read_ahead
 from comp.data.cache.store import plain
 from comp.data.loader.batches import eval_batches, row_parts
 from comp.data.loader.targets import MaskTarget
+from comp.models.device import sent_ahead
 from comp.models.halving import Halving, images_at_once
 from comp.models.networks import Net, with_parts
 from comp.tasks.counts import count_maps, decided
@@ -88,7 +89,7 @@ class _Labels:
             found: torch.Tensor = self.loss(logits, truth)
             return found
         own = torch.from_numpy(weights[self.job.valid_rows]).to(logits.device)
-        return weighed_loss(self.loss, logits, truth, own)
+        return weighed_loss(self.loss, logits, truth, own, unknown=self.job.unknown)
 
 
 class _Pixels:
@@ -176,10 +177,15 @@ def validate(job: Job, state: TrainState, net: Net, pause: Callable[[], None]) -
     places, rounds = _turns(job, size)
     job.world.copy([*net.module.buffers()])
     seen = 0
-    for images, masks in _batches(job, job.valid_rows[places], size):
-        logits = forward(lambda part: net.logits(part).float(), net.to_device(images))
-        truth = None if masks is None else job.device.send(masks)
-        tally.add(places[seen : seen + len(images)], truth, logits)
+
+    def send(
+        pair: tuple[torch.Tensor, torch.Tensor | None],
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        return net.to_device(pair[0]), None if pair[1] is None else job.device.send(pair[1])
+
+    for images, masks in sent_ahead(_batches(job, job.valid_rows[places], size), job.device, send):
+        logits = forward(lambda part: net.logits(part).float(), images)
+        tally.add(places[seen : seen + len(images)], masks, logits)
         seen, rounds = seen + len(images), rounds - 1
         pause()
     for _ in range(rounds):  # others have more batches

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ def test_options_of_an_ensemble_are_laid_over_the_config(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("comp.stages.ensemble.ensemble", ensemble)
+    shutil.copytree("runs/toy_binary", "runs/b")
     words = ["--vote", "rank", "--weights", "greedy", "--tune", "--tta", "hflip", "--partial"]
     comp("ensemble", "--runs", "toy_binary", "b", "--add", "x.csv", "--out", "o", *words)
     comp("ensemble", "-c", config, "--no-tune")

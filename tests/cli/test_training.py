@@ -106,16 +106,23 @@ def test_a_learning_rate_is_printed_with_the_command_that_uses_it(
 def test_batch_sizes_are_a_line_each(
     comp: Run, config: str, monkeypatch: pytest.MonkeyPatch, limited: bool, words: str
 ) -> None:
-    trials = [SimpleNamespace(size=4, speed=100.0, memory=None),
-              SimpleNamespace(size=8, speed=150.25, memory=64)]  # fmt: skip
+    trials = [SimpleNamespace(size=4, speed=100.0, memory=None, loop=90.0),
+              SimpleNamespace(size=8, speed=150.25, memory=64, loop=None)]  # fmt: skip
     found = SimpleNamespace(
         trials=trials, limited=limited, largest=8, fastest=8, picture=Path("batch.png")
     )
     monkeypatch.setattr("comp.stages.search.find.find_batch", lambda *_: found)
     code, out, err = comp("find", "batch", "-c", config)
     assert code == 0
-    assert out == "    4      100.0 images/s\n    8      150.2 images/s  64 MiB\n"
-    assert err == f"{words}, the fastest is 8; see batch.png\n"
+    assert out.splitlines() == [
+        "batch   training     device  images/s",
+        "    4       90.0      100.0",
+        "    8          -      150.2  64 MiB",
+    ]
+    first, *rest = err.splitlines()
+    assert first == f"{words}, the fastest is 8; see batch.png"
+    more = "a larger train.batch_size trains with --set train.micro_batch=8"
+    assert rest == ([] if limited else [more])
 
 
 def test_a_sweep_is_given_its_file_and_values(

@@ -15,6 +15,7 @@ class Inner(Section):
     size: Count = 1
     mode: Literal["fast", "exact"] = "fast"
     either: int | str | None = None
+    some: Count | Literal["auto"] | None = None
 
 
 class Outer(Section):
@@ -29,7 +30,8 @@ class Outer(Section):
         (
             {"name": "x", "inner": {"sise": 1}},
             [
-                "  - inner.sise: unknown key; known here: size, mode, either. Did you mean 'size'?"
+                "  - inner.sise: unknown key; known here: size, mode, either, some. "
+                "Did you mean 'size'?"
             ],
         ),
         (
@@ -63,4 +65,13 @@ def test_each_type_of_a_union_is_named_under_the_same_key() -> None:
     assert explain(caught.value, Outer) == [
         "  - inner.either: Input should be a valid integer, found [1]",
         "  - inner.either: Input should be a valid string, found [1]",
+    ]
+
+
+@pytest.mark.parametrize("value", [0, -3])
+def test_a_value_out_of_the_range_of_its_type_is_one_complaint(value: int) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Outer.model_validate({"name": "x", "inner": {"some": value}})
+    assert explain(caught.value, Outer) == [
+        f"  - inner.some: Input should be greater than or equal to 1, found {value}"
     ]

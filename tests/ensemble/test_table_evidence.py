@@ -117,6 +117,24 @@ def drawn(
     return target, tuple(probs)
 
 
+@pytest.mark.parametrize("kind", ["binary", "multiclass"])
+def test_what_is_sent_has_the_rule_in_every_fold_or_in_none(kind: str) -> None:
+    """The honest answers may use it in some folds, where it is chosen by the others."""
+    task, apart = TASKS[kind], 0
+    classes = 2 if kind == "binary" else 3
+    for seed in range(8):
+        target, probs = drawn(kind, classes, 1, seed, 24)
+        one = TableEvidence(task, F1, target, np.arange(24) % 4, probs, classes)
+        found = one.cross_fit(SOFT, "equal", FITTED)
+        fits = one._without_each_fold(SOFT, "equal", FITTED)
+        tuned = one._each_fold(SOFT, fits)
+        expected = task.decide(probs[0]) if found.note else tuned
+        assert found.sent.tolist() == expected.tolist()
+        assert (found.fit.rule == one.neutral()).all() == bool(found.note)
+        apart += bool(found.note) and (found.honest != found.sent).any()
+    assert apart, "no case in which they differ"
+
+
 @pytest.mark.slow
 def test_on_noise_the_reported_score_is_that_of_the_rule_on_new_images() -> None:
     """Binary, macro F1, 60 rows in folds with equal shares: the score of new images follows from

@@ -1,8 +1,11 @@
+import contextlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from cards import Card, play
 from net_toys import DEVICE, FULL, Corner
 
 from comp.config.schema import ModelConfig
@@ -29,6 +32,35 @@ def test_probabilities_follow_the_rows_and_not_the_batches() -> None:
     every = predicted(net, task, images, np.arange(7), tta="none", batch_size=7)
     np.testing.assert_allclose(some, every[rows], atol=1e-6)
     assert some.dtype == np.float32
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_a_card_predicts_what_the_cpu_predicts(card: Card, kind: Any) -> None:
+    images = np.random.default_rng(0).integers(0, np.iinfo(kind).max, (7, 24, 24, 3), dtype=kind)
+    found = []
+    for device in (DEVICE, card.device(deterministic=True)):
+        torch.manual_seed(0)
+        net = build_net(ModelConfig(name="test_resnet", pretrained=False), 3, 24, device)
+        net.module.eval()
+        net.top = int(np.iinfo(kind).max)
+        asked = {"tta": "d4", "batch_size": 3}
+        found.append(predicted(net, TASKS["multiclass"], images, np.arange(7), **asked))
+    np.testing.assert_allclose(*found, atol=1e-3)
+
+
+def test_batches_are_copied_beside_the_work_on_the_one_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    device, beside = play(monkeypatch).device(), list[None]()
+    monkeypatch.setattr(
+        torch.cuda, "stream", lambda _: (beside.append(None), contextlib.nullcontext())[1]
+    )
+    net = build_net(ModelConfig(name="test_resnet", pretrained=False), 3, 24, device)
+    net.module.eval()
+    images = np.zeros((7, 24, 24, 3), dtype=np.uint8)
+    asked: dict[str, Any] = {"tta": "none", "batch_size": 3}
+    predicted(net, TASKS["multiclass"], images, np.arange(7), **asked)
+    assert len(beside) == 3
 
 
 def test_a_damaged_piece_of_a_long_prediction_is_made_again(

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from cards import Card
 from torch import nn
 from train_jobs import make_job
 
@@ -75,3 +76,30 @@ def test_memory_that_is_full_is_no_failure_of_the_compiler(monkeypatch: pytest.M
     with pytest.raises(torch.OutOfMemoryError):
         fast(torch.ones(1))
     assert fast.fast is not None
+
+
+@pytest.mark.filterwarnings("ignore")  # of the compiler
+def test_a_card_compiles_and_learns_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, card: Card, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where there is no card, torch traces the network and leaves out the compiler."""
+    if not card.real:
+        real = torch.compile
+        monkeypatch.setattr(torch, "compile", lambda module, **_: real(module, backend="eager"))
+    images = torch.randint(0, 256, (8, 24, 24, 3), dtype=torch.uint8)
+    losses = {}
+    for choice in ("on", "off"):
+        over = {"train__compile": choice, "train__ema": 0.9, "model__drop_rate": 0.0}
+        job = make_job(tmp_path / choice, device=card.device(), **over)
+        state = new_state(job, 10, 4)
+        state.net.module.train()
+        for state.step in range(4):
+            update(job, state, images, torch.arange(8) % 3)
+            settle(job, state)
+        assert state.updates == 4
+        losses[choice] = float(state.loss_sum[0])
+        if choice == "on":
+            assert isinstance(state.net.fast, Compiled)
+            assert state.net.fast.fast is not None
+    assert losses["on"] == pytest.approx(losses["off"], rel=0.02)  # TF32 on a card
+    assert "not possible" not in capsys.readouterr().err

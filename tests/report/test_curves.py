@@ -41,7 +41,7 @@ def test_losses_stand_over_the_rates_with_the_suggestion(drawn: list[Figure]) ->
 def test_memory_is_drawn_where_all_of_it_is_known(
     drawn: list[Figure], memory: tuple[int | None, ...], panels: int
 ) -> None:
-    plot_batches([(2, 5.0, memory[0]), (4, 8.0, memory[1])], Path("a.png"))
+    plot_batches([(2, 5.0, memory[0], 4.0), (4, 8.0, memory[1], None)], Path("a.png"))
     assert len(drawn[0].axes) == panels
     assert drawn[0].axes[0].lines[0].get_xydata().tolist() == [[2, 5.0], [4, 8.0]]
 

@@ -165,7 +165,7 @@ def test_images_of_any_depth_and_number_of_channels_are_erased(kind: torch.dtype
     target = torch.tensor([0, 1, 0, 1])
     augment = AugmentConfig(erasing=1.0, mixup=0.4, cutmix=0.4)
     mean = (0.1, 0.3, 0.5, 0.7, 1.0)
-    mixed = mix(images, target, augment, TASKS["binary"], 1, mean, (0, 0, 0, 0))
+    mixed = mix(images, target, augment, TASKS["binary"], 1, mean, (0, 0, 0, 0), top=top)
     assert mixed.images.dtype == kind
     for place, value in enumerate(mean):
         seen = {int(v) for v in mixed.images[:, place].to(torch.int32).unique()}

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from cards import Waits
 
 from comp.tasks.kinds import LINKS
 from comp.tasks.losses import LOSSES, Terms, make_loss
@@ -36,8 +37,27 @@ def test_every_mean_over_images_is_weighted_image_by_image(name: str, family: st
     torch.testing.assert_close(loss(logits, target), alone.mean())
     weights = torch.tensor([0.0, 2.0, 0.5, 1.0, 1.5])
     torch.testing.assert_close(
-        weighed_loss(loss, logits, target, weights), (weights * alone).sum() / 5
+        weighed_loss(loss, logits, target, weights, unknown=False), (weights * alone).sum() / 5
     )
+
+
+@pytest.mark.parametrize(("name", "family"), PAIRS)
+def test_no_loss_waits_for_the_device(name: str, family: str) -> None:
+    logits, target = case(family)
+    logits.requires_grad_()
+    terms = Terms(margins=torch.tensor([0.1, 0.2, 0.3]), smoothing=0.1, scale=8.0)
+    loss = make_loss(name, family, terms)
+    with Waits() as seen:
+        loss(logits, target).backward()
+        for unknown in (False, family in ("sigmoid", "steps")):
+            weighed_loss(loss, logits, target, torch.ones(5), unknown=unknown).backward()
+    assert seen.waits == []
+
+
+def test_a_number_that_looks_unknown_is_none() -> None:
+    outputs, target = torch.zeros(2, 2), torch.tensor([[-1.0, 2.0], [3.0, 1.0]])
+    loss, weights = make_loss("mse", "identity"), torch.tensor([2.0, 0.0])
+    assert weighed_loss(loss, outputs, target, weights, unknown=False).item() == 2.5
 
 
 def test_unknown_cells_cost_nothing_whatever_their_weight() -> None:
@@ -45,19 +65,22 @@ def test_unknown_cells_cost_nothing_whatever_their_weight() -> None:
     target[1, 0] = target[1, 1] = -1
     loss = make_loss("bce", "sigmoid")
     ones = torch.ones(5)
-    torch.testing.assert_close(weighed_loss(loss, logits, target, ones), loss(logits, target))
+    same = weighed_loss(loss, logits, target, ones, unknown=True)
+    torch.testing.assert_close(same, loss(logits, target))
     cells = torch.nn.functional.binary_cross_entropy_with_logits(
         logits, target.clamp_min(0), reduction="none"
     )
     weights = torch.tensor([0.0, 2.0, 0.5, 1.0, 1.5])
     expected = (cells * weights[:, None] * (target != -1)).sum() / 13
-    torch.testing.assert_close(weighed_loss(loss, logits, target, weights), expected)
+    found = weighed_loss(loss, logits, target, weights, unknown=True)
+    torch.testing.assert_close(found, expected)
 
 
 def test_the_gradient_of_an_image_of_no_weight_is_zero() -> None:
     logits, target = case("softmax")
     logits.requires_grad_()
     assert LINKS["softmax"].family == "softmax"
-    weighed_loss(make_loss("ce", "softmax"), logits, target, torch.eye(5)[2]).backward()
+    loss = make_loss("ce", "softmax")
+    weighed_loss(loss, logits, target, torch.eye(5)[2], unknown=False).backward()
     assert logits.grad is not None
     assert (logits.grad.abs().sum(dim=1) > 0).tolist() == [False, False, True, False, False]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from cards import Card
 from sklearn.metrics import f1_score, log_loss
 from train_jobs import make_job
 
@@ -43,8 +45,6 @@ def test_loss_and_score_are_those_of_all_validation_rows_and_no_others(
 def test_a_metric_of_probabilities_gets_probabilities(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dataclasses import replace
-
     from sklearn.metrics import roc_auc_score
 
     monkeypatch.setattr(Net, "logits", lambda self, images: brightness(self, images)[:, 1:2])
@@ -81,3 +81,16 @@ def test_masks_are_judged_class_by_class_over_all_their_pixels(
     assert found.score == pytest.approx(scores["disc"] / 2)  # the background does not count
     assert found.counts is not None
     assert found.counts.shape[0] == len(job.valid_rows)
+
+
+@pytest.mark.parametrize("kind", ["multiclass", "segmentation"])
+def test_a_card_validates_as_the_cpu_does(tmp_path: Path, kind: str, card: Card) -> None:
+    found = []
+    for device in (None, card.device(deterministic=True)):
+        job = make_job(tmp_path, kind, train__batch_size=2)
+        job = job if device is None else replace(job, device=device)
+        state = new_state(job, 2, 2)
+        found.append(validate(job, state, state.net, lambda: None))
+    own, theirs = found
+    assert own.loss == pytest.approx(theirs.loss, abs=1e-3)
+    assert own.score == pytest.approx(theirs.score, abs=0.02)

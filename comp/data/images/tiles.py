@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
 
@@ -37,7 +39,7 @@ def stitched(
 
     height, width = images.shape[-2:]
     tall, wide = min(side, height), min(side, width)
-    weight = torch.outer(_tent(tall), _tent(wide)).to(images.device)
+    weight = _weight(tall, wide, images.device)
     total, weights = None, torch.zeros(height, width, device=images.device)
     corners = [
         (y, x) for y in windows(height, side, overlap) for x in windows(width, side, overlap)
@@ -61,6 +63,15 @@ def gaussian(length: int) -> np.ndarray[Any, Any]:
     places = np.arange(length) - (length - 1) / 2
     weights = np.exp(-0.5 * (places / (length / 8)) ** 2)
     return np.asarray(np.maximum(weights / weights.max(), 1e-4), dtype=np.float32)
+
+
+@functools.lru_cache(maxsize=16)
+def _weight(height: int, width: int, device: torch.device) -> Tensor:
+    """(height, width) how much each pixel of a tile counts, on the device once."""
+    import torch
+
+    with torch.inference_mode(False):
+        return torch.outer(_tent(height), _tent(width)).to(device)
 
 
 def _tent(length: int) -> Tensor:

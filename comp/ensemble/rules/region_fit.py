@@ -157,14 +157,16 @@ class RegionFit:
     """What was fitted: the rule on all rows; how it counts; and what is honest about it.
 
     `raw`, `tuned`, `honest`: (N, C, 4), with the neutral rule, the rule, the cross-fitted rule.
-    `note`: which parts are used. `by_fold`: (K, N, C, 4) the counts of all images by the rule of
-    each fold; None with many images, and where nothing is fitted.
+    `sent`: the same, cross-fitted, with the parts that the rule has. `note`: which parts are used.
+    `by_fold`: (K, N, C, 4) the counts of all images by the rule of each fold; None with many
+    images, and where nothing is fitted.
     """
 
     rule: RegionRule
     raw: Array
     tuned: Array
     honest: Array
+    sent: Array
     note: str
     by_fold: Array | None = None
 
@@ -192,7 +194,7 @@ def fit_regions(
     zeros = np.zeros(classes, dtype=np.int64)
     numbers = np.unique(fold)
     if not tuned or len(numbers) < 2:
-        return RegionFit(RegionRule(half, zeros, zeros), raw, raw, raw, "")
+        return RegionFit(RegionRule(half, zeros, zeros), raw, raw, raw, raw, "")
     heres = [fold == number for number in numbers]
     rests = [np.arange(len(fold)), *(np.flatnonzero(~here) for here in heres)]
     turns = [*zip(range(1, len(rests)), rests[1:], heres, strict=True)]
@@ -215,7 +217,7 @@ def fit_regions(
     rule = areas.rule(parts, rests[0])
     whole = areas.counts(int(parts[0]), 0, rule.smallest, rule.least)
     few = np.stack(by_fold) if len(fold) <= NESTED else None
-    return RegionFit(rule, raw, whole, honest, _note(parts), few)
+    return RegionFit(rule, raw, whole, honest, options[parts], _note(parts), few)
 
 
 def _nested_turns(heres: Sequence[Array], rests: list[Array]) -> list[list[Turn]]:

@@ -50,7 +50,7 @@ def search_regions(
     table = np.stack(list(for_each(measure, len(fold), "measuring masks")), axis=1)
     raw = table[0]
     if not search:
-        return RegionFit(rules[0], raw, raw, raw, "")
+        return RegionFit(rules[0], raw, raw, raw, raw, "")
     return _fitted(_Search(table, metric, classes), rules, fold, numbers)
 
 
@@ -115,9 +115,10 @@ def _fitted(search: _Search, rules: Sequence[RegionRule], fold: Array, numbers: 
         own = search.measured(search.best(np.flatnonzero(~here))) if used else raw
         honest[here] = own[here]
         by_fold.append(own)
-    if not search.gains(*search.crossed(fold, None)):
+    everywhere, crossed = search.crossed(fold, None)
+    if not search.gains(everywhere, crossed):
         note = "rule: neutral; thresholds and smallest regions gain nothing out of fold"
-        return RegionFit(rules[0], raw, raw, honest, note, np.stack(by_fold))
+        return RegionFit(rules[0], raw, raw, honest, raw, note, np.stack(by_fold))
     chosen = search.best(np.arange(len(fold)))
     picked = [rules[number] for number in chosen]
     rule = RegionRule(
@@ -127,4 +128,4 @@ def _fitted(search: _Search, rules: Sequence[RegionRule], fold: Array, numbers: 
         )
     )
     note = "rule: thresholds and smallest regions from a grid"
-    return RegionFit(rule, raw, search.measured(chosen), honest, note, np.stack(by_fold))
+    return RegionFit(rule, raw, search.measured(chosen), honest, crossed, note, np.stack(by_fold))

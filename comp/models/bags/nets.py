@@ -7,6 +7,7 @@ are cut into windows, see it in groups as large as in training, of which the mea
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -44,7 +45,7 @@ class BagNet(nn.Module):
         it was one batch: (B, n), or (B, groups) where images are channels."""
         if not self.kind.stacks:
             return images.flatten(0, 1), tuple(images.shape[:2])
-        rows = self.groups(images.shape[1]).to(images.device)
+        rows = self.groups(images.shape[1], images.device)
         stacked = images[:, rows].flatten(3 - 1, 3)  # (B, G, 3 * size, H, W)
         return stacked.flatten(0, 1), tuple(stacked.shape[:2])
 
@@ -60,16 +61,16 @@ class BagNet(nn.Module):
         if self.kind.stacks or not (self.kind.groups or self.form.windows):
             vector: Tensor = pool(features)
             return vector
-        rows = self.groups(features.shape[1]).to(features.device)
+        rows = self.groups(features.shape[1], features.device)
         own = features[:, rows]  # (B, G, size, D)
         each: Tensor = pool(own.flatten(0, 1))
         mean: Tensor = each.unflatten(0, tuple(own.shape[:2])).mean(dim=1)
         return mean
 
-    def groups(self, count: int) -> Tensor:
+    def groups(self, count: int, device: torch.device) -> Tensor:
         """(G, bag_size) the images of each group of a bag of so many; together they are all of
         them, see `groups_of`."""
-        return torch.tensor(groups_of(count, self.form.size, windows=self.form.windows))
+        return _groups(count, self.form.size, self.form.windows, device)
 
     @property
     def last(self) -> nn.Module:
@@ -92,6 +93,13 @@ class BagNet(nn.Module):
         """The parameters that timm does not decay."""
         names: set[str] = getattr(self.inner, "no_weight_decay", set)()
         return {f"inner.{name}" for name in names}
+
+
+@functools.lru_cache(maxsize=64)
+def _groups(count: int, size: int, windows: bool, device: torch.device) -> Tensor:
+    """What `groups_of` gives, on the device once: a copy in each step would be waited for."""
+    with torch.inference_mode(False):
+        return torch.tensor(groups_of(count, size, windows=windows)).to(device)
 
 
 def groups_of(count: int, size: int, *, windows: bool) -> list[list[int]]:

@@ -33,7 +33,7 @@ class NotebookPicture:
         if epochs != self._epochs:  # a curve changes with an epoch only
             self._epochs, self._charts = epochs, charts_of(run.folds, run.metric)
         style = Markup(asset("live.css"))
-        html = part("live", "notebook", run, self._charts, about(run.folds), style)
+        html = part("live", "notebook", run, self._charts, about(run), style)
         display: Any = sys.modules["IPython.display"]
         if self._handle is None:
             self._handle = display.display(display.HTML(str(html)), display_id=True)

@@ -41,7 +41,7 @@ def parts(runs: Sequence[LiveRun]) -> dict[str, str]:
     found: dict[str, str] = {}
     for number, run in enumerate(runs):
         key = f"run-{number}"
-        words = about(run.folds) if run.folds else ""
+        words = about(run) if run.folds else ""
         found[f"{key}-about"] = str(Markup("{}").format(words))
         found[f"{key}-notes"] = part("live", "notes", run)
         found[f"{key}-folds"] = part("live", "folds", run.folds, run.metric)

@@ -92,7 +92,7 @@ class LiveRun:
     """A run with its folds and refits, as far as its files say.
 
     `settings`  what it is, in a line; `note` what keeps it from being read, or that it has not
-                begun
+                begun; `busy`: whether who draws it works on it, between two folds too
     """
 
     name: str
@@ -100,6 +100,7 @@ class LiveRun:
     folds: tuple[LiveFold, ...]
     settings: str = ""
     note: str | None = None
+    busy: bool = False
 
 
 def with_beat(fold: LiveFold, beat: Beat) -> LiveFold:
@@ -171,8 +172,9 @@ def _rest(fold: LiveFold, epoch_seconds: float | None) -> float | None:
     return None if own is None or not fold.of else own * fold.of * (1.0 - fold.share)
 
 
-def about(folds: Sequence[LiveFold]) -> str:
+def about(run: LiveRun) -> str:
     """All folds in a line: how many are done, at work, the time that is left, memory."""
+    folds = run.folds
     done = sum(fold.state == "done" for fold in folds)
     working = [fold for fold in folds if fold.works]
     parts = [f"{done} of {len(folds)} done"]
@@ -181,7 +183,7 @@ def about(folds: Sequence[LiveFold]) -> str:
     left = seconds_left(folds)
     if left is not None and done < len(folds):
         words = f"about {duration(left)} left"
-        parts.append(words if working else f"nobody at work, {words}")
+        parts.append(words if working or run.busy else f"nobody at work, {words}")
     memory = max((fold.memory for fold in working if fold.memory), default=None)
     if memory is not None:
         parts.append(f"memory {size(memory)}")

@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 _WIDE = 100  # letters of a terminal that has room for all
-# What is shown of a fold, from which width of the terminal on
-_COLUMNS = {
-    "fold": 0, "bar": 56, "epoch": 0, "loss": 76, "valid": 76, "score": 56, "best": 32,
-    "curve": _WIDE, "images/s": _WIDE, "left": 32,
-}  # fmt: skip
+# What is shown of a fold; what goes first where the terminal has no room
+_COLUMNS = (
+    *("fold", "bar", "epoch", "loss", "valid"),
+    *("score", "best", "curve", "images/s", "left"),
+)
+_DROPPED = ("curve", "images/s", "valid", "loss", "bar", "score", "best", "left")
+_WIDEST = 10_000
 _LEFT = ("fold", "bar", "curve")
 _STYLES = {"done": "green", "stopped": "yellow", "damaged": "red", "waiting": "dim"}
 
@@ -34,24 +36,38 @@ def picture(runs: Sequence[LiveRun], width: int, *, plain: bool = False) -> Any:
         if len(runs) > 1:
             parts.append(Text(visible(run.name), style="bold"))
         if run.folds:
-            parts += [_table(run, width, plain=plain), Text(about(run.folds), style="dim")]
+            parts += [_table(run, width, plain=plain), Text(about(run), style="dim")]
         notes = [run.note, *(f"{fold.name}: {fold.note}" for fold in run.folds if fold.note)]
         parts += [Text(visible(note), style="yellow") for note in notes if note]
     return Group(*parts)
 
 
 def _table(run: LiveRun, width: int, *, plain: bool) -> Any:
+    from rich.console import Console
+    from rich.measure import Measurement
+
+    shown, dropped = list(_COLUMNS), iter(_DROPPED)
+    console = Console(width=_WIDEST)
+    while True:
+        table = _table_of(run, shown, wide=width >= _WIDE, plain=plain)
+        found = Measurement.get(console, console.options, table).maximum
+        less = next(dropped, None) if found > width else None
+        if less is None:
+            return table
+        shown.remove(less)
+
+
+def _table_of(run: LiveRun, shown: Sequence[str], *, wide: bool, plain: bool) -> Any:
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    shown = [name for name, least in _COLUMNS.items() if width >= least]
     for name in shown:
         head = {"score": shortened(run.metric, 12), "curve": "", "bar": "", "fold": ""}
         left: Any = "left" if name in _LEFT else "right"
         table.add_column(Text(head.get(name, name), style="dim"), justify=left, no_wrap=True)
     for fold in run.folds:
-        cells = _cells(fold, run.metric, wide=width >= _WIDE, plain=plain)
+        cells = _cells(fold, run.metric, wide=wide, plain=plain)
         table.add_row(*(cells[name] for name in shown))
     return table
 

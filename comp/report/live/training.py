@@ -62,7 +62,7 @@ class TrainingPicture:
     ) -> None:
         self.drawing, self.name, self.metric = drawing, name, metric
         self.folds = {fold.name: fold for fold in folds}
-        self.began = False
+        self.began, self.busy = False, True
 
     def watch(self, beat: Beat, history: list[dict[str, float]]) -> None:
         """A fold says where it is."""
@@ -76,6 +76,7 @@ class TrainingPicture:
 
     def leave(self) -> None:
         """Nobody works on a fold any more; the picture stays."""
+        self.busy = False
         if self.began:
             for name, fold in self.folds.items():
                 if fold.works:
@@ -86,4 +87,4 @@ class TrainingPicture:
     def _draw(self) -> None:
         self.began = True
         folds = tuple(self.folds.values())
-        self.drawing.show([LiveRun(self.name, self.metric, folds)])
+        self.drawing.show([LiveRun(self.name, self.metric, folds, busy=self.busy)])

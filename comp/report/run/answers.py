@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from comp.ensemble.compare import Scores
+from comp.ensemble.cross_fit import units_of
 from comp.ensemble.label_issues import LabelIssue
 from comp.ensemble.prior import both_columns
 from comp.tasks.counts import known_cells
@@ -26,8 +27,11 @@ class OofAnswers:
     `ids, classes`  of the N images and the K classes (of numbers: of the columns)
     `target`        (N,), or (N, K) with UNKNOWN where nobody said, or numbers (N, K)
     `probs`         (N, C): of a binary task C = 1; of numbers the numbers themselves
-    `labels`        the answers, cross-fitted where a rule is tuned, in the shape of `target`
-    `honest`        what the metric takes of them: `labels` or probabilities
+    `labels`        the answers by the kind of rule that is sent, cross-fitted where it is tuned, in
+                    the shape of `target`; all of a page but the score of the run is about these
+    `sent`          what the metric takes of them: `labels` or probabilities
+    `honest`        the answers that `scores.honest` is of, see `comp.ensemble.evidence.CrossFit`
+    `mixed`         what is taken off the score of `honest`, see there
     `rule`          (C,) the rule of all rows
     `scores`        see `comp.ensemble.compare.Scores`; `note` of the rule
     `fold, groups`  (N,) and (N,) text or None
@@ -42,6 +46,7 @@ class OofAnswers:
     target: Array
     probs: Array
     labels: Array
+    sent: Array
     honest: Array
     rule: Array
     scores: Scores
@@ -50,9 +55,25 @@ class OofAnswers:
     issues: Sequence[LabelIssue] = ()
     note: str = ""
     weights: Array | None = None
+    mixed: float = 0.0
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @property
+    def units(self) -> int:
+        """How many images, or where there are groups how many groups, are independent."""
+        return units_of(len(self), self.groups)
+
+    @property
+    def kept(self) -> bool:
+        """Whether a tuned rule is used."""
+        return not np.array_equal(self.rule, self.task.link.neutral(self.probs.shape[1]))
+
+    @cached_property
+    def sent_score(self) -> float:
+        """The score of `sent`, which the tables are about."""
+        return self.metric.score(self.target, self.sent, len(self.classes), self.weights)
 
     @property
     def kind(self) -> str:
@@ -97,7 +118,7 @@ class OofAnswers:
     @cached_property
     def off(self) -> Array:
         """(N, K) of numbers: errors in root mean squares of their column."""
-        errors = np.abs(self.honest - self.target)
+        errors = np.abs(self.sent - self.target)
         usual = np.sqrt((errors**2).mean(axis=0))
         return np.asarray(errors / np.where(usual > 0, usual, 1))
 
@@ -133,5 +154,5 @@ class OofAnswers:
     def answer_text(self, row: int) -> str:
         """What it is given."""
         if self.kind == "numbers":
-            return ", ".join(f"{value:.5g}" for value in self.honest[row])
+            return ", ".join(f"{value:.5g}" for value in self.sent[row])
         return ", ".join(self.classes[k] for k in np.flatnonzero(self.said[row]).tolist()) or "none"

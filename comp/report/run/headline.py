@@ -11,6 +11,7 @@ import numpy as np
 
 from comp.core.errors import first
 from comp.ensemble.compare import Scores
+from comp.report.run.answers import OofAnswers
 from comp.report.run.curves import Reliability
 from comp.report.run.tables import ClassRow, Slice
 
@@ -28,6 +29,7 @@ _RULE_GAIN = 0.002
 _FEW = 20  # images of a class
 _MOST_DOUBTED = 0.1  # of all labels
 _LOST = 0.05  # the score of a class of regions
+_SEEN = 0.00005  # what four decimals show
 _BEHIND = 0.15  # a class behind the median one, in F1
 
 
@@ -59,16 +61,45 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def score_text(metric: str, scores: Scores, images: int, folds: int) -> str:
-    """The honest score in a sentence."""
+def score_text(metric: str, scores: Scores, images: int, folds: int, few: str = "") -> str:
+    """The honest score in a sentence. few: what to say of the interval, see `few_units_text`."""
     interval = ""
     if not math.isnan(scores.low):
-        interval = f" (95 % interval {scores.low:.4f} to {scores.high:.4f})"
+        few = f", {few}" if few else ""
+        interval = f" (95 % interval {scores.low:.4f} to {scores.high:.4f}{few})"
     how = "cross-fitted, " if not math.isclose(scores.raw, scores.honest) else ""
     return (
         f"{metric} {scores.honest:.4f}{interval}, {how}on {images} out-of-fold images of {folds} "
         f"fold{'s' * (folds != 1)}."
     )
+
+
+def sent_text(scores: Scores, sent: float, mixed: float, *, kept: bool) -> str:
+    """Why the answers below score other than the run; "" where they score the same.
+
+    sent: their score; mixed: see `comp.ensemble.evidence.CrossFit`; kept: whether the tuned rule is
+    used.
+    """
+    why = []
+    if abs(scores.honest + mixed - sent) >= _SEEN:
+        why.append("counts the choice whether a tuned rule is used, made without each fold")
+    if abs(mixed) >= _SEEN:
+        why.append(
+            f"is corrected by {-mixed:+.4f}, since rules of several folds do not score together "
+            "what the one that is sent does"
+        )
+    if not why:
+        return ""
+    rule = "cross-fitted" if kept else "without a tuned rule"
+    return (
+        f"Classes and images below are of the answers as they are sent, {rule}: they score "
+        f"{sent:.4f}. The score of the run, {scores.honest:.4f}, {' and '.join(why)}."
+    )
+
+
+def about_sent(found: OofAnswers) -> str:
+    """The same of the answers of a run."""
+    return sent_text(found.scores, found.sent_score, found.mixed, kept=found.kept)
 
 
 def training_text(folds: Sequence[FoldCurve], metric: str) -> str:
@@ -133,10 +164,10 @@ def about_folds(folds: Sequence[FoldCurve], scores: Scores, up: bool) -> list[st
     ]
 
 
-def about_rule(scores: Scores, up: bool) -> list[str]:
-    """Whether tuning helps."""
+def about_rule(scores: Scores, up: bool, *, kept: bool) -> list[str]:
+    """Whether tuning helps; kept: whether the rule is used."""
     gain = (scores.honest - scores.raw) * (1 if up else -1)
-    if not gain > _RULE_GAIN:
+    if not (kept and gain > _RULE_GAIN):
         return []
     return [
         f"The tuned rule gains {gain:.4f} (from {scores.raw:.4f} untuned): the probabilities are "
@@ -226,6 +257,6 @@ def about_slices(slices: Sequence[Slice], wrong: float, kind: str = "classes") -
     worst = max(behind, key=lambda part: part.wrong)
     words = "off by more than a usual error" if kind == "numbers" else "wrong"
     return [
-        f"Of the images of {worst.kind} {worst.name} {worst.wrong:.0%} are {words}, of all "
+        f"Of the images of {worst.kind} {worst.name}, {worst.wrong:.0%} are {words}, of all "
         f"{wrong:.0%}: more than chance. Augmentation for them may help."
     ]

@@ -14,6 +14,7 @@ import numpy as np
 from markupsafe import Markup
 
 from comp.ensemble.compare import Scores
+from comp.ensemble.cross_fit import LEAST_UNITS, few_units_text
 from comp.report.page import write_page
 from comp.report.run import headline
 from comp.report.run.answers import OofAnswers
@@ -21,6 +22,7 @@ from comp.report.run.charts import heat_map
 from comp.report.run.curves import reliability
 from comp.report.run.headline import FoldCurve
 from comp.report.run.panels import (
+    LEAST_IN_BIN,
     class_panels,
     fold_charts,
     number_panels,
@@ -69,12 +71,18 @@ class RunFacts:
 @dataclass(frozen=True)
 class MaskPart:
     """What a page shows of a segmentation: scores, rows of the table of classes, pictures, see
-    `comp.report.validation_page`; the score of each class."""
+    `comp.report.validation_page`; the score of each class; whether a tuned rule is used; how
+    many units the interval is drawn from; what to say of few of them, and of answers that score
+    other than the run, see `comp.report.run.headline`."""
 
     scores: Scores
     images: int
     parts: Mapping[str, Any]
     by_class: Mapping[str, float | None]
+    kept: bool = False
+    units: int = 0
+    few: str = ""
+    sent: str = ""
 
 
 @dataclass(frozen=True)
@@ -115,7 +123,8 @@ def write_run_page(
     scores = found.scores if found is not None else masks.scores if masks is not None else None
     if scores is not None:
         hints += headline.about_folds(facts.folds, scores, facts.greater_is_better)
-        hints += headline.about_rule(scores, facts.greater_is_better)
+        kept = found.kept if found is not None else masks is not None and masks.kept
+        hints += headline.about_rule(scores, facts.greater_is_better, kept=kept)
     if masks is not None:
         hints += headline.about_regions(masks.by_class)
     if found is not None:
@@ -139,7 +148,7 @@ def write_run_page(
 _EMPTY: dict[str, Any] = {
     "confusion": "", "confused": 0, "pairs": [], "panels": [], "calibration": None, "slices": [],
     "groups": [], "group_count": 0, "gallery": [], "maps_note": "", "total": 0,
-    "truths": [], "left_out": 0,
+    "truths": [], "left_out": 0, "beside": "", "least_units": LEAST_UNITS,
 }  # fmt: skip
 
 
@@ -165,12 +174,16 @@ def _sentences(facts: RunFacts, found: OofAnswers | None, masks: MaskPart | None
     out = []
     if found is not None:
         parts = len(np.unique(found.fold))
-        out.append(headline.score_text(facts.metric, found.scores, len(found), parts))
+        few = few_units_text(found.units, found.groups)
+        out.append(headline.score_text(facts.metric, found.scores, len(found), parts, few))
+        out.append(headline.about_sent(found))
     elif masks is not None:
-        out.append(headline.score_text(facts.metric, masks.scores, masks.images, len(facts.folds)))
+        count = len(facts.folds)
+        out.append(headline.score_text(facts.metric, masks.scores, masks.images, count, masks.few))
+        out.append(masks.sent)
     if facts.folds:
         out.append(headline.training_text(facts.folds, facts.metric))
-    return out
+    return [text for text in out if text]
 
 
 def _sections(
@@ -197,6 +210,8 @@ def _sections(
         "total": len(found),
         "gallery": gallery_cards(found, rows, picture, seen),
         "maps_note": _MAPS_NOTE if seen else "",
+        "least_units": LEAST_UNITS,
+        "beside": _beside(found),
         "truths": sorted({found.truth_text(row) for row in rows}),
     }
     if found.kind == "numbers":
@@ -208,6 +223,14 @@ def _sections(
     hints += headline.about_slices(every, float(found.wrong.mean()), found.kind)
     hints += headline.about_labels(sure, len(found), found.target.size)
     return values
+
+
+def _beside(found: OofAnswers) -> str:
+    """What stands beside tables of answers that score other than the run."""
+    if not headline.about_sent(found):
+        return ""
+    score = f"{found.metric.name} {found.sent_score:.4f}"
+    return f" All of these answers together have {score}; above it says why the run has another."
 
 
 def _class_sections(
@@ -231,6 +254,7 @@ def _class_sections(
         "pairs": [_pair(found, pair, picture) for pair in pairs],
         "panels": panels,
         "left_out": left_out,
+        "least_in_bin": LEAST_IN_BIN,
         "calibration": (calibration, reliability_chart(calibration)),
     }
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from comp.ensemble.cross_fit import bootstrap
+from comp.ensemble.cross_fit import LEAST_UNITS, bootstrap, units_of
 from comp.report.run.answers import OofAnswers
 from comp.report.run.curves import curve_of
 from comp.tasks.class_metrics import confusion
@@ -17,7 +17,6 @@ from comp.tasks.counts import divide
 Array = np.ndarray[Any, Any]
 
 _ROUNDS = 200  # of the bootstrap of a slice
-_FEWEST = 2  # images of a slice that has an interval
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,7 @@ def number_rows(found: OofAnswers) -> list[NumberRow]:
     """A row for each column of numbers."""
     rows = []
     for number, name in enumerate(found.classes):
-        truth, said = found.target[:, number], found.honest[:, number]
+        truth, said = found.target[:, number], found.sent[:, number]
         error, spread = said - truth, float(truth.std())
         rmse = float(np.sqrt((error**2).mean()))
         flat = spread == 0 or float(said.std()) == 0
@@ -149,7 +148,8 @@ def pairs_of(found: OofAnswers, table: Array, most: int, examples: int) -> list[
 @dataclass(frozen=True)
 class Slice:
     """Some of the images: `kind` (fold, size, ...), `name`, how many, their score with its 95 %
-    bootstrap interval (NaN where undefined), the share of them that is wrong, and how many of them
+    bootstrap interval (NaN where undefined
+    and for fewer than `LEAST_UNITS` units), the share of them that is wrong, and how many of them
     (or of their groups) are independent.
 
     The share that is wrong can be compared between slices; a score such as kappa or a macro mean
@@ -168,16 +168,16 @@ class Slice:
 
 def slice_of(found: OofAnswers, kind: str, name: str, rows: Array, seed: int) -> Slice:
     """The score of some rows, (n,) numbers, with its interval."""
-    part = (found.target[rows], found.honest[rows])
+    part = (found.target[rows], found.sent[rows])
     own = None if found.weights is None else found.weights[rows]
     score = found.metric.score(*part, len(found.classes), own)
     low = high = float("nan")
     groups = None if found.groups is None else [found.groups[row] for row in rows]
-    if len(rows) >= _FEWEST:
+    units = units_of(len(rows), groups)
+    if units >= LEAST_UNITS:
         low, high = bootstrap(
             found.metric, *part, len(found.classes), groups, seed, rounds=_ROUNDS, weights=own
         )
-    units = len(rows) if groups is None else len({*groups})
     wrong = float(found.wrong[rows].mean()) if len(rows) else float("nan")
     return Slice(kind, name, len(rows), score, low, high, wrong, units)
 

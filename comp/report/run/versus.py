@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from comp.core import rng
+from comp.ensemble.cross_fit import FEW_UNITS, LEAST_UNITS
 from comp.report.run.answers import OofAnswers
 from comp.tasks.counts import divide
 
@@ -25,33 +26,41 @@ class Difference:
 
     `low, high`  95 % interval, of rows (or whole groups) drawn again, the same for both
     `share`      of the draws in which `b` is better
+    `units`      what was drawn: how many images, or groups
     """
 
     gain: float
     low: float
     high: float
     share: float
+    units: int
 
     @property
     def certain(self) -> bool:
-        """Whether the interval is on one side of 0."""
-        return self.low > 0 or self.high < 0
+        """Whether the interval is on one side of 0, with enough units to tell."""
+        return self.units >= LEAST_UNITS and (self.low > 0 or self.high < 0)
 
 
 def difference(a: OofAnswers, b: OofAnswers, seed: int, rounds: int = ROUNDS) -> Difference:
-    """The paired bootstrap of two runs' answers to the same images, in the same order.
+    """The paired bootstrap of two runs' answers to the same images, in the same order. The gain is
+    that of `scores.honest`.
 
     Efron & Tibshirani, An Introduction to the Bootstrap (1993), chapter 13: a round draws images,
     or where there are groups whole groups, and scores both runs on them. NaN where the metric is
     undefined.
     """
-    return paired(a, a.honest, b.honest, seed, rounds)
+    return paired(a, (a.honest, a.mixed), (b.honest, b.mixed), seed, rounds)
 
 
 def paired(
-    ground: OofAnswers, first: Array, second: Array, seed: int, rounds: int = ROUNDS
+    ground: OofAnswers,
+    first: tuple[Array, float],
+    second: tuple[Array, float],
+    seed: int,
+    rounds: int = ROUNDS,
 ) -> Difference:
-    """The same for two arrays of answers to the images of `ground`, in the form of the metric."""
+    """The same for two arrays of answers to the images of `ground`, in the form of the metric, each
+    with what is taken off its score."""
     metric, classes = ground.metric, len(ground.classes)
     sign = 1 if metric.greater_is_better else -1
     names = np.arange(len(ground)) if ground.groups is None else np.asarray(ground.groups, str)
@@ -64,18 +73,22 @@ def paired(
         drawn = np.stack([np.bincount(row, minlength=count) for row in picks])
         weights = drawn[:, units].astype(float) * own
         scores = [
-            metric.weighted(ground.target, part, classes, weights) for part in (first, second)
+            metric.weighted(ground.target, part, classes, weights) - off
+            for part, off in (first, second)
         ]
         gains.append(sign * (scores[1] - scores[0]))
-    plain = [metric.score(ground.target, part, classes, ground.weights) for part in (first, second)]
+    plain = [
+        metric.score(ground.target, part, classes, ground.weights) - off
+        for part, off in (first, second)
+    ]
     found = np.concatenate(gains)
     found = found[~np.isnan(found)]
     if not len(found):
-        return Difference(sign * (plain[1] - plain[0]), math.nan, math.nan, math.nan)
+        return Difference(sign * (plain[1] - plain[0]), math.nan, math.nan, math.nan, count)
     low, high = np.percentile(found, [2.5, 97.5])
     # equal scores count half: two runs that answer alike are no better than each other
     share = float((found > 0).mean() + (found == 0).mean() / 2)
-    return Difference(sign * (plain[1] - plain[0]), float(low), float(high), share)
+    return Difference(sign * (plain[1] - plain[0]), float(low), float(high), share, count)
 
 
 @dataclass(frozen=True)
@@ -141,7 +154,7 @@ def _f1(found: OofAnswers) -> Array:
 
 
 def _explained(found: OofAnswers) -> Array:
-    errors = ((found.honest - found.target) ** 2).mean(axis=0)
+    errors = ((found.sent - found.target) ** 2).mean(axis=0)
     return 1 - divide(errors, found.target.var(axis=0))
 
 
@@ -188,21 +201,30 @@ def alike(a: OofAnswers, b: OofAnswers) -> Alike:
 
 
 def verdict(first: str, second: str, metric: str, found: Difference, unit: str) -> str:
-    """Whether two runs differ by more than noise, in a sentence. unit: what was drawn."""
+    """Whether two runs differ by more than noise, in a sentence. unit: what was drawn; of few of
+    them that is said."""
     if math.isnan(found.low):
         return f"{metric} is not defined on draws of these images, so nothing can be said."
     better, worse = (second, first) if found.gain >= 0 else (first, second)
     size = f"by {abs(found.gain):.4f}"
     interval = f"95 % interval of the gain of {second} {found.low:+.4f} to {found.high:+.4f}"
-    ahead = max(found.share, 1 - found.share)
+    if found.gain == 0 and found.low == found.high == 0:
+        return f"{first} and {second} answer alike: there is no difference in {metric}."
+    if found.units < LEAST_UNITS:
+        return (
+            f"{better} is ahead of {worse} {size} {metric}, but {found.units} {unit} are too few "
+            f"to tell that from noise: at least {LEAST_UNITS} are needed ({interval})."
+        )
+    ahead = found.share if found.gain >= 0 else 1 - found.share
+    few = ""
+    if found.units < FEW_UNITS:
+        few = f" With {found.units} {unit} the interval is too narrow: take it as a hint."
     if found.certain:
         return (
             f"{better} is better than {worse} {size} {metric}, which is more than noise: "
-            f"{interval}, ahead in {ahead:.1%} of {ROUNDS} draws of {unit}."
+            f"{interval}, ahead in {ahead:.1%} of {ROUNDS} draws of {unit}.{few}"
         )
-    if found.gain == 0 and found.low == found.high == 0:
-        return f"{first} and {second} answer alike: there is no difference in {metric}."
     return (
         f"{better} is ahead of {worse} {size} {metric}, but that may be noise: {interval}; it is "
-        f"ahead in {ahead:.0%} of {ROUNDS} draws of {unit}."
+        f"ahead in {ahead:.0%} of {ROUNDS} draws of {unit}.{few}"
     )

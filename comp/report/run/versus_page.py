@@ -13,7 +13,7 @@ from comp.ensemble.compare import Scores
 from comp.report.page import write_page
 from comp.report.run.answers import OofAnswers
 from comp.report.run.charts import dot_chart
-from comp.report.run.headline import duration
+from comp.report.run.headline import about_sent, duration
 from comp.report.run.page import asset, certainty_text, frame_values
 from comp.report.run.versus import (
     Difference,
@@ -54,10 +54,12 @@ def write_versus_page(
     runs: Sequence[Contender],
     differences: Sequence[Difference],
     blends: Sequence[Blended],
+    lead: tuple[str, Difference],
     cards: Callable[[Sequence[int]], list[dict[str, Any]]],
 ) -> list[str]:
     """Write the page; its sentences. differences: of each run but the first from the first; blends:
-    of all, then without each; cards: of rows of the first run, see `gallery_cards`."""
+    of all, then without each; lead: the best run by itself, and how much better the blend of all
+    is; cards: of rows of the first run, see `gallery_cards`."""
     first = runs[0]
     unit = "images" if first.found.groups is None else "groups"
     metric = first.found.metric.name
@@ -65,7 +67,10 @@ def write_versus_page(
         verdict(first.name, run.name, metric, found, unit)
         for run, found in zip(runs[1:], differences, strict=True)
     ]
-    sentences.append(_blend_text(blends, runs, metric))
+    whole = f"The mean of {'both' if len(runs) == 2 else 'all'} has {metric}"
+    told = verdict(lead[0], "the blend", metric, lead[1], unit)
+    sentences.append(f"{whole} {blends[0].scores.honest:.4f}: {told}")
+    sentences += [f"{run.name}: {text}" for run in runs if (text := about_sent(run.found))]
     write_page(
         path,
         "versus",
@@ -89,18 +94,6 @@ def write_versus_page(
         **frame_values(asset("report.js")),
     )
     return sentences
-
-
-def _blend_text(blends: Sequence[Blended], runs: Sequence[Contender], metric: str) -> str:
-    whole, up = blends[0].scores, runs[0].found.metric.greater_is_better
-    better = max if up else min
-    best = better(runs, key=lambda run: run.found.scores.honest)
-    gain = (whole.honest - best.found.scores.honest) * (1 if up else -1)
-    what = "gains" if gain > 0 else "loses"
-    return (
-        f"The mean of {'both' if len(runs) == 2 else 'all'} has {metric} {whole.honest:.4f}: it "
-        f"{what} {abs(gain):.4f} against {best.name} alone."
-    )
 
 
 def _row(run: Contender, path: Path) -> dict[str, Any]:

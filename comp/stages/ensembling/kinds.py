@@ -248,7 +248,7 @@ def _mask_page(ground: Ground, evidence: MaskEvidence, row: BlendRow) -> None:
         path,
         evidence.index,
         evidence.shown(row.vote, row.found),
-        evidence.score(row.found.honest),
+        row.scores.honest,
         evidence.metric,
         lambda number: evidence.masks(row.vote, row.fit, number),
         partial(read_picture_of, form=form_of(image)),

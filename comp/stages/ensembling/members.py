@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,17 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from comp.config.loading import load_config
-from comp.config.schema import Config
+from comp.config.runs import run_config
 from comp.config.workspace import RunDir
 from comp.core import files
 from comp.core.errors import (
     DamagedError,
     PredictionsError,
     RunError,
-    UsageError,
-    did_you_mean,
-    first,
 )
 from comp.core.progress import say
 from comp.data.folds.make import judged_part
@@ -81,22 +76,6 @@ class Ground:
     test: Index
     plan: FoldPlan
     partial: bool = False
-
-
-def run_config_path(name: str, runs: Path) -> Path:
-    """The copy of its config in the folder of a run. UsageError for no such run."""
-    name = unicodedata.normalize("NFC", name)
-    found = sorted((runs / name).glob("fold_*/config.yaml"))
-    if found:
-        return found[0]
-    known = sorted({path.parts[-3] for path in runs.glob("*/fold_*/config.yaml")})
-    hint = did_you_mean(name, known)
-    raise UsageError(f"no run {name!r} in {runs}; there are: {first(known, 20) or 'none'}.{hint}")
-
-
-def run_config(name: str, runs: Path) -> Config:
-    """The config that a run was trained with, from its folder. UsageError for no such run."""
-    return load_config(run_config_path(name, runs), [f"name={name}"])
 
 
 def run_experiment(name: str, base: Experiment) -> Experiment:

@@ -6,7 +6,8 @@ import contextlib
 import csv
 import math
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,15 @@ class OpenedRun:
     curves: list[FoldCurve]
     notes: tuple[str, ...]
 
+    def on(self, ids: Sequence[str]) -> OpenedRun:
+        """The run on some of its images only; of no segmentation."""
+        evidence, rows = self.evidence, np.asarray(self.part.rows(ids))
+        assert isinstance(evidence, TableEvidence), "masks are not compared image by image"
+        groups = None if evidence.groups is None else [evidence.groups[row] for row in rows]
+        fewer = replace(evidence.at(rows), groups=groups, ids=list(ids))
+        row, _ = _judged(self.experiment, fewer)
+        return replace(self, part=self.part.part(rows), evidence=fewer, row=row)
+
 
 def open_run(experiment: Experiment) -> OpenedRun:
     """Read a run; validation predictions that are missing are made, those of test images are not.
@@ -83,14 +93,18 @@ def open_run(experiment: Experiment) -> OpenedRun:
     model = Model(experiment.name, oof, (), tuple(missing), experiment.workspace.root)
     evidence = make_evidence(Ground(experiment, index, empty, plan, partial=True), [model])
     part = judged if len(oof.ids) == len(judged) else judged.part(judged.rows(oof.ids))
-    tuned, note = _tunes(experiment, evidence)
-    row = judge_row(
-        evidence, VOTES["soft"], "equal", Fitting(tuned, experiment.config.seed), keep=True
-    )
+    row, note = _judged(experiment, evidence)
     notes = [f"Folds {first(missing)} are not finished; they are in no figure."] if missing else []
     notes += [note] if note else []
     curves = read_curves(experiment, plan.count)
     return OpenedRun(experiment, plan, part, predictor, evidence, row, curves, tuple(notes))
+
+
+def _judged(experiment: Experiment, evidence: Evidence) -> tuple[BlendRow, str]:
+    """What is fitted on this evidence, and what to say of it."""
+    tuned, note = _tunes(experiment, evidence)
+    fitting = Fitting(tuned, experiment.config.seed)
+    return judge_row(evidence, VOTES["soft"], "equal", fitting, keep=True), note
 
 
 def _tunes(experiment: Experiment, evidence: Evidence) -> tuple[bool, str]:
@@ -120,8 +134,8 @@ def answers_of(opened: OpenedRun) -> OofAnswers:
     evidence, row, task = opened.evidence, opened.row, opened.experiment.task
     assert isinstance(evidence, TableEvidence), "masks have no table"
     assert row.found is not None, "the row keeps its answers"
-    probs, honest = np.asarray(evidence.probs[0]), row.found.honest
-    labels = honest if evidence.metric.wants == "labels" else task.decide(probs)
+    probs, sent = np.asarray(evidence.probs[0]), row.found.sent
+    labels = sent if evidence.metric.wants == "labels" else task.decide(probs)
     issues = evidence.label_issues() if probs.size <= _MOST_ISSUED else []
     return OofAnswers(
         task=task,
@@ -131,7 +145,9 @@ def answers_of(opened: OpenedRun) -> OofAnswers:
         target=evidence.target,
         probs=probs,
         labels=labels,
-        honest=honest,
+        sent=sent,
+        honest=row.found.honest,
+        mixed=row.found.mixed,
         rule=row.fit.rule,
         scores=row.scores,
         fold=_folds(opened),

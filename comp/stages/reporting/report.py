@@ -7,12 +7,18 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from comp.core import files
 from comp.core.errors import CompError, reason
 from comp.core.progress import say
 from comp.data.images.reading import read_picture_of
+from comp.ensemble.compare import Scores
+from comp.ensemble.cross_fit import few_units_text, units_of
 from comp.ensemble.mask_evidence import MaskEvidence
+from comp.ensemble.rules.regions import neutral_rule
 from comp.report.run.answers import OofAnswers
+from comp.report.run.headline import sent_text
 from comp.report.run.page import MaskPart, RunFacts, Shown, write_run_page
 from comp.report.validation_page import validation_parts
 from comp.stages.experiment import Experiment
@@ -30,12 +36,14 @@ REPORT = "report.html"  # in the folder of the run
 
 @dataclass(frozen=True)
 class Reported:
-    """The page of a run: where it is, the answers that it is about (None for masks and where there
-    are none), what it shows."""
+    """The page of a run: where it is, the answers that it is about (None for masks), what it shows;
+    the scores, and how many independent images or groups their interval is drawn from."""
 
     path: Path
     found: OofAnswers | None
     shown: Shown
+    scores: Scores
+    units: int
 
 
 def report_run(experiment: Experiment, out: Path | None = None, *, maps: bool = True) -> Reported:
@@ -52,7 +60,8 @@ def report_run(experiment: Experiment, out: Path | None = None, *, maps: bool = 
     seed = experiment.config.seed
     if isinstance(opened.evidence, MaskEvidence):
         masks = _masks(opened, opened.evidence, maps=maps)
-        return Reported(path, None, write_run_page(path, facts, masks=masks))
+        shown = write_run_page(path, facts, masks=masks)
+        return Reported(path, None, shown, masks.scores, masks.units)
     found, pictures = answers_of(opened), Pictures(opened)
     explain: Callable[[Sequence[int]], Mapping[int, str]] = partial(
         activation_pictures, opened, found
@@ -67,7 +76,7 @@ def report_run(experiment: Experiment, out: Path | None = None, *, maps: bool = 
         slices=look_slices(opened, found, pictures.form, seed),
         seed=seed,
     )
-    return Reported(path, found, shown)
+    return Reported(path, found, shown, found.scores, found.units)
 
 
 def facts_of(experiment: Experiment, opened: OpenedRun | None = None) -> RunFacts:
@@ -114,8 +123,20 @@ def _masks(opened: OpenedRun, evidence: MaskEvidence, *, maps: bool) -> MaskPart
         seen = mask_activations(opened, evidence, counts, worst)
         for card in parts["kinds"]["worst"]:
             card["pictures"] += [seen[card["id"]]] if card["id"] in seen else []
-    by_class = evidence.class_scores(row.found.honest)
-    return MaskPart(row.scores, len(evidence.index), parts, by_class)
+    groups, count = evidence.groups, len(evidence.index)
+    units = units_of(count, groups)
+    kept = not np.array_equal(row.fit.rule, neutral_rule(len(evidence.index.classes)).table())
+    sent = evidence.score(row.found.sent)
+    return MaskPart(
+        row.scores,
+        count,
+        parts,
+        evidence.class_scores(row.found.sent),
+        kept,
+        units,
+        few_units_text(units, groups),
+        sent_text(row.scores, sent, row.found.mixed, kept=kept),
+    )
 
 
 def report_training(experiment: Experiment) -> Path | None:

@@ -9,14 +9,15 @@ from typing import Any
 
 import numpy as np
 
+from comp.config.runs import check_runs
 from comp.core.errors import UsageError
-from comp.ensemble.compare import judge_row
+from comp.ensemble.compare import Scores, judge_row
 from comp.ensemble.evidence import Fitting
 from comp.ensemble.table_evidence import TableEvidence
 from comp.ensemble.votes import VOTES
 from comp.report.run.answers import OofAnswers
 from comp.report.run.page import gallery_cards
-from comp.report.run.versus import Difference, paired
+from comp.report.run.versus import Difference, difference, paired
 from comp.report.run.versus_page import Blended, Contender, write_versus_page
 from comp.stages.ensembling.members import run_experiment
 from comp.stages.experiment import Experiment
@@ -30,12 +31,14 @@ Array = np.ndarray[Any, Any]
 @dataclass(frozen=True)
 class Versus:
     """The page of several runs: where it is, each run with its answers to the images that all have,
-    the difference of each from the first, the blend of all and of all but one."""
+    the difference of each from the first, the blend of all and of all but one; the best run by
+    itself and how much better the blend of all is."""
 
     path: Path
     runs: tuple[Contender, ...]
     differences: tuple[Difference, ...]
     blends: tuple[Blended, ...]
+    lead: tuple[str, Difference]
     sentences: tuple[str, ...]
 
 
@@ -46,17 +49,17 @@ def compare_runs(experiment: Experiment, names: Sequence[str], out: Path | None 
     that are not of the same images, labels and metric, or of masks, RunError where no fold is
     finished.
     """
-    if len({*names}) != len(names):
-        raise UsageError(f"comp report {' '.join(names)}: a run is named twice")
+    check_runs(names, experiment.workspace.run.parent, experiment.name)
     opened = [open_run(run_experiment(name, experiment)) for name in names]
     for run in opened[1:]:
         _refuse_other(opened[0], run)
-    answers = _on_the_same(opened, [answers_of(run) for run in opened])
+    opened = _on_the_same(opened)
+    answers = [answers_of(run) for run in opened]
     runs = [_contender(run, found) for run, found in zip(opened, answers, strict=True)]
     seed = experiment.config.seed
     base = answers[0]
-    differences = [paired(base, base.honest, other.honest, seed) for other in answers[1:]]
-    blends = blended(opened[0], runs, seed)
+    differences = [difference(base, other, seed) for other in answers[1:]]
+    blends, lead = blended(opened[0], runs, seed)
     path = out or _page(opened[0].experiment, names)
     pictures = Pictures(opened[0])
     place = {name: row for row, name in enumerate(opened[0].part.ids)}
@@ -64,8 +67,8 @@ def compare_runs(experiment: Experiment, names: Sequence[str], out: Path | None 
     def cards(rows: Sequence[int]) -> list[dict[str, Any]]:
         return gallery_cards(base, rows, lambda row: pictures.picture(place[base.ids[row]]), {})
 
-    said = write_versus_page(path, runs, differences, blends, cards)
-    return Versus(path, tuple(runs), tuple(differences), tuple(blends), tuple(said))
+    said = write_versus_page(path, runs, differences, blends, lead, cards)
+    return Versus(path, tuple(runs), tuple(differences), tuple(blends), lead, tuple(said))
 
 
 def _page(experiment: Experiment, names: Sequence[str]) -> Path:
@@ -103,27 +106,10 @@ def _refuse_other(one: OpenedRun, other: OpenedRun) -> None:
         )
 
 
-def _on_the_same(opened: Sequence[OpenedRun], answers: Sequence[OofAnswers]) -> list[OofAnswers]:
-    """The answers to the images that every run has, in one order."""
-    common = set(answers[0].ids)
-    for found in answers[1:]:
-        common &= {*found.ids}
-    ids = sorted(common)
-    return [part_of(found, ids) for found in answers]
-
-
-def part_of(found: OofAnswers, ids: Sequence[str]) -> OofAnswers:
-    """The answers to some images; the doubted labels are left out where rows move."""
-    if list(found.ids) == list(ids):
-        return found
-    place = {name: row for row, name in enumerate(found.ids)}
-    rows = np.array([place[name] for name in ids], dtype=np.int64)
-    groups = None if found.groups is None else [found.groups[row] for row in rows.tolist()]
-    return replace(
-        found, ids=list(ids), target=found.target[rows], probs=found.probs[rows],
-        labels=found.labels[rows], honest=found.honest[rows], fold=found.fold[rows],
-        groups=groups, issues=(),
-    )  # fmt: skip
+def _on_the_same(opened: Sequence[OpenedRun]) -> list[OpenedRun]:
+    """The runs on the images that all of them have, where their scores are those of these."""
+    common = set.intersection(*({*run.part.ids} for run in opened))
+    return [run if len(run.part) == len(common) else run.on(sorted(common)) for run in opened]
 
 
 def _contender(run: OpenedRun, found: OofAnswers) -> Contender:
@@ -134,21 +120,26 @@ def _contender(run: OpenedRun, found: OofAnswers) -> Contender:
     return Contender(run.experiment.name, found, total, run.notes, page if page.is_file() else None)
 
 
-def blended(base: OpenedRun, runs: Sequence[Contender], seed: int) -> list[Blended]:
+def blended(
+    base: OpenedRun, runs: Sequence[Contender], seed: int
+) -> tuple[list[Blended], tuple[str, Difference]]:
     """The soft vote of all runs, and of all but one, with what the one adds: the difference between
-    the two, from the same draws."""
+    the two, from the same draws. Then the best run by itself, and how much better the vote is."""
     whole, answers = _blend(base, runs, seed)
     out = [Blended("", whole, None)]
-    if len(runs) < 2:
-        return out
     for run in runs:
         rest = [other for other in runs if other is not run]
         score, without = _blend(base, rest, seed)
         out.append(Blended(run.name, score, paired(run.found, without, answers, seed)))
-    return out
+    better = max if runs[0].found.metric.greater_is_better else min
+    best = better(runs, key=lambda run: run.found.scores.honest)
+    own = best.found.honest, best.found.mixed
+    return out, (best.name, paired(best.found, own, answers, seed))
 
 
-def _blend(base: OpenedRun, runs: Sequence[Contender], seed: int) -> tuple[Any, Array]:
+def _blend(
+    base: OpenedRun, runs: Sequence[Contender], seed: int
+) -> tuple[Scores, tuple[Array, float]]:
     evidence, found = base.evidence, runs[0].found
     assert isinstance(evidence, TableEvidence), "runs of masks are refused"
     mine = replace(
@@ -164,4 +155,4 @@ def _blend(base: OpenedRun, runs: Sequence[Contender], seed: int) -> tuple[Any, 
     tune = tune and len(np.unique(found.fold)) > 1
     row = judge_row(mine, VOTES["soft"], "equal", Fitting(tune, seed), keep=True)
     assert row.found is not None, "the row keeps its answers"
-    return row.scores, row.found.honest
+    return row.scores, (row.found.honest, row.found.mixed)

@@ -8,7 +8,7 @@ import itertools
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,8 @@ from comp.train.update import settle, update
 Array = np.ndarray[Any, Any]
 
 LOWEST, HIGHEST = 1e-6, 1.0
+_UPDATES, _SECONDS = 3, 0.3  # that are timed at least
+_READY = 2  # batches that each worker has ready before that
 _SMOOTH, _DIVERGED, _LEAST_FALL = 0.9, 4.0, 1e-6
 
 
@@ -52,16 +54,27 @@ class Rates:
 
 @dataclass(frozen=True)
 class BatchTrial:
-    """One batch size: images per second, and peak device memory in MiB (None without CUDA)."""
+    """One batch size, on the device at once: images per second, and peak device memory in MiB (None
+    without CUDA).
+
+    `speed`  of the device alone, from random pixels that lie ready
+    `loop`   of training, with the loader of the fold; None where the fold has fewer images
+    """
 
     size: int
     speed: float
     memory: int | None
+    loop: float | None = None
 
 
 @dataclass(frozen=True)
 class BatchSizes:
-    """The batch sizes that fit, in order, and the picture; `limited`: no larger size was tried."""
+    """The batch sizes that fit, in order, and the picture; `limited`: no larger size was tried.
+
+    `largest`  images on the device at once; a larger batch is trained in parts of so many
+               (`train.micro_batch`)
+    `fastest`  in training; where that was measured nowhere, on the device alone
+    """
 
     trials: tuple[BatchTrial, ...]
     largest: int
@@ -157,11 +170,12 @@ def _suggest(experiment: Experiment, rates: list[float], losses: list[float]) ->
 
 
 def find_batch(experiment: Experiment, fold: int, limit: int) -> BatchSizes:
-    """Train on batches of 1, 2, 4, ... images of random pixels until memory or `limit` ends it.
+    """Train on batches of 2, 4, 8, ... images until memory or `limit` ends it.
 
-    Each size runs three updates after a first one that is not timed. On a device that runs out of
-    memory, the largest that fits is then found by halving the interval to within an eighth.
-    Nothing of the fold's run is touched.
+    Each size is timed on random pixels, which is what the device can do, and with the loader and
+    the workers of the fold, which is what training does. On a device that runs out of memory, the
+    largest that fits is then found by halving the interval to within an eighth. Nothing of the
+    fold's run is touched.
     """
     job = open_job(experiment, fold)
     try:
@@ -192,9 +206,10 @@ def find_batch(experiment: Experiment, fold: int, limit: int) -> BatchSizes:
             f"with {job.config.model.name}"
         )
     ordered = tuple(trials[size] for size in sorted(trials))
-    fastest = max(ordered, key=lambda trial: trial.speed)
+    timed = [trial for trial in ordered if trial.loop is not None] or ordered
+    fastest = max(timed, key=lambda trial: trial.loop or trial.speed)
     picture = experiment.workspace.run / "find_batch.png"
-    plot_batches([(t.size, t.speed, t.memory) for t in ordered], picture)
+    plot_batches([(t.size, t.speed, t.memory, t.loop) for t in ordered], picture)
     return BatchSizes(ordered, max(trials), fastest.size, picture, limited=failed is None)
 
 
@@ -206,27 +221,58 @@ def _truth(job: Job, size: int) -> torch.Tensor:
 
 
 def _try(job: Job, size: int) -> BatchTrial | None:
-    """Speed and memory of one batch size; None when it does not fit."""
+    """Speeds and memory of one batch size; None when it does not fit."""
     cuda = job.device.cuda
     try:
+        free_memory()
         if cuda:
-            torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats()
         state = new_state(job, 1, size)
         state.net.module.train()
-        bag = (job.config.image.bag_size,) if job.config.data.bag is not None else ()
-        pixels = noise((size, *bag, *job.images.shape[1:]), job.config.image.bits)
-        target = _truth(job, size)
-        update(job, state, pixels, target)
-        settle(job, state)  # waits for the device
-        started = time.perf_counter()
-        for _ in range(3):
-            update(job, state, pixels, target)
-        settle(job, state)
-        speed = 3 * size / (time.perf_counter() - started)
+        speed = _alone(job, state, size)
+        memory = torch.cuda.max_memory_allocated() >> 20 if cuda else None
+        with worker_deaths():
+            loop = _with_loader(job, state, size)
     except RuntimeError as problem:
         if is_oom(problem):
             return None
         raise
-    memory = torch.cuda.max_memory_allocated() >> 20 if cuda else None
-    return BatchTrial(size, speed, memory)
+    return BatchTrial(size, speed, memory, loop)
+
+
+def _alone(job: Job, state: TrainState, size: int) -> float:
+    """Images a second of updates on random pixels that lie on the device."""
+    bag = (job.config.image.bag_size,) if job.config.data.bag is not None else ()
+    pixels = job.device.send(noise((size, *bag, *job.images.shape[1:]), job.config.image.bits))
+    target = job.device.send(_truth(job, size))
+    return _timed(job, state, itertools.repeat((pixels, target)), _UPDATES)
+
+
+def _with_loader(job: Job, state: TrainState, size: int) -> float | None:
+    """Images a second of training: the batches of the fold, by its workers. What they have ready
+    before the clock starts is thrown away."""
+    train = job.config.train.model_copy(update={"batch_size": size})
+    job = replace(job, config=job.config.model_copy(update={"train": train}))
+    loader = make_loader(job, job.workers)
+    if size > loader.images:
+        return None
+    whole = (batch for batch in _endless(job, loader) if len(batch[0]) == size)
+    ahead = _READY * max(1, job.workers)
+    speed = _timed(job, state, itertools.islice(whole, ahead, None), max(_UPDATES, job.workers))
+    whole.close()
+    return speed
+
+
+def _timed(job: Job, state: TrainState, batches: Iterator[Batch], updates: int) -> float:
+    """Images a second of so many updates or more, after one that is not timed."""
+    seen, started = 0, math.inf
+    for number, (images, target) in enumerate(batches):
+        update(job, state, images, target)
+        seen += len(images)
+        if number == 0:
+            settle(job, state)  # waits for the device
+            seen, started = 0, time.perf_counter()
+        elif number >= updates and time.perf_counter() - started > _SECONDS:
+            break
+    settle(job, state)
+    return seen / (time.perf_counter() - started)

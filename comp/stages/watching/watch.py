@@ -10,18 +10,20 @@ from pathlib import Path
 
 from comp.config.schema import Config
 from comp.config.workspace import workspace_of
-from comp.core.errors import Interrupted, UsageError, first
+from comp.core.errors import Interrupted, UsageError, did_you_mean, first
 from comp.core.progress import say
 from comp.core.terminal import tell
 from comp.report.live.rows import LiveRun, about
 from comp.stages.watching.reading import RunReader
 
 
-def readers_of(names: Sequence[str], config: Config | None, root: Path = Path()) -> list[RunReader]:
+def readers_of(
+    names: Sequence[str], config: Config | None, root: Path = Path(), *, wait: bool = True
+) -> list[RunReader]:
     """A reader for each run: those of the names, else that of the config.
 
-    A run that has not begun may be named: it is waited for. Raises UsageError for what is no name
-    of a run.
+    wait: a run that has not begun may be named. Raises UsageError for what is no name of a run, and
+    where nothing is waited for, for a run that is not there.
     """
     if not names:
         if config is None:
@@ -31,8 +33,13 @@ def readers_of(names: Sequence[str], config: Config | None, root: Path = Path())
     for name in names:
         if name in ("", ".", "..") or Path(name).name != name or "\0" in name:
             raise UsageError(f"{name!r} is no name of a run; there are: {first(there) or 'none'}")
-        if name not in there:
-            say(f"runs/{name} is not there yet; it is waited for (there are: {first(there)})")
+        if name in there:
+            continue
+        known = first(there) or "none"
+        if not wait:
+            hint = did_you_mean(name, there)
+            raise UsageError(f"no run {name!r} in {root / 'runs'}; there are: {known}.{hint}")
+        say(f"runs/{name} is not there yet; it is waited for (there are: {known})")
     return [RunReader(root, name) for name in dict.fromkeys(names)]
 
 
@@ -98,4 +105,4 @@ def line_of(run: LiveRun) -> str:
         for fold in run.folds
         if fold.epochs or fold.works
     ]
-    return f"{run.name}: {about(run.folds)}" + (f"; {', '.join(parts)}" if parts else "")
+    return f"{run.name}: {about(run)}" + (f"; {', '.join(parts)}" if parts else "")

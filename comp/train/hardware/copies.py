@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import torch
-
 from comp.data.loader.batches import Raw
 from comp.data.loader.loader import Loader
 from comp.data.loader.targets import Batch
-from comp.models.device import Device
+from comp.models.device import Device, sent_ahead
 
 
 def on_device(loader: Loader, device: Device, epoch: int, first_step: int = 0) -> Iterator[Batch]:
@@ -22,16 +20,8 @@ def on_device(loader: Loader, device: Device, epoch: int, first_step: int = 0) -
     if not device.cuda:
         yield from loader.epoch(epoch, first_step)
         return
-    beside = torch.cuda.Stream(device.torch_device)
-    beside.wait_stream(torch.cuda.current_stream(device.torch_device))  # images that lie there
-    for raw in loader.raw(epoch, first_step):
-        with torch.cuda.stream(beside):
-            batch = loader.finish(_sent(raw, device))
-        main = torch.cuda.current_stream(device.torch_device)
-        main.wait_stream(beside)
-        for tensor in batch:
-            tensor.record_stream(main)  # its memory is free when the work of `main` is done
-        yield batch
+    made = loader.raw(epoch, first_step)
+    yield from sent_ahead(made, device, lambda raw: loader.finish(_sent(raw, device)))
 
 
 def _sent(raw: Raw, device: Device) -> Raw:

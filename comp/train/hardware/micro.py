@@ -27,6 +27,10 @@ from comp.train.train_state import TrainState
 from comp.train.trial import as_it_was, forward_and_back
 
 _MOMENTS = 2  # tensors that most optimizers keep of each parameter, from the first step on
+_OF_TRAIN = (  # what of `train` the memory of a step depends on
+    *("batch_size", "opt", "ema", "loss", "precision", "compile", "deterministic"),
+    *("grad_checkpointing", "freeze_epochs", "teacher", "pseudo"),
+)
 
 
 def most_images(train: TrainConfig) -> int:
@@ -95,8 +99,14 @@ def _file(job: Job) -> Path:
 
 def _key(job: Job) -> str:
     """A digest of what the memory that a step takes depends on."""
-    whole = plain(job.config)
-    names = ("batch_size", "opt", "ema", "loss", "precision", "grad_checkpointing")
-    train = {name: whole["train"][name] for name in names}
-    parts = [job.device.details(), whole["model"], whole["image"]["size"], whole["augment"], train]
-    return digest_lines(json.dumps(part, sort_keys=True) for part in [*parts, job.columns])
+    whole, kept = plain(job.config), job.resident
+    own = {
+        "device": job.device.details(),
+        "train": {name: whole["train"][name] for name in _OF_TRAIN},
+        "bag": whole["data"]["bag"],
+        "outputs": job.columns,
+        "aux": [column.classes or 1 for column in job.aux],
+        "resident": None if kept is None or kept.released else list(kept.images.shape),
+        **{name: whole[name] for name in ("task", "model", "image", "augment")},
+    }
+    return digest_lines([json.dumps(own, sort_keys=True)])

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from cards import Waits
 
 from comp.data.images.tiles import stitched, windows
 
@@ -36,3 +37,11 @@ def test_tiles_go_through_the_network_together() -> None:
     seen.clear()
     stitched(logits, torch.rand(20, 3, 20, 8), 8, 0.25)
     assert seen == [20] * 3
+
+
+def test_the_weights_of_tiles_are_copied_to_the_device_once() -> None:
+    images = torch.zeros((1, 3, 21, 34), device="meta")
+    stitched(lambda part: part[:, :1], images, 8, 0.25)
+    with Waits() as seen:
+        stitched(lambda part: part[:, :1], images, 8, 0.25)
+    assert (seen.copies, seen.waits) == ([], [])

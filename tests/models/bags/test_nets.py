@@ -5,11 +5,12 @@ import numpy as np
 import pytest
 import timm
 import torch
+from cards import Waits
 
 from comp.config.schema import ModelConfig
 from comp.models.bags.nets import BagNet, groups_of
 from comp.models.bags.pools import POOLS, BagForm
-from comp.models.device import choose_device
+from comp.models.device import Device, choose_device
 from comp.models.heads import head_of, set_class_prior
 from comp.models.networks import Net, build_net, with_parts
 
@@ -49,6 +50,20 @@ def test_groups_hold_every_image(windows: bool) -> None:
             assert len({*group}) == min(count, size)
             if windows and count >= size:
                 assert group == [*range(group[0], group[0] + size)]
+
+
+@pytest.mark.parametrize("pool", ["attention", "channels", "gru"])
+def test_a_step_on_bags_copies_nothing_to_the_device(pool: str) -> None:
+    """On `meta`, from the second step on."""
+    nowhere = Device(torch.device("meta"), "fp32", None, scaled=False)
+    values = {"name": "test_resnet", "pretrained": False, "pool_bag": pool, "bag_width": 16}
+    made = build_net(ModelConfig(**values), 3, 32, nowhere, bag=FORM)  # type: ignore[arg-type]
+    made.module.train()
+    images = made.to_device(bags(2, 4))
+    made.logits(images)
+    with Waits() as seen:
+        made.logits(images)
+    assert (seen.copies, seen.waits) == ([], [])
 
 
 @pytest.mark.parametrize("pool", POOLS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from live_toys import fold, waits
+from live_toys import fold, run, waits
 
 from comp.report.live.rows import (
     LiveFold,
@@ -67,12 +67,12 @@ def test_folds_that_wait_begin_when_one_at_work_ends() -> None:
 
 def test_words_say_how_many_are_done_and_what_is_left() -> None:
     folds = [fold(0, "done", 4), fold(1), waits(2)]
-    assert about(folds) == "1 of 3 done, 1 at work, about 6 min left, memory 2.0 GB"
+    assert about(run(*folds)) == "1 of 3 done, 1 at work, about 6 min left, memory 2.0 GB"
     device = fold(1, device_memory=5_300_000_000, device_total=80_000_000_000)
-    assert about([device]).endswith("memory 2.0 GB, device 5.3 GB of 80.0 GB")
-    stopped = about([fold(0, "stopped", 2, step=0)])
+    assert about(run(device)).endswith("memory 2.0 GB, device 5.3 GB of 80.0 GB")
+    stopped = about(run(fold(0, "stopped", 2, step=0)))
     assert stopped == "0 of 1 done, nobody at work, about 2 min left"
-    assert about([fold(0, "done", 4)]) == "1 of 1 done"
+    assert about(run(fold(0, "done", 4))) == "1 of 1 done"
 
 
 @pytest.mark.parametrize(

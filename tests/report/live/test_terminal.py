@@ -36,6 +36,24 @@ def test_no_line_is_longer_than_the_terminal(width: int) -> None:
     assert sum(line.startswith("fold") for line in lines) == 2
 
 
+@pytest.mark.parametrize("width", range(24, 140, 4))
+def test_no_cell_is_cut_whatever_the_width(width: int) -> None:
+    """Columns that have no room are left out instead; the states are told where there is room."""
+    folds = (fold(0, "done", 4), fold(1, "validation"), fold(2, "stopped"), waits(3))
+    long = LiveRun("signs", "balanced_accuracy_of_all", folds)
+    lines = drawn(width, long, run(fold(0, speed=123456.0), waits(1)))
+    assert "…" not in "".join(lines).replace("balanced_ac…", "")
+    rows = [line for line in lines if line.startswith("fold 3")]
+    assert rows[0].endswith("waiting") or width < 32
+
+
+def test_between_two_folds_this_process_is_at_work() -> None:
+    folds = (fold(0, "done", 4), waits(1))
+    here = drawn(80, LiveRun("signs", "macro_f1", folds, busy=True))
+    assert here[-1] == "1 of 2 done, about 4 min left"
+    assert "nobody at work" in drawn(80, LiveRun("signs", "macro_f1", folds))[-1]
+
+
 def test_an_ascii_terminal_gets_no_blocks() -> None:
     assert "▁" not in "".join(drawn(120, run(fold(0)), plain=True))
 

@@ -108,6 +108,8 @@ def test_a_training_on_a_terminal_is_drawn_to_its_end(
     text = terminal.getvalue()
     assert "  epoch 1/2  lr" not in text  # the line of a log
     assert "2 of 2 done" in text
+    assert "1 of 2 done, about" in text
+    assert "nobody at work" not in text  # between the two folds neither
     assert text.count("\x1b[?25l") == text.count("\x1b[?25h") == 1  # the cursor comes back
     assert "  epoch 1/2  lr" in Path("runs/toy_binary/fold_1/log.txt").read_text()
 

@@ -9,6 +9,7 @@ import pytest
 from answer_toys import curve
 
 from comp.ensemble.compare import Scores
+from comp.ensemble.cross_fit import few_units_text
 from comp.report.run import headline
 from comp.report.run.curves import Reliability
 from comp.report.run.tables import ClassRow, Slice
@@ -29,6 +30,26 @@ def test_the_score_has_its_interval_and_says_when_it_is_cross_fitted() -> None:
     assert headline.score_text("qwk", bare, 7, 1) == (
         "qwk 0.9100, cross-fitted, on 7 out-of-fold images of 1 fold."
     )
+
+
+def test_an_interval_from_few_groups_says_so() -> None:
+    told = headline.score_text("qwk", SCORES, 100, 5, few_units_text(3, ["a"]))
+    assert told == (
+        "qwk 0.9000 (95 % interval 0.8800 to 0.9200, from 3 groups only, so it is too narrow), on "
+        "100 out-of-fold images of 5 folds."
+    )
+
+
+def test_a_score_of_other_answers_says_why() -> None:
+    assert headline.sent_text(SCORES, 0.9, 0.0, kept=True) == ""
+    told = headline.sent_text(SCORES, 0.91, 0.01, kept=True)
+    assert "they score 0.9100. The score of the run, 0.9000, is corrected by -0.0100" in told
+    assert "cross-fitted" in told
+    assert "choice" not in told
+    told = headline.sent_text(SCORES, 0.93, 0.0, kept=False)
+    assert "without a tuned rule: they score 0.9300" in told
+    assert "counts the choice whether a tuned rule is used" in told
+    assert "corrected" not in told
 
 
 def test_epochs_and_time_are_summed_up() -> None:
@@ -69,10 +90,11 @@ def test_of_losses_the_highest_fold_stands_apart() -> None:
 
 
 def test_a_rule_that_gains_is_told_and_one_that_does_not_is_not() -> None:
-    (hint,) = headline.about_rule(Scores(0.8, 0.9, 0.85, 0.8, 0.9), True)
+    (hint,) = headline.about_rule(Scores(0.8, 0.9, 0.85, 0.8, 0.9), True, kept=True)
     assert hint.startswith("The tuned rule gains 0.0500 (from 0.8000 untuned)")
-    assert headline.about_rule(SCORES, True) == []
-    assert headline.about_rule(Scores(0.8, 0.9, 0.85, 0.8, 0.9), False) == []
+    assert headline.about_rule(SCORES, True, kept=True) == []
+    assert headline.about_rule(Scores(0.8, 0.9, 0.85, 0.8, 0.9), False, kept=True) == []
+    assert headline.about_rule(Scores(0.8, 0.9, 0.85, 0.8, 0.9), True, kept=False) == []
 
 
 def test_the_class_that_costs_most_is_named_with_its_size() -> None:
@@ -107,10 +129,10 @@ def part(kind: str, wrong: float, units: int) -> Slice:
 
 def test_images_of_which_more_are_wrong_than_chance_gives_are_named() -> None:
     (hint,) = headline.about_slices([part("brightness", 0.5, 100), part("size", 0.3, 100)], 0.1)
-    assert hint.startswith("Of the images of brightness lowest fifth 50% are wrong, of all 10%")
+    assert hint.startswith("Of the images of brightness lowest fifth, 50% are wrong, of all 10%")
     (hint,) = headline.about_slices([part("size", 0.5, 100)], 0.1, "numbers")
     assert hint.startswith(
-        "Of the images of size lowest fifth 50% are off by more than a usual error, of all 10%"
+        "Of the images of size lowest fifth, 50% are off by more than a usual error, of all 10%"
     )
     assert headline.about_slices([part("brightness", 0.5, 4)], 0.1) == []  # of four groups
     assert headline.about_slices([part("fold", 0.5, 100)], 0.1) == []

@@ -57,7 +57,8 @@ def test_the_page_says_what_its_numbers_say(tmp_path: Path) -> None:
     shown = write_run_page(path, facts(curve(0), curve(1)), six())
     text = path.read_text(encoding="utf-8")
     assert shown.sentences[0].startswith(
-        "macro_f1 0.6667 (95 % interval 0.6467 to 0.6867), on 6 out-"
+        "macro_f1 0.6667 (95 % interval 0.6467 to 0.6867, from 6 images only, so it is too "
+        "narrow), on 6 out-"
     )
     assert all(sentence in text for sentence in shown.sentences)
     assert "train longer (train.epochs above 2)" in text

@@ -86,7 +86,7 @@ def test_a_slice_scores_its_own_rows() -> None:
     f1 = metrics.f1_score(truth, said, average="macro", zero_division=0.0)
     assert slices[1].score == pytest.approx(f1)
     assert slices[0].score == 1.0
-    assert slices[0].low == slices[0].high == 1.0
+    assert math.isnan(slices[0].low)  # of three images no interval is worth its name
     assert [(part.wrong, part.units) for part in slices] == [(0, 3), (2 / 3, 3)]
     grouped = replace(found, groups=["x"] * 6)
     assert [part.units for part in fold_slices(grouped, 0)] == [1, 1]
@@ -123,3 +123,12 @@ def test_the_gallery_has_the_worst_and_then_the_doubted() -> None:
     assert gallery_rows(found, 2, 5) == [5, 3]
     object.__setattr__(found, "issues", doubted)
     assert gallery_rows(found, 2, 1) == [5, 3, 1]
+
+
+def test_an_interval_needs_six_units() -> None:
+    probs = np.tile([[0.9], [0.2], [0.6]], (4, 1))
+    found = answers("binary", [1, 0, 0] * 4, probs, ("no", "yes"), fold=np.zeros(12, int))
+    five, six_ = ([str(min(row, most)) for row in range(12)] for most in (4, 5))
+    parts = [fold_slices(replace(found, groups=own), 0)[0] for own in (five, six_)]
+    assert [part.units for part in parts] == [5, 6]
+    assert [math.isnan(part.low) for part in parts] == [True, False]

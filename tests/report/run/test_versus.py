@@ -82,7 +82,7 @@ def test_runs_that_answer_alike_have_no_difference() -> None:
     assert verdict("x", "y", "f", found, "images") == (
         "x and y answer alike: there is no difference in f."
     )
-    undefined = Difference(math.nan, math.nan, math.nan, math.nan)
+    undefined = Difference(math.nan, math.nan, math.nan, math.nan, 300)
     assert "is not defined" in verdict("x", "y", "f", undefined, "images")
 
 
@@ -131,3 +131,32 @@ def test_likeness_is_correlation_agreement_and_shared_errors() -> None:
     assert found.agreement == pytest.approx(3 / 6)
     assert found.shared == pytest.approx(1 / 4)
     assert alike(a, a).shared == 1.0
+
+
+def test_with_few_groups_nothing_is_more_than_noise() -> None:
+    """Two groups: one run is better in both, so each draw says so. That is a coin thrown twice."""
+    good, bad = coin(0.95), coin(0.7, seed=1)
+
+    def over(groups: int) -> Difference:
+        names = [str(row % groups) for row in range(300)]
+        return difference(replace(bad, groups=names), replace(good, groups=names), 0, 200)
+
+    two, seven, many = over(2), over(7), over(30)
+    assert (two.share, two.low > 0, two.units, two.certain) == (1.0, True, 2, False)
+    told = verdict("bad", "good", "accuracy", two, "groups")
+    assert told.startswith(f"good is ahead of bad by {two.gain:.4f} accuracy, but 2 groups are too")
+    assert "%" not in told.replace("95 % interval", "")
+    assert seven.certain
+    assert many.certain
+    few = "With 7 groups the interval is too narrow"
+    assert few in verdict("bad", "good", "accuracy", seven, "groups")
+    assert "too narrow" not in verdict("bad", "good", "accuracy", many, "groups")
+
+
+def test_the_gain_is_that_of_the_honest_scores() -> None:
+    """What is taken off a score for mixing is taken off in the gain and in its interval too."""
+    a, b = coin(0.8), coin(0.9, seed=1)
+    plain = difference(a, b, 0, 200)
+    moved = difference(replace(a, mixed=0.03), replace(b, mixed=0.01), 0, 200)
+    assert moved.gain == pytest.approx(plain.gain + 0.02)
+    assert (moved.low, moved.high) == pytest.approx((plain.low + 0.02, plain.high + 0.02))

@@ -36,7 +36,12 @@ def page(tmp_path: Path) -> tuple[Path, list[str]]:
     blends = [Blended("", run(0).scores, None), Blended("one", run(1).scores, gain)]
     path.parent.mkdir(parents=True)
     said = write_versus_page(
-        path, runs, [gain], blends, lambda rows: gallery_cards(run(0), rows, lambda row: "", {})
+        path,
+        runs,
+        [gain],
+        blends,
+        ("one", gain),
+        lambda rows: gallery_cards(run(0), rows, lambda row: "", {}),
     )
     return path, said
 
@@ -50,7 +55,11 @@ def test_the_page_tells_the_difference_the_blend_and_the_flips(
     assert len(said) == 2
     assert f"{abs(gain.gain):.4f} macro_f1" in said[0]
     assert "draws of groups" in said[0]
-    assert said[1].startswith(f"The mean of both has macro_f1 {run(0).scores.honest:.4f}")
+    assert gain.low < 0 < gain.high
+    start = f"The mean of both has macro_f1 {run(0).scores.honest:.4f}: "
+    assert said[1].startswith(start)
+    assert f"by {abs(gain.gain):.4f} macro_f1, but that may be noise" in said[1]
+    assert f"gain of the blend {gain.low:+.4f} to {gain.high:+.4f}" in said[1]
     assert 'href="../two/report.html"' in text
     assert "a note" in text
     assert HOSTILE not in text

@@ -15,7 +15,7 @@ from toys import write_csv
 
 from comp.config.loading import make_config
 from comp.config.workspace import RunDir
-from comp.core.errors import ConfigError, PredictionsError, RunError, UsageError
+from comp.core.errors import ConfigError, PredictionsError, RunError
 from comp.inference.predictions import Predictions
 from comp.stages.ensembling import members as stage
 from comp.stages.ensembling.members import (
@@ -23,8 +23,6 @@ from comp.stages.ensembling.members import (
     Model,
     covered_ids,
     product_model,
-    run_config,
-    run_config_path,
     run_experiment,
     run_model,
 )
@@ -33,18 +31,6 @@ from comp.stages.experiment import open_experiment
 Toy = Callable[..., dict[str, Any]]
 RUN = Path("runs/toy_binary")
 NAMES = [f"runs/toy_binary/fold_{fold}/test" for fold in (0, 1)]
-
-
-def test_a_run_is_found_by_its_name_in_any_unicode_form(finished: Toy) -> None:
-    assert run_config_path("toy_binary", Path("runs")) == RUN / "fold_0/config.yaml"
-    shutil.copytree(RUN, "runs/caf\u00e9")
-    assert run_config("cafe\u0301", Path("runs")).name == "caf\u00e9"
-    with pytest.raises(
-        UsageError, match=r"no run 'toy_binry' in runs; there are: .*Did you mean 'toy_binary'"
-    ):
-        run_config_path("toy_binry", Path("runs"))
-    with pytest.raises(UsageError, match="no run 'x' in nowhere; there are: none"):
-        run_config_path("x", Path("nowhere"))
 
 
 def test_another_run_is_opened_with_the_views_that_it_was_predicted_with(finished: Toy) -> None:

@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.metrics import f1_score
 
 from comp.config.loading import make_config
 from comp.core.errors import RunError
+from comp.ensemble.compare import judge_row
+from comp.ensemble.evidence import Fitting
+from comp.ensemble.table_evidence import TableEvidence
+from comp.ensemble.votes import VOTES
 from comp.inference.predictions import Predictions
+from comp.report.run.page import write_run_page
 from comp.stages.experiment import Experiment, open_experiment
 from comp.stages.reporting import opened as stage
 from comp.stages.reporting.opened import answers_of, open_run, read_curves, seconds_of
+from comp.stages.reporting.report import facts_of
+from comp.tasks.kinds import TASKS
+from comp.tasks.metrics import METRICS
 
 Finished = Callable[..., dict[str, Any]]
 
@@ -38,6 +48,65 @@ def test_the_answers_of_each_image_are_of_the_model_that_did_not_see_it(
         assert found.fold[rows].tolist() == [number] * len(rows)
         assert found.probs[rows].tolist() == np.asarray(saved.probs).tolist()
     assert opened.notes == ()
+
+
+def test_a_rule_that_is_dropped_is_in_no_table_and_the_page_says_so(
+    finished: Finished, tmp_path: Path
+) -> None:
+    """The honest score also counts the choice; all else is of the untuned answers that are sent."""
+    opened = open_run(experiment_of(finished))
+    target, probs, fold = noise()
+    one = replace(opened.evidence, target=target, probs=(probs,), fold=fold)
+    row = judge_row(one, VOTES["soft"], "equal", Fitting(True, 0), keep=True)
+    found = answers_of(replace(opened, evidence=one, row=row))
+    assert row.note.startswith("thresholds not used")
+    plain = (probs[:, 0] >= 0.5).astype(int)
+    assert found.labels.tolist() == plain.tolist() != found.honest.tolist()
+    assert not found.kept
+    shown = write_run_page(tmp_path / "page.html", facts_of(opened.experiment, opened), found)
+    rights = [int(((plain == k) & (target == k)).sum()) for k in (0, 1)]
+    given = [int((plain == k).sum()) for k in (0, 1)]
+    assert [row.given for row in shown.classes] == given
+    assert [row.threshold for row in shown.classes] == [0.5, 0.5]
+    assert [row.precision for row in shown.classes] == pytest.approx(np.divide(rights, given))
+    taken = {(pair.truth, pair.said): pair for pair in shown.pairs}
+    for (truth, said), pair in taken.items():
+        wrong = np.flatnonzero((target == truth) & (plain == said))
+        assert pair.count == len(wrong)
+        assert {*pair.rows} <= {*wrong.tolist()}
+    for number, part in enumerate(shown.slices):
+        here = found.fold == number
+        assert part.score == pytest.approx(f1_score(target[here], plain[here], average="macro"))
+    assert not any("tuned rule gains" in hint for hint in shown.hints)
+    score = f1_score(target, plain, average="macro")
+    assert f"without a tuned rule: they score {score:.4f}" in shown.sentences[1]
+    assert f"The score of the run, {row.scores.honest:.4f}, counts the choice" in shown.sentences[1]
+
+
+def noise() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """24 labels that have nothing to do with their probabilities, in the folds of the toy; a
+    threshold gains nothing, but three of the folds think otherwise of it."""
+    for seed in range(40):
+        draw = np.random.default_rng(seed)
+        target, probs = draw.integers(2, size=24), draw.random((24, 1))
+        fold = np.arange(24) % 2
+        one = TableEvidence(TASKS["binary"], METRICS["macro_f1"], target, fold, (probs,), 2)
+        found = one.cross_fit(VOTES["soft"], "equal", Fitting(True, 0))
+        if found.note and (found.honest != found.sent).any():
+            return target, probs, fold
+    raise AssertionError("no such case")
+
+
+def test_a_run_on_some_of_its_images_has_the_scores_of_these(finished: Finished) -> None:
+    opened = open_run(experiment_of(finished))
+    whole = answers_of(opened)
+    ids = list(whole.ids)[3:17]
+    part = answers_of(opened.on(ids))
+    assert list(part.ids) == ids
+    assert part.probs.tolist() == whole.probs[3:17].tolist()
+    assert part.fold.tolist() == whole.fold[3:17].tolist()
+    plain = f1_score(part.target, (part.probs[:, 0] >= 0.5).astype(int), average="macro")
+    assert part.scores.honest == pytest.approx(plain)
 
 
 def test_the_curves_are_those_of_the_histories(finished: Finished) -> None:

@@ -51,7 +51,7 @@ def test_a_run_and_its_copy_answer_alike(two: Experiment) -> None:
 
 
 def test_what_cannot_be_compared_is_refused(two: Experiment) -> None:
-    with pytest.raises(UsageError, match="a run is named twice"):
+    with pytest.raises(UsageError, match="run 'other' is named twice"):
         compare_runs(two, ["other", "other"])
     with pytest.raises(UsageError, match=r"no run 'othr' in runs; there are: .*other"):
         compare_runs(two, ["toy_binary", "othr"])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,8 @@ Toy = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
-def experiment(toy: Toy) -> Experiment:
+def experiment(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> Experiment:
+    monkeypatch.setattr(find, "_SECONDS", 0.0)
     made = open_experiment(make_config(toy("multiclass")))
     make_folds(made, replace=False)
     return made
@@ -72,6 +74,11 @@ def test_the_largest_batch_that_fits_is_found_between_powers_of_two(
     assert [trial.size for trial in found.trials][:4] == [2, 4, 8, 16]
     assert all(trial.speed > 0 and trial.memory is None for trial in found.trials)
     assert found.picture.read_bytes()[:4] == b"\x89PNG"
+    loops = {trial.size: trial.loop for trial in found.trials}
+    assert loops[2] > 0
+    assert loops[16] is None, "the fold has 12 images"
+    best = max((trial for trial in found.trials if trial.loop), key=lambda trial: trial.loop)
+    assert found.fastest == best.size
 
 
 def test_nothing_fits_is_a_clear_error(
@@ -105,6 +112,33 @@ def test_the_search_for_a_rate_has_the_workers_of_training(
     monkeypatch.setattr("comp.stages.train.count_workers", lambda *_: 3)
     find_rate(experiment, 0, steps=6)
     assert asked == [3]
+
+
+def test_batch_sizes_are_timed_with_the_loader_and_the_workers_of_training(
+    experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A loader that needs 50 ms for a batch: the device alone does not wait for it."""
+    asked: list[tuple[int, int]] = []
+    real, endless = find.make_loader, find._endless
+
+    def make(job: Any, workers: int) -> Any:
+        asked.append((job.config.train.batch_size, workers))
+        return real(job, 0)
+
+    def slow(job: Any, loader: Any) -> Any:
+        for batch in endless(job, loader):
+            time.sleep(0.05)
+            yield batch
+
+    monkeypatch.setattr(find, "make_loader", make)
+    monkeypatch.setattr(find, "_endless", slow)
+    monkeypatch.setattr("comp.stages.train.count_workers", lambda *_: 1)
+    found = find_batch(experiment, 0, limit=4)
+    assert asked[1:] == [(2, 1), (4, 1)]  # the first is that of the trial step
+    for trial in found.trials:
+        assert trial.loop is not None
+        assert trial.loop < trial.size / 0.05 < 1e6
+        assert trial.loop < trial.speed
 
 
 def test_out_of_memory_halves_the_images_of_the_search(

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from cards import Card
 from train_jobs import make_job
 
 from comp.data.loader.batched.draws import Moves
@@ -107,37 +108,27 @@ def test_on_cuda_the_device_does_its_part_beside_too(monkeypatch: pytest.MonkeyP
     assert told == ["wait", "copy", "copy", "finish", "wait"]  # target and rows, no images
 
 
-@pytest.mark.cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_what_arrives_is_what_was_sent() -> None:
-    device = choose_device()
+def test_what_arrives_is_what_was_sent(card: Card) -> None:
+    device = card.device()
     many = [Raw(torch.full((1 << 20,), number).pin_memory(), torch.ones(2)) for number in range(8)]
     for number, (images, target) in enumerate(on_device(Feed(many), device, 0)):
-        assert images.is_cuda
-        assert target.is_cuda
+        assert images.device.type == target.device.type == card.place.type
         assert int(images.sum()) == number << 20
 
 
-@pytest.mark.cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("stays", [False, True])
 def test_a_card_augments_the_images_of_the_cpu_and_nobody_waits(
-    tmp_path: Path, stays: bool
+    tmp_path: Path, stays: bool, card: Card
 ) -> None:
     over = {"augment__recipe": "heavy", "augment__backend": "device"}
-    device = choose_device("fp32")
-    job = make_job(tmp_path, device=device, **over)
+    job = make_job(tmp_path, device=card.device(), **over)
     expected = [*make_loader(replace(job, device=CPU), 0).epoch(1)]
     if stays:
-        job = replace(job, resident=Resident(job.images, device.torch_device))
-    loader, found = make_loader(job, 0), []
-    torch.cuda.set_sync_debug_mode("error")
-    try:
-        for batch in on_device(loader, device, 1):
-            found.append(batch)
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
+        job = replace(job, resident=Resident(job.images, card.place))
+    loader = make_loader(job, 0)
+    with card.nobody_waits():
+        found = [*on_device(loader, job.device, 1)]
     for (images, target), (own, truth) in zip(found, expected, strict=True):
-        assert images.is_cuda
+        assert images.device.type == card.place.type
         assert target.cpu().equal(truth)
         assert (images.cpu().int() - own.int()).abs().float().mean() < 0.25

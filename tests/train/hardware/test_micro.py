@@ -7,18 +7,26 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from cards import Card, Memory
 from train_jobs import Killed, kill_at, make_job, weights
 
 from comp.config.schema import TrainConfig
 from comp.core.errors import TrainError
+from comp.data.loader.batched.resident import Resident
 from comp.models.networks import Net
+from comp.train.aux import AuxColumn
+from comp.train.batches import make_loader
 from comp.train.checkpoints import checkpoint
 from comp.train.hardware import micro
+from comp.train.hardware.copies import on_device
 from comp.train.hardware.micro import most_images
 from comp.train.job import Job
 from comp.train.loop import train_fold
+from comp.train.train_state import new_state
+from comp.train.trial import as_it_was, forward_and_back
 
 
 def auto(path: Path, **over: Any) -> Job:
@@ -82,6 +90,52 @@ def test_what_fits_is_found_before_the_first_step_and_remembered(
         assert torch.equal(ours["model"][name], value), name
 
 
+def large(path: Path, times: int = 5, **over: Any) -> Job:
+    """A fold whose images, so many times as wide and high, take more room than its weights."""
+    job = make_job(path, **{"train__epochs": 1, "train__ema": 0.9, **over})
+    return replace(job, images=job.images.repeat(times, axis=1).repeat(times, axis=2))
+
+
+def trial(job: Job) -> None:
+    """What a whole batch takes, without what an optimizer keeps."""
+    state = new_state(job, 10, 8)
+    loader = make_loader(job, 0)
+    images, target = next(on_device(loader, job.device, 0))
+    with as_it_was(state):
+        forward_and_back(job, state, images, target)
+
+
+def test_the_trial_leaves_room_for_what_the_optimizer_keeps(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    two = {"train__epochs": 2}  # the moments are there from the second whole batch on
+    job = large(tmp_path / "run" / "fold_0", train__micro_batch="auto", **two)
+    with Memory() as seen:
+        trial(job)
+    weights = sum(p.numel() * 4 for p in new_state(job, 1, 8).net.module.parameters())
+    with Memory(seen.peak + weights):  # a whole batch fits, and not beside two moments
+        train_fold(job)
+    said = capsys.readouterr().err
+    assert "more does not fit, found by trial" in said
+    assert "out of device memory" not in said, "the moments found no room in the first update"
+
+
+def test_a_full_card_is_given_fewer_images_and_trains_to_the_end(
+    tmp_path: Path, card: Card, capsys: pytest.CaptureFixture[str]
+) -> None:
+    times = 20 if card.real else 5  # there, memory is given in pieces of some MB
+    how = {"times": times, "device": card.device(deterministic=True)}
+    whole = card.peak(lambda: train_fold(large(tmp_path / "whole" / "fold_0", **how)))
+    two = large(tmp_path / "two" / "fold_0", **how, train__micro_batch=2)
+    small = card.peak(lambda: train_fold(two))
+    assert small < whole
+    job = large(tmp_path / "full" / "fold_0", **how)
+    with card.with_memory(small + (whole - small) // 4):
+        train_fold(job)
+    assert "out of device memory; continuing with 4 images at a time" in capsys.readouterr().err
+    assert checkpoint.load(job.run.last)["micro"] < 8
+
+
 def test_a_resume_takes_the_number_of_its_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -117,6 +171,38 @@ def test_a_number_of_something_else_is_found_again(
         job = auto(tmp_path / "run" / "fold_1", fold=1, train__batch_size=6)
     train_fold(job)
     assert checkpoint.load(job.run.last)["micro"] == job.config.train.batch_size
+
+
+@pytest.mark.parametrize(
+    "over",
+    [
+        {"train__compile": "on"},
+        {"train__deterministic": True},
+        {"train__freeze_epochs": 1},
+        {"image__channels": 1},
+        {"image__bits": 16},
+        {"image__size": 32},
+        {"image__bag_size": 3},
+        {"augment__mixup": 0.5},
+        {"model__drop_rate": 0.1},
+        {"data__bag": "patient"},
+        "images that stay on the device",
+        "auxiliary columns",
+    ],
+    ids=str,
+)
+def test_what_changes_the_memory_of_a_step_is_a_new_number(tmp_path: Path, over: Any) -> None:
+    plain = auto(tmp_path / "run" / "fold_0")
+    micro.remember(plain, 4)
+    if over == "images that stay on the device":
+        job = replace(plain, resident=Resident(plain.images, torch.device("cpu")))
+    elif over == "auxiliary columns":
+        job = replace(plain, aux=(AuxColumn("a", "ce", 0.5, np.zeros(26, np.float32), 3),))
+    else:
+        job = auto(tmp_path / "run" / "fold_0", **over)
+    assert micro._remembered(plain) == 4
+    assert micro._remembered(job) is None
+    assert micro._remembered(auto(tmp_path / "run" / "fold_1", fold=1, train__lr=0.5)) == 4
 
 
 def test_memory_that_gets_short_later_is_remembered_too(

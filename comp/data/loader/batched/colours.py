@@ -12,7 +12,9 @@ def contrast(images: Tensor, numbers: Tensor) -> Tensor:
     """(n, H, W, 3) uint8. numbers: (n, 3) a factor, a summand as a share of the mean of the image,
     a summand in levels."""
     total = images.flatten(1).sum(dim=1, dtype=torch.int64)  # whole numbers add up in any order
-    mean = (total.double() / images[0].numel()).float()
+    count = images[0].numel()
+    whole = total // count  # without float64, which MPS has not
+    mean = whole.float() + (total - whole * count).float() / count
     factor, share, level = numbers.unbind(1)
     summand = (share * mean + level).view(-1, 1, 1, 1)
     out = images.float().mul_(factor.view(-1, 1, 1, 1)).add_(summand)

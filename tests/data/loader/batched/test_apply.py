@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from cards import Card
 
 from comp.data.loader.batched.apply import GEOMETRY, OPERATIONS, moved
 from comp.data.loader.batched.draws import Draws
@@ -110,21 +111,16 @@ def test_what_moves_masks_is_geometry() -> None:
     assert set(GEOMETRY) < set(OPERATIONS)
 
 
-@pytest.mark.cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("name", RECIPES)
-def test_a_card_gives_what_the_cpu_gives_and_nobody_waits(name: str) -> None:
+def test_a_card_gives_what_the_cpu_gives_and_nobody_waits(name: str, card: Card) -> None:
     images, masks = pictures()
     seeds = list(range(COUNT))
     expected, regions = by_device(name, images, masks, seeds)
     moves = Draws(make_recipe(name, SIZE))(seeds)
-    layers = torch.from_numpy(masks).permute(0, 3, 1, 2).contiguous().cuda()
-    there, values = torch.from_numpy(images).cuda(), moves.values.cuda()
-    torch.cuda.set_sync_debug_mode("error")
-    try:
+    layers = torch.from_numpy(masks).permute(0, 3, 1, 2).contiguous().to(card.place)
+    there, values = torch.from_numpy(images).to(card.place), moves.values.to(card.place)
+    with card.nobody_waits():
         out, own = moved(there, layers, moves._replace(values=values))
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
     assert own is not None
     difference = np.abs(out.cpu().numpy().astype(int) - expected)
     assert difference.max() <= max(2, TOLERANCE[name][0])
