@@ -329,6 +329,9 @@ class ModelConfig(Section):
     probe: str | None = None
     # model.probe and comp embed: features of the maps of all stages side by side, or of the last
     maps: Literal["all", "last"] = "all"
+    # model.probe: each image has the mean of its features in these views, for fitting and for its
+    # answer: none (as it is), hflip, flips, d4, or names such as id+flip
+    views: str = "none"
     # LoRA: the weights stay, and matrices of this rank beside them learn, with the head; null: all
     # weights learn
     lora: Annotated[int, Field(ge=1, le=512)] | None = None
@@ -557,6 +560,14 @@ class Config(Section):
     def _together(self) -> Config:
         if self.predict.checkpoint == "average" and self.train.top_k < 2:
             raise ValueError("predict.checkpoint: average needs train.top_k of 2 or more")
+        if self.model.views != "none":
+            if self.model.probe is None:
+                raise ValueError("model.views is for probes; a network has predict.tta")
+            if self.predict.tta != "none":
+                raise ValueError(
+                    "predict.tta: a probe with model.views answers from all its views at once; "
+                    "leave predict.tta out"
+                )
         if self.predict.checkpoint == "average" and self.model.probe is not None:
             raise ValueError("predict.checkpoint: a probe has one checkpoint; use best")
         if "auto" in (self.image.mean, self.image.std) and self.model.probe is not None:

@@ -23,8 +23,8 @@ class StageMaps(nn.Module):
     """
 
     def __init__(self, inner: nn.Module, pool: str, channels: int, size: int, name: str) -> None:
-        """inner: without its last layer, on the CPU. pool: of POOLS; `own` is the mean. size: side
-        of the images, in pixels. name: of the network, for messages.
+        """inner: without its last layer, on the CPU. pool: of POOLS, for the stages; `own` is the
+        mean. size: side of the images, in pixels. name: of the network, for messages.
 
         Raises ModelError for a network that does not give the maps of its stages.
         """

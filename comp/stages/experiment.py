@@ -86,7 +86,7 @@ def check_names(experiment: Experiment) -> None:
     from comp.data.loader.recipes import RECIPES
     from comp.data.loader.sampler import SAMPLERS
     from comp.ensemble.votes import VOTES
-    from comp.inference.views import check_tta
+    from comp.inference.views import check_tta, views_of
     from comp.models.heads import HEADS, INITS
     from comp.models.pools import OWN, POOLS
     from comp.tasks.losses import check_loss
@@ -102,6 +102,7 @@ def check_names(experiment: Experiment) -> None:
     pick(SAMPLERS, config.train.sampler, "train.sampler")
     pick(SCHEDULES, config.train.sched, "train.sched")
     check_tta(config.predict.tta)
+    views_of(config.model.views, "model.views")
     pick(VOTES, config.ensemble.vote, "ensemble.vote")
     train = config.train
     check_mix(config.augment, task)
