@@ -63,10 +63,11 @@ def order_of(
     *,
     among: int = 1,
     absolute: bool = False,
-    **about: Any,
+    work: str = "train",
+    options: dict[str, Any] | None = None,
 ) -> Order:
     """The order of an experiment. absolute: with the whole path of the workspace, for a process
-    that starts in another folder. about: `work` and `options`."""
+    that starts in another folder."""
     import torch
 
     root = experiment.workspace.root
@@ -76,7 +77,8 @@ def order_of(
         command=command or shlex.join(["comp", *sys.argv[1:]]),
         threads=torch.get_num_threads(),
         among=among,
-        **about,
+        work=work,
+        options=options or {},
     )
 
 

@@ -93,14 +93,11 @@ def shared_out(
     """`share_out`, and the pieces that failed with their errors."""
     if where.on == "together" and work != "train":
         raise UsageError("--together is for `comp train`; --devices alone has a process per device")
-    about = {"work": work, "options": options or {}}
     runner = pick(RUNNERS, where.on, "runner (--on)")
-    send = runner(where, experiment, partial(order_of, experiment, command, **about))
+    assert runner is not None
+    order = partial(order_of, experiment, command, work=work, options=options or {})
+    send = runner(where, experiment, order)
     return send(pieces, stop or Stop(experiment.config.train.max_hours))
-
-
-def _here(where: Where, experiment: Experiment, order: Ordered) -> Send:
-    raise AssertionError("what is done here is not sent")
 
 
 def _on_devices(where: Where, experiment: Experiment, order: Ordered) -> Send:
@@ -132,9 +129,9 @@ def _slots(where: Where, experiment: Experiment) -> list[Slot]:
     return parse_devices(where.devices or "auto", experiment.config.train.device)
 
 
-# name -> what sends pieces of work there
-RUNNERS: dict[str, Callable[[Where, Experiment, Ordered], Send]] = {
-    "local": _here,
+# name -> what sends pieces of work there; None: they are done here
+RUNNERS: dict[str, Callable[[Where, Experiment, Ordered], Send] | None] = {
+    "local": None,
     "devices": _on_devices,
     "together": _together,
     "ray": _on_ray,
