@@ -90,57 +90,69 @@ def run(
         _prepare(data_dir, base, own, list(sets), workspace, clock, journal)
     experiment = open_experiment(load_config(workspace / own, sets), workspace)
     decisions = experiment.workspace.run / "decisions.md"
-    if journal.lines:
-        files.write_text(decisions, "\n".join([f"# {own.stem}", "", *_bullets(journal), ""]))
+    _write_down(decisions, own.stem, journal)
+    probe = None
+    if wants_probe(experiment.config):
+        largest = load_config(workspace / base, sets).image.size
+        probe = _probe(experiment, own, largest, clock, journal)
     partial = _train(experiment, own, clock)
     _say_step(f"comp ensemble -c {_quoted(own)}{' --partial' * partial}")
     made = ensemble(experiment, Request((), (), partial, None, "auto"))
-    if not partial and wants_probe(experiment.config):
-        largest = load_config(workspace / base, sets).image.size
-        made = _beside_a_probe(experiment, own, largest, made, clock, journal)
-        files.write_text(decisions, "\n".join([f"# {own.stem}", "", *_bullets(journal), ""]))
+    if probe is not None:
+        made = _the_better(experiment, probe, own, made, partial, journal)
+    _write_down(decisions, own.stem, journal)
     return Ran(made, own, decisions, partial)
 
 
-def _beside_a_probe(
-    experiment: Experiment,
-    own: Path,
-    largest: int,
-    alone: Ensembled,
-    clock: _Clock,
-    journal: _Journal,
-) -> Ensembled:
-    """The ensemble of the networks with a probe, where that scores better out of fold; else that
-    of the networks alone. The config of the probe is `<own>_probe.yaml`."""
+def _probe(
+    experiment: Experiment, own: Path, largest: int, clock: _Clock, journal: _Journal
+) -> Experiment | None:
+    """A finished probe on images of at most `largest` pixels, with the config `<own>_probe.yaml`;
+    None where there is no time for it. It comes before the networks: it takes little, and scores
+    something if they are not done in time."""
     path = own.with_name(f"{own.stem}_probe.yaml")
     if not (experiment.workspace.root / path).is_file():
         index = read_train(experiment)
         images = len(index) + len(read_test_images(experiment, index.classes))
-        speed = measure_speed(experiment)
-        settings = probe_settings(experiment.config, largest, clock.left / 2, speed, images)
+        seconds, speed = SHARE * clock.seconds, measure_speed(experiment)
+        settings = probe_settings(experiment.config, largest, seconds, speed, images)
         if settings is None:
             journal.note("no probe beside the networks: there is no time for its features")
-            return alone
+            return None
         _write(experiment, settings, experiment.workspace.root / path)
-    config = load_config(experiment.workspace.root / path)
-    probe = open_experiment(config, experiment.workspace.root)
+    probe = open_experiment(
+        load_config(experiment.workspace.root / path), experiment.workspace.root
+    )
     _say_step(f"comp train -c {_quoted(path)} --fold all")
     try:
-        train(probe, "all", stop=Stop(max(clock.left, 1.0) / 3600))
-        both = (experiment.name, probe.name)
-        _say_step(f"comp ensemble -c {_quoted(own)} {' '.join(both)}")
-        made = ensemble(experiment, Request(both))
+        train(probe, "all", stop=Stop(max(2 * SHARE * clock.left, 1.0) / 3600))
     except (OutOfTime, ModelError, TrainError) as problem:
         journal.note(f"no probe beside the networks: {str(problem).splitlines()[0]}")
-        return alone
+        return None
+    return probe
+
+
+def _the_better(
+    experiment: Experiment,
+    probe: Experiment,
+    own: Path,
+    alone: Ensembled,
+    partial: bool,
+    journal: _Journal,
+) -> Ensembled:
+    """The ensemble of networks and probe where its honest score is better, else that of the
+    networks, `alone`."""
+    names = (experiment.name, probe.name)
+    _say_step(f"comp ensemble -c {_quoted(own)} {' '.join(names)}{' --partial' * partial}")
+    made = ensemble(experiment, Request(names, (), partial, None, "auto"))
     ours, theirs = (one.blend.scores.honest for one in (alone, made))
-    better = experiment.metric.better(theirs, ours)
+    taken = made if experiment.metric.better(theirs, ours) else alone
     journal.note(
-        f"with a probe on {config.image.size} px beside the networks: {made.metric} {theirs:.4f} "
-        f"(honest), without {ours:.4f}; the submission is {(made if better else alone).path}. "
-        "The better of two scores is a little too high"
+        f"with a probe on {probe.config.image.size} px beside the networks: {made.metric} "
+        f"{theirs:.4f} (honest), without {ours:.4f}; the submission is {taken.path}. The better "
+        "of two scores is a little too high"
     )
-    return made if better else alone
+    return taken
 
 
 def _prepare(
@@ -310,8 +322,12 @@ class _Clock:
         return self.seconds - (time.monotonic() - self.begin)
 
 
-def _bullets(journal: _Journal) -> list[str]:
-    return [f"- {line}" for line in journal.lines]
+def _write_down(path: Path, title: str, journal: _Journal) -> None:
+    """Add what is new in the journal to the file of decisions."""
+    before = path.read_text("utf-8").splitlines() if path.is_file() else [f"# {title}", ""]
+    new = [line for line in (f"- {text}" for text in journal.lines) if line not in before]
+    if new:
+        files.write_text(path, "\n".join([*before, *new, ""]))
 
 
 def _say_step(command: str) -> None:

@@ -158,7 +158,10 @@ def test_a_probe_beside_pretrained_networks_is_kept_where_it_scores_better(
     assert (probe.model.probe, probe.model.views, probe.image.size) == ("logistic", "flips", 24)
     both = "input_run+input_run_probe.csv"
     assert done.made.path.name == (both if better else "input_run.csv")
+    if better:  # again: what was decided before stays written
+        run(data, 0.2, sets=[*SMALL, "model.weights=w.pt", "augment.recipe=flips"])
     told = done.decisions.read_text()
+    assert "train.epochs: " in told
     assert f"macro_f1 {0.8 if better else 0.6:.4f} (honest), without 0.7000" in told
 
 
