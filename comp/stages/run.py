@@ -77,6 +77,10 @@ def run(
     """
     clock, journal = _Clock(hours * 3600), _Journal()
     base = config or config_path(workspace / data_dir)
+    if config is not None and load_config(workspace / config, sets).stages:
+        raise ConfigError(
+            f"comp run: {config} has stages, and it plans the time of one run; use `comp train`"
+        )
     own = base.with_name(f"{base.stem}_run.yaml")
     if not (workspace / own).is_file():
         _prepare(data_dir, base, own, list(sets), workspace, clock, journal)

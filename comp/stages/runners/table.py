@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 
 from comp.core.errors import CompError, UsageError, pick
 from comp.core.progress import say
-from comp.stages.experiment import Experiment
+from comp.stages.experiment import Experiment, read_plan, read_train, stage_before, uncut
+from comp.stages.extras.boxes import find_crops
+from comp.stages.folds import give_stage_plan
 from comp.stages.runners.devices import train_on_devices
 from comp.stages.runners.order import order_of
 from comp.stages.runners.ray_tasks import train_on_ray
@@ -85,6 +87,16 @@ def train_on(
     runner = pick(RUNNERS, where.on, "runner (--on)")
     if where.on != "local" and started_by_torchrun():
         raise UsageError("torchrun has started several processes; leave --devices and --on out")
+    before = stage_before(experiment)
+    if before is not None:
+        if started_by_torchrun():
+            raise UsageError("stages: not below torchrun; use --devices, also with --together")
+        stop = stop or Stop(experiment.config.train.max_hours)
+        give_stage_plan(experiment, read_plan(experiment, read_train(uncut(experiment))))
+        say(f"stage {before.name}: finds the part of each image that {experiment.name} sees")
+        runner(Work(before, "all", False, stop, command, where))
+        find_crops(experiment)
+        say(f"stage {experiment.name}")
     return runner(Work(experiment, folds, restart, stop, command, where))
 
 
