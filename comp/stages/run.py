@@ -16,7 +16,7 @@ from typing import Any
 from comp.config.loading import load_config
 from comp.config.schema import Config
 from comp.core import files
-from comp.core.errors import CheckError, ModelError, OutOfTime, TrainError
+from comp.core.errors import CheckError, ConfigError, ModelError, OutOfTime, TrainError
 from comp.core.progress import say
 from comp.scaffold.changed_config import changed_config
 from comp.scaffold.guess import SIZES
