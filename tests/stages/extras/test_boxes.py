@@ -231,7 +231,7 @@ def test_folds_on_other_boxes_of_the_stage_are_refused(chain: Experiment) -> Non
     with pytest.raises(RunError, match=r"found/fold_0: begun with another config"):
         train_on(Where(), slower, "0")
     longer = opened(chained(stage={"train": {"epochs": 7, "batch_size": 4, "lr": 1e-2}}))
-    with pytest.raises(RunError, match=r"kinds/fold_0.*other images"):
+    with pytest.raises(RunError, match=r"kinds/fold_0: trained on other image files"):
         train_on(Where(), longer, "0")
 
 
