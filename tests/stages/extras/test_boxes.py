@@ -22,7 +22,8 @@ from comp.stages.ensemble import ensemble
 from comp.stages.experiment import Experiment, open_experiment, read_train
 from comp.stages.extras.boxes import find_boxes, find_crops
 from comp.stages.folds import make_folds
-from comp.stages.runners.table import Where, train_on
+from comp.stages.runners.table import train_on
+from comp.stages.runners.where import Where
 from comp.stages.status import read_status
 from comp.stages.train import open_job, train
 
