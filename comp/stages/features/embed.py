@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from comp.config.schema import USUAL_LEAST
 from comp.core import checksums
 from comp.core.errors import ConfigError, ModelError, PackError, reason
 from comp.core.progress import say
@@ -191,4 +192,6 @@ class FeatureSource:
             about["pixels"] = form.settings
         if index.boxes is not None or image.crop != "none":
             about |= {"crop": image.crop, "crop_margin": image.crop_margin}
+            if image.crop_least != USUAL_LEAST:
+                about["crop_least"] = image.crop_least
         return Wanted(index.ids, about, view)
