@@ -23,6 +23,8 @@ from comp.tasks.overlap_losses import OVERLAPS, make_overlap
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from comp.tasks.kinds import Part
+
 LossFunction = Callable[["Tensor", "Tensor"], "Tensor"]
 Spec = str | Mapping[str, float]
 
@@ -41,6 +43,8 @@ class Terms:
     `spread`     numbers: (C,) the standard deviation of each column in the training part, or None
     `margins`    arcface, cosface: (C,) the margin of each class, or None
     `scale`      arcface, cosface: of the cosines (`model.scale`)
+    `parts`      loss tasks: the tasks that it is the sum of
+    `gaps`       ... whether some of their targets are unknown
     """
 
     smoothing: float = 0.0
@@ -51,6 +55,8 @@ class Terms:
     spread: Tensor | None = None
     margins: Tensor | None = None
     scale: float = 30.0
+    parts: tuple[Part, ...] = ()
+    gaps: bool = False
 
 
 _LEAST_MISSED = 1e-6  # 1 - p in a focal loss with gamma below 1
@@ -307,6 +313,12 @@ def _overlap(name: str) -> Loss:
     return Loss(make, weighted=False, regions=True, rows=False)
 
 
+def _of_tasks(terms: Terms) -> LossFunction:
+    from comp.tasks.several.losses import sum_of_tasks
+
+    return sum_of_tasks(terms)
+
+
 LOSSES = {
     "bce": Loss({"sigmoid": _bce}),
     "ce": Loss({"softmax": _ce}),
@@ -323,6 +335,7 @@ LOSSES = {
     },
     **{name: Loss({"softmax": _margin(name)}, pixels=False, cosines=True) for name in MARGINS},
     "coral": Loss({"steps": lambda terms: coral(terms.smoothing)}, weighted=False, pixels=False),
+    "tasks": Loss({"tasks": _of_tasks}, weighted=False, pixels=False),
     **{name: _overlap(name) for name in OVERLAPS},
 }
 
