@@ -30,6 +30,7 @@ from comp.ensemble.weights import WEIGHERS
 from comp.tasks.grades import expected_grade
 from comp.tasks.kinds import SOFTMAX, Part, Task
 from comp.tasks.metrics import Metric
+from comp.tasks.several.metric import score_of_part
 from comp.tasks.several.parts import known_rows, own_target
 
 Array = np.ndarray[Any, Any]
@@ -287,6 +288,17 @@ class TableEvidence:
             ids=[self.ids[row] for row in known.tolist()] if self.ids else (),
             names=part.classes,
         )
+
+    def part_scores(self, answers: Array) -> dict[str, float]:
+        """Of several tasks: the score of each by its metric; answers as `decide` gives them."""
+        rows = np.ones((1, len(self.target))) if self.weights is None else self.weights[None]
+        pairs = zip(self.task.link.parts, self.metric.parts, strict=True)
+        return {
+            f"{part.name}: {own.name}": float(
+                score_of_part(part, own, self.target, answers, rows)[0]
+            )
+            for part, own in pairs
+        }
 
     def _issues_of_parts(self) -> list[LabelIssue]:
         """Of several tasks: those of each, with its name, and the row among all."""

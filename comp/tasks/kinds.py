@@ -367,7 +367,6 @@ TASKS = {
         Task("ordinal", ORDINAL["regression"][0], False, "mse", 1, _all, ordered=True),
         Task("multilabel", SIGMOID, False, "bce", 2, _all, one_answer=False),
         Task("regression", IDENTITY, False, "mse", 2, _all, one_answer=False),
-        Task("several", SEVERAL, False, "tasks", 2, _all, one_answer=False),
         Task("segmentation", SOFTMAX, True, {"ce": 1.0, "dice": 1.0}, 2, _and_background),
         Task(
             "multilabel_segmentation",
@@ -381,3 +380,5 @@ TASKS = {
         ),
     )
 }
+# `task: several`; each of its tasks is of one of the kinds above
+TOGETHER = Task("several", SEVERAL, False, "auto", 2, _all, one_answer=False)

@@ -43,7 +43,7 @@ class Terms:
     `spread`     numbers: (C,) the standard deviation of each column in the training part, or None
     `margins`    arcface, cosface: (C,) the margin of each class, or None
     `scale`      arcface, cosface: of the cosines (`model.scale`)
-    `parts`      loss tasks: the tasks that it is the sum of
+    `parts`      of several tasks in one network: these tasks
     `gaps`       ... whether some of their targets are unknown
     """
 
@@ -313,12 +313,6 @@ def _overlap(name: str) -> Loss:
     return Loss(make, weighted=False, regions=True, rows=False)
 
 
-def _of_tasks(terms: Terms) -> LossFunction:
-    from comp.tasks.several.losses import sum_of_tasks
-
-    return sum_of_tasks(terms)
-
-
 LOSSES = {
     "bce": Loss({"sigmoid": _bce}),
     "ce": Loss({"softmax": _ce}),
@@ -335,7 +329,6 @@ LOSSES = {
     },
     **{name: Loss({"softmax": _margin(name)}, pixels=False, cosines=True) for name in MARGINS},
     "coral": Loss({"steps": lambda terms: coral(terms.smoothing)}, weighted=False, pixels=False),
-    "tasks": Loss({"tasks": _of_tasks}, weighted=False, pixels=False),
     **{name: _overlap(name) for name in OVERLAPS},
 }
 

@@ -6,17 +6,18 @@ from dataclasses import replace
 
 from comp.config.schema import Config, DataConfig, ModelConfig
 from comp.core.errors import ConfigError, pick
-from comp.tasks.kinds import NEW, ORDINAL, TASKS, Task, number_link
+from comp.tasks.kinds import NEW, ORDINAL, TASKS, TOGETHER, Task, number_link
 from comp.tasks.several.parts import parts_of, several_link
 
 
 def task_of(config: Config) -> Task:
     """The kind of task of a config; of numbers with their transform and bounds, of grades as they
     are learned. ConfigError for an unknown one, and for keys of numbers where there are none."""
-    task, data = pick(TASKS, config.task, "task"), config.data
+    data = config.data
     if config.tasks:
         _refuse_of_one(config)
-        return replace(task, link=several_link(parts_of(config.tasks)))
+        return replace(TOGETHER, link=several_link(parts_of(config.tasks)))
+    task = pick({**TASKS, TOGETHER.name: TOGETHER}, config.task, "task")
     if task.link.measures:
         link = number_link(len(data.target), data.transform, data.bounds)
         return replace(task, link=link)
@@ -45,7 +46,9 @@ def _refuse_of_one(config: Config) -> None:
     train, model = config.train, config.model
     others = {
         "data.layout: " + data.layout: data.layout != "csv",
-        "train.loss": train.loss not in ("auto", "tasks"),
+        "train.loss": train.loss != "auto",
+        "train.class_weights": train.class_weights != "none",
+        "train.pos_weight": train.pos_weight is not None,
         "train.pseudo": train.pseudo is not None,
         "train.teacher": train.teacher is not None,
         "train.clean": train.clean is not None,

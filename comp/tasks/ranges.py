@@ -17,10 +17,10 @@ _ROWS = 20  # of each range, on average
 def ranges_of(numbers: Array, names: Sequence[str]) -> tuple[tuple[str, ...], Array]:
     """What the ranges are called, (R,), and which of them each row is in, (N, R) int64 0 and 1.
 
-    numbers: (N, C), NaN where unknown: then in no range; names: (C,). Each column has at most 10 ranges, between its quantiles,
-    of about 20 rows at least; a number that many rows have is in one range, and where nearly all
-    have the lowest number the others are the second range. A class of one of several tasks (`kind=cat`) is
-    its own range.
+    numbers: (N, C), NaN where unknown: then in no range; names: (C,). Each column has at most 10
+    ranges, between its quantiles, of about 20 rows at least; a number that many rows have is in one
+    range, and where nearly all have the lowest number the others are the second range. A class of
+    one of several tasks (`kind=cat`) is its own range.
     """
     count = int(np.clip(len(numbers) // _ROWS, 2, _MOST))
     texts, columns = list[str](), list[Array]()

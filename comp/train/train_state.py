@@ -27,6 +27,7 @@ from comp.tasks.class_weights import count_cells, link_weights
 from comp.tasks.counts import UNKNOWN
 from comp.tasks.losses import LossFunction, Terms, make_loss
 from comp.tasks.margin_losses import class_margins
+from comp.tasks.several.losses import sum_of_tasks
 from comp.tasks.several.parts import units_of
 from comp.train.aux import AuxHead
 from comp.train.checkpoints.checkpoint import Saved
@@ -297,7 +298,7 @@ def loss_of(job: Job) -> LossFunction:
         parts=job.task.link.parts,
         gaps=bool(job.task.link.parts) and bool(np.isnan(job.target).any()),
     )
-    return make_loss(spec, link, terms)
+    return sum_of_tasks(terms) if terms.parts else make_loss(spec, link, terms)
 
 
 def _margins(job: Job) -> torch.Tensor | None:

@@ -210,9 +210,7 @@ def shrunk(rule: Array, neutral: Array, positives: Array, strength: float) -> Ar
     return np.asarray(neutral + (rule - neutral) * keep)
 
 
-def _rules(
-    task: Task, metric: Metric, target: Array, probs: Array, weights: Array | None
-) -> Array:
+def _rules(task: Task, metric: Metric, target: Array, probs: Array, weights: Array | None) -> Array:
     """Of several tasks: the rule of each by its own metric, on the images that it knows."""
     rule = task.link.neutral(probs.shape[1])
     for part, own in zip(task.link.parts, metric.parts, strict=True):

@@ -202,9 +202,7 @@ def make_cells(
     return Cells(answers, lambda labels, _: [_named(texts, labels)], frozenset(texts))
 
 
-def _of_parts(
-    sample: Sample, task: Task, metric: Metric, decimals: int | Literal["auto"]
-) -> Cells:
+def _of_parts(sample: Sample, task: Task, metric: Metric, decimals: int | Literal["auto"]) -> Cells:
     """The columns of several tasks, each filled as if it were alone: those called like the columns
     of its labels, or `task_class` for the probabilities of its classes."""
     complaints, found = list[str](), list[tuple[Part, Cells, Sample]]()

@@ -44,8 +44,8 @@ def parts_of(tasks: Sequence[TaskConfig]) -> tuple[Part, ...]:
 def _part(one: TaskConfig, low: int) -> Part:
     task, where = TASKS[one.kind], f"tasks: {one.name}"
     if task.ordered:
-        link, loss = ORDINAL["classes"]
-        task = replace(task, link=link, loss=loss)
+        link, usual = ORDINAL["classes"]
+        task = replace(task, link=link, loss=usual)
     if task.target_ndim == 1 and len(one.of) > 1:
         raise ConfigError(
             f"{where}: kind {one.kind} has one column of labels, not {first(one.of)}; make each a "
@@ -147,9 +147,7 @@ def several_link(parts: tuple[Part, ...]) -> Link:
     def shown(values: Array, rule: Array) -> Array:
         return np.concatenate([values, decide(values, rule)], axis=1)
 
-    return replace(
-        SEVERAL, probs=probs, decide=decide, neutral=neutral, shown=shown, parts=parts
-    )
+    return replace(SEVERAL, probs=probs, decide=decide, neutral=neutral, shown=shown, parts=parts)
 
 
 def units_of(parts: Sequence[Part], target: Array) -> tuple[Array, Array]:
