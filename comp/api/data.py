@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -107,19 +108,25 @@ def check(
     accept_groups: bool = False,
     skip_unreadable: bool = False,
     allow_extra_images: bool = False,
+    devices: str | None = None,
+    on: str | None = None,
+    ask: Mapping[str, str] | None = None,
     quiet: bool = False,
 ) -> CheckResult:
     """Decode every image once and report what is wrong, leaks or belongs together.
 
     accept_groups: write the proposed groups, which later plans hold together. skip_unreadable: set
     unreadable images aside. allow_extra_images: test images that the sample submission does not
-    list are meant to be there. Raises ConfigError; errors in the data are findings.
+    list are meant to be there. devices, on, ask: who measures the images, as in `train`. Raises
+    ConfigError; errors in the data are findings.
     """
     with steady(quiet):
-        from comp.stages.check import check as look
+        from comp.stages.runners.parts import check_on
+        from comp.stages.runners.where import where_of
 
         experiment = open_experiment(config, workspace)
-        found = look(
+        found = check_on(
+            where_of(devices, on=on, ask=ask or {}),
             experiment,
             accept_groups=accept_groups,
             skip=skip_unreadable,
@@ -253,19 +260,28 @@ class PackResult:
 
 
 def pack(
-    config: ConfigLike, workspace: str | Path, *, verify: bool = False, quiet: bool = False
+    config: ConfigLike,
+    workspace: str | Path,
+    *,
+    verify: bool = False,
+    devices: str | None = None,
+    on: str | None = None,
+    ask: Mapping[str, str] | None = None,
+    quiet: bool = False,
 ) -> PackResult:
     """Decode every image once into cache/; training does it by itself too.
 
-    verify: compare every row with its checksum. Raises DataError with the images that cannot be
-    read, PackError.
+    verify: compare every row with its checksum. devices, on, ask: who packs the images, as in
+    `train`. Raises DataError with the images that cannot be read, PackError.
     """
     with steady(quiet):
         import pandas as pd
 
-        from comp.stages.pack import pack as make
+        from comp.stages.runners.parts import pack_on
+        from comp.stages.runners.where import where_of
 
-        made = make(open_experiment(config, workspace), verify=verify)
+        where = where_of(devices, on=on, ask=ask or {})
+        made = pack_on(where, open_experiment(config, workspace), verify=verify)
         return PackResult(pd.DataFrame([vars(part) for part in made]).set_index("part"))
 
 
@@ -281,17 +297,27 @@ class EmbedResult:
 
 
 def embed(
-    config: ConfigLike, workspace: str | Path, *, tta: str | None = None, quiet: bool = False
+    config: ConfigLike,
+    workspace: str | Path,
+    *,
+    tta: str | None = None,
+    devices: str | None = None,
+    on: str | None = None,
+    ask: Mapping[str, str] | None = None,
+    quiet: bool = False,
 ) -> EmbedResult:
     """Make the features of `model.name` for all images once; probes are fitted on them.
 
-    tta: the views that are made too; None: those of `predict.tta`. Raises ModelError for a network
-    that is unknown, has no weights here, or gives no vector per image.
+    tta: the views that are made too; None: those of `predict.tta`. devices, on, ask: who makes
+    them, as in `train`. Raises ModelError for a network that is unknown, has no weights here, or
+    gives no vector per image.
     """
     with steady(quiet, network=True):
         import pandas as pd
 
-        from comp.stages.features.embed import embed as make
+        from comp.stages.runners.parts import embed_on
+        from comp.stages.runners.where import where_of
 
-        made = make(open_experiment(config, workspace), tta=tta)
+        where = where_of(devices, on=on, ask=ask or {})
+        made = embed_on(where, open_experiment(config, workspace), tta)
         return EmbedResult(pd.DataFrame([vars(part) for part in made]).set_index(["part", "view"]))

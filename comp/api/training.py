@@ -66,7 +66,8 @@ def train(
     """
     with steady(quiet, network=True):
         from comp.stages.reporting.report import report_training
-        from comp.stages.runners.table import train_on, where_of
+        from comp.stages.runners.table import train_on
+        from comp.stages.runners.where import where_of
         from comp.train.stop import Stop
 
         experiment, numbers = open_experiment(config, workspace), _folds_text(folds)
@@ -74,8 +75,7 @@ def train(
         again = "the same call without restart" if restart else "the same call"
         stop = Stop(hours, again, at_once=_interrupt)
         called = f"comp.train(config, workspace, {numbers!r}{', restart=True' * restart})"
-        words = [f"{name}={value}" for name, value in (ask or {}).items()]
-        where = where_of(devices, together=together, on=on, ask=words)
+        where = where_of(devices, together=together, on=on, ask=ask or {})
         if refit and where.on != "local":
             raise UsageError("refit trains in this process; leave devices and on out")
         if refit:
@@ -260,17 +260,32 @@ class PredictResult:
 
 
 def predict(
-    config: ConfigLike, workspace: str | Path, folds: Folds = "all", *, quiet: bool = False
+    config: ConfigLike,
+    workspace: str | Path,
+    folds: Folds = "all",
+    *,
+    devices: str | None = None,
+    on: str | None = None,
+    ask: Mapping[str, str] | None = None,
+    quiet: bool = False,
 ) -> PredictResult:
     """Predict the validation part and the test images of trained folds, where that is missing.
 
+    devices, on, ask: who predicts, as in `train`.
     Raises RunError for a fold that is not finished, DataError, PredictionsError.
     """
     with steady(quiet, network=True):
-        from comp.stages.predict import predict as run
+        from comp.stages.experiment import parse_folds
+        from comp.stages.predict import open_predictor
+        from comp.stages.runners.parts import predict_on
+        from comp.stages.runners.where import where_of
 
-        experiment = open_experiment(config, workspace)
-        run(experiment, _folds_text(folds))
+        where, experiment = (
+            where_of(devices, on=on, ask=ask or {}),
+            open_experiment(config, workspace),
+        )
+        predictor = open_predictor(experiment)
+        predict_on(where, predictor, parse_folds(_folds_text(folds), predictor.plan.count))
         return _read(experiment, folds)
 
 

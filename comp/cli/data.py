@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from comp.cli.options import ConfigOption, JsonOption, QuietOption, SetOption, open_config
+from comp.cli.options import (
+    AskOption,
+    ConfigOption,
+    DevicesOption,
+    JsonOption,
+    OnOption,
+    PartitionOption,
+    QuietOption,
+    SetOption,
+    open_config,
+)
 from comp.core.progress import be_quiet, say
 from comp.core.terminal import again, can_show, tell
 
@@ -65,18 +75,29 @@ def check_command(
             help="The test folder may hold images that the sample submission does not list.",
         ),
     ] = False,
+    devices: DevicesOption = None,
+    on: OnOption = None,
+    ask: AskOption = None,
+    partition: PartitionOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Look at every image and label: what is wrong, what leaks, what belongs together."""
     from comp.core.errors import CheckError, pick
     from comp.report.console.findings import print_check
-    from comp.stages.check import check, record
+    from comp.stages.check import record
+    from comp.stages.runners.parts import check_on
+    from comp.stages.runners.where import where_of
 
+    where = where_of(devices, on=on, ask=ask or (), partition=partition)
     skip = pick({"error": False, "skip": True}, bad, "way with unreadable images (--bad)")
     experiment = open_config(config, sets, quiet)
-    checked = check(
-        experiment, accept_groups=accept_groups, skip=skip, allow_extra_images=allow_extra_images
+    checked = check_on(
+        where,
+        experiment,
+        accept_groups=accept_groups,
+        skip=skip,
+        allow_extra_images=allow_extra_images,
     )
     print_check(record(checked), checked.findings, as_json=as_json)
     paths = experiment.workspace
@@ -97,14 +118,21 @@ def pack_command(
     verify: Annotated[
         bool, typer.Option("--verify", help="Compare every row with its checksum.")
     ] = (False),
+    devices: DevicesOption = None,
+    on: OnOption = None,
+    ask: AskOption = None,
+    partition: PartitionOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Decode every image once, into cache/; training and prediction do it by themselves too."""
     from comp.report.console.tables import print_packed
-    from comp.stages.pack import pack
+    from comp.stages.runners.parts import pack_on
+    from comp.stages.runners.where import where_of
 
-    print_packed(pack(open_config(config, sets, quiet), verify=verify), as_json=as_json)
+    where = where_of(devices, on=on, ask=ask or (), partition=partition)
+    experiment = open_config(config, sets, quiet)
+    print_packed(pack_on(where, experiment, verify=verify), as_json=as_json)
     say(f"next: comp train{again(config, sets)}")
 
 

@@ -26,6 +26,18 @@ SetOption = Annotated[
 FoldOption = Annotated[str, typer.Option("-f", "--fold", help="Folds: 0, or 0,2, or 0..4, or all.")]
 QuietOption = Annotated[bool, typer.Option("-q", "--quiet", help="Print results only.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+DevicesOption = Annotated[
+    str | None,
+    typer.Option(help="A process per device, work from a queue: 0,1, auto, or cpu,cpu."),
+]
+OnOption = Annotated[
+    str | None, typer.Option(help="Work elsewhere: ray or slurm.", show_default="here")
+]
+AskOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="KEY=VALUE", help="What --on asks the cluster for; repeatable."),
+]
+PartitionOption = Annotated[str | None, typer.Option(help="--on slurm: the partition.")]
 
 
 # old name of an option -> its name since version 0.2.0; the old one works until 0.3.0

@@ -9,9 +9,13 @@ from typing import Annotated
 import typer
 
 from comp.cli.options import (
+    AskOption,
     ConfigOption,
+    DevicesOption,
     FoldOption,
     JsonOption,
+    OnOption,
+    PartitionOption,
     QuietOption,
     SetOption,
     open_config,
@@ -42,21 +46,13 @@ def train_command(
         typer.Option("--refit", help="Train on all images, as long as the folds found best."),
     ] = False,
     seeds: Annotated[int, typer.Option(min=1, help="How many networks --refit trains.")] = 1,
-    devices: Annotated[
-        str | None,
-        typer.Option(help="A process per device, folds from a queue: 0,1, auto, or cpu,cpu."),
-    ] = None,
+    devices: DevicesOption = None,
     together: Annotated[
         bool, typer.Option("--together", help="One fold on all of --devices, by torchrun.")
     ] = False,
-    on: Annotated[
-        str | None, typer.Option(help="Train elsewhere: ray or slurm.", show_default="here")
-    ] = None,
-    ask: Annotated[
-        list[str] | None,
-        typer.Option(metavar="KEY=VALUE", help="What --on asks the cluster for; repeatable."),
-    ] = None,
-    partition: Annotated[str | None, typer.Option(help="--on slurm: the partition.")] = None,
+    on: OnOption = None,
+    ask: AskOption = None,
+    partition: PartitionOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -73,11 +69,11 @@ def train_command(
     parse_folds(fold, experiment.config.folds.parts)
     from comp.report.console.tables import print_trained
     from comp.stages.extras.refit import refit as run_refit
-    from comp.stages.runners.table import train_on, where_of
+    from comp.stages.runners.table import train_on
+    from comp.stages.runners.where import where_of
     from comp.train.hardware.world import is_follower
 
-    ask = [*(ask or []), *([f"partition={partition}"] if partition else [])]
-    where = where_of(devices, together=together, on=on, ask=ask)
+    where = where_of(devices, together=together, on=on, ask=ask or (), partition=partition)
     if refit and where.on != "local":
         raise UsageError("--refit trains in this process; leave --devices and --on out")
     try:
@@ -215,6 +211,10 @@ def embed_command(
     tta: Annotated[
         str | None, typer.Option(help="Views that are made too, as in predict.tta.")
     ] = None,
+    devices: DevicesOption = None,
+    on: OnOption = None,
+    ask: AskOption = None,
+    partition: PartitionOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -223,9 +223,11 @@ def embed_command(
     sets += [f"model.weights={weights}"] if weights else []
     experiment = open_config(config, sets, quiet)
     from comp.report.console.tables import print_embedded
-    from comp.stages.features.embed import embed
+    from comp.stages.runners.parts import embed_on
+    from comp.stages.runners.where import where_of
 
-    print_embedded(embed(experiment, tta=tta), as_json=as_json)
+    where = where_of(devices, on=on, ask=ask or (), partition=partition)
+    print_embedded(embed_on(where, experiment, tta), as_json=as_json)
     say(f"next: comp train{again(config, sets)} --set model.probe=logistic --set name=...")
 
 
@@ -234,14 +236,20 @@ def sweep_command(
         Path, typer.Argument(help="A YAML file with a grid, a list of runs or a search.")
     ],
     sets: SetOption = None,
+    devices: DevicesOption = None,
+    on: OnOption = None,
+    ask: AskOption = None,
+    partition: PartitionOption = None,
     quiet: QuietOption = False,
 ) -> None:
     """Train one fold with many settings, each as a run of its own, and compare them."""
     from comp.report.console.tables import print_sweep
+    from comp.stages.runners.where import where_of
     from comp.stages.search.sweep import sweep
 
     be_quiet(quiet)
-    result = sweep(file, sets or [])
+    where = where_of(devices, on=on, ask=ask or (), partition=partition)
+    result = sweep(file, sets or [], where=where)
     print_sweep(result)
     say(f"wrote {result.table}")
 
@@ -305,6 +313,10 @@ def predict_command(
     tta: Annotated[
         str | None, typer.Option(help="none, hflip, flips, d4, auto, or views: id+flip.")
     ] = None,
+    devices: DevicesOption = None,
+    on: OnOption = None,
+    ask: AskOption = None,
+    partition: PartitionOption = None,
     quiet: QuietOption = False,
 ) -> None:
     """Predict the validation part and the test images of trained folds, where missing."""
@@ -314,9 +326,12 @@ def predict_command(
 
     folds = parse_folds(fold, experiment.config.folds.parts)
     from comp.stages.predict import open_predictor
+    from comp.stages.runners.parts import predict_on
+    from comp.stages.runners.where import where_of
 
+    where = where_of(devices, on=on, ask=ask or (), partition=partition)
     predictor = open_predictor(experiment)
-    written = predictor.run(folds)
+    written = predict_on(where, predictor, folds)
     if predictor.experiment.config.predict.tta == "auto":
         from comp.report.console.ensemble_tables import print_views
 

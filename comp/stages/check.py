@@ -23,7 +23,7 @@ from comp.check.depth_findings import depth_findings
 from comp.check.duplicates.clusters import LIKELY, CopyLink, find_links, join
 from comp.check.file_findings import extra_test_images, images_without_row, table_findings
 from comp.check.findings import Finding, by_level
-from comp.check.image_stats import measure_images
+from comp.check.image_stats import measure_blocks, measure_images
 from comp.check.shift import find_shift, shift_findings, write_weights
 from comp.config.workspace import Workspace
 from comp.core import files, progress
@@ -114,6 +114,14 @@ def check(
     write_check_page(*page)
     files.write_json(paths.check_json, record(checked))
     return checked
+
+
+def measure_part(experiment: Experiment, part: int, parts: int) -> None:
+    """Measure one of so many parts of the images, which `check` then finds measured."""
+    train, test, _ = _read(experiment)
+    image = with_range(experiment.config.image, train, experiment.workspace.cache)
+    sources = [*train.all_sources, *test.all_sources]
+    measure_blocks(sources, experiment.workspace.cache / "check", form_of(image), part, parts)
 
 
 def record(checked: Checked) -> dict[str, Any]:

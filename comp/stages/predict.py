@@ -89,6 +89,19 @@ class Predictor:
 
     def run(self, folds: list[int]) -> list[Path]:
         """Predict the missing parts of these folds; the folders that were written."""
+        runs = self._ready(folds)
+        return [path for fold, run in runs.items() for path in self._fold(fold, run)]
+
+    def missing(self, folds: list[int]) -> dict[int, list[Path]]:
+        """The folders that `run` would write, by fold; folds without any are left out."""
+        missing = {fold: self._missing(fold, run) for fold, run in self._ready(folds).items()}
+        runs = self.experiment.workspace.fold
+        return {
+            k: [self._folders(runs(k))[p] for p in parts] for k, parts in missing.items() if parts
+        }
+
+    def _ready(self, folds: list[int]) -> dict[int, RunDir]:
+        """The runs of folds that can be predicted, and the views that are made."""
         runs = {fold: self.experiment.workspace.fold(fold) for fold in folds}
         for fold, run in runs.items():
             self._refuse_unfinished(fold, run)
@@ -96,7 +109,7 @@ class Predictor:
             choice = self.choose_views()
             self.tta = choice.chosen
             self.valid_tta = {fold: choice.views_for(fold) for fold in folds}
-        return [path for fold, run in runs.items() for path in self._fold(fold, run)]
+        return runs
 
     def refitted(self) -> list[Path]:
         """Predict the test images by every refit, where that is missing; all their folders.

@@ -268,8 +268,8 @@ def test_extras_that_are_named_exist() -> None:
     setup.read(ROOT / "setup.cfg", encoding="utf-8")
     named = re.findall(r"pip install \"?\.\[(\w+)\]", "".join(map(text_of, DOCUMENTS)))
     assert {*named} == {
-        *("cam", "medical", "onnx", "openvino", "ray", "search", "slurm", "stack", "tables"),
-        *("tiff", "track"),
+        *("cam", "medical", "neighbours", "onnx", "openvino", "ray", "search", "slurm", "stack"),
+        *("tables", "tiff", "track"),
     }
     assert {*named} <= {*setup["options.extras_require"]}
 

@@ -3,7 +3,7 @@
 `same_frame`: whole frames that agree, turned or flipped too. The absolute values of the low
 coefficients of a cosine transform do not change when an image is flipped, and swap when it is
 transposed; their smaller and larger ones of each swapped pair are the same for all eight ways to
-turn an image. Neighbours of these vectors are found in blocks of one matrix product.
+turn an image. `neighbours` finds those that are near to each other.
 
 `shared_words`: images with local features in common. Each descriptor is a word of a vocabulary
 that is drawn from the descriptors themselves, in two levels; images that share rare words are
@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 from scipy import sparse
 
+from comp.check.duplicates.neighbours import nearest
 from comp.check.duplicates.sift import MIRROR, WIDTH
 from comp.core import rng
 
@@ -27,7 +28,6 @@ Array = np.ndarray[Any, Any]
 THUMB = 64  # pixels of the side of a thumbnail
 _LOW = 9  # cosine coefficients in each direction
 _FRAME = 0.975  # agreement above which two frames are compared
-_CELLS = 1 << 24  # of a product at a time
 _ROWS = 512
 _CHUNK = 8192
 _PER_WORD = 5  # descriptors of a word, about
@@ -39,11 +39,9 @@ _NEIGHBOURS = 16  # candidates of an image, at most
 
 def frame_codes(thumbs: Array) -> Array:
     """(N, 64, 64) uint8 -> (N, F) float32, unit length, the same for all eight ways to turn."""
-    codes = [
-        np.abs(cv2.dct(thumb.astype(np.float32)))[:_LOW, :_LOW] / np.float32(THUMB)
-        for thumb in thumbs
-    ]
-    low = np.array(codes, dtype=np.float32).reshape(-1, _LOW, _LOW)
+    low = np.empty((len(thumbs), _LOW, _LOW), dtype=np.float32)
+    for row, thumb in enumerate(thumbs):
+        low[row] = np.abs(cv2.dct(thumb.astype(np.float32)))[:_LOW, :_LOW] / np.float32(THUMB)
     rows, columns = np.triu_indices(_LOW)
     pairs = np.stack([low[:, rows, columns], low[:, columns, rows]])
     out = np.concatenate([pairs.min(axis=0), pairs.max(axis=0)], axis=1)
@@ -56,17 +54,9 @@ def same_frame(thumbs: Array) -> list[tuple[int, int]]:
 
     Of an image that is similar to very many others, only the nearest ones.
     """
-    codes = frame_codes(thumbs)
     found: set[tuple[int, int]] = set()
-    rows = max(1, _CELLS // max(1, len(codes)))
-    for start in range(0, len(codes), rows):
-        block = codes[start : start + rows] @ codes.T
-        block[np.arange(len(block)), np.arange(start, start + len(block))] = -1
-        for row in np.flatnonzero((block >= _FRAME).any(axis=1)):
-            others = np.flatnonzero(block[row] >= _FRAME)
-            best = others[np.argsort(-block[row, others], kind="stable")[:_NEIGHBOURS]]
-            image = start + int(row)
-            found.update((min(image, int(j)), max(image, int(j))) for j in best)
+    for image, others in nearest(frame_codes(thumbs), _FRAME, _NEIGHBOURS):
+        found.update((min(image, int(j)), max(image, int(j))) for j in others)
     return sorted(found)
 
 

@@ -84,10 +84,8 @@ def open_pack(
         inner = open_pack(index.bags.images, image, cache, masks=False, verify=verify)
         bags = BagImages(inner.images, index.bags.rows)
         return replace(inner, ids=index.ids, images=bags)
-    pick(RESIZES, image.resize, "way to resize (image.resize)")
+    image = image.model_copy(update={"pack": kind_of(image)})
     own_size = image.resize in OWN_SIZE
-    if own_size and image.pack == "memmap":
-        image = image.model_copy(update={"pack": "encoded"})  # rows of a map are of one size
     if not len(index):
         raise DataError("there are no images to pack; check data.train_images and data.test_images")
     folder = mask_folder = None
@@ -103,6 +101,27 @@ def open_pack(
         if not own_size:
             mask_folder, _, found = _open_or_build("masks", index, image, cache, verify)
     return Pack(index.ids, images, found, key, folder, mask_folder)
+
+
+def kind_of(image: ImageConfig) -> str:
+    """How images are packed: an entry of CONTENTS, or `none`. Rows of a map are of one size, so
+    images that keep their own are encoded. ConfigError for an unknown `image.resize`."""
+    pick(RESIZES, image.resize, "way to resize (image.resize)")
+    own_size = image.resize in OWN_SIZE and image.pack == "memmap"
+    return "encoded" if own_size else image.pack
+
+
+def is_whole(index: Index, image: ImageConfig, cache: Path) -> bool:
+    """Whether nothing is to be packed: the pack is there, and of what the files hold now."""
+    kind = kind_of(image)
+    if kind == "none":
+        return True
+    content = CONTENTS[kind](index, image)
+    try:
+        _open(Path(cache) / content.folder, index, content, cache, False)
+    except PackError:
+        return False
+    return True
 
 
 def _open_or_build(

@@ -20,6 +20,7 @@ Array = np.ndarray[Any, Any]
 
 COLOURS = 7  # of the style sheet; more series repeat them with another dash
 _WIDTH, _HEIGHT = 380, 230
+_LARGER = 1.7  # times its own size that a drawing is shown at most
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 8, 10, 34
 _MOST_POINTS = 120  # of a line
 
@@ -309,6 +310,12 @@ def _figure(
     ]  # fmt: skip
     caption = Markup("<figcaption>{}</figcaption>").format(Markup(" ").join(legend))
     return Markup(
-        '<figure class="chart"><svg viewBox="0 0 {:.0f} {:.0f}" role="img" aria-label="{}">{}</svg>'
-        "{}</figure>"
-    ).format(*size, escape(visible(alt)), Markup("").join(parts), caption if legend else Markup(""))
+        '<figure class="chart"><svg viewBox="0 0 {:.0f} {:.0f}" style="max-width: {:.0f}px" '
+        'role="img" aria-label="{}">{}</svg>{}</figure>'
+    ).format(
+        *size,
+        _LARGER * size[0],
+        escape(visible(alt)),
+        Markup("").join(parts),
+        caption if legend else Markup(""),
+    )

@@ -92,7 +92,7 @@ def sent_text(scores: Scores, sent: float, mixed: float, *, kept: bool) -> str:
         return ""
     rule = "cross-fitted" if kept else "without a tuned rule"
     return (
-        f"Classes, confusions and images are of the answers as they are sent, {rule}: they score "
+        f"Classes and images below are of the answers as they are sent, {rule}: they score "
         f"{sent:.4f}. The score of the run, {scores.honest:.4f}, {' and '.join(why)}."
     )
 
@@ -257,6 +257,6 @@ def about_slices(slices: Sequence[Slice], wrong: float, kind: str = "classes") -
     worst = max(behind, key=lambda part: part.wrong)
     words = "off by more than a usual error" if kind == "numbers" else "wrong"
     return [
-        f"Of the images of {worst.kind} {worst.name} {worst.wrong:.0%} are {words}, of all "
+        f"Of the images of {worst.kind} {worst.name}, {worst.wrong:.0%} are {words}, of all "
         f"{wrong:.0%}: more than chance. Augmentation for them may help."
     ]

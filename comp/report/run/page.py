@@ -22,6 +22,7 @@ from comp.report.run.charts import heat_map
 from comp.report.run.curves import reliability
 from comp.report.run.headline import FoldCurve
 from comp.report.run.panels import (
+    LEAST_IN_BIN,
     class_panels,
     fold_charts,
     number_panels,
@@ -253,6 +254,7 @@ def _class_sections(
         "pairs": [_pair(found, pair, picture) for pair in pairs],
         "panels": panels,
         "left_out": left_out,
+        "least_in_bin": LEAST_IN_BIN,
         "calibration": (calibration, reliability_chart(calibration)),
     }
 

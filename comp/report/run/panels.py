@@ -21,6 +21,8 @@ _BINS = 20
 _COLUMNS, _POINTS, _BARS = 12, 1500, 30  # of numbers: columns, points and bars of each
 _UNIT = Frame((0.0, 1.0), (0.0, 1.02))
 
+LEAST_IN_BIN = 10  # answers of a bin of the reliability diagram; the share of fewer is noise
+
 
 def fold_charts(folds: Sequence[FoldCurve], metric: str) -> list[tuple[str, Markup]]:
     """Titles and charts: loss, score and learning rate of every fold over its epochs."""
@@ -66,8 +68,9 @@ def _alt(what: str, folds: Sequence[FoldCurve]) -> str:
 
 
 def reliability_chart(found: Reliability) -> Markup:
-    """The share that is right over the probability that was said."""
-    line = Series("bins of probabilities", found.said, found.right, 0, dots=True)
+    """The share that is right over the probability that was said, where enough said it."""
+    drawn = found.count >= LEAST_IN_BIN
+    line = Series("bins of probabilities", found.said[drawn], found.right[drawn], 0, dots=True)
     alt = (
         f"Reliability diagram: expected calibration error {found.error:.3f}, mean probability "
         f"minus the share that is right {found.lean:+.3f}."

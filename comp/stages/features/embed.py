@@ -65,6 +65,13 @@ def embed(experiment: Experiment, *, tta: str | None = None) -> list[Embedded]:
     return out
 
 
+def embed_part(experiment: Experiment, part: str, view: str) -> None:
+    """Make the features of one part in one view, where missing."""
+    index = read_train(experiment)
+    test = read_test_images(experiment, index.classes)
+    FeatureSource(experiment, index, test).read(part, view)
+
+
 def view_names(tta: str) -> Sequence[str]:
     """The views that `predict.tta` means, by their names in VIEWS; of `auto` all eight.
 

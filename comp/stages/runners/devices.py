@@ -49,7 +49,7 @@ def train_on_devices(
             team.end()
     if team.stopped:
         listed = ", ".join(str(fold) for fold in sorted(team.stopped))
-        stop.leave(f"in fold {listed}")
+        stop.leave(f"in {order.kind.unit} {listed}")
     return sorted(team.failed.items())
 
 
@@ -168,7 +168,8 @@ class _Team:
             self.stopped.add(fold)
         elif problem is not None:
             self.failed[fold] = problem
-            say(f"fold {fold}: failed; it is told at the end, the other folds go on")
+            unit = self.order.kind.unit
+            say(f"{unit} {fold}: failed; it is told at the end, the other {unit}s go on")
 
     def _drain(self) -> None:
         """What a process that ended had still to say."""
@@ -204,14 +205,16 @@ class _Team:
         """Put a fold in front of those that wait, unless it was there too often."""
         self.deaths[fold] += 1
         if self.deaths[fold] < DEATHS:
-            say(f"fold {fold}: {how}; it goes on from its last checkpoint")
+            say(f"{self.order.kind.unit} {fold}: {how}; it goes on from its last checkpoint")
             self.waiting.appendleft(fold)
             return
         said = "".join(f"\n  {line}" for line in tail)
+        train = self.order.work == "train"
+        alone = f", or train it alone: `comp train --fold {fold}`" if train else ""
         self.failed[fold] = TrainError(
-            f"fold {fold}: given back {DEATHS} times, the last time because {how}. Often memory is "
-            "short: use a smaller train.batch_size or fewer devices, or train it alone: "
-            f"`comp train --fold {fold}`{said}"
+            f"{self.order.kind.unit} {fold}: given back {DEATHS} times, the last time because "
+            f"{how}. Often memory is short: use a smaller train.batch_size or fewer devices"
+            f"{alone}{said}"
         )
 
 

@@ -1,6 +1,6 @@
-"""What another process is asked to train, and what it answers: plain values only.
+"""What another process is asked to do, and what it answers: plain values only.
 
-A fold is trained there by the ordinary stage, so its files are those of a training here.
+A piece is done there by the ordinary stage, so its files are those that it has here.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -19,20 +19,24 @@ from typing import Any
 from comp.config.loading import make_config, plain
 from comp.core.errors import CompError, Interrupted, TrainError
 from comp.stages.experiment import Experiment
+from comp.stages.runners.pieces import KINDS, Asked, Kind
 
-Outcome = dict[str, Any]  # of a fold: `fold`, and where it failed `error`, `text`, `signal`
+Outcome = dict[
+    str, Any
+]  # of a piece: its number `fold`, and where it failed `error`, `text`, `signal`
 DONE: Outcome = {"error": None}
 
 
 @dataclass(frozen=True)
 class Order:
-    """What is the same for all folds that are trained elsewhere.
+    """What is the same for all pieces that are done elsewhere.
 
     `config`   the resolved config as plain values
     `root`     the workspace folder
     `command`  what was called, for `sessions.json`
     `threads`  of torch on a CPU: sums depend on it
     `among`    how many processes share the cores of a machine
+    `work`     a name of KINDS; `options`: what this kind of work knows besides
     """
 
     config: dict[str, Any]
@@ -40,6 +44,13 @@ class Order:
     command: str
     threads: int
     among: int = 1
+    work: str = "train"
+    options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> Kind:
+        """What a piece is called, and what does one."""
+        return KINDS[self.work]
 
     def plain(self) -> dict[str, Any]:
         """As plain values, for JSON."""
@@ -47,7 +58,13 @@ class Order:
 
 
 def order_of(
-    experiment: Experiment, command: str | None, *, among: int = 1, absolute: bool = False
+    experiment: Experiment,
+    command: str | None,
+    *,
+    among: int = 1,
+    absolute: bool = False,
+    work: str = "train",
+    options: dict[str, Any] | None = None,
 ) -> Order:
     """The order of an experiment. absolute: with the whole path of the workspace, for a process
     that starts in another folder."""
@@ -60,11 +77,13 @@ def order_of(
         command=command or shlex.join(["comp", *sys.argv[1:]]),
         threads=torch.get_num_threads(),
         among=among,
+        work=work,
+        options=options or {},
     )
 
 
 def train_piece(order: Order, fold: int, seconds: float | None) -> Outcome:
-    """Train one fold here, to its end or for so many seconds; what became of it.
+    """Do one piece here, training to its end or for so many seconds; what became of it.
 
     An error of comp is in the outcome; any other one is raised, as a process that dies does.
     """
@@ -72,7 +91,6 @@ def train_piece(order: Order, fold: int, seconds: float | None) -> Outcome:
 
     from comp.core.parallel import share_cores
     from comp.stages.experiment import open_experiment
-    from comp.stages.train import train
     from comp.train.stop import Stop
 
     torch.set_num_threads(order.threads)
@@ -81,7 +99,7 @@ def train_piece(order: Order, fold: int, seconds: float | None) -> Outcome:
         with _signals():
             experiment = open_experiment(make_config(order.config), Path(order.root))
             stop = Stop(None if seconds is None else seconds / 3600)
-            train(experiment, str(fold), stop=stop, command=order.command)
+            order.kind.run(experiment, fold, Asked(order.command, stop, order.options))
     except CompError as problem:
         return {"fold": fold, **failure(problem)}
     return {"fold": fold, **DONE}
@@ -94,7 +112,7 @@ def failure(problem: CompError) -> Outcome:
 
 
 def error_of(outcome: Outcome) -> CompError | None:
-    """The error that an outcome tells of, of the same kind; None for a fold that is trained."""
+    """The error that an outcome tells of, of the same kind; None for a piece that is done."""
     name = outcome["error"]
     if name is None:
         return None

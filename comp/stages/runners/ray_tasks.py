@@ -46,7 +46,7 @@ def train_on_ray(
         if own:
             ray.shutdown()
     if tasks.stopped:
-        stop.leave(f"in fold {', '.join(map(str, sorted(tasks.stopped)))}")
+        stop.leave(f"in {order.kind.unit} {', '.join(map(str, sorted(tasks.stopped)))}")
     return sorted(tasks.failed.items())
 
 
@@ -75,6 +75,7 @@ class _Tasks:
 
     def __init__(self, ray: Any, order: Order, stop: Stop, options: Mapping[str, str]) -> None:
         self.ray, self.order, self.stop = ray, order, stop
+        self.unit = order.kind.unit
         asked = _asked(options, ray.cluster_resources())
         self.retries = asked.pop("retries")
         # A process of its own for each task: what it held on a GPU ends with it
@@ -127,9 +128,10 @@ class _Tasks:
             self.stopped.add(fold)
         elif problem is not None:
             self.failed[fold] = problem
-            say(f"fold {fold}: failed on {node}; it is told at the end, the other folds go on")
+            unit = self.unit
+            say(f"{unit} {fold}: failed on {node}; it is told at the end, the other {unit}s go on")
         else:
-            say(f"fold {fold}: trained on {node}")
+            say(f"{self.unit} {fold}: {self.order.kind.done} on {node}")
 
     def _soon_free(self, fold: int) -> bool:
         """Whether a fold may be held only because its holder died on another machine."""
@@ -143,13 +145,13 @@ class _Tasks:
         self.died[fold] = time.monotonic()
         if self.deaths[fold] <= self.retries:
             say(
-                f"fold {fold}: its task died ({how}); it goes on elsewhere from its last "
+                f"{self.unit} {fold}: its task died ({how}); it goes on elsewhere from its last "
                 f"checkpoint (retry {self.deaths[fold]} of {self.retries})"
             )
             self._submit(fold)
         else:
             self.failed[fold] = TrainError(
-                f"fold {fold}: its task died {self.deaths[fold]} times, the last time: {how}"
+                f"{self.unit} {fold}: its task died {self.deaths[fold]} times, the last time: {how}"
             )
 
 

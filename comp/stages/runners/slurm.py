@@ -71,8 +71,8 @@ def train_on_slurm(
     except (FileNotFoundError, submitit.core.utils.FailedJobError) as problem:
         raise UsageError(f"--on slurm: sbatch refused the jobs: {problem}") from problem
     for fold, job in zip(folds, jobs, strict=True):
-        say(f"fold {fold}: job {job.job_id}, its words in {job.paths.stderr}")
-    return _wait(dict(zip(folds, jobs, strict=True)), stop)
+        say(f"{order.kind.unit} {fold}: job {job.job_id}, its words in {job.paths.stderr}")
+    return _wait(dict(zip(folds, jobs, strict=True)), stop, order.kind.unit)
 
 
 def _submitit() -> Any:
@@ -96,7 +96,7 @@ def _value(text: str) -> int | str:
     return int(text) if text.isdecimal() else text
 
 
-def _wait(jobs: dict[int, Any], stop: Stop) -> list[tuple[int, CompError]]:
+def _wait(jobs: dict[int, Any], stop: Stop, unit: str) -> list[tuple[int, CompError]]:
     """Until all jobs have ended; the folds that failed."""
     failed: list[tuple[int, CompError]] = []
     waiting = dict(jobs)
@@ -105,8 +105,8 @@ def _wait(jobs: dict[int, Any], stop: Stop) -> list[tuple[int, CompError]]:
             for fold, job in list(waiting.items()):
                 if job.done():
                     del waiting[fold]
-                    problem = _problem(fold, job)
-                    say(f"fold {fold}: job {job.job_id} {'failed' if problem else 'is done'}")
+                    problem = _problem(f"{unit} {fold}", job)
+                    say(f"{unit} {fold}: job {job.job_id} {'failed' if problem else 'is done'}")
                     failed += [(fold, problem)] if problem else []
             if stop.signal is not None:
                 say("the jobs go on; `scancel` ends them, and the same command looks for them")
@@ -116,10 +116,10 @@ def _wait(jobs: dict[int, Any], stop: Stop) -> list[tuple[int, CompError]]:
     return failed
 
 
-def _problem(fold: int, job: Any) -> CompError | None:
+def _problem(what: str, job: Any) -> CompError | None:
     """What a job that ended failed on."""
     error = job.exception()
     if error is not None:
-        return TrainError(f"fold {fold}: job {job.job_id} failed: {error}")
+        return TrainError(f"{what}: job {job.job_id} failed: {error}")
     outcome: Outcome = job.result() or DONE
     return error_of(outcome)

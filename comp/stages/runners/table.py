@@ -1,74 +1,29 @@
-"""The table of what trains folds (`--on`), and what is the same whichever does it."""
+"""The table of what does pieces of work (`--on`): folds to train, parts to measure, and others."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 
 from comp.core.errors import CompError, UsageError, pick
 from comp.core.progress import say
 from comp.stages.experiment import Experiment
 from comp.stages.runners.devices import train_on_devices
-from comp.stages.runners.order import order_of
+from comp.stages.runners.order import Order, order_of
+from comp.stages.runners.pieces import KINDS
 from comp.stages.runners.ray_tasks import train_on_ray
 from comp.stages.runners.slots import Slot, parse_devices
 from comp.stages.runners.slurm import train_on_slurm
 from comp.stages.runners.together import train_together
+from comp.stages.runners.where import Where
 from comp.stages.train import Trained, prepare, train
 from comp.train.hardware.world import started_by_torchrun
 from comp.train.stop import Stop
 
-Failed = list[tuple[int, CompError]]  # folds that failed, with their errors
-
-
-@dataclass(frozen=True)
-class Where:
-    """Where folds are trained.
-
-    `on`       a name of RUNNERS
-    `devices`  what `--devices` says
-    `options`  what a cluster is asked for, by the names that it has for them
-    """
-
-    on: str = "local"
-    devices: str | None = None
-    options: Mapping[str, str] = field(default_factory=dict)
-
-
-def where_of(
-    devices: str | None = None,
-    *,
-    together: bool = False,
-    on: str | None = None,
-    ask: Sequence[str] = (),
-) -> Where:
-    """Where a command line asks folds to be trained; UsageError for options that do not go
-    together."""
-    if devices is not None and on not in (None, "devices"):
-        raise UsageError(f"--devices is for this machine; with --on {on}, use --ask")
-    if together and devices is None:
-        raise UsageError("--together trains one fold on several devices; name them: --devices 0,1")
-    pairs = [text.partition("=") for text in ask]
-    wrong = [name for name, equals, value in pairs if not (name and equals and value)]
-    if wrong:
-        raise UsageError(f"--ask {wrong[0]}: write KEY=VALUE")
-    options = {name: value for name, _, value in pairs}
-    name = on or ("local" if devices is None else "together" if together else "devices")
-    if options and name not in ("ray", "slurm"):
-        raise UsageError("--ask is for --on ray and --on slurm")
-    return Where(name, devices, options)
-
-
-@dataclass(frozen=True)
-class Work:
-    """What is asked for: the arguments of `comp.stages.train.train`, and where."""
-
-    experiment: Experiment
-    folds: str
-    restart: bool
-    stop: Stop | None
-    command: str | None
-    where: Where
+Failed = list[tuple[int, CompError]]  # pieces that failed, with their errors
+Send = Callable[[Sequence[int], Stop], Failed]
+Ordered = Callable[..., Order]  # the order of this work; takes `among` and `absolute`
 
 
 def train_on(
@@ -81,78 +36,102 @@ def train_on(
     command: str | None = None,
 ) -> list[Trained]:
     """Train folds as `comp.stages.train.train` does, which says what the arguments are; `where`
-    says what trains them. ConfigError for an unknown runner, UsageError for one below torchrun."""
-    runner = pick(RUNNERS, where.on, "runner (--on)")
-    if where.on != "local" and started_by_torchrun():
-        raise UsageError("torchrun has started several processes; leave --devices and --on out")
-    return runner(Work(experiment, folds, restart, stop, command, where))
-
-
-def _here(work: Work) -> list[Trained]:
-    """In this process, one fold after the other."""
-    return train(
-        work.experiment,
-        work.folds,
-        restart=work.restart,
-        stop=work.stop,
-        command=work.command,
-    )
-
-
-def _on_devices(work: Work) -> list[Trained]:
-    """One process per device of this machine."""
-    slots = _slots(work)
-    order = order_of(work.experiment, work.command, among=len(slots))
-    return _sent(work, lambda folds, stop: train_on_devices(slots, order, folds, stop))
-
-
-def _together(work: Work) -> list[Trained]:
-    """Each fold on all devices at once, by torchrun."""
-    slots, order = _slots(work), order_of(work.experiment, work.command)
-    return _sent(work, lambda folds, stop: train_together(slots, order, folds, stop))
-
-
-def _on_ray(work: Work) -> list[Trained]:
-    """A task per fold on a Ray cluster."""
-    order = order_of(work.experiment, work.command, absolute=True)
-    options = work.where.options
-    return _sent(work, lambda folds, stop: train_on_ray(order, folds, stop, options))
-
-
-def _on_slurm(work: Work) -> list[Trained]:
-    """A job per fold in an array of SLURM."""
-    order = order_of(work.experiment, work.command, absolute=True)
-    logs, options = work.experiment.workspace.run / "slurm", work.where.options
-    return _sent(work, lambda folds, stop: train_on_slurm(order, folds, stop, logs, options))
-
-
-def _slots(work: Work) -> list[Slot]:
-    return parse_devices(work.where.devices or "auto", work.experiment.config.train.device)
-
-
-def _sent(work: Work, send: Callable[[Sequence[int], Stop], Failed]) -> list[Trained]:
-    """Let `send` train the folds that are not finished; the packs are made here, before.
-
-    A fold that fails keeps no other one from its end; its error is raised after that.
-    """
-    trainer, runs = prepare(
-        work.experiment, work.folds, restart=work.restart, stop=work.stop, command=work.command
-    )
-    claimed = {k: trainer.claim(k, run, restart=work.restart) for k, run in runs.items()}
+    says what trains them. A fold that fails keeps no other one from its end; its error is raised
+    after that. ConfigError for an unknown runner, UsageError for one below torchrun."""
+    if is_here(where):
+        return train(experiment, folds, restart=restart, stop=stop, command=command)
+    trainer, runs = prepare(experiment, folds, restart=restart, stop=stop, command=command)
+    claimed = {k: trainer.claim(k, run, restart=restart) for k, run in runs.items()}
     missing = [fold for fold, found in claimed.items() if found is None]
     if missing:
         trainer.open_pack()
-        failed = send(missing, trainer.stop)
-        for fold, problem in failed[1:]:
-            say(f"fold {fold}: {problem}")
-        if failed:
-            raise failed[0][1]
+        share_out(where, experiment, missing, trainer.stop, command)
     return [found or trainer.trained(k, runs[k]) for k, found in claimed.items()]
 
 
-# name -> what trains the folds of a Work
-RUNNERS: dict[str, Callable[[Work], list[Trained]]] = {
-    "local": _here,
+def is_here(where: Where) -> bool:
+    """Whether this process does the work. ConfigError for an unknown runner, UsageError for one
+    below torchrun."""
+    pick(RUNNERS, where.on, "runner (--on)")
+    if where.on != "local" and started_by_torchrun():
+        raise UsageError("torchrun has started several processes; leave --devices and --on out")
+    return where.on == "local"
+
+
+def share_out(
+    where: Where,
+    experiment: Experiment,
+    pieces: Sequence[int],
+    stop: Stop | None = None,
+    command: str | None = None,
+    *,
+    work: str = "train",
+    options: dict[str, Any] | None = None,
+) -> None:
+    """Let others do these pieces of a kind of work (KINDS), and wait for all.
+
+    options: what this work knows besides. What fails keeps no other piece from its end; then the
+    others are told, and the error of the first is raised.
+    """
+    failed = shared_out(where, experiment, pieces, stop, command, work=work, options=options)
+    for piece, problem in failed[1:]:
+        say(f"{KINDS[work].unit} {piece}: {problem}")
+    if failed:
+        raise failed[0][1]
+
+
+def shared_out(
+    where: Where,
+    experiment: Experiment,
+    pieces: Sequence[int],
+    stop: Stop | None = None,
+    command: str | None = None,
+    *,
+    work: str = "train",
+    options: dict[str, Any] | None = None,
+) -> Failed:
+    """`share_out`, and the pieces that failed with their errors."""
+    if where.on == "together" and work != "train":
+        raise UsageError("--together is for `comp train`; --devices alone has a process per device")
+    runner = pick(RUNNERS, where.on, "runner (--on)")
+    assert runner is not None
+    order = partial(order_of, experiment, command, work=work, options=options or {})
+    send = runner(where, experiment, order)
+    return send(pieces, stop or Stop(experiment.config.train.max_hours))
+
+
+def _on_devices(where: Where, experiment: Experiment, order: Ordered) -> Send:
+    """One process per device of this machine."""
+    slots = _slots(where, experiment)
+    asked = order(among=len(slots))
+    return lambda pieces, stop: train_on_devices(slots, asked, pieces, stop)
+
+
+def _together(where: Where, experiment: Experiment, order: Ordered) -> Send:
+    """Each fold on all devices at once, by torchrun."""
+    slots, asked = _slots(where, experiment), order()
+    return lambda pieces, stop: train_together(slots, asked, pieces, stop)
+
+
+def _on_ray(where: Where, experiment: Experiment, order: Ordered) -> Send:
+    """A task per piece on a Ray cluster."""
+    asked = order(absolute=True)
+    return lambda pieces, stop: train_on_ray(asked, pieces, stop, where.options)
+
+
+def _on_slurm(where: Where, experiment: Experiment, order: Ordered) -> Send:
+    """A job per piece in an array of SLURM."""
+    asked, logs = order(absolute=True), experiment.workspace.run / "slurm"
+    return lambda pieces, stop: train_on_slurm(asked, pieces, stop, logs, where.options)
+
+
+def _slots(where: Where, experiment: Experiment) -> list[Slot]:
+    return parse_devices(where.devices or "auto", experiment.config.train.device)
+
+
+# name -> what sends pieces of work there; None: they are done here
+RUNNERS: dict[str, Callable[[Where, Experiment, Ordered], Send] | None] = {
+    "local": None,
     "devices": _on_devices,
     "together": _together,
     "ray": _on_ray,

@@ -16,19 +16,23 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
-from comp.config.loading import load_config
+from comp.config.loading import load_config, plain
 from comp.config.messages import explain
 from comp.config.plain_yaml import parse_yaml
 from comp.config.schema import Config
 from comp.config.values import Section
 from comp.core import files
 from comp.core.checksums import digest_text
-from comp.core.errors import ConfigError, ModelError, TrainError, UsageError, unreadable
+from comp.core.errors import CompError, ConfigError, ModelError, TrainError, UsageError, unreadable
 from comp.core.progress import say
 from comp.core.rng import derive
 from comp.core.terminal import advise_for
 from comp.stages.experiment import check_names, open_experiment
+from comp.stages.runners.table import is_here, shared_out
+from comp.stages.runners.where import Where
 from comp.stages.train import train
+
+HERE = Where()
 
 
 def _values(value: object) -> object:
@@ -121,13 +125,13 @@ def read_sweep(path: Path) -> SweepFile:
         raise ConfigError("\n".join([f"{path}: {allowed}:", *lines])) from None
 
 
-def sweep(path: Path, sets: list[str], root: Path = Path()) -> Sweep:
+def sweep(path: Path, sets: list[str], root: Path = Path(), *, where: Where = HERE) -> Sweep:
     """Train every run of the sweep file `path`; the finished ones are only read.
 
     `sets` are laid over the config of every run; `root` is the workspace folder, in which `config`
-    of the file is looked for and runs are kept. A run that fails on its own settings is noted and
-    the sweep continues. Raises ConfigError for a file or settings that cannot be right, before any
-    training.
+    of the file is looked for and runs are kept; `where` says what trains them. A run that fails on
+    its own settings is noted and the sweep continues. Raises ConfigError for a file or settings
+    that cannot be right, before any training, UsageError for a search that is to run elsewhere.
     """
     spec = read_sweep(path)
     base_path = root / spec.config if spec.config else None
@@ -136,13 +140,20 @@ def sweep(path: Path, sets: list[str], root: Path = Path()) -> Sweep:
     setup = Setup(path, spec, base, tuple(sets), root)
     if spec.fold >= base.folds.parts:
         raise UsageError(f"{path}: fold {spec.fold}; the plan has folds 0..{base.folds.parts - 1}")
+    here = is_here(where)
     if spec.search is not None:
+        if not here:
+            raise UsageError(
+                f"{path}: a search chooses each run by those before, one after the other; "
+                "--devices and --on are for a grid and for runs"
+            )
         runs = search(setup, spec.search)
     else:
         choices = _choices(spec)
         for settings in choices:
             _check(setup, settings)
-        runs = [run_one(setup, settings) for settings in choices]
+        failed = {} if here else _elsewhere(setup, choices, where)
+        runs = [run_one(setup, settings, failed.get(n)) for n, settings in enumerate(choices)]
     up = open_experiment(base, root).metric.greater_is_better
     runs.sort(key=lambda run: (run.score is None, -(run.score or 0) if up else run.score or 0))
     table = root / "runs" / f"sweep_{path.stem}.csv"
@@ -177,12 +188,29 @@ def _config(setup: Setup, settings: dict[str, Any]) -> Config:
     return load_config(setup.root / spec.config if spec.config else None, [*setup.sets, *own])
 
 
-def run_one(setup: Setup, settings: dict[str, Any]) -> SweepRun:
-    """Train the fold of the sweep with `settings` over the base config, or find it finished."""
+def _elsewhere(setup: Setup, choices: list[dict[str, Any]], where: Where) -> dict[int, CompError]:
+    """Let others train the runs; those that failed on their settings, with their errors."""
+    experiment = open_experiment(setup.base, setup.root)
+    configs = [plain(_config(setup, settings)) for settings in choices]
+    names = [config["name"] for config in configs]
+    options = {"configs": configs, "fold": setup.spec.fold}
+    once = [number for number, name in enumerate(names) if name not in names[:number]]
+    failed = dict(shared_out(where, experiment, once, work="sweep", options=options))
+    for problem in failed.values():
+        if not isinstance(problem, (ModelError, TrainError)):
+            raise problem
+    return failed
+
+
+def run_one(setup: Setup, settings: dict[str, Any], failed: CompError | None = None) -> SweepRun:
+    """Train the fold of the sweep with `settings` over the base config, or find it finished.
+    failed: what it failed on elsewhere."""
     config = _config(setup, settings)
     experiment = open_experiment(config, setup.root)
     say(f"run {config.name}: {json.dumps(settings, ensure_ascii=False)}")
     try:
+        if failed is not None:
+            raise failed
         (trained,) = train(experiment, str(setup.spec.fold))
     except (ModelError, TrainError) as problem:
         say(f"run {config.name} failed: {problem}")

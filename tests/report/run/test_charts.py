@@ -72,6 +72,7 @@ def test_many_points_are_thinned_with_their_ends() -> None:
 
 def test_cells_of_a_matrix_say_who_was_answered_what() -> None:
     chart = heat_map(np.array([[3, 1], [0, 2]]), ["cat", "dog"], "alt", ("answer", "truth"))
+    assert 'style="max-width: 231px"' in chart  # two classes do not fill the page
     assert re.findall(r"<title>(.*?)</title>", chart) == [
         "cat answered cat: 3 (75% of its row)",
         "cat answered dog: 1 (25% of its row)",

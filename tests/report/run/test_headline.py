@@ -129,10 +129,10 @@ def part(kind: str, wrong: float, units: int) -> Slice:
 
 def test_images_of_which_more_are_wrong_than_chance_gives_are_named() -> None:
     (hint,) = headline.about_slices([part("brightness", 0.5, 100), part("size", 0.3, 100)], 0.1)
-    assert hint.startswith("Of the images of brightness lowest fifth 50% are wrong, of all 10%")
+    assert hint.startswith("Of the images of brightness lowest fifth, 50% are wrong, of all 10%")
     (hint,) = headline.about_slices([part("size", 0.5, 100)], 0.1, "numbers")
     assert hint.startswith(
-        "Of the images of size lowest fifth 50% are off by more than a usual error, of all 10%"
+        "Of the images of size lowest fifth, 50% are off by more than a usual error, of all 10%"
     )
     assert headline.about_slices([part("brightness", 0.5, 4)], 0.1) == []  # of four groups
     assert headline.about_slices([part("fold", 0.5, 100)], 0.1) == []

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from answer_toys import answers, curve, six
 
 from comp.report.run.curves import reliability
 from comp.report.run.panels import (
+    LEAST_IN_BIN,
     MOST,
     class_panels,
     fold_charts,
@@ -65,6 +67,14 @@ def test_of_many_classes_the_lowest_scores_have_panels() -> None:
 def test_a_reliability_diagram_says_its_error() -> None:
     chart = reliability_chart(reliability(np.array([0.9, 0.9]), np.array([True, False])))
     assert "expected calibration error 0.400" in chart
+
+
+def test_a_bin_of_few_answers_counts_and_is_not_drawn() -> None:
+    said = np.array([0.9] * LEAST_IN_BIN + [0.3] * (LEAST_IN_BIN - 1))
+    found = reliability(said, np.ones(len(said), bool))
+    assert len(found.count) == 2
+    assert found.error == pytest.approx(np.abs(1 - said).mean())
+    assert reliability_chart(found).count("<circle") == 1
 
 
 def test_numbers_have_answers_residuals_and_their_distribution() -> None:

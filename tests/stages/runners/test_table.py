@@ -12,30 +12,11 @@ from comp.config.loading import make_config
 from comp.core.errors import ConfigError, RunError, UsageError
 from comp.stages.experiment import open_experiment
 from comp.stages.runners import table
-from comp.stages.runners.table import RUNNERS, Where, train_on, where_of
+from comp.stages.runners.table import train_on
+from comp.stages.runners.where import Where, where_of
 from comp.stages.train import train
 
 Planned = Callable[..., dict[str, Any]]
-
-
-def test_a_command_without_options_trains_here() -> None:
-    assert where_of() == Where()
-    assert where_of("0,1") == Where("devices", "0,1")
-    assert Where().on in RUNNERS
-
-
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        ({"devices": "0", "on": "ray"}, "--devices is for this machine; with --on ray, use --ask"),
-        ({"together": True}, "--together trains one fold on several devices; name them"),
-        ({"on": "ray", "ask": ["gpus"]}, "--ask gpus: write KEY=VALUE"),
-        ({"ask": ["gpus=1"]}, "--ask is for --on ray and --on slurm"),
-    ],
-)
-def test_options_that_do_not_go_together_are_told(options: Any, said: str) -> None:
-    with pytest.raises(UsageError, match=said):
-        where_of(**options)
 
 
 def test_torchrun_goes_without_other_runners(
