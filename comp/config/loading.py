@@ -14,6 +14,8 @@ from comp.config.schema import Config
 from comp.config.values import Section
 from comp.core.errors import ConfigError, did_you_mean, unreadable
 
+_OF_THE_MACHINE = ("device", "workers", "checkpoint_minutes", "max_hours")
+
 
 def load_config(path: Path | None = None, sets: Sequence[str] = ()) -> Config:
     """The config in `path`, with each `key.path=value` of `sets` laid over it.
@@ -66,10 +68,44 @@ def make_config(tree: dict[str, Any], where: str = "config", lines: Lines | None
     lines: the line of each key in the file `where`, where they were read from one.
     """
     try:
-        return Config.model_validate(tree)
+        config = Config.model_validate(tree)
     except ValidationError as problem:
         complaints = explain(problem, Config, lines)
         raise ConfigError("\n".join([f"{where}:", *complaints])) from None
+    if config.stages:
+        stage_config(config, f"{where}: stages")
+    return config
+
+
+def stage_config(config: Config, where: str = "stages") -> Config:
+    """The config of the stage before. What is the machine's, the seed, the plugins, the folds and
+    the folder of the data are those of the whole where it does not say otherwise. It answers every
+    test image."""
+    own = {key: value for key, value in config.stages[0].items() if key != "classes"}
+    taken = [key for key in ("folds", "stages") if key in own]
+    if taken:
+        raise ConfigError(
+            f"{where}: {', '.join(taken)}: not in a stage: there is one, with the folds of the "
+            "whole. Leave it out"
+        )
+    names = stage_classes(config)
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ConfigError(f"{where}: classes: a list of names of its classes, found {names!r}")
+    whole = plain(config)
+    kept = {
+        "data": {"root": whole["data"]["root"], "sample_submission": None},
+        "train": {key: whole["train"][key] for key in _OF_THE_MACHINE},
+    }
+    for key, values in kept.items():
+        if isinstance(own.get(key, {}), dict):
+            own[key] = values | own.get(key, {})
+    shared = {"seed": config.seed, "plugins": [*config.plugins]}
+    return make_config({**shared, **own, "folds": {"count": config.folds.count}}, where)
+
+
+def stage_classes(config: Config) -> list[str]:
+    """The classes whose regions the stage before finds; none: all."""
+    return config.stages[0].get("classes") or []
 
 
 def dump_config(config: Config, *, ascii_only: bool = False) -> str:

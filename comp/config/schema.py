@@ -22,6 +22,7 @@ from comp.config.sources import (
     MetricName,
     OfficialConfig,
     PseudoConfig,
+    Stages,
     TeacherConfig,
 )
 from comp.config.tasks import Tasks
@@ -50,6 +51,8 @@ from comp.config.values import (
 
 JOINT = "|"  # between the columns, or attributes, that are joined into one class
 BACKGROUND = "background"  # in data.colours: what no class has
+BOXES = "boxes.csv"  # in the folder of a stage's run: where it found what the next one sees
+USUAL_LEAST = 0.1  # image.crop_least, up to 0.2.0 the only one
 AUTO_GROUP = "auto"  # data.group: what `comp check` proposes; else the name of a column
 FOLDER_BAG, AUTO_BAG = "folder", "auto"  # data.bag; else the name of a column
 BY_NAME = "name"  # data.bag_order; else the name of a column
@@ -208,6 +211,8 @@ class ImageConfig(Section):
     # thing on a plain background. data.boxes goes before it
     crop: Literal["none", "border", "object"] = "none"
     crop_margin: Annotated[float, Field(ge=0, le=2)] = 0.05  # around a crop, in shares of its sides
+    # The least size of a crop, in shares of the sides of the image; a smaller one is grown
+    crop_least: Annotated[float, Field(gt=0, le=1)] = USUAL_LEAST
     # How images are kept in cache/: as pixels, as the bytes of their files, or not at all
     pack: Literal["memmap", "encoded", "none"] = "memmap"
     channels: Annotated[int, Field(ge=1, le=16)] = 3  # of an image; 3: red, green and blue
@@ -536,6 +541,9 @@ class Config(Section):
     ensemble: EnsembleConfig = EnsembleConfig()
     submission: SubmissionConfig = SubmissionConfig()
     rules: RulesConfig = RulesConfig()
+    # A run of masks that is trained before this one: a config with a name of its own, and
+    # `classes` (default: all). Its out-of-fold masks say which part of each image is used
+    stages: Stages = ()
 
     @property
     def passes(self) -> int:
@@ -579,6 +587,22 @@ class Config(Section):
             )
         if columns:
             self.__dict__["data"] = self.data.model_copy(update={"target": columns})
+        return self
+
+    @model_validator(mode="after")
+    def _cut_by_stage(self) -> Config:
+        """With a stage before, `data.boxes` is the table that it makes."""
+        if not self.stages:
+            return self
+        name = self.stages[0].get("name")
+        if not isinstance(name, str) or name == self.name:
+            raise ValueError("stages: the stage needs a name of its own, which names its run")
+        if self.folds.holdout is not None or self.data.bag is not None:
+            raise ValueError("stages: not with folds.holdout or data.bag: each image needs a fold")
+        made = f"runs/{name}/{BOXES}"
+        if self.data.boxes not in (None, made):
+            raise ValueError("stages: not with data.boxes, which are made by the stage")
+        self.__dict__["data"] = self.data.model_copy(update={"boxes": made})
         return self
 
     @model_validator(mode="after")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -68,6 +68,15 @@ def _metric_text(value: object) -> object:
 MetricName = Annotated[str, BeforeValidator(_metric_text)]
 
 Extras = Annotated[tuple[ExtraConfig, ...], BeforeValidator(as_tuple)]
+
+
+# What runs before, as a config of its own; see `comp.config.loading.stage_config`
+Stages = Annotated[
+    tuple[dict[str, Any], ...],
+    "list of one config",
+    BeforeValidator(as_tuple),
+    Field(max_length=1),
+]
 
 
 class AuxConfig(Section):

@@ -11,8 +11,9 @@ from typing import Any
 
 from comp.config.loading import dump_config, plain
 from comp.config.plain_yaml import differences, flatten, parse_yaml
-from comp.config.schema import Config, DataConfig
+from comp.config.schema import BOXES, Config, DataConfig
 from comp.core import files
+from comp.core.checksums import digest_file
 from comp.core.errors import ConfigError, RunError
 
 # Keys that may differ between the config that began a run and the one that resumes it: they do not
@@ -39,6 +40,7 @@ FREE = (
     "data.test_answers",
     "data.tabular",
     "data.test_csv",
+    "stages",  # what it finds is in the images that are trained on
 )
 
 
@@ -86,6 +88,16 @@ class Workspace:
         return self.root / "runs" / self.name
 
     @property
+    def boxes_csv(self) -> Path:
+        """The boxes that a run found for the run after it (`stages`)."""
+        return self.run / BOXES
+
+    @property
+    def boxes_json(self) -> Path:
+        """What they were made from; written last."""
+        return self.boxes_csv.with_suffix(".json")
+
+    @property
     def cache(self) -> Path:
         return self.root / "cache"
 
@@ -117,6 +129,23 @@ def workspace_of(config: Config, root: Path = Path()) -> Workspace:
         return Workspace(config.name, root, config.folds.plan)
     plan = config.folds.plan or config.name
     return Workspace(f"{config.name}_subset{config.train.subset}", root, plan)
+
+
+def boxes_stand(paths: Workspace, config: Config) -> bool:
+    """Whether the boxes of a stage are whole and from the checkpoints that are there now."""
+    if not paths.boxes_json.is_file() or not paths.boxes_csv.is_file():
+        return False
+    made = files.read_json(paths.boxes_json)
+    return made.get("sha256") == digest_file(paths.boxes_csv) and made.get(
+        "checkpoints"
+    ) == checkpoints_of(paths, config)
+
+
+def checkpoints_of(paths: Workspace, config: Config) -> list[str | None]:
+    """The digest of the checkpoint with which each fold of a run predicts, by its manifest."""
+    runs = [paths.fold(k).done for k in range(config.folds.parts)]
+    key = f"{config.predict.checkpoint}_sha256"
+    return [files.read_json(path).get(key) if path.is_file() else None for path in runs]
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from comp.stages.ensembling.members import Ground, Model
 from comp.stages.ensembling.outside import gather
 from comp.stages.ensembling.result import Ensembled, Request, manifest_of, plain_row
 from comp.stages.experiment import Experiment, read_plan, read_test_images, read_train
+from comp.stages.extras.boxes import find_crops
 from comp.stages.submission import check_counts, format_of
 from comp.submission import submission_warnings, write_submission
 
@@ -44,6 +45,7 @@ def ensemble(experiment: Experiment, request: Request | None = None) -> Ensemble
     """
     request = request or Request()
     _refuse(experiment)
+    find_crops(experiment)
     runs = request.runs or (experiment.name,)
     paths = Workspace(_out_name(experiment, request, runs), experiment.workspace.root)
     ground = _ground(experiment, request)

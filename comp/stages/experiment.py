@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from comp.config.earlier import with_begun_defaults
-from comp.config.loading import plain
+from comp.config.loading import plain, stage_config
 from comp.config.metric_file import with_file_digest
 from comp.config.plugins import load_plugins
 from comp.config.schema import AUTO_BAG, Config, DataConfig
-from comp.config.workspace import Workspace, workspace_of
+from comp.config.workspace import Workspace, boxes_stand, workspace_of
 from comp.core import files
-from comp.core.errors import ConfigError, UsageError, first, pick
+from comp.core.errors import ConfigError, RunError, UsageError, first, pick
 from comp.core.progress import say
 from comp.data.folds.groups import Copies, accepted, read_copies
 from comp.data.folds.held_out import held_out, with_new
@@ -78,7 +78,43 @@ def open_experiment(config: Config, root: Path = Path()) -> Experiment:
     pick(LAYOUTS, config.data.layout, "data.layout")
     pick(dict.fromkeys(["auto", *SCHEMES]), config.folds.scheme, "folds.scheme")
     workspace = workspace_of(config, root)
-    return Experiment(with_begun_defaults(config, workspace), task, metric, workspace)
+    made = Experiment(with_begun_defaults(config, workspace), task, metric, workspace)
+    _check_stages(made)
+    return made
+
+
+def stage_before(experiment: Experiment) -> Experiment | None:
+    """The experiment of `stages`, whose masks say what part of each image this one sees."""
+    if not experiment.config.stages:
+        return None
+    return open_experiment(stage_config(experiment.config), experiment.workspace.root)
+
+
+def uncut(experiment: Experiment) -> Experiment:
+    """The experiment of whole images: what a plan is made of, before a stage has found boxes."""
+    if not experiment.config.stages:
+        return experiment
+    config = experiment.config.model_copy(update={"stages": ()})
+    config.__dict__["data"] = config.data.model_copy(update={"boxes": None})
+    return replace(experiment, config=config)
+
+
+def _check_stages(experiment: Experiment) -> None:
+    """ConfigError for a stage that finds no regions, or before a task that takes none."""
+    before = stage_before(experiment)
+    if before is None:
+        return
+    if not before.task.spatial:
+        raise ConfigError(
+            f"stages: task: the stage before finds masks, and {before.task.name} has none; use "
+            "segmentation or multilabel_segmentation"
+        )
+    if experiment.task.spatial:
+        raise ConfigError(
+            f"stages: for answers per image; task is {experiment.task.name}, and masks are not cut"
+        )
+    if before.config.train.subset is not None:
+        raise ConfigError("stages: train.subset: the stage must answer every image. Leave it out")
 
 
 def check_names(experiment: Experiment) -> None:
@@ -337,7 +373,15 @@ def _posed(experiment: Experiment, index: Index) -> Index:
 def _boxed(experiment: Experiment, index: Index, part: str) -> Index:
     """The index with the boxes of `data.boxes`, where there are some."""
     boxes = experiment.config.data.boxes
-    return index if boxes is None else with_boxes(index, experiment.path(boxes), part)
+    if boxes is None:
+        return index
+    before = stage_before(experiment)
+    if before is not None and not boxes_stand(before.workspace, before.config):
+        raise RunError(
+            f"{before.workspace.boxes_csv}: the boxes of stage {before.name} are not there, or of "
+            "other checkpoints. `comp train` makes them"
+        )
+    return with_boxes(index, experiment.path(boxes), part)
 
 
 def held_classes(experiment: Experiment, index: Index) -> np.ndarray | None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace as but
 from pathlib import Path
 
+import numpy as np
+
 from comp.config.workspace import Workspace
 from comp.core import files
-from comp.core.errors import ConfigError, PlanError, UsageError
+from comp.core.errors import ConfigError, PlanError, UsageError, first
 from comp.core.progress import say
 from comp.data.folds.balance import Balance
 from comp.data.folds.external_folds import column_folds, read_splits, splits_text
@@ -15,8 +17,17 @@ from comp.data.folds.leaks import refuse_leaks, warn_of_proposals
 from comp.data.folds.make import extend_plan, given_plan, make_plan
 from comp.data.folds.plan import FoldPlan, balance
 from comp.data.folds.plan_file import load_plan, save_plan
+from comp.data.index.image_files import stem_of
 from comp.data.index.index import Index
-from comp.stages.experiment import Experiment, in_test, read_found, read_plan, read_train
+from comp.stages.experiment import (
+    Experiment,
+    in_test,
+    read_found,
+    read_plan,
+    read_train,
+    stage_before,
+    uncut,
+)
 
 Made = tuple[FoldPlan, Balance, bool]
 
@@ -29,9 +40,10 @@ def make_folds(experiment: Experiment, *, replace: bool = False, allow_leak: boo
     Raises PlanError for another one without `replace`; and unless `allow_leak` for one that divides
     copies found by `comp check`, and for test images in the training set.
     """
-    index = read_train(experiment)
+    index = read_train(uncut(experiment))
     kept = None if replace else _kept(experiment, index)
     if kept is not None:
+        give_stage_plan(experiment, kept, replace=replace)
         return kept, balance(kept, index), False
     if experiment.config.data.fold is not None:
         plan = _of_column(experiment, index)
@@ -71,7 +83,7 @@ def extend_folds(experiment: Experiment, *, allow_leak: bool = False) -> Made:
 
     Raises PlanError with a diff of the rows that were edited, and where nothing is new.
     """
-    index = read_train(experiment)
+    index = read_train(uncut(experiment))
     paths = experiment.workspace
     old = load_plan(paths.plan_csv, paths.plan_json)
     plan = extend_plan(old, index)
@@ -90,7 +102,7 @@ def import_folds(
     Raises PlanError where it is of other data, ConfigError for another number of folds than the
     config's.
     """
-    index = read_train(experiment)
+    index = read_train(uncut(experiment))
     fold, count = read_splits(path, index)
     _refuse_count(experiment, count, str(path))
     plan = given_plan(index, fold, count, "imported", experiment.config.seed)
@@ -99,7 +111,7 @@ def import_folds(
 
 def export_folds(experiment: Experiment, path: Path) -> FoldPlan:
     """Write the plan on the disk as nnU-Net's `splits_final.json`."""
-    plan = read_plan(experiment, read_train(experiment))
+    plan = read_plan(experiment, read_train(uncut(experiment)))
     if path.suffix != ".json":
         raise UsageError(f"--out {path}: nnU-Net reads a .json, called splits_final.json")
     files.write_text(path, splits_text(plan))
@@ -108,7 +120,7 @@ def export_folds(experiment: Experiment, path: Path) -> FoldPlan:
 
 def show_folds(experiment: Experiment, picture: Path | None = None) -> tuple[FoldPlan, Balance]:
     """The plan on the disk, checked, and its balance; drawn as a PNG where `picture` says."""
-    index = read_train(experiment)
+    index = read_train(uncut(experiment))
     plan = read_plan(experiment, index)
     made = balance(plan, index)
     if picture is not None:
@@ -128,7 +140,31 @@ def _write(
     files.sweep(paths.plan_csv.parent)
     files.refuse_twin(paths.plan_csv)
     written = save_plan(plan, index, paths.plan_csv, paths.plan_json, replace=replace)
+    give_stage_plan(experiment, plan, replace=replace)
     return plan, balance(plan, index), written
+
+
+def give_stage_plan(experiment: Experiment, plan: FoldPlan, *, replace: bool = False) -> None:
+    """Write the plan of the stage before (`stages`), where there is one: the folds of this plan.
+
+    Raises PlanError where it has other images, or another plan and not `replace`.
+    """
+    before = stage_before(experiment)
+    if before is None:
+        return
+    index, paths = read_train(before), before.workspace
+    fold = {stem_of(name): int(k) for name, k in zip(plan.ids, plan.fold, strict=True)}
+    own = {stem_of(name) for name in index.ids}
+    for odd, where in ((own - {*fold}, "the plan"), ({*fold} - own, f"stage {before.name}")):
+        if odd:
+            raise PlanError(
+                f"stages: {len(odd)} images are not in {where}: {first(sorted(odd))}. Both stages "
+                "need the same images, so that each is cropped by a network that did not see it"
+            )
+    given = np.array([fold[stem_of(name)] for name in index.ids])
+    made = given_plan(index, given, plan.count, "imported", plan.seed)
+    if save_plan(made, index, paths.plan_csv, paths.plan_json, replace=replace):
+        say(f"wrote {paths.plan_csv}: the same folds for stage {before.name}")
 
 
 def _kept(experiment: Experiment, index: Index) -> FoldPlan | None:

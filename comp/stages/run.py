@@ -16,7 +16,7 @@ from typing import Any
 from comp.config.loading import load_config
 from comp.config.schema import Config
 from comp.core import files
-from comp.core.errors import CheckError, ModelError, OutOfTime, TrainError
+from comp.core.errors import CheckError, ConfigError, ModelError, OutOfTime, TrainError
 from comp.core.progress import say
 from comp.scaffold.changed_config import changed_config
 from comp.scaffold.guess import SIZES
@@ -77,6 +77,10 @@ def run(
     """
     clock, journal = _Clock(hours * 3600), _Journal()
     base = config or config_path(workspace / data_dir)
+    if config is not None and load_config(workspace / config, sets).stages:
+        raise ConfigError(
+            f"comp run: {config} has stages, and it plans the time of one run; use `comp train`"
+        )
     own = base.with_name(f"{base.stem}_run.yaml")
     if not (workspace / own).is_file():
         _prepare(data_dir, base, own, list(sets), workspace, clock, journal)

@@ -14,11 +14,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from comp.config.loading import load_config
+from comp.config.loading import load_config, stage_config
 from comp.config.metric_file import with_file_digest
 from comp.config.plugins import with_digests
 from comp.config.schema import Config
-from comp.config.workspace import RunDir, Workspace, workspace_of
+from comp.config.workspace import RunDir, Workspace, boxes_stand, workspace_of
 from comp.core import checksums, files, locks
 from comp.core.errors import CompError, ConfigError, reason
 from comp.core.footer import read_place
@@ -59,7 +59,8 @@ class Status:
     """All folds of an experiment, and the next command.
 
     `plan` is None where there is none; `plan_note` says what is wrong with one; `current`:
-    whether the submission was made from the current checkpoints.
+    whether the submission was made from the current checkpoints. `stage`: of `stages`, which is
+    trained before; `boxes`: whether it has found the boxes of this run.
     """
 
     name: str
@@ -70,6 +71,8 @@ class Status:
     current: bool
     next: str
     refits: tuple[FoldStatus, ...] = ()
+    stage: Status | None = None
+    boxes: bool | None = None
 
     @property
     def seconds_left(self) -> float | None:
@@ -99,6 +102,7 @@ def read_status(config: Config, root: Path = Path()) -> Status:
     name = _json(space.submission_json).get("file")
     submission = None if name is None else space.submission_json.parent / Path(str(name)).name
     current = submission is not None and _is_current(space, folds, config)
+    stage, boxes = _stage(config, root)
     return Status(
         name=space.name,
         plan=plan,
@@ -106,9 +110,21 @@ def read_status(config: Config, root: Path = Path()) -> Status:
         folds=folds,
         submission=None if submission is None else str(submission),
         current=current,
-        next=_next(plan is not None, folds, current, config),
+        next=_next(plan is not None, folds, current, config, found=boxes is not False),
         refits=tuple(_refit(number, run, plan) for number, run in enumerate(space.refits())),
+        stage=stage,
+        boxes=boxes,
     )
+
+
+def _stage(config: Config, root: Path) -> tuple[Status | None, bool | None]:
+    """The stage before, and whether its boxes are those of its checkpoints."""
+    if not config.stages:
+        return None, None
+    before = stage_config(config)
+    with contextlib.suppress(CompError, OSError):
+        return read_status(before, root), boxes_stand(workspace_of(before, root), before)
+    return read_status(before, root), False
 
 
 def _refit(number: int, run: RunDir, plan: str | None) -> FoldStatus:
@@ -264,7 +280,9 @@ def _is_current(space: Workspace, folds: tuple[FoldStatus, ...], config: Config)
     return whole and made == [_kept(space.fold(fold.fold), config) for fold in folds]
 
 
-def _next(planned: bool, folds: tuple[FoldStatus, ...], current: bool, config: Config) -> str:
+def _next(
+    planned: bool, folds: tuple[FoldStatus, ...], current: bool, config: Config, *, found: bool
+) -> str:
     if not planned:
         return "comp folds make"
     foreign = [fold for fold in folds if fold.changed or fold.state == "stale"]
@@ -282,4 +300,6 @@ def _next(planned: bool, folds: tuple[FoldStatus, ...], current: bool, config: C
         return "wait: all folds that are left are being trained"
     if config.train.subset is not None:
         return "done: an experiment on a subset has no submission"
+    if not found:
+        return "comp train"
     return "done: the submission is written" if current else "comp ensemble"

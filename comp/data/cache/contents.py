@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from comp.config.schema import ImageConfig
+from comp.config.schema import USUAL_LEAST, ImageConfig
 from comp.core import files
 from comp.core.checksums import digest_lines
 from comp.core.errors import DataError, PackError
@@ -166,9 +166,13 @@ CONTENTS: dict[str, Callable[[Index, ImageConfig], Content]] = {
 
 def _crop_settings(index: Index, image: ImageConfig) -> str:
     """What is cut out of the images, as a text; "" where they are whole."""
-    if index.boxes is not None:
-        return f" boxes {digest_lines(map(str, index.boxes))[:16]} {image.crop_margin:g}"
-    return "" if image.crop == "none" else f" {image.crop} {image.crop_margin:g}"
+    if index.boxes is None and image.crop == "none":
+        return ""
+    least = image.crop_least
+    room = f"{image.crop_margin:g}{'' if least == USUAL_LEAST else f' {least:g}'}"
+    if index.boxes is None:
+        return f" {image.crop} {room}"
+    return f" boxes {digest_lines(map(str, index.boxes))[:16]} {room}"
 
 
 def _folder_of_files(settings: str, index: Index) -> str:

@@ -22,7 +22,6 @@ WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 _CORNER = 0.02  # of each side: what the colour of the border is measured on
 _OTHER = 24  # how far a channel of a pixel is from the colour of the border when it is none
 _FILLED = 0.02  # of a row or a column that must be other than the border, against noise
-_LEAST = 0.1  # of each side that a box has at least; a smaller one is an accident
 
 
 def _different(image: Pixels) -> Pixels:
@@ -77,18 +76,18 @@ CROPS: dict[str, Callable[[Pixels], Box]] = {
 
 def cut(image: Pixels, config: ImageConfig, box: Box | None = None) -> Pixels:
     """The part of an image (H, W, C) that `box` names, or else `image.crop` finds, with
-    `image.crop_margin` of its sides around it. Boxes of less than a tenth of a side are grown."""
+    `image.crop_margin` of its sides around it, and at least `image.crop_least` of each side."""
     if box is None and config.crop == "none":
         return image
     left, top, right, bottom = CROPS[config.crop](image) if box is None else box
-    x = _span(left, right, config.crop_margin, image.shape[1])
-    y = _span(top, bottom, config.crop_margin, image.shape[0])
+    x = _span(left, right, config, image.shape[1])
+    y = _span(top, bottom, config, image.shape[0])
     return image[slice(*y), slice(*x)]
 
 
-def _span(low: float, high: float, margin: float, size: int) -> tuple[int, int]:
+def _span(low: float, high: float, config: ImageConfig, size: int) -> tuple[int, int]:
     """First and last (excluded) pixel of a part of a side, with a margin on both ends."""
-    half = max((high - low) * (1 + 2 * margin), _LEAST) / 2
+    half = max((high - low) * (1 + 2 * config.crop_margin), config.crop_least) / 2
     middle = (low + high) / 2
     first = max(0, round((middle - half) * size))
     last = min(size, round((middle + half) * size))

@@ -17,6 +17,17 @@ def print_status(status: Status, options: str, as_json: bool) -> None:
         command = {"next": _command(status, options)}
         print(json_text({**status.plain(), **command}))  # without loading Rich
         return
+    if status.stage is not None:
+        _tell_folds(status.stage)
+        tell(f"  its boxes: {'found' if status.boxes else 'not yet, or of other checkpoints'}")
+    _tell_folds(status)
+    if status.submission:
+        tell(f"  submission: {status.submission}{'' if status.current else '  (out of date)'}")
+    say(_next(status, options))
+
+
+def _tell_folds(status: Status) -> None:
+    """The plan, a line per fold, and the time that is left."""
     plan = status.plan_note or ("no plan yet" if status.plan is None else f"plan {status.plan[:8]}")
     tell(f"{status.name}: {plan}, {len(status.folds)} folds")
     for fold in status.folds:
@@ -26,9 +37,6 @@ def print_status(status: Status, options: str, as_json: bool) -> None:
     left = status.seconds_left
     if left:
         tell(f"  about {left / 3600:.2f} h of training left, at the speed of the last epochs")
-    if status.submission:
-        tell(f"  submission: {status.submission}{'' if status.current else '  (out of date)'}")
-    say(_next(status, options))
 
 
 def describe_left(status: Status, options: str) -> str:

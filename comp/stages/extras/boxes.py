@@ -13,14 +13,24 @@ from typing import Any
 
 import numpy as np
 
+from comp.config.loading import stage_classes
+from comp.config.schema import BOXES
+from comp.config.workspace import boxes_stand, checkpoints_of
 from comp.core import files
+from comp.core.checksums import digest_file
 from comp.core.errors import ConfigError, UsageError, first
-from comp.core.progress import track
+from comp.core.progress import say, track
 from comp.data.images.boxes import SIDES
 from comp.data.images.crops import Box, component_box
 from comp.data.index.tables import write_table
 from comp.stages.ensembling.members import Ground, run_model
-from comp.stages.experiment import Experiment, read_plan, read_test_images, read_train
+from comp.stages.experiment import (
+    Experiment,
+    read_plan,
+    read_test_images,
+    read_train,
+    stage_before,
+)
 
 Array = np.ndarray[Any, Any]
 
@@ -64,6 +74,38 @@ def find_boxes(experiment: Experiment, out: Path | None, classes: Sequence[str] 
     path.parent.mkdir(parents=True, exist_ok=True)
     write_table(path, ("id", "part", *SIDES), rows)
     return Boxes(path, len(rows), sum(not row[2] for row in rows))
+
+
+def find_crops(experiment: Experiment) -> None:
+    """Write the boxes of the stage before (`stages`), where there is one and they are not there
+    already: of the same checkpoints, images, views and classes.
+
+    Tells how many images have none and stay whole. Raises RunError for a fold of it that is not
+    finished, and what `find_boxes` raises.
+    """
+    before = stage_before(experiment)
+    if before is None:
+        return
+    paths, classes = before.workspace, stage_classes(experiment.config)
+    index = read_train(before)
+    test = read_test_images(before, index.classes)
+    made = {
+        "checkpoints": checkpoints_of(paths, before.config),
+        "images": [part.contents(paths.cache) for part in (index, test)],
+        "tta": before.config.predict.tta,
+        "classes": classes,
+    }
+    old = files.read_json(paths.boxes_json) if boxes_stand(paths, before.config) else {}
+    if any(old.get(key) != value for key, value in made.items()):
+        files.remove(paths.boxes_json)
+        found = find_boxes(before, Path("runs") / before.name / BOXES, classes)
+        counts = {"count": found.images, "whole": found.empty}
+        old = {**made, **counts, "sha256": digest_file(found.path)}
+        files.write_json(paths.boxes_json, old)
+    say(
+        f"{paths.boxes_csv}: boxes of {old['count']} training and test images; "
+        f"{old['whole']} have no region and stay whole"
+    )
 
 
 def _rows(

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from comp.config.schema import USUAL_LEAST
 from comp.core import checksums
 from comp.core.errors import ConfigError, ModelError, PackError, reason
 from comp.core.progress import say
@@ -171,4 +172,6 @@ class FeatureSource:
             about["pixels"] = form.settings
         if index.boxes is not None or image.crop != "none":
             about |= {"crop": image.crop, "crop_margin": image.crop_margin}
+            if image.crop_least != USUAL_LEAST:
+                about["crop_least"] = image.crop_least
         return Wanted(index.ids, about, view)

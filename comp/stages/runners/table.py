@@ -8,7 +8,9 @@ from typing import Any
 
 from comp.core.errors import CompError, UsageError, pick
 from comp.core.progress import say
-from comp.stages.experiment import Experiment
+from comp.stages.experiment import Experiment, read_plan, read_train, stage_before, uncut
+from comp.stages.extras.boxes import find_crops
+from comp.stages.folds import give_stage_plan
 from comp.stages.runners.devices import train_on_devices
 from comp.stages.runners.order import Order, order_of
 from comp.stages.runners.pieces import KINDS
@@ -37,8 +39,13 @@ def train_on(
 ) -> list[Trained]:
     """Train folds as `comp.stages.train.train` does, which says what the arguments are; `where`
     says what trains them. A fold that fails keeps no other one from its end; its error is raised
-    after that. ConfigError for an unknown runner, UsageError for one below torchrun."""
-    if is_here(where):
+    after that. A stage before is finished first. ConfigError for an unknown runner, UsageError for
+    one below torchrun."""
+    here, before = is_here(where), stage_before(experiment)
+    if before is not None:
+        stop = stop or Stop(experiment.config.train.max_hours)
+        _finish_stage(where, experiment, before, restart=restart, stop=stop, command=command)
+    if here:
         return train(experiment, folds, restart=restart, stop=stop, command=command)
     trainer, runs = prepare(experiment, folds, restart=restart, stop=stop, command=command)
     claimed = {k: trainer.claim(k, run, restart=restart) for k, run in runs.items()}
@@ -47,6 +54,30 @@ def train_on(
         trainer.open_pack()
         share_out(where, experiment, missing, trainer.stop, command)
     return [found or trainer.trained(k, runs[k]) for k, found in claimed.items()]
+
+
+def _finish_stage(
+    where: Where,
+    experiment: Experiment,
+    before: Experiment,
+    *,
+    restart: bool,
+    stop: Stop,
+    command: str | None,
+) -> None:
+    """Train all folds of the stage before, and let it find the boxes of this experiment.
+
+    restart: where the config of the stage changed, it starts over too.
+    """
+    if started_by_torchrun():
+        raise UsageError("stages: not below torchrun; use --devices, also with --together")
+    give_stage_plan(experiment, read_plan(experiment, read_train(uncut(experiment))))
+    say(f"stage {before.name}: finds the part of each image that {experiment.name} sees")
+    runs = map(before.workspace.fold, range(before.config.folds.parts))
+    anew = restart and any(run.drift(before.config) for run in runs)
+    train_on(where, before, "all", restart=anew, stop=stop, command=command)
+    find_crops(experiment)
+    say(f"stage {experiment.name}")
 
 
 def is_here(where: Where) -> bool:

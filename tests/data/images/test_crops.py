@@ -37,6 +37,8 @@ def test_a_margin_is_kept_and_the_image_ends_it() -> None:
     assert (exact == 255).all()
     assert cut(image, ImageConfig(crop="object", crop_margin=0.2)).shape == (21, 28, 3)
     assert cut(image, ImageConfig(crop="object", crop_margin=2.0)).shape == (40, 60, 3)
+    least = ImageConfig(crop="object", crop_margin=0, crop_least=0.8)
+    assert cut(image, least).shape[:2] == (33, 48)
 
 
 def test_a_box_goes_before_the_rule_and_is_never_a_speck() -> None:

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from toys import write_csv
+from toys import lay_masks, write_csv
 
 from comp.config.loading import make_config
-from comp.core.errors import ConfigError, UsageError
+from comp.core.errors import ConfigError, PlanError, RunError, UsageError
 from comp.data.images.crops import component_box
 from comp.inference.predictions import Predictions, save_pieces
-from comp.stages.experiment import Experiment, open_experiment
-from comp.stages.extras.boxes import find_boxes
+from comp.stages.ensemble import ensemble
+from comp.stages.experiment import Experiment, open_experiment, read_train
+from comp.stages.extras.boxes import find_boxes, find_crops
 from comp.stages.folds import make_folds
+from comp.stages.runners.table import train_on
+from comp.stages.runners.where import Where
+from comp.stages.status import read_status
 from comp.stages.train import open_job, train
 
 Toy = Callable[..., dict[str, Any]]
@@ -101,3 +108,158 @@ def test_what_has_no_boxes_is_refused(masks: Experiment, toy: Toy) -> None:
         find_boxes(masks, None, ["q"])
     with pytest.raises(ConfigError, match="reads the masks of a segmentation run; task is binary"):
         find_boxes(opened(toy("binary")), None)
+
+
+def chained(**over: Any) -> dict[str, Any]:
+    """A config that classifies crops around the masks of a stage before."""
+    names = ("encoder", "pretrained")
+    stage = {
+        "name": "found",
+        "task": "segmentation",
+        "metric": "dice",
+        "data": {"layout": "masks", "id": "id"},
+        "image": {"size": 32},
+        "model": {"name": "unet", **dict(zip(names, ("tu-test_resnet", False), strict=True))},
+        "train": {"epochs": 6, "batch_size": 4, "lr": 1e-2},
+    }
+    data = {"root": "input", "id": "id", "target": "label", "sample_submission": None}
+    tree = {
+        "name": "kinds",
+        "task": "binary",
+        "metric": "macro_f1",
+        "data": data,
+        "folds": {"count": 2},
+        "image": {"size": 16},
+        "model": {"name": "test_resnet", "pretrained": False},
+        "train": {"epochs": 1, "batch_size": 4, "workers": 0},
+        "ensemble": {"tune": False},
+    }
+    return {**tree, "stages": [{**stage, **over.pop("stage", {})}], **over}
+
+
+@pytest.fixture(scope="module")
+def _chain(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("chain")
+    lay_masks(folder / "input", 12)
+    rows = [[path.name, n % 2] for n, path in enumerate(sorted((folder / "input/train").iterdir()))]
+    write_csv(folder / "input/train.csv", [["id", "label"], *rows])
+    with contextlib.chdir(folder):
+        experiment = opened(chained())
+        make_folds(experiment, replace=False)
+        train_on(Where(), experiment, "all")
+        ensemble(experiment)
+    return folder
+
+
+@pytest.fixture
+def chain(_chain: Path, workspace: Path) -> Experiment:
+    """A finished chain in a workspace of its own."""
+    shutil.copytree(_chain, workspace, dirs_exist_ok=True)
+    return opened(chained())
+
+
+def boxes(path: str = "runs/found/boxes.csv") -> dict[str, list[float]]:
+    sides = ("left", "top", "right", "bottom")
+    with Path(path).open(newline="") as handle:
+        return {
+            row["id"]: [float(row[side] or side in sides[2:]) for side in sides]
+            for row in csv.DictReader(handle)
+        }
+
+
+def test_both_stages_have_the_same_folds_and_the_second_sees_the_boxes_of_the_first(
+    chain: Experiment,
+) -> None:
+    plans = [Path(f"folds/{name}.csv").read_text().splitlines() for name in ("kinds", "found")]
+    folds = [{row["id"]: row["fold"] for row in csv.DictReader(plan)} for plan in plans]
+    assert folds[0] == folds[1]
+    assert len({*folds[0].values()}) == 2
+    index, found = read_train(chain), boxes()
+    assert np.allclose(np.array(index.boxes), [found[name] for name in index.ids])
+    assert len({*index.boxes}) > 3, "the stage has learned something"
+    for fold in range(2):  # each image by the network that did not see it
+        own = Predictions.load(Path(f"runs/found/fold_{fold}/valid"))
+        assert {folds[1][name] for name in own.ids} == {str(fold)}
+        for row, name in enumerate(own.ids):
+            shown = np.asarray(own.probs[row])[1:].sum(axis=0) / 255 >= 0.5
+            assert found[name] == pytest.approx(component_box(shown) or (0, 0, 1, 1), abs=1e-5)
+
+
+def test_a_finished_chain_makes_nothing_again(
+    chain: Experiment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = [
+        *Path("runs").rglob("*.pt"),
+        *Path("runs").rglob("*.csv"),
+        *Path("cache").rglob("*.npy"),
+    ]
+    before = {path: path.stat().st_mtime_ns for path in kept}
+    find_crops(chain)
+    done = train_on(Where(), chain, "all")
+    assert all(fold.before for fold in done)
+    assert all(path.stat().st_mtime_ns == at for path, at in before.items())
+    whole = json.loads(Path("runs/found/boxes.json").read_text())["whole"]
+    said = f"boxes of 18 training and test images; {whole} have no region and stay whole"
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("lost", ["boxes.csv", "boxes.json", "fold_1/best.pt"])
+def test_a_chain_that_was_killed_in_between_ends_with_the_same_bytes(
+    chain: Experiment, lost: str
+) -> None:
+    kept = Path("submissions/kinds.csv").read_bytes()
+    table = Path("runs/found/boxes.csv").read_bytes()
+    if lost.endswith(".pt"):
+        shutil.rmtree("runs/found/fold_1")
+    else:
+        Path("runs/found", lost).unlink()
+    shutil.rmtree("runs/kinds")
+    shutil.rmtree("cache")
+    with pytest.raises(RunError, match="boxes of stage found are not there"):
+        read_train(chain)
+    status = read_status(chain.config)
+    assert status.boxes is False
+    assert status.next.startswith("comp train")
+    train_on(Where(), chain, "all")
+    ensemble(chain)
+    assert Path("runs/found/boxes.csv").read_bytes() == table
+    assert Path("submissions/kinds.csv").read_bytes() == kept
+    assert read_status(chain.config).next == "done: the submission is written"
+
+
+def test_folds_on_other_boxes_of_the_stage_are_refused(chain: Experiment) -> None:
+    slower = opened(chained(stage={"train": {"epochs": 6, "batch_size": 4, "lr": 2e-2}}))
+    with pytest.raises(RunError, match=r"found/fold_0: begun with another config"):
+        train_on(Where(), slower, "0")
+    longer = opened(chained(stage={"train": {"epochs": 7, "batch_size": 4, "lr": 1e-2}}))
+    with pytest.raises(RunError, match=r"kinds/fold_0: trained on other image files"):
+        train_on(Where(), longer, "0")
+
+
+def test_stages_of_other_images_are_refused(chain: Experiment) -> None:
+    rows = Path("input/train.csv").read_text().splitlines()
+    Path("input/train.csv").write_text("\n".join(rows[:-1]))
+    with pytest.raises(PlanError, match=r"1 images are not in the plan: '00011'"):
+        make_folds(chain, replace=True)
+
+
+def test_wrong_stages_are_refused(workspace: Path) -> None:
+    wrong: dict[str, dict[str, Any]] = {
+        "needs a name of its own": chained(stage={"name": "kinds"}),
+        "not with data.boxes": chained(data={"root": "input", "boxes": "b.csv"}),
+        "not with folds.holdout": chained(folds={"holdout": 0.2}),
+        "finds masks, and binary has none": chained(stage={"task": "binary", "metric": "macro_f1"}),
+        "folds: not in a stage": chained(stage={"folds": {"count": 2}}),
+        "classes: a list of names": chained(stage={"classes": "cup"}),
+        r"stages:\n.*epoch: unknown key": chained(stage={"epoch": 2}),
+        "must answer every image": chained(stage={"train": {"subset": 8}}),
+        "at most 1": chained() | {"stages": chained()["stages"] * 2},
+        "masks are not cut": chained()["stages"][0]
+        | {
+            "data": {"root": "input", "layout": "masks"},
+            "stages": chained(stage={"name": "b"})["stages"],
+        },
+    }
+    for message, tree in wrong.items():
+        with pytest.raises(ConfigError, match=message):
+            opened(tree)
