@@ -25,6 +25,7 @@ from comp.config.sources import (
     Stages,
     TeacherConfig,
 )
+from comp.config.tasks import Tasks
 from comp.config.values import (
     Bounds,
     Cell,
@@ -524,8 +525,10 @@ class Config(Section):
     """The whole experiment, validated."""
 
     name: FileName  # names runs/<name>/, folds/<name>.csv and submissions/<name>.csv
-    # binary, multiclass, multilabel, regression, segmentation or multilabel_segmentation
+    # binary, multiclass, multilabel, regression, ordinal, several, segmentation or
+    # multilabel_segmentation
     task: str
+    tasks: Tasks = ()  # task several: what one network answers, each with columns, kind and metric
     # What models are chosen and rules are tuned by: a name; a file such as official_metric.py with
     # Kaggle's `score`; or {formula: "0.5*macro_f1 + 0.5*roc_auc"}
     metric: MetricName
@@ -583,6 +586,20 @@ class Config(Section):
                 "image.mean, image.std: auto is measured in each fold, the features of a probe are "
                 "made once for all; give numbers, or null for those of the network"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _columns_of_tasks(self) -> Config:
+        """The columns of several tasks are those of data.target, which may be left out."""
+        columns = tuple(column for one in self.tasks for column in one.of)
+        if (self.task == "several") != bool(self.tasks):
+            raise ValueError("task: several and a list of tasks (tasks) go together")
+        if columns and self.data.target not in ((), columns):
+            raise ValueError(
+                f"data.target: with tasks it is the columns of these, {list(columns)}; leave it out"
+            )
+        if columns:
+            self.__dict__["data"] = self.data.model_copy(update={"target": columns})
         return self
 
     @model_validator(mode="after")

@@ -143,7 +143,9 @@ def check_names(experiment: Experiment) -> None:
     train = config.train
     check_mix(config.augment, task)
     loss = task.loss if train.loss == "auto" else train.loss
-    check_loss(loss, task.link.family, train.class_weights, train.pos_weight, spatial=task.spatial)
+    if not task.link.parts:  # whose losses were looked up as the task was made
+        how = train.class_weights, train.pos_weight
+        check_loss(loss, task.link.family, *how, spatial=task.spatial)
     _check_probe(config, task)
     _check_cosines(config, task)
     _check_spatial(config, task)
