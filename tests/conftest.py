@@ -10,14 +10,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+# Before anything imports torch: the workers of the suite share the cores, and no test
+# asks the network for weights
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
 import pytest
 from cards import Card, play
 from toys import lay_masks, paint, toy_rows, toy_tree, write_csv
 
 pytest_plugins = ["browsers"]  # pages in headless Chromium
-
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # the workers of the suite share the cores
-os.environ.setdefault("HF_HUB_OFFLINE", "1")  # the suite never asks the network for weights
 
 
 @pytest.fixture(params=[pytest.param("card", marks=pytest.mark.cuda), "played"])

@@ -44,12 +44,18 @@ def content() -> list[bytes]:
     return [(fold(k).path / name).read_bytes() for k in (0, 1) for name in FILES]
 
 
+_SERIAL: dict[int, list[bytes]] = {}
+
+
 def serial(experiment: Experiment) -> list[bytes]:
-    """What one fold after the other leaves; then nothing is there again."""
-    train(experiment, "all")
-    found = content()
-    shutil.rmtree("runs")
-    return found
+    """What one fold after the other leaves, trained once per number of epochs; nothing is there
+    again after it."""
+    epochs = experiment.config.train.epochs
+    if epochs not in _SERIAL:
+        train(experiment, "all")
+        _SERIAL[epochs] = content()
+        shutil.rmtree("runs")
+    return _SERIAL[epochs]
 
 
 def wait_for(what: Callable[[], Any], seconds: float = 300) -> Any:
@@ -130,7 +136,7 @@ def test_an_error_of_one_fold_comes_after_the_others_have_ended(planned: Planned
 def test_the_end_of_the_hours_reaches_all_processes(planned: Planned) -> None:
     experiment = experiment_of(planned, train__epochs=5000)
     with pytest.raises(OutOfTime, match=r"stopped in fold 0, 1; the same command continues there"):
-        train_on(TWO, experiment, "all", stop=Stop(60 / 3600))
+        train_on(TWO, experiment, "all", stop=Stop(25 / 3600))
     assert all(fold(k).last.exists() and not fold(k).done.exists() for k in (0, 1))
 
 
@@ -138,7 +144,7 @@ def test_a_signal_reaches_all_processes_and_the_same_command_ends_with_the_same_
     planned: Planned,
 ) -> None:
     number = signal.SIGINT
-    config = planned(train__epochs=40)
+    config = planned(train__epochs=30)
     alone = serial(open_experiment(make_config(config)))
     Path("toy.yaml").write_text(yaml.safe_dump(config))
     command = [sys.executable, "-m", "comp", "train", "-c", "toy.yaml", "--devices", "cpu,cpu"]

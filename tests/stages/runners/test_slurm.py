@@ -66,8 +66,11 @@ def test_a_piece_that_is_preempted_is_put_back_as_it_is(planned: Planned) -> Non
     assert (again.args, again.kwargs) == ((), {})
 
 
-def test_jobs_leave_the_bytes_of_a_training_here(planned: Planned) -> None:
+def test_jobs_leave_the_bytes_of_a_training_here(
+    planned: Planned, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("submitit")
+    monkeypatch.setattr(slurm, "_WAIT", 0.1)
     experiment = open_experiment(make_config(planned()))
     train(experiment, "all")
     alone = content()

@@ -114,36 +114,54 @@ def weights_at_start(tree: dict[str, Any]) -> dict[str, torch.Tensor]:
     return new_state(open_job(experiment, 0), 2, 6).net.module.state_dict()
 
 
-@pytest.mark.parametrize("all_of_them", [False, True], ids=["one is killed", "all are killed"])
-def test_killed_processes_go_on_and_end_with_the_same_bits(
-    planned: Planned, all_of_them: bool
+def test_processes_that_are_killed_or_stopped_go_on_and_end_with_the_same_bits(
+    planned: Planned,
 ) -> None:
-    tree = planned(train__epochs=12, model__drop_rate=0.2)  # with batch norm and dropout
-    for name in ("whole", "killed"):
+    """One of them is killed, then all, then one gets a signal; each time nobody waits for ever."""
+    tree = planned(train__epochs=24, model__drop_rate=0.2)  # with batch norm and dropout
+    for name in ("whole", "ended"):
         text = yaml.safe_dump({**tree, "name": name} | _plan())
         Path(f"{name}.yaml").write_text(text)
+    subprocess.run(_typed("whole"), check=True, capture_output=True)
+    _ended_by(signal.SIGKILL, lambda lead, ranks: [pid for pid in ranks if pid != lead])
+    _ended_by(signal.SIGKILL, lambda lead, ranks: ranks)
+    said = _ended_by(signal.SIGTERM, lambda lead, ranks: [pid for pid in ranks if pid != lead])
+    assert "error: SIGTERM: stopped fold 0 " in said
+    subprocess.run(_typed("ended"), check=True, capture_output=True)
+    assert furthest(weights("runs/whole"), weights("runs/ended")) == 0
 
-    def typed(name: str) -> list[str]:
-        return [word.replace("toy.yaml", f"{name}.yaml") for word in command()]
 
-    subprocess.run(typed("whole"), check=True, capture_output=True)
-    started = subprocess.Popen(typed("killed"), stdout=-3, stderr=-3)
-    run = Path("runs/killed/fold_0")
-    _wait(lambda: (run / "last.1.pt").exists())
+def _typed(name: str) -> list[str]:
+    return [word.replace("toy.yaml", f"{name}.yaml") for word in command()]
+
+
+def _ended_by(number: int, chosen: Callable[[int, Sequence[int]], Sequence[int]]) -> str:
+    """Start the run `ended`, or go on with it, and send a signal to processes of it, in the middle;
+    torchrun ends the others. What was said."""
+    run = Path("runs/ended/fold_0")
+    before = _epochs(run)
+    pipes: dict[str, Any] = {"stdout": -3, "stderr": subprocess.PIPE, "text": True}
+    started = subprocess.Popen(_typed("ended"), **pipes)
+    _wait(lambda: _epochs(run) > before + 1)
     holder = locks.holder(run)
     assert holder is not None
     ranks = _children(started.pid)
     assert holder["pid"] in ranks
     assert len(ranks) == 2
-    for pid in ranks if all_of_them else [p for p in ranks if p != holder["pid"]]:
-        os.kill(pid, signal.SIGKILL)
+    for pid in chosen(holder["pid"], ranks):
+        os.kill(pid, number)
     begun = time.monotonic()
-    assert started.wait(120) != 0  # torchrun ends the other one: nobody waits for ever
+    _, said = started.communicate(timeout=200)
+    assert started.returncode != 0
     assert time.monotonic() - begun < 100
     assert not (run / "done.json").exists()
-    subprocess.run(typed("killed"), check=True, capture_output=True)
-    whole, killed = weights("runs/whole"), weights("runs/killed")
-    assert furthest(whole, killed) == 0
+    return said
+
+
+def _epochs(run: Path) -> int:
+    """How many epochs of a run are written down."""
+    history = run / "history.csv"
+    return history.read_text().count("\n") if history.exists() else 0
 
 
 def _wait(what: Callable[[], bool], seconds: float = 300) -> None:
@@ -195,29 +213,3 @@ def test_what_fails_in_one_process_is_left_out_by_all(planned: Planned) -> None:
     assert done.stderr.count("; skipped (1 of 5 allowed)") == 1
     manifest = json.loads(Path("runs/toy_binary/fold_0/done.json").read_text())
     assert (manifest["epochs"], manifest["skipped"]) == (4, 1)
-
-
-def test_a_signal_that_one_process_gets_stops_all_at_the_same_step(planned: Planned) -> None:
-    tree = planned(train__epochs=12)
-    for name in ("whole", "stopped"):
-        text = yaml.safe_dump({**tree, "name": name} | _plan())
-        Path(f"{name}.yaml").write_text(text)
-
-    def typed(name: str) -> list[str]:
-        return [word.replace("toy.yaml", f"{name}.yaml") for word in command()]
-
-    subprocess.run(typed("whole"), check=True, capture_output=True)
-    pipes: dict[str, Any] = {"stdout": -3, "stderr": subprocess.PIPE, "text": True}
-    started = subprocess.Popen(typed("stopped"), **pipes)
-    run = Path("runs/stopped/fold_0")
-    _wait(lambda: (run / "last.1.pt").exists())
-    holder = locks.holder(run)
-    assert holder is not None
-    (other,) = (pid for pid in _children(started.pid) if pid != holder["pid"])
-    os.kill(other, signal.SIGTERM)
-    _, said = started.communicate(timeout=200)
-    assert started.returncode != 0
-    assert "error: SIGTERM: stopped fold 0 " in said
-    assert not (run / "done.json").exists()
-    subprocess.run(typed("stopped"), check=True, capture_output=True)
-    assert furthest(weights("runs/whole"), weights("runs/stopped")) == 0
