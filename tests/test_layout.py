@@ -38,6 +38,7 @@ CROSS_CUTTING = {
     "test_new_classes.py",
     "test_official_metric.py",
     "test_reads_0_1_0.py",
+    "test_several_processes.py",
     "test_ordinal.py",
     "test_region_scores.py",
     "test_regression.py",

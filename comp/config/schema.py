@@ -25,6 +25,7 @@ from comp.config.sources import (
     Stages,
     TeacherConfig,
 )
+from comp.config.tasks import Tasks
 from comp.config.values import (
     Bounds,
     Cell,
@@ -332,6 +333,11 @@ class ModelConfig(Section):
     # null: the network is trained; logistic, knn or mlp: it stays as it is, and this is fitted on
     # its features (see `comp embed`)
     probe: str | None = None
+    # model.probe and comp embed: features of the maps of all stages side by side, or of the last
+    maps: Literal["all", "last"] = "all"
+    # model.probe: each image has the mean of its features in these views, for fitting and for its
+    # answer: none (as it is), hflip, flips, d4, or names such as id+flip
+    views: str = "none"
     # LoRA: the weights stay, and matrices of this rank beside them learn, with the head; null: all
     # weights learn
     lora: Annotated[int, Field(ge=1, le=512)] | None = None
@@ -519,8 +525,10 @@ class Config(Section):
     """The whole experiment, validated."""
 
     name: FileName  # names runs/<name>/, folds/<name>.csv and submissions/<name>.csv
-    # binary, multiclass, multilabel, regression, segmentation or multilabel_segmentation
+    # binary, multiclass, multilabel, regression, ordinal, several, segmentation or
+    # multilabel_segmentation
     task: str
+    tasks: Tasks = ()  # task several: what one network answers, each with columns, kind and metric
     # What models are chosen and rules are tuned by: a name; a file such as official_metric.py with
     # Kaggle's `score`; or {formula: "0.5*macro_f1 + 0.5*roc_auc"}
     metric: MetricName
@@ -563,6 +571,14 @@ class Config(Section):
     def _together(self) -> Config:
         if self.predict.checkpoint == "average" and self.train.top_k < 2:
             raise ValueError("predict.checkpoint: average needs train.top_k of 2 or more")
+        if self.model.views != "none":
+            if self.model.probe is None:
+                raise ValueError("model.views is for probes; a network has predict.tta")
+            if self.predict.tta != "none":
+                raise ValueError(
+                    "predict.tta: a probe with model.views answers from all its views at once; "
+                    "leave predict.tta out"
+                )
         if self.predict.checkpoint == "average" and self.model.probe is not None:
             raise ValueError("predict.checkpoint: a probe has one checkpoint; use best")
         if "auto" in (self.image.mean, self.image.std) and self.model.probe is not None:
@@ -570,6 +586,20 @@ class Config(Section):
                 "image.mean, image.std: auto is measured in each fold, the features of a probe are "
                 "made once for all; give numbers, or null for those of the network"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _columns_of_tasks(self) -> Config:
+        """The columns of several tasks are those of data.target, which may be left out."""
+        columns = tuple(column for one in self.tasks for column in one.of)
+        if (self.task == "several") != bool(self.tasks):
+            raise ValueError("task: several and a list of tasks (tasks) go together")
+        if columns and self.data.target not in ((), columns):
+            raise ValueError(
+                f"data.target: with tasks it is the columns of these, {list(columns)}; leave it out"
+            )
+        if columns:
+            self.__dict__["data"] = self.data.model_copy(update={"target": columns})
         return self
 
     @model_validator(mode="after")

@@ -36,7 +36,12 @@ def fit_rule(
     """
     rule = tune(task, metric, target, probs, weights)
     neutral = task.link.neutral(probs.shape[1])
-    if task.link.normalized or (rule == neutral).all() or len(np.unique(fold)) < 2:
+    if (
+        task.link.normalized
+        or task.link.parts
+        or (rule == neutral).all()
+        or len(np.unique(fold)) < 2
+    ):
         return rule, 0.0
     positives = (target.reshape(probs.shape) > 0).sum(axis=0)
     if positives.min() >= _FEW:

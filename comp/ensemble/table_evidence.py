@@ -28,8 +28,10 @@ from comp.ensemble.rules.thresholds import tune
 from comp.ensemble.votes import VOTES, Vote
 from comp.ensemble.weights import WEIGHERS
 from comp.tasks.grades import expected_grade
-from comp.tasks.kinds import SOFTMAX, Task
+from comp.tasks.kinds import SOFTMAX, Part, Task
 from comp.tasks.metrics import Metric
+from comp.tasks.several.metric import score_of_part
+from comp.tasks.several.parts import known_rows, own_target
 
 Array = np.ndarray[Any, Any]
 
@@ -142,8 +144,8 @@ class TableEvidence:
         return self._with_rule(vote, weights)
 
     def _tunes(self, fitting: Fitting) -> bool:
-        ranked = self.task.link.tuner == "new"  # also where the metric takes probabilities
-        return fitting.tune and (self.metric.wants == "labels" or ranked)
+        shown = self.task.link.tuner in ("new", "rules")  # a metric of probabilities sees the rule
+        return fitting.tune and (self.metric.wants == "labels" or shown)
 
     def _first_rule(self, vote: Vote, weights: Array, fitting: Fitting) -> Array:
         """The rule under which weights are searched: that of equal weights."""
@@ -272,8 +274,46 @@ class TableEvidence:
         answers = np.stack([self.decide(vote, fit) for fit in fits])
         return gain_of_mixing(self.score, answers, self.fold)
 
+    def of_part(self, part: Part, metric: Metric) -> TableEvidence:
+        """The evidence of one of several tasks, by the images that it knows; without groups."""
+        known = np.flatnonzero(known_rows(part, self.target))
+        rows = self.at(known)
+        return replace(
+            rows,
+            task=part.task,
+            metric=metric,
+            target=own_target(part, rows.target),
+            probs=tuple(member[:, part.block] for member in rows.probs),
+            classes=len(part.classes),
+            ids=[self.ids[row] for row in known.tolist()] if self.ids else (),
+            names=part.classes,
+        )
+
+    def part_scores(self, answers: Array) -> dict[str, float]:
+        """Of several tasks: the score of each by its metric; answers as `decide` gives them."""
+        rows = np.ones((1, len(self.target))) if self.weights is None else self.weights[None]
+        pairs = zip(self.task.link.parts, self.metric.parts, strict=True)
+        return {
+            f"{part.name}: {own.name}": float(
+                score_of_part(part, own, self.target, answers, rows)[0]
+            )
+            for part, own in pairs
+        }
+
+    def _issues_of_parts(self) -> list[LabelIssue]:
+        """Of several tasks: those of each, with its name, and the row among all."""
+        out = list[LabelIssue]()
+        for part, metric in zip(self.task.link.parts, self.metric.parts, strict=True):
+            rows = np.flatnonzero(known_rows(part, self.target)).tolist()
+            for one in self.of_part(part, metric).label_issues():
+                label = f"{part.name} {one.label}".strip()
+                out.append(replace(one, row=rows[one.row], label=label))
+        return sorted(out, key=lambda issue: not issue.sure)
+
     def label_issues(self) -> list[LabelIssue]:
         """See Evidence."""
+        if self.task.link.parts:
+            return self._issues_of_parts()
         if self.task.link.tuner == "new":  # nobody doubts a label that no network has learned
             known = np.flatnonzero(self.target != self.classes - 1)
             plain = replace(self, task=replace(self.task, link=SOFTMAX))

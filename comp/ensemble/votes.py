@@ -276,10 +276,18 @@ def _as_they_are(probs: Array) -> Array:
 
 def _inside(probs: Array, link: Link) -> Array:
     """Means of probabilities; what negative weights took out of [0, 1] is brought back."""
+    if link.parts:
+        return _each_part(_inside, probs, link)
     if link.measures or (probs.min(initial=0) >= 0 and probs.max(initial=0) <= 1):
         return probs
     clipped = np.clip(probs, _CLIP if link.normalized else 0, 1)
     return _normalized(clipped, link)
+
+
+def _each_part(change: Callable[[Array, Link], Array], means: Array, link: Link) -> Array:
+    """The same of several tasks, task by task."""
+    blocks = [change(means[:, part.block], part.task.link) for part in link.parts]
+    return np.concatenate(blocks, axis=1)
 
 
 def _ranked(probs: Array, link: Link) -> Array:
@@ -338,6 +346,8 @@ def _trimmed(members: Array, shares: Array) -> Array:
 
 
 def _middle(means: Array, link: Link) -> Array:
+    if link.parts:
+        return _each_part(_middle, means, link)
     return _normalized(np.maximum(means, _CLIP), link) if link.normalized else means
 
 

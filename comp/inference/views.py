@@ -28,17 +28,17 @@ AUTO = "auto"  # chosen on the out-of-fold predictions, see `comp.ensemble.tta_c
 VIEWS = ("id", "rot90", "rot180", "rot270", "flip", "flip90", "flip180", "flip270")
 
 
-def views_of(tta: str) -> list[Any]:
+def views_of(tta: str, key: str = "predict.tta") -> list[Any]:
     """The views of a name in TTAS, or of names in VIEWS with `+` between: `id+flip`.
 
-    Raises ConfigError for other names.
+    key: of the config, for messages. Raises ConfigError for other names.
     """
     if tta in TTAS:
         return list(TTAS[tta]())
     known = dict(zip(VIEWS, TTAS["d4"](), strict=True))
     if "+" not in tta and tta not in known:
-        pick({**TTAS, AUTO: None, **known}, tta, "predict.tta")
-    return [pick(known, name, "view in predict.tta") for name in tta.split("+")]
+        pick({**TTAS, AUTO: None, **known}, tta, key)
+    return [pick(known, name, f"view in {key}") for name in tta.split("+")]
 
 
 def check_tta(tta: str) -> None:

@@ -27,6 +27,7 @@ from comp.models.bags.pools import POOLS, BagForm
 from comp.models.device import Device, sent_ahead
 from comp.models.halving import Halving
 from comp.models.heads import Tail, dress_head, dressed, tail_of
+from comp.models.maps import StageMaps
 from comp.models.pools import set_pool
 from comp.models.segmenters import Segmenter, build_segmenter, channel_norms
 from comp.models.sizes import advice, takes
@@ -184,6 +185,8 @@ def build_backbone(config: ModelConfig, image: ImageConfig, device: Device) -> N
     set_pool(module, config.pool, config.name)
     if config.weights:
         _say_taken(config.weights, *load_weights(module, Path(config.weights)))
+    if config.maps == "all":
+        module = StageMaps(module, config.pool, image.channels, image.size, config.name)
     net = as_net(module.eval(), device, config, image.channels)
     mean = image.mean if isinstance(image.mean, tuple) else net.mean
     std = image.std if isinstance(image.std, tuple) else net.std

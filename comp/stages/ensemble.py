@@ -93,6 +93,7 @@ def ensemble(experiment: Experiment, request: Request | None = None) -> Ensemble
         as_test=manifest["honest_as_test"],
         prior=shift,
         true_score=answers.true_score(experiment.metric),
+        by_task=manifest.get("by_task", {}),
         warnings=tuple(submission_warnings(path, file_format, expected, covered)),
     )
 
@@ -200,6 +201,8 @@ def _extras(evidence: Evidence, row: BlendRow, shift: Shift | None, index: Index
     if shift is not None:
         after = dict(zip(index.classes, shift.after.tolist(), strict=True))
     assert row.found is not None, "the row of the config keeps its answers"
+    if isinstance(evidence, TableEvidence) and evidence.task.link.parts:
+        return {"prior": None, "by_task": evidence.part_scores(row.found.honest)}
     by_class = evidence.class_scores(row.found.sent)
     return {"prior": after} if by_class is None else {"by_class": by_class}
 

@@ -122,7 +122,7 @@ def check_names(experiment: Experiment) -> None:
     from comp.data.loader.recipes import RECIPES
     from comp.data.loader.sampler import SAMPLERS
     from comp.ensemble.votes import VOTES
-    from comp.inference.views import check_tta
+    from comp.inference.views import check_tta, views_of
     from comp.models.heads import HEADS, INITS
     from comp.models.pools import OWN, POOLS
     from comp.tasks.losses import check_loss
@@ -138,11 +138,14 @@ def check_names(experiment: Experiment) -> None:
     pick(SAMPLERS, config.train.sampler, "train.sampler")
     pick(SCHEDULES, config.train.sched, "train.sched")
     check_tta(config.predict.tta)
+    views_of(config.model.views, "model.views")
     pick(VOTES, config.ensemble.vote, "ensemble.vote")
     train = config.train
     check_mix(config.augment, task)
     loss = task.loss if train.loss == "auto" else train.loss
-    check_loss(loss, task.link.family, train.class_weights, train.pos_weight, spatial=task.spatial)
+    if not task.link.parts:  # whose losses were looked up as the task was made
+        how = train.class_weights, train.pos_weight
+        check_loss(loss, task.link.family, *how, spatial=task.spatial)
     _check_probe(config, task)
     _check_cosines(config, task)
     _check_spatial(config, task)

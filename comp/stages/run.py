@@ -23,10 +23,18 @@ from comp.scaffold.guess import SIZES
 from comp.stages.check import check
 from comp.stages.ensemble import ensemble
 from comp.stages.ensembling.result import Ensembled, Request
-from comp.stages.experiment import Experiment, check_names, open_experiment, read_plan, read_train
+from comp.stages.experiment import (
+    Experiment,
+    check_names,
+    open_experiment,
+    read_plan,
+    read_test_images,
+    read_train,
+)
 from comp.stages.folds import make_folds
 from comp.stages.init import config_path, init
 from comp.stages.search.budget import epochs_in, rounds_in, size_for
+from comp.stages.search.second import SHARE, probe_settings, wants_probe
 from comp.stages.search.trials import lay, measure_speed
 from comp.stages.search.tune import MOST_EPOCHS, SEARCH, tune
 from comp.stages.train import train
@@ -86,12 +94,69 @@ def run(
         _prepare(data_dir, base, own, list(sets), workspace, clock, journal)
     experiment = open_experiment(load_config(workspace / own, sets), workspace)
     decisions = experiment.workspace.run / "decisions.md"
-    if journal.lines:
-        files.write_text(decisions, "\n".join([f"# {own.stem}", "", *_bullets(journal), ""]))
+    _write_down(decisions, own.stem, journal)
+    probe = None
+    if wants_probe(experiment.config):
+        largest = load_config(workspace / base, sets).image.size
+        probe = _probe(experiment, own, largest, clock, journal)
     partial = _train(experiment, own, clock)
     _say_step(f"comp ensemble -c {_quoted(own)}{' --partial' * partial}")
     made = ensemble(experiment, Request((), (), partial, None, "auto"))
+    if probe is not None:
+        made = _the_better(experiment, probe, own, made, partial, journal)
+    _write_down(decisions, own.stem, journal)
     return Ran(made, own, decisions, partial)
+
+
+def _probe(
+    experiment: Experiment, own: Path, largest: int, clock: _Clock, journal: _Journal
+) -> Experiment | None:
+    """A finished probe on images of at most `largest` pixels, with the config `<own>_probe.yaml`;
+    None where there is no time for it. It comes before the networks: it takes little, and scores
+    something if they are not done in time."""
+    path = own.with_name(f"{own.stem}_probe.yaml")
+    if not (experiment.workspace.root / path).is_file():
+        index = read_train(experiment)
+        images = len(index) + len(read_test_images(experiment, index.classes))
+        seconds, speed = SHARE * clock.seconds, measure_speed(experiment)
+        settings = probe_settings(experiment.config, largest, seconds, speed, images)
+        if settings is None:
+            journal.note("no probe beside the networks: there is no time for its features")
+            return None
+        _write(experiment, settings, experiment.workspace.root / path)
+    probe = open_experiment(
+        load_config(experiment.workspace.root / path), experiment.workspace.root
+    )
+    _say_step(f"comp train -c {_quoted(path)} --fold all")
+    try:
+        train(probe, "all", stop=Stop(max(2 * SHARE * clock.left, 1.0) / 3600))
+    except (OutOfTime, ModelError, TrainError) as problem:
+        journal.note(f"no probe beside the networks: {str(problem).splitlines()[0]}")
+        return None
+    return probe
+
+
+def _the_better(
+    experiment: Experiment,
+    probe: Experiment,
+    own: Path,
+    alone: Ensembled,
+    partial: bool,
+    journal: _Journal,
+) -> Ensembled:
+    """The ensemble of networks and probe where its honest score is better, else that of the
+    networks, `alone`."""
+    names = (experiment.name, probe.name)
+    _say_step(f"comp ensemble -c {_quoted(own)} {' '.join(names)}{' --partial' * partial}")
+    made = ensemble(experiment, Request(names, (), partial, None, "auto"))
+    ours, theirs = (one.blend.scores.honest for one in (alone, made))
+    taken = made if experiment.metric.better(theirs, ours) else alone
+    journal.note(
+        f"with a probe on {probe.config.image.size} px beside the networks: {made.metric} "
+        f"{theirs:.4f} (honest), without {ours:.4f}; the submission is {taken.path}. The better "
+        "of two scores is a little too high"
+    )
+    return taken
 
 
 def _prepare(
@@ -122,7 +187,7 @@ def _prepare(
     settings = _fit(experiment, clock, journal)
     laid = lay(experiment, settings, experiment.workspace.name)
     if _worth_searching(laid, clock, journal):
-        hours = clock.left * _TRAINING / 3600
+        hours = clock.left * _training(laid.config) / 3600
         _say_step(f"comp tune -c {_quoted(base)} --hours {hours:.2f} --out {_quoted(own)}")
         try:
             found = tune(laid, hours, workspace / own)
@@ -184,7 +249,12 @@ def _rows(experiment: Experiment) -> tuple[int, int]:
 
 
 def _fold_seconds(experiment: Experiment, clock: _Clock) -> float:
-    return clock.left * _TRAINING / experiment.config.folds.parts
+    return clock.left * _training(experiment.config) / experiment.config.folds.parts
+
+
+def _training(config: Config) -> float:
+    """The share of the time that is left that training may take."""
+    return _TRAINING - SHARE * wants_probe(config)
 
 
 def _worth_searching(laid: Experiment, clock: _Clock, journal: _Journal) -> bool:
@@ -227,7 +297,7 @@ def _value(config: Config, path: str) -> Any:
 
 def _train(experiment: Experiment, own: Path, clock: _Clock) -> bool:
     """Train all folds in the time that is left; whether some are not finished."""
-    hours = max(clock.left * _TRAINING, 1.0) / 3600
+    hours = max(clock.left * _training(experiment.config), 1.0) / 3600
     _say_step(f"comp train -c {_quoted(own)} --fold all --max-hours {hours:.2f}")
     try:
         train(experiment, "all", stop=Stop(hours))
@@ -256,8 +326,12 @@ class _Clock:
         return self.seconds - (time.monotonic() - self.begin)
 
 
-def _bullets(journal: _Journal) -> list[str]:
-    return [f"- {line}" for line in journal.lines]
+def _write_down(path: Path, title: str, journal: _Journal) -> None:
+    """Add what is new in the journal to the file of decisions."""
+    before = path.read_text("utf-8").splitlines() if path.is_file() else [f"# {title}", ""]
+    new = [line for line in (f"- {text}" for text in journal.lines) if line not in before]
+    if new:
+        files.write_text(path, "\n".join([*before, *new, ""]))
 
 
 def _say_step(command: str) -> None:

@@ -48,7 +48,7 @@ from comp.stages.experiment import (
     try_metric,
 )
 from comp.stages.extras.sources import Sources
-from comp.stages.features.embed import FeatureSource
+from comp.stages.features.embed import FeatureSource, mean_of
 from comp.stages.submission import check_form
 from comp.stages.watching.reading import RunReader
 from comp.train.checkpoints.finished import finished, refuse_other_images
@@ -280,7 +280,7 @@ class Trainer:
         from comp.train.probes.fold import inner_parts, train_probe
 
         job = self.job(fold, run)
-        found = self._features.read("train", "id")
+        views = self._features.seen("train")
         numbers = dict(zip(self.plan.ids, self.plan.fold.tolist(), strict=True))
         ids = [self.index.ids[row] for row in job.train_rows]
         groups = None
@@ -288,7 +288,8 @@ class Trainer:
             groups = [self.index.groups[row] for row in job.train_rows]
         own = np.array([numbers.get(name, ALWAYS) for name in ids])
         parts = inner_parts(own, groups, self.experiment.config.seed, fold)
-        return train_probe(job, found.values, parts, found.weights, partial(self._keep, fold, run))
+        keep = partial(self._keep, fold, run)
+        return train_probe(job, mean_of(views), parts, views[0].weights, keep)
 
     def _keep(self, fold: int, run: RunDir, rows: Array, probs: Array, digest: str) -> None:
         """Keep what a probe says of its training part; `train.clean` reads it."""

@@ -3,7 +3,7 @@
 `segmentation` gives each pixel one class or the background; in `multilabel_segmentation` masks of
 different classes may overlap. `regression` predicts numbers, (N, C) in the units of the table: they
 stand where the other kinds have probabilities. `ordinal` has classes in an order, see
-`comp.tasks.grades`.
+`comp.tasks.grades`. `several` is several of these in one network, see `comp.tasks.several`.
 
 Probabilities are (N, C), or (N, C, H, W) where the task is spatial: image, class, space. Everything
 that differs between kinds is a field here, so that nothing downstream asks for a task's name.
@@ -50,11 +50,13 @@ class Link:
     `normalized`   whether the probabilities of an image (or a pixel) sum to 1 over the classes
     `tuner`        the name of the procedure in `comp.ensemble.rules.thresholds` that finds a rule:
                    `thresholds` of columns, `offsets` of the class with the largest probability,
-                   `cuts` of the expected grade, or `new`, the threshold of a class for the others
+                   `cuts` of the expected grade, `new`, the threshold of a class for the others,
+                   or `rules` of several tasks, each its own
     `family`       which losses it takes, see `comp.tasks.losses.Loss.make`
     `shown`        probabilities (N, C) and a rule -> those that are scored and written; of a class
                    for what is new they depend on its threshold, else on no rule
     `steps`        whether the network gives one number per image in K - 1 steps, for grades
+    `parts`        of several tasks in one network: each, see Part
     """
 
     name: str
@@ -70,6 +72,7 @@ class Link:
     measures: bool = False
     steps: Steps = "none"
     shown: Callable[[Array, Array], Array] = lambda probs, rule: probs
+    parts: tuple[Part, ...] = ()
 
     @property
     def has_units(self) -> bool:
@@ -207,6 +210,8 @@ def _with_threshold(probs: Array, rule: Array) -> Array:
     return np.asarray(out / np.maximum(out.sum(axis=1, keepdims=True), 1e-300))
 
 
+# Of several tasks, before it is known of which (`comp.tasks.several.parts.several_link`)
+SEVERAL = replace(IDENTITY, tuner="rules", family="tasks")
 # Of classes of which the last is for images of no other (`data.new`)
 NEW = replace(SOFTMAX, tuner="new", shown=_with_threshold)
 LINKS = {link.name: link for link in (SIGMOID, SOFTMAX, IDENTITY)}
@@ -314,6 +319,31 @@ class Task:
         return (BACKGROUND, *classes) if extra else tuple(classes)
 
 
+@dataclass(frozen=True)
+class Part:
+    """One of several tasks: C of the columns that a network gives.
+
+    `columns`  of the table that its labels are in
+    `classes`  the names of its classes; of numbers those of its columns
+    `low`      the first of its columns among all
+    `loss`, `weight`, `metric`  see `comp.config.tasks.TaskConfig`
+    """
+
+    name: str
+    task: Task
+    columns: tuple[str, ...]
+    classes: tuple[str, ...]
+    low: int
+    loss: str | dict[str, float]
+    weight: float
+    metric: str
+
+    @property
+    def block(self) -> slice:
+        """Its columns among those of all tasks."""
+        return slice(self.low, self.low + self.task.columns(len(self.classes)))
+
+
 def _one(_: int) -> int:
     return 1
 
@@ -350,3 +380,5 @@ TASKS = {
         ),
     )
 }
+# `task: several`; each of its tasks is of one of the kinds above
+TOGETHER = Task("several", SEVERAL, False, "auto", 2, _all, one_answer=False)

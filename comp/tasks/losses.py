@@ -23,6 +23,8 @@ from comp.tasks.overlap_losses import OVERLAPS, make_overlap
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from comp.tasks.kinds import Part
+
 LossFunction = Callable[["Tensor", "Tensor"], "Tensor"]
 Spec = str | Mapping[str, float]
 
@@ -41,6 +43,8 @@ class Terms:
     `spread`     numbers: (C,) the standard deviation of each column in the training part, or None
     `margins`    arcface, cosface: (C,) the margin of each class, or None
     `scale`      arcface, cosface: of the cosines (`model.scale`)
+    `parts`      of several tasks in one network: these tasks
+    `gaps`       ... whether some of their targets are unknown
     """
 
     smoothing: float = 0.0
@@ -51,6 +55,8 @@ class Terms:
     spread: Tensor | None = None
     margins: Tensor | None = None
     scale: float = 30.0
+    parts: tuple[Part, ...] = ()
+    gaps: bool = False
 
 
 _LEAST_MISSED = 1e-6  # 1 - p in a focal loss with gamma below 1

@@ -72,6 +72,7 @@ class Metric:
     `by_measure`         ... the score of each class from what the images gave
     `known_only`         whether it leaves out unknown cells
     `searched`           whether a rule is searched by its score alone, which costs many scores
+    `parts`              of several tasks in one network: the metric of each
     `source`             what has to be bound to the data before it scores (see
                          `comp.tasks.official`), or None
     """
@@ -95,6 +96,7 @@ class Metric:
     known_only: bool = True
     searched: bool = False
     source: Any = None
+    parts: tuple[Metric, ...] = ()
 
     def score(
         self, target: Array, answer: Array, classes: int, weights: Array | None = None

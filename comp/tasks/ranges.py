@@ -9,6 +9,7 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 
+OF_CLASS = "="  # in the name of a column: it is a class of a task, 0 or 1
 _MOST = 10  # ranges per column
 _ROWS = 20  # of each range, on average
 
@@ -16,15 +17,21 @@ _ROWS = 20  # of each range, on average
 def ranges_of(numbers: Array, names: Sequence[str]) -> tuple[tuple[str, ...], Array]:
     """What the ranges are called, (R,), and which of them each row is in, (N, R) int64 0 and 1.
 
-    numbers: (N, C) finite; names: (C,). Each column has at most 10 ranges, between its quantiles,
-    of about 20 rows at least; a number that many rows have is in one range, and where nearly all
-    have the lowest number the others are the second range.
+    numbers: (N, C), NaN where unknown: then in no range; names: (C,). Each column has at most 10
+    ranges, between its quantiles, of about 20 rows at least; a number that many rows have is in one
+    range, and where nearly all have the lowest number the others are the second range. A class of
+    one of several tasks (`kind=cat`) is its own range.
     """
     count = int(np.clip(len(numbers) // _ROWS, 2, _MOST))
     texts, columns = list[str](), list[Array]()
     for name, column in zip(names, np.asarray(numbers, dtype=np.float64).T, strict=True):
-        edges = _edges(column, count)
-        place = np.searchsorted(edges, column, side="right")
+        known = np.isfinite(column)
+        if OF_CLASS in name:
+            texts.append(name)
+            columns.append(known & (column > 0))
+            continue
+        edges = _edges(column[known], count)
+        place = np.where(known, np.searchsorted(edges, column, side="right"), -1)
         limits = [f"below {edges[0]:.6g}" if len(edges) else "all"]
         limits += [f"from {edge:.6g}" for edge in edges]
         for number, text in enumerate(limits):

@@ -201,8 +201,9 @@ def mix(
 
 def _mix_targets(soft: Tensor, other: Tensor, own: Tensor, measured: bool) -> Tensor:
     """`own` of each target and the rest of its partner's; unknown where one of the two that has a
-    part in the image is. measured: whether they are numbers, which are all known."""
+    part in the image is. measured: whether they are numbers, of which an unknown one is NaN."""
     if measured:
+        soft, other = torch.where(own > 0, soft, 0.0), torch.where(own < 1, other, 0.0)
         return own * soft + (1 - own) * other
     unknown = ((soft == UNKNOWN) & (own > 0)) | ((other == UNKNOWN) & (own < 1))
     return torch.where(unknown, float(UNKNOWN), own * soft + (1 - own) * other)

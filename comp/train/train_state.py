@@ -27,6 +27,8 @@ from comp.tasks.class_weights import count_cells, link_weights
 from comp.tasks.counts import UNKNOWN
 from comp.tasks.losses import LossFunction, Terms, make_loss
 from comp.tasks.margin_losses import class_margins
+from comp.tasks.several.losses import sum_of_tasks
+from comp.tasks.several.parts import units_of
 from comp.train.aux import AuxHead
 from comp.train.checkpoints.checkpoint import Saved
 from comp.train.checkpoints.writer import Writer
@@ -245,6 +247,9 @@ def _prior_logits(job: Job) -> np.ndarray[Any, Any]:
 def _units(job: Job) -> tuple[torch.Tensor, torch.Tensor]:
     """(C,) mean and standard deviation of the numbers of the training part, on the scale that the
     network predicts; a deviation of 1 where there is none."""
+    if job.task.link.parts:
+        shift, scale = units_of(job.task.link.parts, job.target[job.train_rows])
+        return torch.from_numpy(shift).float(), torch.from_numpy(scale).float()
     target = torch.from_numpy(job.target[job.train_rows])
     scaled = job.task.link.loss_target(target, target).double()
     spread = scaled.std(dim=0, correction=0)
@@ -290,8 +295,10 @@ def loss_of(job: Job) -> LossFunction:
         spread=spread,
         margins=_margins(job),
         scale=job.config.model.scale,
+        parts=job.task.link.parts,
+        gaps=bool(job.task.link.parts) and bool(np.isnan(job.target).any()),
     )
-    return make_loss(spec, link, terms)
+    return sum_of_tasks(terms) if terms.parts else make_loss(spec, link, terms)
 
 
 def _margins(job: Job) -> torch.Tensor | None:

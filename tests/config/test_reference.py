@@ -15,6 +15,7 @@ def test_the_reference_has_every_key_with_its_default() -> None:
     optional = (
         "augment.copies.",
         "data.extra.",
+        "tasks.",
         "data.aux.",
         "train.pseudo.",
         "train.teacher.",
@@ -37,5 +38,5 @@ def test_the_reference_has_every_key_with_its_default() -> None:
 
 def test_the_page_has_a_table_for_each_section() -> None:
     page = reference()
-    assert page.count("| key | type | default | meaning |") == 12
+    assert page.count("| key | type | default | meaning |") == 13
     assert "| `train.class_weights` | none or inverse or effective | `none` |" in page

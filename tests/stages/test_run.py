@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -131,3 +132,46 @@ def test_data_with_errors_are_not_trained_on(data: Path) -> None:
     with pytest.raises(CheckError, match="the data have errors"):
         run(data, 0.1, sets=SMALL)
     assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize("better", [True, False])
+def test_a_probe_beside_pretrained_networks_is_kept_where_it_scores_better(
+    data: Path, monkeypatch: pytest.MonkeyPatch, better: bool
+) -> None:
+    import timm
+    import torch
+
+    torch.save(timm.create_model("test_resnet").state_dict(), "w.pt")
+    speed(monkeypatch, 0.5)
+    real = module.ensemble
+
+    def scored(experiment: Any, request: Any) -> Any:
+        made = real(experiment, request)
+        value = 0.7 if len(request.runs) < 2 else (0.8 if better else 0.6)
+        scores = replace(made.blend.scores, honest=value)
+        return replace(made, blend=replace(made.blend, scores=scores))
+
+    monkeypatch.setattr(module, "ensemble", scored)
+    done = run(data, 0.2, sets=[*SMALL, "model.weights=w.pt", "augment.recipe=flips"])
+    assert load_config(done.config).model.probe is None
+    probe = load_config(done.config.with_name("input_run_probe.yaml"))
+    assert (probe.model.probe, probe.model.views, probe.image.size) == ("logistic", "flips", 24)
+    both = "input_run+input_run_probe.csv"
+    assert done.made.path.name == (both if better else "input_run.csv")
+    if better:  # again: what was decided before stays written
+        run(data, 0.2, sets=[*SMALL, "model.weights=w.pt", "augment.recipe=flips"])
+    told = done.decisions.read_text()
+    assert "train.epochs: " in told
+    assert f"macro_f1 {0.8 if better else 0.6:.4f} (honest), without 0.7000" in told
+
+
+def test_no_time_for_a_probe_is_told(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import timm
+    import torch
+
+    torch.save(timm.create_model("test_resnet").state_dict(), "w.pt")
+    speed(monkeypatch, 0.5)
+    monkeypatch.setattr(module, "probe_settings", lambda *_: None)
+    done = run(data, 0.2, sets=[*SMALL, "model.weights=w.pt"])
+    assert "there is no time for its features" in done.decisions.read_text()
+    assert done.made.path.name == "input_run.csv"

@@ -26,6 +26,7 @@ from comp.tasks.counts import UNKNOWN
 _KEYS = ("id", "fold", "group")  # the first columns; the labels follow
 _MARK = "mask"  # the last column, where there are masks: a digest of each
 _BAG = "bag"  # in the place of it: which images a bag holds
+_UNSAID = ""  # of numbers: what nobody said, NaN
 _LEARNED = "learned"  # the last column, where there are shares or weights: a digest of each row's
 
 
@@ -229,7 +230,7 @@ def _wrong_labels(
             f"line {line}: {cell!r} in column {column!r} is no number"
             for column in columns
             for cell, line in zip(table.values[column], table.lines, strict=True)
-            if number_of(cell) is None
+            if number_of(cell) is None and cell != _UNSAID
         ]
     allowed = {"0", "1", str(UNKNOWN)} if kind == "each" else {*classes}
     return [
@@ -253,7 +254,8 @@ def _as_index(
     """The index that a plan was made from, without its files. columns: those of 0/1 labels, or of
     numbers. mark: that of what masks or bags hold."""
     if columns:
-        cells = np.array([table.values[name] for name in columns])
+        unsaid = "nan" if dtype is np.float64 else _UNSAID
+        cells = np.array([[c or unsaid for c in table.values[name]] for name in columns])
         target: np.ndarray[Any, Any] = cells.astype(dtype).T
     else:
         place = {name: number for number, name in enumerate(classes)}

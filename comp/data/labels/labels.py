@@ -18,6 +18,7 @@ from comp.data.labels.bins import bin_names, measured, to_bins
 from comp.data.labels.columns import means, one_of_columns, read_zero_one
 from comp.data.labels.lists import are_lists, split_cells
 from comp.data.labels.numbers import read_numbers
+from comp.data.labels.part_labels import read_parts
 from comp.tasks.counts import UNKNOWN
 from comp.tasks.kinds import Task
 
@@ -61,6 +62,9 @@ def read_labels(
     known: the classes of the training table, for a table of answers, which need not have them all;
     without it, `data.classes` or the sorted labels are the classes.
     """
+    if task.link.parts:
+        names, target, wrong = read_parts(table, data, task, read_labels, answers=known is not None)
+        return Labels(names, target, tuple(wrong), () if target is None else _number_texts(target))
     complaints = _columns(table, data, task)
     if complaints:
         return Labels((), None, tuple(complaints))
@@ -84,8 +88,11 @@ def _measures(table: Table, data: DataConfig, known: tuple[str, ...] | None) -> 
     target, wrong = read_numbers(table, data, known)
     if complaints or wrong:
         return Labels(names, None, (*complaints, *wrong))
-    texts = ["|".join(map(repr, row)) for row in target.tolist()]
-    return Labels(names, target, (), tuple(texts))
+    return Labels(names, target, (), _number_texts(target))
+
+
+def _number_texts(target: np.ndarray[Any, Any]) -> tuple[str, ...]:
+    return tuple("|".join(map(repr, row)) for row in target.tolist())
 
 
 def _is_list(table: Table, data: DataConfig) -> bool:

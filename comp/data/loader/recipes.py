@@ -169,6 +169,16 @@ def flips_writing(name: str, classes: Sequence[str]) -> bool:
     return writing and any(isinstance(transform, _FLIPS) for transform in transforms)
 
 
+def mirrors(name: str) -> str:
+    """The views, by a name of `predict.tta`, that a recipe takes for the same image."""
+    known = {type(transform) for transform in pick(RECIPES, name, "augmentation recipe")(32)}
+    if A.D4 in known:
+        return "d4"
+    if {A.HorizontalFlip, A.VerticalFlip} <= known:
+        return "flips"
+    return "hflip" if A.HorizontalFlip in known else "none"
+
+
 def custom_recipe(name: str, function: Callable[[int], Transforms]) -> Callable[[int], Transforms]:
     """A recipe from a user's function; TrainError where it gives no list of transforms, or where
     one fails or changes the size of an image."""

@@ -21,6 +21,7 @@ from comp.ensemble.rules.searched import search_thresholds
 from comp.tasks.counts import UNKNOWN, known_cells
 from comp.tasks.kinds import Task
 from comp.tasks.metrics import Counts, Metric
+from comp.tasks.several.parts import known_rows, own_target
 
 Array = np.ndarray[Any, Any]
 Tuner = Callable[[Task, Metric, Array, Array, Array | None], Array]
@@ -209,9 +210,23 @@ def shrunk(rule: Array, neutral: Array, positives: Array, strength: float) -> Ar
     return np.asarray(neutral + (rule - neutral) * keep)
 
 
+def _rules(task: Task, metric: Metric, target: Array, probs: Array, weights: Array | None) -> Array:
+    """Of several tasks: the rule of each by its own metric, on the images that it knows."""
+    rule = task.link.neutral(probs.shape[1])
+    for part, own in zip(task.link.parts, metric.parts, strict=True):
+        known = known_rows(part, target)
+        if own.wants != "labels" or not known.any():
+            continue
+        counts = None if weights is None else weights[known]
+        truth = own_target(part, target[known])
+        rule[part.block] = tune(part.task, own, truth, probs[known, part.block], counts)
+    return rule
+
+
 TUNERS: dict[str, Tuner] = {
     "thresholds": _thresholds,
     "offsets": tune_offsets,
     "cuts": tune_cuts,
     "new": tune_new,
+    "rules": _rules,
 }

@@ -34,6 +34,7 @@ def print_ensemble(result: Ensembled, *, as_json: bool) -> None:
         rows.append(["out of fold, tuned", f"{scores.tuned:.4f}", "tuned on itself: optimistic"])
     interval = f"95 % interval {scores.low:.4f} to {scores.high:.4f}{_coverage(result)}"
     rows.append(["out of fold, honest", bold(f"{scores.honest:.4f}"), interval])
+    rows += [[f"  {n}", f"{v:.4f}", "honest, this task"] for n, v in result.by_task.items()]
     if result.as_test is not None:
         text = "weighted like the test images (comp check)"
         rows.append(["out of fold, as the test looks", f"{result.as_test:.4f}", text])
@@ -48,6 +49,7 @@ def _plain(result: Ensembled) -> dict[str, Any]:
     return {
         "submission": str(result.path),
         "true_score": result.true_score,
+        **({"by_task": dict(result.by_task)} if result.by_task else {}),
         "honest_as_test": result.as_test,
         **result.blend.record(),
         "covered": result.covered,

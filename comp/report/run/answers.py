@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -36,6 +36,7 @@ class OofAnswers:
     `scores`        see `comp.ensemble.compare.Scores`; `note` of the rule
     `fold, groups`  (N,) and (N,) text or None
     `weights`       (N,) how much each image counts in the score, or None
+    `by_task`       of several tasks: the honest score of each
     `issues`        the doubted labels, the most doubted first
     """
 
@@ -56,6 +57,7 @@ class OofAnswers:
     note: str = ""
     weights: Array | None = None
     mixed: float = 0.0
+    by_task: Mapping[str, float] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -74,6 +76,11 @@ class OofAnswers:
     def sent_score(self) -> float:
         """The score of `sent`, which the tables are about."""
         return self.metric.score(self.target, self.sent, len(self.classes), self.weights)
+
+    @property
+    def numbers(self) -> Array:
+        """(N, K) of numbers: the answers. Of several tasks `sent` has their decisions behind."""
+        return self.sent[:, : self.target.shape[1]]
 
     @property
     def kind(self) -> str:
@@ -118,7 +125,7 @@ class OofAnswers:
     @cached_property
     def off(self) -> Array:
         """(N, K) of numbers: errors in root mean squares of their column."""
-        errors = np.abs(self.sent - self.target)
+        errors = np.nan_to_num(np.abs(self.numbers - self.target))
         usual = np.sqrt((errors**2).mean(axis=0))
         return np.asarray(errors / np.where(usual > 0, usual, 1))
 
@@ -154,5 +161,5 @@ class OofAnswers:
     def answer_text(self, row: int) -> str:
         """What it is given."""
         if self.kind == "numbers":
-            return ", ".join(f"{value:.5g}" for value in self.sent[row])
+            return ", ".join(f"{value:.5g}" for value in self.numbers[row])
         return ", ".join(self.classes[k] for k in np.flatnonzero(self.said[row]).tolist()) or "none"

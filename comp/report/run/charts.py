@@ -309,12 +309,15 @@ def _figure(
         for name in marks
     ]  # fmt: skip
     caption = Markup("<figcaption>{}</figcaption>").format(Markup(" ").join(legend))
+    wide = Markup("")
+    if size[0] != _WIDTH:  # few cells do not fill a page
+        wide = Markup(' style="max-width: {:.0f}px"').format(_LARGER * size[0])
     return Markup(
-        '<figure class="chart"><svg viewBox="0 0 {:.0f} {:.0f}" style="max-width: {:.0f}px" '
-        'role="img" aria-label="{}">{}</svg>{}</figure>'
+        '<figure class="chart"><svg viewBox="0 0 {:.0f} {:.0f}"{} role="img" aria-label="{}">{}'
+        "</svg>{}</figure>"
     ).format(
         *size,
-        _LARGER * size[0],
+        wide,
         escape(visible(alt)),
         Markup("").join(parts),
         caption if legend else Markup(""),

@@ -126,7 +126,8 @@ def number_panels(found: OofAnswers) -> list[tuple[str, list[Markup]]]:
 
 
 def _number_panel(found: OofAnswers, name: str, number: int) -> list[Markup]:
-    truth, said = found.target[:, number], found.sent[:, number]
+    known = np.isfinite(found.target[:, number])
+    truth, said = found.target[known, number], found.numbers[known, number]
     error = said - truth
     some = np.arange(0, len(truth), -(-len(truth) // _POINTS))
     low, high = float(error.min()), float(error.max())

@@ -91,7 +91,8 @@ def number_rows(found: OofAnswers) -> list[NumberRow]:
     """A row for each column of numbers."""
     rows = []
     for number, name in enumerate(found.classes):
-        truth, said = found.target[:, number], found.sent[:, number]
+        known = np.isfinite(found.target[:, number])
+        truth, said = found.target[known, number], found.numbers[known, number]
         error, spread = said - truth, float(truth.std())
         rmse = float(np.sqrt((error**2).mean()))
         flat = spread == 0 or float(said.std()) == 0

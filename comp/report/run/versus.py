@@ -154,7 +154,7 @@ def _f1(found: OofAnswers) -> Array:
 
 
 def _explained(found: OofAnswers) -> Array:
-    errors = ((found.sent - found.target) ** 2).mean(axis=0)
+    errors = np.nanmean((found.numbers - found.target) ** 2, axis=0)
     return 1 - divide(errors, found.target.var(axis=0))
 
 

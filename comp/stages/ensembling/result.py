@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,7 @@ class Ensembled:
     `true_score`  the score on the test answers where the config knows them, else None
     `as_test`     the honest score with the weights of `comp check`, under which the training images
                   look like the test images; None where they do so without
+    `by_task`     of several tasks: the honest score of each
     `warnings`    what to look at before the file is sent
     """
 
@@ -60,6 +61,7 @@ class Ensembled:
     prior: Shift | None
     true_score: float | None
     warnings: tuple[str, ...]
+    by_task: Mapping[str, float] = field(default_factory=dict)
 
 
 def plain_row(row: BlendRow) -> dict[str, Any]:

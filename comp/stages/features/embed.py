@@ -9,6 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from comp.config.schema import USUAL_LEAST
 from comp.core import checksums
 from comp.core.errors import ConfigError, ModelError, PackError, reason
@@ -26,6 +28,8 @@ from comp.models.device import choose_device
 from comp.models.networks import Net, build_backbone
 from comp.stages.bags import refuse_bags
 from comp.stages.experiment import Experiment, read_test_images, read_train, sweep_cache
+
+Array = np.ndarray[Any, Any]
 
 PARTS = ("train", "test")
 _NAMED = {"none": ("id",), "hflip": ("id", "flip"), "flips": ("id", "flip", "rot180", "flip180")}
@@ -86,6 +90,17 @@ def view_names(tta: str) -> Sequence[str]:
     return _NAMED[tta] if tta in TTAS else tuple(dict.fromkeys(tta.split("+")))
 
 
+def mean_of(views: Sequence[Features], rows: Any = slice(None)) -> Array:
+    """(n, D) float32: the mean over views of the features of some rows."""
+    first, *others = views
+    if not others:
+        return np.asarray(first.values[rows])
+    total = np.array(first.values[rows], np.float64)
+    for found in others:
+        total += found.values[rows]
+    return (total / len(views)).astype(np.float32)
+
+
 class FeatureSource:
     """The features of the network of an experiment. Opens packs and builds the network only where
     something is to be made."""
@@ -116,6 +131,10 @@ class FeatureSource:
             say(f"{problem}. That is done now; then it goes on")
             images = self._images(part, verify=True)
             return make_features(wanted, cache, lambda: self.net, lambda: images, size)
+
+    def seen(self, part: str) -> list[Features]:
+        """The features of the views of `model.views`, of which a probe takes the mean."""
+        return [self.read(part, view) for view in view_names(self.experiment.config.model.views)]
 
     @cached_property
     def net(self) -> Net:
@@ -160,6 +179,7 @@ class FeatureSource:
             "model": self.experiment.config.model.name,
             "weights": self._weights,
             "pool": self.experiment.config.model.pool,
+            "maps": self.experiment.config.model.maps,
             "size": image.size,
             "resize": image.resize,
             "range": span_of(image),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from comp.core.errors import RunError
 from comp.inference.outputs import Output
 from comp.models.device import Device
 from comp.stages.experiment import Experiment
-from comp.stages.features.embed import FeatureSource, view_names
+from comp.stages.features.embed import FeatureSource, mean_of, view_names
 from comp.train.checkpoints.checkpoint import Saved
 from comp.train.probes.fold import load_probe
 
@@ -23,7 +24,8 @@ _ROWS = 4096  # predicted at once
 
 
 class ProbeNet:
-    """What predicts in the place of a network: the mean over views of the probe's probabilities."""
+    """What predicts in the place of a network: the mean over the views of `predict.tta` of the
+    probe's probabilities, or one answer from the features of all views of `model.views`."""
 
     def __init__(
         self,
@@ -46,8 +48,11 @@ class ProbeNet:
         Raises RunError where the features were made by a network of other weights.
         """
         task = self.experiment.task
-        views = [self.features.read(part, view) for view in view_names(tta)]
-        for found in views:
+        if self.experiment.config.model.views == "none":
+            answers = [[self.features.read(part, view)] for view in view_names(tta)]
+        else:  # one answer, from the mean over all views
+            answers = [self.features.seen(part)]
+        for found in itertools.chain.from_iterable(answers):
             if found.weights != self.weights:
                 raise RunError(
                     f"{self.path}: fitted on features of other weights than those in "
@@ -57,7 +62,8 @@ class ProbeNet:
         for begin in range(0, len(rows), _ROWS):
             some = rows[begin : begin + _ROWS]
             probs = [
-                task.link.probs(self.module(self._tensor(found.values[some]))) for found in views
+                task.link.probs(self.module(self._tensor(mean_of(views, some))))
+                for views in answers
             ]
             mean = torch.stack(probs).mean(dim=0).cpu().numpy()
             yield output.keep(mean, some)

@@ -155,6 +155,7 @@ def answers_of(opened: OpenedRun) -> OofAnswers:
         issues=issues,
         note=row.note,
         weights=evidence.weights,
+        by_task=evidence.part_scores(row.found.honest) if task.link.parts else {},
     )
 
 

@@ -390,7 +390,7 @@ def _prior(experiment: Experiment, index: Index) -> Any:
     if task.spatial:
         return np.eye(1, columns)[0] if task.link.normalized else np.zeros(columns)
     if index.measured:
-        return index.labels.mean(axis=0)
+        return np.nanmean(index.labels, axis=0)
     shares = index.cells.sum(axis=0) / np.maximum(len(index) - index.unknown, 1)
     return shares[-columns:]
 

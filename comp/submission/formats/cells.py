@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -14,8 +14,9 @@ from comp.core.errors import ConfigError, SubmissionError, complain, did_you_mea
 from comp.data.labels.columns import zero_or_one
 from comp.submission.formats.likely import SEPARATOR, most_likely, places_of
 from comp.submission.sample import Sample
-from comp.tasks.kinds import Task
+from comp.tasks.kinds import Part, Task
 from comp.tasks.metrics import Metric
+from comp.tasks.several.parts import own_target
 
 if TYPE_CHECKING:
     from comp.submission.formats.long_rows import LongRows
@@ -42,6 +43,7 @@ class Cells:
     `one`        how a one is written where each class has a column or a row
     `long`       the rows of a sample with a row for each image and class, or None
     `wide`       then what the cells would hold if each class had a column
+    `parts`      of several tasks: what the cells of each hold, and its sample
     """
 
     answers: tuple[str, ...]
@@ -53,9 +55,12 @@ class Cells:
     wide: Cells | None = None
     measured: bool = False
     most: int | None = None
+    parts: tuple[tuple[Cells, Sample], ...] = ()
 
     def complaints(self, columns: Mapping[str, Sequence[str]], sample: Sample) -> list[str]:
         """What is wrong with the answer cells: one complaint per kind of problem."""
+        if self.parts:
+            return [text for own, part in self.parts for text in own.complaints(columns, part)]
         ids = columns.get(sample.id_column, ())
         wrong: defaultdict[str, list[str]] = defaultdict(list)
         for column in sample.answers:
@@ -103,6 +108,12 @@ class Cells:
         The share of a column of probabilities, or of 0 and 1, is its mean; of the most likely
         classes the first counts.
         """
+        if self.parts:
+            return {
+                name if name in own.answers else f"{own.answers[0]}: {name}": share
+                for own, _ in self.parts
+                for name, share in own.shares({n: columns[n] for n in own.answers}, weights).items()
+            }
         if self.measured:
             return {}
         if self.long is not None:
@@ -162,6 +173,8 @@ def make_cells(
     numbers are measured, else all.
     Raises SubmissionError for columns that do not fit, ConfigError where `write` cannot be done.
     """
+    if task.link.parts:
+        return _of_parts(sample, task, metric, decimals)
     classes, answers = tuple(classes), sample.answers
     class_of = _classes_of(answers, classes)
     by_name = class_of is not None
@@ -187,6 +200,42 @@ def make_cells(
         return _one_probability(answers[0], classes, places)
     texts = _label_texts(classes, found)
     return Cells(answers, lambda labels, _: [_named(texts, labels)], frozenset(texts))
+
+
+def _of_parts(sample: Sample, task: Task, metric: Metric, decimals: int | Literal["auto"]) -> Cells:
+    """The columns of several tasks, each filled as if it were alone: those called like the columns
+    of its labels, or `task_class` for the probabilities of its classes."""
+    complaints, found = list[str](), list[tuple[Part, Cells, Sample]]()
+    for part, own in zip(task.link.parts, metric.parts, strict=True):
+        by_class = tuple(f"{part.name}_{name}" for name in part.classes)
+        names = part.columns if {*part.columns} <= {*sample.answers} else by_class
+        missing = [name for name in names if name not in sample.answers]
+        if missing:
+            wanted = part.columns if len(missing) == len(names) else names
+            complaints.append(f"tasks: {part.name}: no column {first(wanted)}")
+            continue
+        inner = tuple(name for name in sample.answers if name in names)
+        texts = {name: sample.texts[name] for name in inner}
+        small = replace(sample, columns=(sample.id_column, *inner), texts=texts, fixed={})
+        cells = make_cells(small, part.task, part.classes, own, decimals=decimals)
+        found.append((part, cells, small))
+    taken = {name for _, cells, _ in found for name in cells.answers}
+    extra = [name for name in sample.answers if name not in taken]
+    if extra and not complaints:
+        complaints.append(f"columns that no task answers: {first(extra)}")
+    complain(SubmissionError, f"{sample.path}: its columns do not fit the tasks:", complaints)
+    columns = len(task.link.neutral(0))
+
+    def fill(labels: Array, probs: Array | None) -> list[list[str]]:
+        out: dict[str, list[str]] = {}
+        for part, cells, _ in found:
+            own = None if probs is None else probs[:, :columns][:, part.block]
+            out |= zip(cells.answers, cells.fill(own_target(part, labels), own), strict=True)
+        return [out[name] for name in sample.answers]
+
+    return Cells(
+        sample.answers, fill, None, measured=True, parts=tuple((c, s) for _, c, s in found)
+    )
 
 
 def _likely_labels(

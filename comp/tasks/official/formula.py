@@ -6,6 +6,7 @@ import ast
 import operator
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,53 @@ def is_formula(text: str) -> bool:
     return text not in METRICS and re.search(r"[-+*/() ]", text) is not None
 
 
+@dataclass(frozen=True)
+class Formula:
+    """A formula of names: numbers, + - * / and parentheses. `names`: each once, sorted."""
+
+    tree: ast.Expression
+    names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, text: str) -> Formula:
+        """ConfigError for what is no formula, and for one of no name."""
+        tree = _parsed(text)
+        names = sorted({node.id for node in ast.walk(tree) if isinstance(node, ast.Name)})
+        if not names:
+            raise ConfigError(f"metric: {text!r}: a formula of no metric")
+        return cls(tree, tuple(names))
+
+    def values(self, values: Values, rows: int) -> Array:
+        """(rows,) its values; of each name (rows,) are given."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found = np.asarray(_value(self.tree.body, values))
+        return np.broadcast_to(found, (rows,)).astype(float)
+
+    def rises(self, metrics: Mapping[str, Metric], better: str) -> bool:
+        """Whether a higher value is better: whether it rises as its metrics get better; better: the
+        answer where one pulls it up and another down."""
+        ways = {self._helps(name, metrics) for name in metrics}
+        return ways.pop() if len(ways) == 1 else better == "higher"
+
+    def _helps(self, name: str, metrics: Mapping[str, Metric]) -> bool:
+        """Whether the formula rises as a metric gets better.
+
+        Raises ConfigError where it cannot be computed, or does not depend on the metric.
+        """
+        middle = dict.fromkeys(metrics, 0.5)
+        more = {**middle, name: 0.5 + (1e-3 if metrics[name].greater_is_better else -1e-3)}
+        tree = self.tree
+        try:
+            change = float(_value(tree.body, more)) - float(_value(tree.body, middle))
+        except (ZeroDivisionError, OverflowError) as problem:
+            raise ConfigError(
+                f"metric: {ast.unparse(tree)!r} has no value ({problem})"
+            ) from problem
+        if not np.isfinite(change) or change == 0:
+            raise ConfigError(f"metric: {ast.unparse(tree)!r} does not depend on {name}")
+        return change > 0
+
+
 def formula_metric(text: str, task: Task, better: str) -> Metric:
     """The metric of a formula of numbers, + - * / and parentheses, and names of metrics.
 
@@ -38,15 +86,12 @@ def formula_metric(text: str, task: Task, better: str) -> Metric:
     gets better, and another down.
     Raises ConfigError for what is no such formula, and for metrics that do not fit the task.
     """
-    tree = _parsed(text)
-    names = sorted({node.id for node in ast.walk(tree) if isinstance(node, ast.Name)})
+    formula = Formula.of(text)
     fitting = {n: metric for n, metric in METRICS.items() if task.target_kind in metric.of}
     parts = {
         name: METRICS.get(_known(name)) or pick(fitting, name, "metric in a formula")
-        for name in names
+        for name in formula.names
     }
-    if not parts:
-        raise ConfigError(f"metric: {text!r}: a formula of no metric")
     for part in parts.values():
         check_metric(part, task)
         if part.wants == "counts":
@@ -61,37 +106,17 @@ def formula_metric(text: str, task: Task, better: str) -> Metric:
             )
             for name, part in parts.items()
         }
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.broadcast_to(np.asarray(_value(tree.body, values)), (len(weights),)).astype(
-                float
-            )
+        return formula.values(values, len(weights))
 
-    ways = {_helps(tree, name, parts) for name in parts}
     return Metric(
         name=text,
         weighted=weighted,
         wants="labels" if labels else "probs",
-        greater_is_better=ways.pop() if len(ways) == 1 else better == "higher",
+        greater_is_better=formula.rises(parts, better),
         of=(task.target_kind,),
         known_only=all(part.known_only for part in parts.values()),
         searched=True,
     )
-
-
-def _helps(tree: ast.Expression, name: str, parts: Mapping[str, Metric]) -> bool:
-    """Whether the formula rises as a metric gets better.
-
-    Raises ConfigError where it cannot be computed, or does not depend on the metric.
-    """
-    middle = dict.fromkeys(parts, 0.5)
-    more = {**middle, name: 0.5 + (1e-3 if parts[name].greater_is_better else -1e-3)}
-    try:
-        change = float(_value(tree.body, more)) - float(_value(tree.body, middle))
-    except (ZeroDivisionError, OverflowError) as problem:
-        raise ConfigError(f"metric: {ast.unparse(tree)!r} has no value ({problem})") from problem
-    if not np.isfinite(change) or change == 0:
-        raise ConfigError(f"metric: {ast.unparse(tree)!r} does not depend on {name}")
-    return change > 0
 
 
 def _known(name: str) -> str:

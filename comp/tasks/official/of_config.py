@@ -11,6 +11,7 @@ from comp.tasks.kinds import Task
 from comp.tasks.metrics import METRICS, Metric, check_metric
 from comp.tasks.official.formula import formula_metric, is_formula
 from comp.tasks.official.metric import official_metric
+from comp.tasks.several.metric import several_metric
 
 
 def metric_of(config: Config, root: Path, task: Task) -> Metric:
@@ -19,6 +20,12 @@ def metric_of(config: Config, root: Path, task: Task) -> Metric:
     Raises ConfigError for a metric that is unknown or does not fit the task.
     """
     name, official = config.metric, config.official
+    if task.link.parts and is_file(name):
+        raise ConfigError(
+            f"metric: {name}: a file knows nothing of several tasks; write a formula of them"
+        )
+    if task.link.parts:
+        return several_metric(name, task, official.better)
     if is_file(name):
         if task.spatial:
             raise ConfigError(f"metric: {name}: files are for answers per image, not for masks")

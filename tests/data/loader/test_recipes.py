@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from comp.core.errors import ConfigError, TrainError
-from comp.data.loader.recipes import RECIPES, flips_writing, make_recipe
+from comp.data.loader.recipes import RECIPES, flips_writing, make_recipe, mirrors
 from comp.tasks.counts import IGNORED
 
 DRAW = np.random.default_rng(0)
@@ -237,3 +237,12 @@ def test_a_recipe_of_colours_is_refused_for_other_channels(
         make_recipe("mine", 24, 5)
     again = pickle.loads(pickle.dumps(make_recipe("heavy", 24, 5)))
     assert again.channels == 5
+
+
+def test_the_views_of_a_recipe_are_what_it_mirrors(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = {name: mirrors(name) for name in RECIPES}
+    assert found["none"] == found["light"] == "none"
+    assert found["portrait"] == found["medium"] == found["heavy"] == "hflip"
+    assert found["flips"] == found["flips_rotate"] == found["flips_turn"] == "flips"
+    monkeypatch.setitem(RECIPES, "turns", lambda _: [A.D4(p=1.0)])
+    assert mirrors("turns") == "d4"

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from comp.config.loading import make_config
 from comp.core.errors import ConfigError, RunError
@@ -17,12 +18,14 @@ from comp.inference.pieces import Pieces
 from comp.inference.predictions import Predictions
 from comp.stages.ensemble import ensemble
 from comp.stages.ensembling.result import Request
-from comp.stages.experiment import check_names, open_experiment
+from comp.stages.experiment import check_names, open_experiment, read_train
 from comp.stages.features import embed as module
 from comp.stages.features.embed import embed, view_names
 from comp.stages.predict import predict
 from comp.stages.status import read_status
 from comp.stages.train import open_job, train
+from comp.train.checkpoints import checkpoint
+from comp.train.probes.fold import load_probe
 from comp.train.probes.kinds import PROBES
 
 Planned = Callable[..., dict[str, Any]]
@@ -141,3 +144,39 @@ def test_what_does_not_go_together_is_told(planned: Planned) -> None:
         make_config(planned(**PROBE, image__mean="auto"))
     with pytest.raises(ConfigError, match="nothing to measure"):
         open_job(opened(planned(**PROBE)), 0)
+
+
+def test_a_probe_learns_and_answers_from_the_mean_of_its_views(planned: Planned) -> None:
+    experiment = opened(planned(**PROBE, model__views="hflip"))
+    train(experiment, "0")
+    predict(experiment, "0")
+    views = [np.load(one.file) for one in embed(experiment, tta="hflip") if one.part == "train"]
+    assert len(views) == 2
+    assert not np.allclose(*views)
+    saved = checkpoint.load(experiment.workspace.fold(0).best)
+    found = Predictions.load(experiment.workspace.fold(0).valid)
+    ids = read_train(experiment).ids
+    valid = [ids.index(name) for name in found.ids]
+    fitted = np.delete(np.mean(views, axis=0), valid, axis=0)
+    assert np.allclose(saved["model"]["scaled.mean"].numpy(), fitted.mean(0), atol=1e-5)
+    module = load_probe(saved, "logistic")
+    logits = module(torch.from_numpy((views[0][valid] + views[1][valid]) / 2))
+    assert np.allclose(found.probs, experiment.task.link.probs(logits).detach(), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"model__views": "hflop", "model__probe": "knn"}, r"model\.views.*hflip"),
+        ({"model__views": "hflip"}, r"model\.views is for probes"),
+        (
+            {"model__views": "hflip", "model__probe": "knn", "predict__tta": "flips"},
+            r"leave predict\.tta out",
+        ),
+    ],
+)
+def test_views_that_cannot_be_are_refused(
+    planned: Planned, given: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(ConfigError, match=told):
+        check_names(opened(planned(**given)))
