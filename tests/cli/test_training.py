@@ -130,13 +130,14 @@ def test_a_sweep_is_given_its_file_and_values(
 ) -> None:
     asked: list[Any] = []
 
-    def sweep(file: Path, sets: list[str]) -> Any:
-        asked.append((file, sets))
+    def sweep(file: Path, sets: list[str], where: Any) -> Any:
+        asked.append((file, sets, where.devices))
         return SimpleNamespace(runs=[], metric="macro_f1", table=Path("sweeps/s.csv"))
 
     monkeypatch.setattr("comp.stages.search.sweep.sweep", sweep)
-    code, _, err = comp("sweep", "s.yaml", "--set", "seed=7")
-    assert (code, err, asked) == (0, "wrote sweeps/s.csv\n", [(Path("s.yaml"), ["seed=7"])])
+    code, _, err = comp("sweep", "s.yaml", "--set", "seed=7", "--devices", "cpu,cpu")
+    assert (code, err) == (0, "wrote sweeps/s.csv\n")
+    assert asked == [(Path("s.yaml"), ["seed=7"], "cpu,cpu")]
 
 
 @pytest.mark.parametrize(
