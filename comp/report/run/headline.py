@@ -24,6 +24,7 @@ _WIDE_FOLDS = 2.0  # spread of the folds in half widths of the interval
 _PAIR_SHARE = 0.15  # of all errors, by one pair of classes
 _SIGMAS = 3.0  # standard errors above what chance gives
 _LEAST_ERRORS = 5
+_LEAST_PAIR = 4  # images of one pair of classes: fewer are soon the most of many pairs by chance
 _CALIBRATION = 0.05
 _RULE_GAIN = 0.002
 _FEW = 20  # images of a class
@@ -211,7 +212,8 @@ def about_pairs(table: Array, names: Sequence[str]) -> list[str]:
     a, b = divmod(int(wrong.argmax()), len(wrong))
     share = wrong[a, b] / total
     chance = total / (len(wrong) * (len(wrong) - 1))
-    if share < _PAIR_SHARE or wrong[a, b] < chance + _SIGMAS * math.sqrt(chance):
+    least = max(_LEAST_PAIR, chance + _SIGMAS * math.sqrt(chance))
+    if share < _PAIR_SHARE or wrong[a, b] < least:
         return []
     return [
         f"{share:.0%} of all confusions are one pair: {names[a]} answered {names[b]} "

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from comp.config.runs import check_runs
-from comp.core.errors import UsageError
+from comp.core.errors import PlanError, UsageError
 from comp.ensemble.compare import Scores, judge_row
 from comp.ensemble.evidence import Fitting
 from comp.ensemble.table_evidence import TableEvidence
@@ -46,11 +46,13 @@ def compare_runs(experiment: Experiment, names: Sequence[str], out: Path | None 
     """Write the page of several runs of one competition; missing validation predictions are made.
 
     names: of two runs at least; the others are compared with the first. Raises UsageError for runs
-    that are not of the same images, labels and metric, or of masks, RunError where no fold is
-    finished.
+    that are not of the same images, labels and metric, or of masks, PlanError for a run whose plan
+    is gone, RunError where no fold is finished.
     """
     check_runs(names, experiment.workspace.run.parent, experiment.name)
-    opened = [open_run(run_experiment(name, experiment)) for name in names]
+    experiments = [run_experiment(name, experiment) for name in names]
+    _refuse_without_plan(experiments)
+    opened = [open_run(one) for one in experiments]
     for run in opened[1:]:
         _refuse_other(opened[0], run)
     opened = _on_the_same(opened)
@@ -73,6 +75,17 @@ def compare_runs(experiment: Experiment, names: Sequence[str], out: Path | None 
 
 def _page(experiment: Experiment, names: Sequence[str]) -> Path:
     return experiment.workspace.run / f"against_{'+'.join(names[1:])[:100]}.html"
+
+
+def _refuse_without_plan(experiments: Sequence[Experiment]) -> None:
+    """PlanError for a run whose plan is gone, before any run is worked through."""
+    for one in experiments:
+        for path in (one.workspace.plan_json, one.workspace.plan_csv):
+            if not path.is_file():
+                raise PlanError(
+                    f"{path}: no fold plan there, and {one.name} was trained on it. Bring it back "
+                    "as it was, or leave that run out"
+                )
 
 
 def _refuse_other(one: OpenedRun, other: OpenedRun) -> None:

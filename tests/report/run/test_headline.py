@@ -111,6 +111,13 @@ def test_a_pair_with_much_of_the_errors_is_named() -> None:
     even = np.array([[9, 4, 3], [3, 9, 3], [3, 3, 9]])
     assert headline.about_pairs(even, ("a", "b", "c")) == []  # so much is chance
     assert headline.about_pairs(np.eye(3, dtype=int), ("a", "b", "c")) == []
+    many = np.diag([9] * 10)
+    many[[5, 1, 2, 3, 4, 6, 7, 8, 9, 0], [9, 2, 3, 4, 5, 7, 8, 9, 0, 1]] = 1
+    many[5, 9] = 3  # 3 of 12 among 90 pairs
+    names = tuple("0123456789")
+    assert headline.about_pairs(many, names) == []
+    many[5, 9] = 4
+    assert "5 answered 9 (4 of 13)" in headline.about_pairs(many, names)[0]
 
 
 def test_calibration_labels_regions_and_slices_speak_above_their_limits() -> None:

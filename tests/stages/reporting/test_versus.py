@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from comp.config.loading import make_config
-from comp.core.errors import UsageError
+from comp.core.errors import PlanError, UsageError
 from comp.stages.ensembling.members import run_experiment
 from comp.stages.experiment import Experiment, open_experiment
 from comp.stages.reporting import versus
@@ -60,6 +60,17 @@ def test_what_cannot_be_compared_is_refused(two: Experiment) -> None:
         path.write_text(path.read_text().replace("metric: macro_f1", "metric: accuracy"))
         shutil.rmtree(path.parent / "test")
     with pytest.raises(UsageError, match=r"another metric \(macro_f1 and accuracy\)"):
+        compare_runs(two, ["toy_binary", "other"])
+
+
+def test_a_run_whose_plan_is_gone_is_named_before_any_is_read(
+    two: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in (0, 1):
+        path = Path(f"runs/other/fold_{number}/config.yaml")
+        path.write_text(path.read_text().replace("plan: toy_binary", "plan: gone"))
+    monkeypatch.setattr(versus, "open_run", None)
+    with pytest.raises(PlanError, match=r"folds/gone\.json: .* other was trained on it\. Bring"):
         compare_runs(two, ["toy_binary", "other"])
 
 
