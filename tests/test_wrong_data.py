@@ -78,6 +78,8 @@ WRONG: dict[str, tuple[Callable[[], None], dict[str, Any], str]] = {
 def test_wrong_data_are_refused_with_the_reason(toy: Toy, comp: Run, what: str, task: str) -> None:
     tree = toy("binary")
     spoil, keys, message = WRONG[what]
+    Path("toy.yaml").write_text(yaml.safe_dump(tree))
+    assert comp("folds", "make", "-c", "toy.yaml")[0] == 0  # without a plan, `train` asks for one
     spoil()
     tree["data"] |= keys
     tree["task"] = task

@@ -27,8 +27,7 @@ from comp.models.bags.pools import POOLS, BagForm
 from comp.models.device import Device, sent_ahead
 from comp.models.halving import Halving
 from comp.models.heads import Tail, dress_head, dressed, tail_of
-from comp.models.maps import StageMaps
-from comp.models.pools import set_pool
+from comp.models.pools import StageMaps, set_pool
 from comp.models.segmenters import Segmenter, build_segmenter, channel_norms
 from comp.models.sizes import advice, takes
 from comp.models.weight_files import best_fit, read_tensors
