@@ -192,6 +192,9 @@ def play(monkeypatch: pytest.MonkeyPatch) -> Card:
     monkeypatch.setattr(torch.cuda, "current_stream", lambda _: stream)
     monkeypatch.setattr(torch.cuda, "stream", lambda _: contextlib.nullcontext())
     monkeypatch.setattr(torch.cuda, "Event", lambda: event)
+    about = SimpleNamespace(total_memory=1 << 34)  # what a fold writes down every few seconds
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda *_: about)
+    monkeypatch.setattr(torch.cuda, "max_memory_reserved", lambda *_: 0)
     monkeypatch.setattr(torch.Tensor, "record_stream", lambda *_: None)
     monkeypatch.setattr(torch.Tensor, "pin_memory", lambda self: self)
     for name in ("empty", "zeros"):

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch._dynamo  # its first import asks torch.backends, which tests here replace
 from toys import toy_tree
 
 from comp.config.loading import make_config
