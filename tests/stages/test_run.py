@@ -98,7 +98,14 @@ def test_without_weights_at_hand_it_trains_from_scratch(
 ) -> None:
     sets = [text for text in SMALL if "pretrained" not in text]
     sets[0] = "model.name=resnet10t"
-    done = run(data, 0.006, sets=sets)
+    real = module.measure_speed
+
+    def slow(experiment: Any) -> Speed:
+        real(experiment)  # it loads the network
+        return Speed(0.05, 0.2, 0.0)
+
+    monkeypatch.setattr(module, "measure_speed", slow)
+    done = run(data, 0.3, sets=sets)
     assert load_config(done.config, sets).model.pretrained is False
     assert "Training from scratch" in done.decisions.read_text()
 

@@ -20,6 +20,7 @@ from comp.data.images.crops import component_box
 from comp.inference.predictions import Predictions, save_pieces
 from comp.stages.ensemble import ensemble
 from comp.stages.experiment import Experiment, open_experiment, read_train
+from comp.stages.extras import boxes as boxes_module
 from comp.stages.extras.boxes import find_boxes, find_crops
 from comp.stages.folds import make_folds
 from comp.stages.runners.table import train_on
@@ -227,13 +228,16 @@ def test_a_chain_that_was_killed_in_between_ends_with_the_same_bytes(
     assert read_status(chain.config).next == "done: the submission is written"
 
 
-def test_folds_on_other_boxes_of_the_stage_are_refused(chain: Experiment) -> None:
+def test_folds_on_other_boxes_of_the_stage_are_refused(
+    chain: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
     slower = opened(chained(stage={"train": {"epochs": 6, "batch_size": 4, "lr": 2e-2}}))
     with pytest.raises(RunError, match=r"found/fold_0: begun with another config"):
         train_on(Where(), slower, "0")
-    longer = opened(chained(stage={"train": {"epochs": 7, "batch_size": 4, "lr": 1e-2}}))
+    views = opened(chained(stage={"predict": {"tta": "flips"}}))
+    monkeypatch.setattr(boxes_module, "component_box", lambda _: (0.1, 0.1, 0.9, 0.9))
     with pytest.raises(RunError, match=r"kinds/fold_0: trained on other image files"):
-        train_on(Where(), longer, "0")
+        train_on(Where(), views, "0")
 
 
 def test_stages_of_other_images_are_refused(chain: Experiment) -> None:

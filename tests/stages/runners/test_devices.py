@@ -44,18 +44,24 @@ def content() -> list[bytes]:
     return [(fold(k).path / name).read_bytes() for k in (0, 1) for name in FILES]
 
 
-_SERIAL: dict[int, list[bytes]] = {}
-
-
 def serial(experiment: Experiment) -> list[bytes]:
-    """What one fold after the other leaves, trained once per number of epochs; nothing is there
-    again after it."""
-    epochs = experiment.config.train.epochs
-    if epochs not in _SERIAL:
-        train(experiment, "all")
-        _SERIAL[epochs] = content()
-        shutil.rmtree("runs")
-    return _SERIAL[epochs]
+    """What one fold after the other leaves; nothing is there again after it."""
+    train(experiment, "all")
+    left = content()
+    shutil.rmtree("runs")
+    return left
+
+
+def played(monkeypatch: pytest.MonkeyPatch, body: str) -> None:
+    """Children that speak as the real ones do and answer a fold by `body`, without torch."""
+    code = (
+        "import json, os, sys, time\nfrom pathlib import Path\nsys.stdin.readline()\n"
+        "def answer(fold, error, text):\n"
+        "    said = {'fold': fold, 'error': error, 'text': text, 'signal': None}\n"
+        "    print(json.dumps({'outcome': said}), flush=True)\n"
+        "for line in sys.stdin:\n    fold, seconds = json.loads(line).values()\n"
+    )
+    monkeypatch.setattr(devices, "_COMMAND", [sys.executable, "-c", code + body])
 
 
 def wait_for(what: Callable[[], Any], seconds: float = 300) -> Any:
@@ -82,24 +88,41 @@ def test_two_processes_leave_the_bytes_of_one_fold_after_the_other(
     assert [one.before for one in again] == [True, True]
 
 
-def test_a_fold_whose_process_is_killed_goes_on_and_ends_with_the_same_bytes(
-    planned: Planned, capsys: pytest.CaptureFixture[str]
+def test_processes_that_are_killed_or_stopped_go_on_and_end_with_the_same_bytes(
+    planned: Planned,
 ) -> None:
-    experiment = experiment_of(planned, train__epochs=30)
-    alone = serial(experiment)
+    """The process of a fold is killed; a signal stops all; the one who asked is killed."""
+    number = signal.SIGINT
+    config = planned(train__epochs=40)
+    alone = serial(open_experiment(make_config(config)))
+    Path("toy.yaml").write_text(yaml.safe_dump(config))
+    command = [sys.executable, "-m", "comp", "train", "-c", "toy.yaml", "--devices", "cpu,cpu"]
     run = fold(0)
 
-    def kill() -> None:
-        wait_for(run.before_last.exists)
-        os.kill(wait_for(lambda: locks.holder(run.path))["pid"], signal.SIGKILL)
-
-    killer = threading.Thread(target=kill)
-    killer.start()
-    train_on(TWO, experiment, "all")
-    killer.join()
-    said = capsys.readouterr().err
+    started = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    wait_for(run.before_last.exists)
+    killed = wait_for(lambda: locks.holder(run.path))["pid"]
+    os.kill(killed, signal.SIGKILL)
+    wait_for(lambda: (locks.holder(run.path) or {"pid": killed})["pid"] != killed)
+    wait_for(fold(1).last.exists)
+    started.send_signal(number)
+    _, said = started.communicate(timeout=300)
+    assert "fold 0: its process on cpu" in said
     assert "was killed (SIGKILL); it goes on from its last checkpoint" in said
-    assert "fold 0: resumed" in said
+    assert started.returncode == 128 + number, said
+    assert f"{number.name}: stopped in fold " in said
+    assert "; the same command continues there" in said
+    assert all(locks.holder(fold(k).path) is None for k in (0, 1))
+
+    began = run.last.stat().st_mtime_ns
+    started = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    wait_for(lambda: run.last.stat().st_mtime_ns != began)
+    started.kill()
+    started.wait()
+    wait_for(lambda: all(locks.holder(fold(k).path) is None for k in (0, 1)))
+    assert not run.done.exists()
+
+    subprocess.run(command, check=True, capture_output=True)
     assert content() == alone
 
 
@@ -107,63 +130,40 @@ def test_a_fold_that_kills_its_process_each_time_is_given_up_and_the_others_end(
     planned: Planned, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     experiment = experiment_of(planned)
-    code = (
-        "import os, comp.stages.runners.child as child\n"
-        "real = child.train_piece\n"
-        "def piece(order, fold, seconds):\n"
-        "    os._exit(7) if fold == 0 else None\n"
-        "    return real(order, fold, seconds)\n"
-        "child.train_piece = piece\nchild.main()\nos._exit(0)\n"
+    train(experiment, "1")
+    played(
+        monkeypatch,
+        "    print('starting', fold, file=sys.stderr, flush=True)\n"
+        "    os._exit(7) if fold == 0 else answer(fold, None, None)\n",
     )
-    monkeypatch.setattr(devices, "_COMMAND", [sys.executable, "-c", code])
-    with pytest.raises(TrainError, match=r"fold 0: given back 3 times, .* exit code 7"):
+    with pytest.raises(TrainError, match=r"(?s)fold 0: given back 3 times, .* exit code 7.*ting 0"):
         train_on(TWO, experiment, "all")
-    assert not fold(0).done.exists()
-    assert fold(1).done.exists()
 
 
-def test_an_error_of_one_fold_comes_after_the_others_have_ended(planned: Planned) -> None:
+def test_an_error_of_one_fold_comes_after_the_others_have_ended(
+    planned: Planned, monkeypatch: pytest.MonkeyPatch
+) -> None:
     experiment = experiment_of(planned)
-    train(experiment, "0")
-    fold(0).done.unlink()
-    fold(0).last.write_bytes(b"torn")
-    fold(0).before_last.write_bytes(b"torn too")
+    played(
+        monkeypatch,
+        "    if fold == 0:\n        answer(0, 'RunError', 'no whole checkpoint is left')\n"
+        "        continue\n"
+        "    time.sleep(0.5)\n    Path('ended').touch()\n    answer(1, None, None)\n",
+    )
     with pytest.raises(RunError, match="no whole checkpoint is left"):
         train_on(TWO, experiment, "all")
-    assert fold(1).done.exists()
+    assert Path("ended").exists()
 
 
-def test_the_end_of_the_hours_reaches_all_processes(planned: Planned) -> None:
-    experiment = experiment_of(planned, train__epochs=5000)
+def test_the_end_of_the_hours_reaches_all_processes(
+    planned: Planned, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiment = experiment_of(planned)
+    played(
+        monkeypatch,
+        "    Path(f'given_{fold}').write_text(str(seconds))\n"
+        "    answer(fold, 'OutOfTime', 'the time is over')\n",
+    )
     with pytest.raises(OutOfTime, match=r"stopped in fold 0, 1; the same command continues there"):
         train_on(TWO, experiment, "all", stop=Stop(25 / 3600))
-    assert all(fold(k).last.exists() and not fold(k).done.exists() for k in (0, 1))
-
-
-def test_a_signal_reaches_all_processes_and_the_same_command_ends_with_the_same_bytes(
-    planned: Planned,
-) -> None:
-    number = signal.SIGINT
-    config = planned(train__epochs=30)
-    alone = serial(open_experiment(make_config(config)))
-    Path("toy.yaml").write_text(yaml.safe_dump(config))
-    command = [sys.executable, "-m", "comp", "train", "-c", "toy.yaml", "--devices", "cpu,cpu"]
-    started = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    wait_for(lambda: all(fold(k).last.exists() for k in (0, 1)))
-    started.send_signal(number)
-    _, said = started.communicate(timeout=300)
-    assert started.returncode == 128 + number, said
-    assert f"{number.name}: stopped in fold 0, 1; the same command continues there" in said
-    assert all(locks.holder(fold(k).path) is None for k in (0, 1))
-    subprocess.run(command, check=True, capture_output=True)
-    assert content() == alone
-
-
-def test_processes_stop_when_the_one_who_asked_is_gone(planned: Planned) -> None:
-    Path("toy.yaml").write_text(yaml.safe_dump(planned(train__epochs=5000)))
-    command = [sys.executable, "-m", "comp", "train", "-c", "toy.yaml", "--devices", "cpu,cpu"]
-    started = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    wait_for(lambda: all(fold(k).last.exists() for k in (0, 1)))
-    started.kill()
-    started.wait()
-    wait_for(lambda: all(locks.holder(fold(k).path) is None for k in (0, 1)))
+    assert all(0 < float(Path(f"given_{k}").read_text()) < 25 for k in (0, 1))
