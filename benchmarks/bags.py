@@ -189,7 +189,9 @@ def main() -> None:
             found[str(seed)] = measured(options, seed, first.workspace.check_json)
             record.write_text(json.dumps(found, indent=1) + "\n")
         bags = read_train(opened(options, "bags_mean_0", 0, "mean"))
-        (HERE / "bags.md").write_text(
+        page = HERE / "bags.md"
+        _, sign, below = page.read_text().partition("\n## ")  # what others wrote below stays
+        page.write_text(
             HEAD.format(
                 seeds=len(found),
                 bags=len(bags),
@@ -203,6 +205,8 @@ def main() -> None:
                 table=table(found),
                 text=TEXT,
             )
+            + sign
+            + below
         )
 
 

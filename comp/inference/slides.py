@@ -31,6 +31,9 @@ POOLS: dict[str, Callable[[Array], Array]] = {
 }
 
 
+_DIVIDED = 1 << 22  # probabilities of a band that are given at once
+
+
 @dataclass(frozen=True)
 class SlideReader:
     """How a slide is seen: by the networks of a run, in tiles.
@@ -103,14 +106,14 @@ def pooled(reader: SlideReader, slide: Slide, pool: str) -> tuple[Array, int, in
 @torch.inference_mode()
 def stitched_rows(reader: SlideReader, slide: Slide) -> Iterator[tuple[Array, int]]:
     """Bands (C, rows, width) float32 of the probabilities of a slide, from its top to its bottom,
-    and how many tiles were looked at for each.
+    and how many tiles were looked at since the band before.
 
     Where tiles overlap, the mean of their probabilities with a Gaussian weight. What only empty
     tiles cover is background. One band of the height of a tile is in memory.
     """
     views = views_of(reader.tta)
     rows = slide.places(reader.side, reader.overlap)
-    weight = np.outer(gaussian(reader.side), gaussian(reader.side))
+    weight = np.outer(gaussian(reader.side), gaussian(reader.side)).astype(np.float32)
     band = np.zeros((reader.columns, reader.side, slide.width), np.float32)
     weights = np.zeros((reader.side, slide.width), np.float32)
     for number, row in enumerate(rows):
@@ -120,12 +123,16 @@ def stitched_rows(reader: SlideReader, slide: Slide) -> Iterator[tuple[Array, in
             for (_, left), own in zip(places, probs, strict=True):
                 wide = min(reader.side, slide.width - left)
                 span = np.s_[left : left + wide]
-                band[:, :, span] += (own * weight)[:, :, :wide]
+                band[:, :, span] += own[:, :, :wide] * weight[:, :wide]
                 weights[:, span] += weight[:, :wide]
             seen += len(places)
         end = rows[number + 1][0][0] if number + 1 < len(rows) else slide.height
         done = end - top
-        yield _divided(reader.task, band[:, :done], weights[:done]), seen
+        step = max(1, _DIVIDED // (slide.width * reader.columns))
+        for begin in range(0, done, step):  # in parts: a whole copy of the band would double it
+            part = np.s_[begin : min(begin + step, done)]
+            yield _divided(reader.task, band[:, part], weights[part]), seen
+            seen = 0
         for store in (band, weights):
             store[..., : reader.side - done, :] = store[..., done:, :].copy()
             store[..., reader.side - done :, :] = 0
@@ -149,7 +156,7 @@ def _mean_probs(reader: SlideReader, views: Sequence[Any], pixels: Array) -> Arr
 
 
 def _divided(task: Task, band: Array, weights: Array) -> Array:
-    out = band / np.maximum(weights, 1e-12)
+    out = band / np.maximum(weights, np.float32(1e-12))
     nothing = weights == 0
     out[:, nothing] = 0
     if task.link.normalized:

@@ -17,8 +17,10 @@ from comp.data.folds.leaks import refuse_leaks, warn_of_proposals
 from comp.data.folds.make import extend_plan, given_plan, make_plan
 from comp.data.folds.plan import FoldPlan, balance
 from comp.data.folds.plan_file import load_plan, save_plan
+from comp.data.folds.skipped import Skipped, read_skipped, write_skipped
 from comp.data.index.image_files import stem_of
 from comp.data.index.index import Index
+from comp.data.layouts.layouts import read_index, read_test
 from comp.stages.experiment import (
     Experiment,
     in_test,
@@ -152,6 +154,7 @@ def give_stage_plan(experiment: Experiment, plan: FoldPlan, *, replace: bool = F
     before = stage_before(experiment)
     if before is None:
         return
+    _set_aside(experiment, before)
     index, paths = read_train(before), before.workspace
     fold = {stem_of(name): int(k) for name, k in zip(plan.ids, plan.fold, strict=True)}
     own = {stem_of(name) for name in index.ids}
@@ -165,6 +168,21 @@ def give_stage_plan(experiment: Experiment, plan: FoldPlan, *, replace: bool = F
     made = given_plan(index, given, plan.count, "imported", plan.seed)
     if save_plan(made, index, paths.plan_csv, paths.plan_json, replace=replace):
         say(f"wrote {paths.plan_csv}: the same folds for stage {before.name}")
+
+
+def _set_aside(experiment: Experiment, before: Experiment) -> None:
+    """What `comp check --bad skip` set aside is set aside in the stage before too."""
+    skipped = read_skipped(experiment.workspace.skip_csv)
+    if not (skipped.train or skipped.test):
+        return
+    train = read_index(before.data, before.task)
+    test = read_test(before.data, before.task, train.classes)
+    parts = [
+        {name: why[stem_of(name)] for name in index.ids if stem_of(name) in why}
+        for index, found in ((train, skipped.train), (test, skipped.test))
+        for why in [{stem_of(name): text for name, text in found.items()}]
+    ]
+    write_skipped(before.workspace.skip_csv, Skipped(*parts))
 
 
 def _kept(experiment: Experiment, index: Index) -> FoldPlan | None:

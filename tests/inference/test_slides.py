@@ -13,6 +13,7 @@ from torch import nn
 from comp.config.schema import ImageConfig
 from comp.data.images.pixel_form import PixelForm
 from comp.data.images.slides import Slide
+from comp.inference import slides
 from comp.inference.slides import SlideReader, pooled, stitched_rows
 from comp.models.device import choose_device
 from comp.models.networks import Net
@@ -89,6 +90,22 @@ def test_a_stitched_map_is_that_of_the_whole_image(
     assert found.shape == (2, *shape)
     np.testing.assert_allclose(found[1], 1 / (1 + np.exp(-2 * red)), atol=1e-5)
     np.testing.assert_allclose(found.sum(axis=0), 1, atol=1e-5)
+
+
+def test_parts_of_a_band_are_those_of_the_whole_band(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pixels = np.random.default_rng(1).integers(0, 200, (50, 64, 3), dtype=np.uint8)
+    pixels[..., 2] = 255 - pixels[..., 0]
+    with slide_of(tmp_path, pixels) as slide:
+        whole = [*stitched_rows(reader(True, overlap=0.25), slide)]
+        monkeypatch.setattr(slides, "_DIVIDED", 64 * 2 * 5)  # five rows
+        parts = [*stitched_rows(reader(True, overlap=0.25), slide)]
+    assert len(parts) > len(whole)
+    assert max(band.shape[1] for band, _ in parts) == 5
+    assert sum(seen for _, seen in parts) == sum(seen for _, seen in whole)
+    both = [np.concatenate([band for band, _ in each], axis=1) for each in (parts, whole)]
+    np.testing.assert_array_equal(*both)
 
 
 def test_what_only_empty_tiles_cover_is_background(tmp_path: Path) -> None:

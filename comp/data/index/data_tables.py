@@ -18,8 +18,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import pandas as pd
-
 from comp.config.schema import DataConfig
 from comp.core import progress
 from comp.core.errors import DataError, first, repeated
@@ -167,6 +165,8 @@ def with_names(table: Table, names: Sequence[str]) -> Table:
             f"{table.path}: data.columns names {len(names)} columns ({first(names, 12)}), but its "
             f"first line has {len(line)} cells: {first(line)}"
         )
+    import pandas as pd
+
     head = pd.DataFrame([line], columns=[*names], dtype=object)
     body = table.frame.set_axis([*names], axis=1)
     return replace(
@@ -203,6 +203,8 @@ def _stripped(table: Table, joined: Sequence[str]) -> Table:
             written[name] = cells
     if not changed:
         return table
+    import pandas as pd
+
     frame = pd.DataFrame(dict(enumerate(columns)), dtype=str).set_axis(list(table.order), axis=1)
     note = f"spaces around the cells of {first(changed)} are left out"
     return replace(table, frame=frame, written=written, notes=(*table.notes, note))

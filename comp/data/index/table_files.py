@@ -11,12 +11,13 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from comp.core.errors import DataError, complain, first
 from comp.data.index.file_match import wanted
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _STREAMS: dict[bytes, Callable[[bytes], bytes]] = {
     b"\x1f\x8b": gzip.decompress,
@@ -110,11 +111,15 @@ def _parquet(_: Path, content: bytes) -> pd.DataFrame:
     table = parquet.read_table(io.BytesIO(content))
     names = [name for name in table.column_names if not name.startswith("__index_level_")]
     frame = table.select(names).to_pandas(ignore_metadata=True, integer_object_nulls=True)
+    import pandas as pd
+
     return pd.DataFrame(frame)
 
 
 def _workbook(path: Path, content: bytes) -> pd.DataFrame:
     """The one sheet that has cells; its first row is the header."""
+    import pandas as pd
+
     sheets = pd.read_excel(
         io.BytesIO(content),
         sheet_name=None,
@@ -142,6 +147,8 @@ _BINARY: tuple[tuple[bytes, str, str, Callable[[Path, bytes], pd.DataFrame]], ..
 
 
 def _as_text(path: Path, frame: pd.DataFrame) -> pd.DataFrame:
+    import pandas as pd
+
     columns = [[*frame.iloc[:, place]] for place in range(frame.shape[1])]
     names = [str(name) for name in frame.columns]
     wrong = [
@@ -163,4 +170,6 @@ def _as_text(path: Path, frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _text(cell: Any) -> str:
+    import pandas as pd
+
     return "" if pd.isna(cell) else str(cell)

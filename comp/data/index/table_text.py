@@ -13,14 +13,16 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from comp.core.errors import DataError, first
 from comp.data.index.encodings import Decoded
 from comp.data.index.image_files import image_suffix
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Array = np.ndarray[Any, Any]
 
@@ -137,6 +139,8 @@ class Rows:
 
     def frame(self) -> pd.DataFrame:
         """(N, C) text. The rows must not be ragged."""
+        import pandas as pd
+
         whole = pd.read_csv(
             io.StringIO(self.text, newline=""),
             sep=self.delimiter,

@@ -10,14 +10,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from comp.core import files
 from comp.core.errors import DataError, complain, did_you_mean, first, repeated, unreadable
 from comp.data.index.encodings import decode
 from comp.data.index.table_files import read_frame, unpack
 from comp.data.index.table_text import TextForm, csv_text, delimiter_of, parse
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +78,8 @@ def make_table(
     columns: Mapping[str, Sequence[str]], path: Path, lines: Sequence[int] | None = None
 ) -> Table:
     """A table of columns of equal length, as if `path` held it."""
+    import pandas as pd
+
     frame = pd.DataFrame(dict(columns), dtype=str)
     return Table(frame, path, tuple(range(2, len(frame) + 2) if lines is None else lines))
 
@@ -134,6 +138,8 @@ def table_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     table: list[list[object]] = [list(columns), *map(list, rows)]
     if any(isinstance(cell, str) and "\r" in cell for row in table for cell in row):
         return csv_text(table)  # pandas leaves it bare, and a reader takes it for a newline
+    import pandas as pd
+
     frame = pd.DataFrame(table[1:], columns=list(columns), dtype=object)
     return frame.to_csv(index=False, lineterminator="\n")
 

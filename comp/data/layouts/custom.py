@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from comp.config.schema import JOINT, DataConfig
 from comp.core.errors import ConfigError, DataError, complain, repeated
@@ -17,7 +16,10 @@ from comp.data.labels import labels
 from comp.data.layouts.layouts import Layout
 from comp.tasks.kinds import Task
 
-Read = Callable[[Path, DataConfig], pd.DataFrame]
+if TYPE_CHECKING:
+    import pandas as pd
+
+Read = Callable[[Path, DataConfig], "pd.DataFrame"]
 
 _ID, _PATH, _LABEL, _GROUP = "id", "path", "label", "group"
 
@@ -43,6 +45,8 @@ def custom_layout(name: str, read: Read, test_images: str | None = None) -> Layo
 def _table(name: str, read: Read, data: DataConfig) -> Table:
     """What the function gives, as text. Raises ConfigError where it is no such table."""
     frame = read(Path(data.root), data)
+    import pandas as pd
+
     if not isinstance(frame, pd.DataFrame):
         raise ConfigError(f"layout {name!r}: it gives a {type(frame).__name__}, not a DataFrame")
     lacking = [column for column in (_ID, _PATH, _LABEL) if column not in frame.columns]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -17,10 +17,12 @@ from comp.core import rng
 from comp.core.parallel import read_ahead
 from comp.data.cache.bag_store import BagImages, alike
 from comp.data.cache.store import Images, from_state, gather, in_memory, plain, to_state
-from comp.data.loader.batched.draws import Draws, Moves
-from comp.data.loader.recipes import Recipe, make_recipe
 from comp.data.loader.shelf import Shelf, torch_kind
 from comp.data.loader.targets import Target
+
+if TYPE_CHECKING:
+    from comp.data.loader.batched.draws import Moves
+    from comp.data.loader.recipes import Recipe
 
 Array = np.ndarray[Any, Any]
 Shape = tuple[int, ...]
@@ -60,6 +62,9 @@ class Batches:
         batched: bool = False,
         stays: bool = False,
     ) -> None:
+        from comp.data.loader.batched.draws import Draws  # albumentations: not to predict
+        from comp.data.loader.recipes import make_recipe
+
         self.draws = Draws(recipe) if batched and recipe.changes else None
         self.recipe = make_recipe("none", recipe.size, recipe.channels) if batched else recipe
         self.images, self.target, self.stays = images, target, stays

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
@@ -15,8 +15,10 @@ import torch
 from comp.data.cache.mask_store import MaskStore, PackedMasks
 from comp.data.cache.store import Images
 from comp.data.loader.cutpaste import CutPaste
-from comp.data.loader.recipes import Recipe
 from comp.tasks.counts import IGNORED
+
+if TYPE_CHECKING:
+    from comp.data.loader.recipes import Recipe
 
 Array = np.ndarray[Any, Any]
 Batch = tuple[torch.Tensor, torch.Tensor]

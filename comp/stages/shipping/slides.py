@@ -7,6 +7,8 @@ slides/<name>/<id>.json       of what it was made, written last: it is not made 
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +21,7 @@ from comp.core.errors import ConfigError, RunError, UsageError, first, pick, rep
 from comp.core.progress import say, track
 from comp.data.images.pixel_form import as_span, form_of
 from comp.data.images.slides import Slide, rows_of, slides_in
-from comp.data.index.tables import write_table
+from comp.data.index.table_text import csv_text
 from comp.inference.predict import net_of
 from comp.inference.slides import POOLS, SlideReader, pooled, stitched_rows
 from comp.inference.views import AUTO
@@ -31,6 +33,7 @@ from comp.train.hardware.choice import device_of
 Array = np.ndarray[Any, Any]
 
 _TILE = 256  # of the masks that are written
+_ENCODED = 4 << 20  # bytes of a mask that are encoded at once
 _BACKGROUND_ROW = 1 << 20  # pixels of a band that are decided at once
 
 
@@ -126,13 +129,23 @@ def _networks(experiment: Experiment) -> tuple[list[str], list[Net], Any, tuple[
     if lacking:
         raise RunError(f"{experiment.workspace.run}: unfinished: {first(lacking)}. Train it first")
     paths = [run.checkpoint(config.predict.checkpoint) for run in runs]
-    states = [checkpoint.load(path) for path in paths]
-    if len({str(state.get("plan")) for state in states}) > 1:
+    device, nets, about = device_of(config), list[Net](), list[tuple[str, Any, tuple[str, ...]]]()
+    for path in paths:  # one by one: the state of a single one is in memory beside its network
+        state = checkpoint.load(path)
+        about.append((str(state.get("plan")), state.get("range"), tuple(state["classes"])))
+        nets.append(net_of(state, config, experiment.task, device))
+        del state
+        _trim()
+    if len({plan for plan, _, _ in about}) > 1:
         raise RunError(f"{experiment.workspace.run}: its folds are of several plans; train again")
-    device = device_of(config)
-    nets = [net_of(state, config, experiment.task, device) for state in states]
-    digests = [checksums.digest_file(path) for path in paths]
-    return digests, nets, as_span(states[0].get("range")), tuple(states[0]["classes"])
+    _, span, classes = about[0]
+    return [checksums.digest_file(path) for path in paths], nets, as_span(span), classes
+
+
+def _trim() -> None:
+    """Give freed memory back to the system, where its C library can."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _answer(
@@ -212,6 +225,7 @@ def _write_tiff(layers: Sequence[Path], shape: tuple[int, int], path: Path) -> N
                 tile=(_TILE, _TILE),
                 compression="zlib",
                 photometric="minisblack",
+                buffersize=_ENCODED,
             )
 
 
@@ -230,4 +244,4 @@ def _write_table(answers: SlideAnswers, names: Sequence[str]) -> None:
         probs = [] if answers.probs is None else answers.probs[row].tolist()
         cells = ["" if np.isnan(value) else f"{value:.6g}" for value in probs]
         rows.append([name, *cells, str(answers.seen[row]), str(answers.tiles[row])])
-    write_table(answers.folder / "answers.csv", columns, rows)
+    files.write_text(answers.folder / "answers.csv", csv_text([columns, *rows]))

@@ -25,7 +25,7 @@ import torch
 from comp.config.workspace import RunDir
 from comp.core import files
 from comp.core.errors import CompError, RunError, reason, unreadable
-from comp.core.footer import SIZE, is_whole, seal
+from comp.core.footer import is_whole, seal
 
 Saved = dict[str, Any]
 _RESUMED = ("optimizer", "epoch", "step")  # missing when a best.pt was renamed to last.pt
@@ -111,11 +111,11 @@ def load(path: Path) -> Saved:
     Raises RunError when the file is missing, torn or changed, or holds more than tensors and plain
     values.
     """
-    content = _read_whole(path)
+    file = io.BytesIO(_read_whole(path))  # no copy of it; what follows a zip is skipped
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about what a foreign file may hold
-            state = torch.load(io.BytesIO(content[:-SIZE]), map_location="cpu", weights_only=True)
+            state = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as problem:  # a foreign pickle may raise anything
         raise RunError(f"{path}: not a checkpoint of comp ({reason(problem)})") from problem
     if not isinstance(state, dict) or "model" not in state:
@@ -141,14 +141,14 @@ def check(path: Path) -> None:
     _read_whole(path)
 
 
-def _read_whole(path: Path) -> memoryview:
+def _read_whole(path: Path) -> bytes:
     try:
-        content = memoryview(path.read_bytes())
+        content = path.read_bytes()
     except FileNotFoundError as problem:
         raise RunError(f"{path}: no such checkpoint. Train first: `comp train`.") from problem
     except OSError as problem:
         raise RunError(f"{path}: {unreadable(problem)}") from problem
-    if not is_whole(content):
+    if not is_whole(memoryview(content)):
         raise RunError(f"{path}: damaged: its content does not match its checksum")
     return content
 

@@ -8,7 +8,6 @@ from comp.config.schema import Config, TrainConfig
 from comp.core.errors import ConfigError
 from comp.core.parallel import cores
 from comp.data.images.resize import OWN_SIZE
-from comp.data.loader.batched.draws import not_batched
 from comp.models.device import Device, choose_device
 
 _MOST_WORKERS = 32  # that prepare images: a card takes what they give, geometry is their work
@@ -62,6 +61,8 @@ def _not_batched(config: Config) -> str | None:
         return "data.bag chooses images of each bag before they are augmented"
     if (config.image.channels, config.image.bits) != (3, 8):
         return "image.channels and image.bits: it augments images of 3 channels and 8 bits only"
+    from comp.data.loader.batched.draws import not_batched  # albumentations: not to predict
+
     recipe = config.augment.recipe
     lacking = not_batched(recipe, config.image.size)
     if lacking is None:

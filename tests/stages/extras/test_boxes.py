@@ -15,16 +15,30 @@ import pytest
 from toys import lay_masks, write_csv
 
 from comp.config.loading import make_config
+from comp.core.checksums import digest_file
 from comp.core.errors import ConfigError, PlanError, RunError, UsageError
+from comp.data.folds.skipped import Skipped, read_skipped, write_skipped
 from comp.data.images.crops import component_box
+from comp.data.index.image_files import stem_of
 from comp.inference.predictions import Predictions, save_pieces
+from comp.report.console.status import print_status
 from comp.stages.ensemble import ensemble
-from comp.stages.experiment import Experiment, open_experiment, read_train
+from comp.stages.experiment import (
+    Experiment,
+    open_experiment,
+    read_plan,
+    read_test_images,
+    read_train,
+    stage_before,
+    uncut,
+)
 from comp.stages.extras import boxes as boxes_module
 from comp.stages.extras.boxes import find_boxes, find_crops
 from comp.stages.folds import make_folds
+from comp.stages.runners import table
 from comp.stages.runners.table import train_on
 from comp.stages.runners.where import Where
+from comp.stages.shipping.bundle import make_bundle
 from comp.stages.status import read_status
 from comp.stages.train import open_job, train
 
@@ -267,3 +281,61 @@ def test_wrong_stages_are_refused(workspace: Path) -> None:
     for message, tree in wrong.items():
         with pytest.raises(ConfigError, match=message):
             opened(tree)
+
+
+def test_what_was_set_aside_is_set_aside_in_the_stage_too(chain: Experiment) -> None:
+    before = stage_before(chain)
+    assert before is not None
+    name = read_train(uncut(chain)).ids[3]
+    test = read_test_images(before, ("a",)).ids[1]
+    write_skipped(chain.workspace.skip_csv, Skipped({name: "torn"}, {test: "torn"}))
+    made = make_folds(chain, replace=True)[0]
+    assert name not in made.ids
+    own = read_skipped(Path("folds/found.skip.csv"))
+    assert ([*map(stem_of, own.train)], [*own.test]) == ([stem_of(name)], [test])
+    stage = read_plan(before, read_train(before))
+    assert {*map(stem_of, stage.ids)} == {*map(stem_of, made.ids)}
+
+
+@pytest.mark.parametrize("least", [0.1, 0.9])
+def test_an_image_without_a_region_stays_whole_to_the_byte(chain: Experiment, least: float) -> None:
+    image = {"size": 16, "crop_least": least}
+    drawn = Path("runs/found/boxes.csv")
+    head, *rows = drawn.read_text().splitlines()
+    drawn.write_text("\n".join([head, *(",".join(row.split(",")[:2]) + ",,,," for row in rows)]))
+    note = Path("runs/found/boxes.json")
+    note.write_text(json.dumps(json.loads(note.read_text()) | {"sha256": digest_file(drawn)}))
+    cut, whole = (open_job(one(opened(chained(image=image))), 0) for one in (lambda x: x, uncut))
+    for row in range(len(whole.images)):
+        np.testing.assert_array_equal(cut.images[row], whole.images[row])
+
+
+def test_the_lines_of_stages_and_what_cannot_be_bundled(
+    chain: Experiment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = read_status(chain.config)
+    assert found.stage is not None
+    assert (found.stage.name, found.boxes) == ("found", True)
+    assert [fold.state for fold in found.stage.folds] == ["done"] * 2
+    print_status(found, "", as_json=False)
+    said = "".join(capsys.readouterr())
+    assert said.count("fold 1") == 2, said
+    with pytest.raises(ConfigError, match="'kinds' need the table data.boxes"):
+        make_bundle("kinds")
+
+
+def test_folds_on_several_devices_are_trained_after_the_stage(
+    chain: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stage goes to the same devices, and is whole before the folds of the crops begin."""
+    shutil.rmtree("runs")
+    shared: list[tuple[str, list[int]]] = []
+
+    def send(where: Where, one: Experiment, pieces: list[int], *args: Any, **kw: Any) -> None:
+        shared.append((one.name, [*pieces]))
+        train(one, "all")
+
+    monkeypatch.setattr(table, "share_out", send)
+    train_on(Where(on="devices", devices="cpu,cpu"), chain, "all")
+    assert shared == [("found", [0, 1]), ("kinds", [0, 1])]
+    assert boxes()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from pathlib import Path
 
@@ -91,3 +92,29 @@ def test_a_mask_has_the_size_of_its_slide(tmp_path: Path, monkeypatch: pytest.Mo
     assert (mask[:, 80:] == 0).all()
     assert found.seen[0] < found.tiles[0]
     assert [path.name for path in Path("slides/toy_segmentation").glob("*.part")] == []
+
+
+def test_the_command_imports_no_library_that_it_does_not_need() -> None:
+    """Each costs tens of megabytes beside a slide: pandas, and albumentations with scipy."""
+    package = Path(comp.__file__).parent
+    seen, todo, found = set[str](), ["comp.stages.shipping.slides"], dict[str, str]()
+    while todo:
+        name = todo.pop()
+        path = package.parent.joinpath(*name.split("."))
+        file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+        if name in seen or not file.is_file():
+            continue
+        seen.add(name)
+        for node in ast.parse(file.read_text(encoding="utf-8")).body:  # not inside of functions
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                module = str(node.module)
+                names = [module, *(f"{module}.{alias.name}" for alias in node.names)]
+            else:
+                continue
+            todo += [one for one in names if one.startswith("comp.")]
+            found |= {one.split(".")[0]: name for one in names}
+    assert len(seen) > 50, "the imports are followed"
+    heavy = {"pandas", "albumentations", "scipy", "sklearn", "matplotlib"}
+    assert {name: by for name, by in found.items() if name in heavy} == {}
