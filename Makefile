@@ -13,11 +13,11 @@ demo: $(STAMP)
 	$(BIN)/comp ensemble --vote hard
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 # The suite again, with the lines that it runs: the total on the terminal, each file in htmlcov/.
 coverage: $(STAMP)
-	$(BIN)/python -m pytest -n 2 --dist loadfile --cov=comp --cov-report=term:skip-covered --cov-report=html
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder --cov=comp --cov-report=term:skip-covered --cov-report=html
 
 # All fault cases take hours; MINUTES=20 runs a sample of them. It continues where it stopped.
 # ONLY="kills at random moments" runs the cases of this name.

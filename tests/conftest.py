@@ -6,7 +6,7 @@ import contextlib
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,14 @@ def card(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Car
     if not torch.cuda.is_available():
         pytest.skip("needs a CUDA device")
     return Card(real=True)
+
+
+@pytest.fixture(autouse=True)
+def _same_threads() -> Iterator[None]:
+    """No test leaves torch with other threads: sums depend on their number."""
+    yield
+    torch = sys.modules.get("torch")
+    assert torch is None or torch.get_num_threads() == int(os.environ["OMP_NUM_THREADS"])
 
 
 @pytest.fixture
@@ -162,3 +170,14 @@ def planned(finished: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, 
     for folder in ("runs", "submissions"):
         shutil.rmtree(folder)
     return finished
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files are given to a process as a whole, those with slow tests first, so that none is left
+    for the end; what breaks a workspace shares one toy."""
+    files = {item: item.location[0] for item in items}
+    slow = {files[item] for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: files[item] not in slow)
+    for item in items:
+        shared = "faults" if files[item].startswith("tests/faults/") else files[item]
+        item.add_marker(pytest.mark.xdist_group(shared))

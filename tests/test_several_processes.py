@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import yaml
 from stack_toys import tiff
 from toys import write_csv
 
 from comp.config.loading import make_config
 from comp.stages.experiment import open_experiment
 from comp.stages.folds import make_folds
-from comp.stages.train import train
+from comp.stages.runners.table import Where, train_on
+from comp.stages.train import open_job, train
 from comp.train.checkpoints import checkpoint
+from comp.train.train_state import new_state
 
-TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+BOTH = Where("together", "cpu,cpu")
 
 
 def lay(root: Path) -> None:
@@ -47,22 +47,32 @@ def config(name: str) -> dict[str, Any]:
         "data": data,
         "folds": {"count": 2, "plan": "both"},
         "image": {"size": 16, "channels": 5, "bits": 16, "mean": "auto", "std": "auto"},
-        "augment": {"recipe": "flips_rotate", "mixup": 0.4, "erasing": 0.5},
+        "augment": {"recipe": "flips_rotate", "mixup": 0.4, "cutmix": 0.4, "erasing": 0.5},
         "model": {"name": "test_vit", "pretrained": False},
-        "train": {"epochs": 1, "batch_size": 6, "opt": "sgd", "lr": 0.1, "workers": 0},
+        "train": {"epochs": 2, "batch_size": 6, "opt": "sgd", "lr": 0.1, "workers": 0},
     }
 
 
-def test_channels_weights_and_auxiliary_columns_are_learned_as_by_one(workspace: Path) -> None:
+def test_channels_weights_and_auxiliary_columns_are_learned_as_by_one(
+    workspace: Path, capfd: Any
+) -> None:
     lay(Path("input"))
     alone = open_experiment(make_config(config("one")))
     make_folds(alone)
     train(alone, "0")
-    Path("two.yaml").write_text(yaml.safe_dump(config("two")))
-    words = [*TORCHRUN, "-m", "comp", "train", "-c", "two.yaml", "--fold", "0"]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    start = new_state(open_job(alone, 0), 2, 6).net.module.state_dict()
+    capfd.readouterr()
+    (done,) = train_on(BOTH, open_experiment(make_config(config("two"))), "0")
+    assert (done.fold, done.before, done.manifest["epochs"]) == (0, False, 2)
+    said = capfd.readouterr().err
+    assert "fold 0: 2 processes, 3 + 3 images of each batch of 6" in said
+    assert said.count("epoch 2/2") == 1
+    sessions = json.loads(Path("runs/two/fold_0/sessions.json").read_text())["sessions"]
+    assert len(sessions) == 1
     one, two = (checkpoint.load(Path(f"runs/{name}/fold_0/last.pt")) for name in ("one", "two"))
+    assert (
+        max(float((one["model"][name] - value).abs().max()) for name, value in start.items()) > 1e-2
+    )
     for part in ("model", "aux"):
         assert one[part].keys() == two[part].keys()
         for name, value in one[part].items():

@@ -17,14 +17,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="forks, reads /proc"),
 ]
-SHARES = {"kill": 0.02, "power": 0.01, "short": 0.03, "enospc": 0.012, "eio": 0.012}
-
-
-@pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    stage = Stage(tmp_path_factory.mktemp("faults"))
-    yield stage
-    stage.close()
+SHARES = {"kill": 0.012, "power": 0.006, "short": 0.02, "enospc": 0.007, "eio": 0.007}
 
 
 def run(stage: Stage, cases: list[Case]) -> Counter[str]:
@@ -81,11 +74,6 @@ def test_the_harness_sees_a_checkpoint_that_is_lost(stage: Stage) -> None:
         (root / f"runs/toy/fold_1/{name}").unlink()
     with pytest.raises(AssertionError, match="I1: fold 1 has no checkpoint"):
         stage.world.check_after_fault(root, {1: (0, 1)})
-
-
-@pytest.fixture(scope="module")
-def victims(stage: Stage) -> Victims:
-    return Victims(stage.world)
 
 
 @pytest.mark.parametrize("name", VICTIMS)

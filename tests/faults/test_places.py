@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from faults import fault_places as places
 from faults.fault_kills import Victims
-from faults.fault_world import Outcome, World
+from faults.fault_world import Outcome
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="forks, reads /proc"),
 ]
 mounts = pytest.mark.skipif(not places.can_mount(), reason="only root may mount a small disk")
-
-
-@pytest.fixture(scope="module")
-def victims(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victims]:
-    world = World(tmp_path_factory.mktemp("places"))
-    yield Victims(world)
-    world.close()
 
 
 @mounts

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +14,6 @@ pytestmark = [
     pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="forks, reads /proc"),
 ]
 INT, TERM = int(signal.SIGINT), int(signal.SIGTERM)
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    world = World(tmp_path_factory.mktemp("signals"))
-    yield world
-    world.close()
 
 
 def finish(world: World, root: Path, *, same_config: bool = True) -> None:

@@ -13,12 +13,13 @@ import torch
 from toys import write_csv
 
 from comp.config.loading import make_config
-from comp.core.errors import DataError, Interrupted, PlanError, RunError, UsageError
+from comp.core.errors import ConfigError, DataError, Interrupted, PlanError, RunError, UsageError
 from comp.models.device import Device
 from comp.stages import train as stage
-from comp.stages.experiment import Experiment, open_experiment
+from comp.stages.experiment import Experiment, open_experiment, read_plan, read_train
 from comp.stages.folds import make_folds
-from comp.stages.train import open_job, train
+from comp.stages.train import Trainer, open_job, train
+from comp.train.hardware.world import World
 from comp.train.job import Job
 from comp.train.stop import Stop
 
@@ -51,6 +52,14 @@ def test_the_folds_that_are_named_are_trained_in_order(planned: Toy, jobs: list[
     ]
     assert [job.run.path for job in jobs] == [FOLD, FOLD.with_name("fold_1")]
     assert all((job.run.path / "config.yaml").is_file() for job in jobs)
+
+
+def test_batch_norms_of_several_cpus_are_not_synchronized(planned: Toy) -> None:
+    experiment = opened(planned(train__sync_norm=True))
+    index = read_train(experiment)
+    trainer = Trainer(experiment, index, read_plan(experiment, index), Stop(), world=World(0, 2))
+    with pytest.raises(ConfigError, match=r"train\.sync_norm: torch synchronizes .* CUDA devices"):
+        trainer.job(0, experiment.workspace.fold(0))
 
 
 def test_a_job_has_the_rows_of_its_fold(planned: Toy) -> None:

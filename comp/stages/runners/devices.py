@@ -192,6 +192,8 @@ class _Team:
         assert fold is not None
         dead.fold = None
         _close(dead)
+        for reader in dead.readers:  # its last words are told
+            reader.join(_WAIT)
         self.screen.end(label)
         if self.stop.requested:
             self.stopped.add(fold)

@@ -18,7 +18,7 @@ import yaml
 from comp.config.loading import make_config
 from comp.config.workspace import RunDir
 from comp.core import locks
-from comp.core.errors import OutOfTime, RunError, TrainError
+from comp.core.errors import Interrupted, OutOfTime, RunError, TrainError
 from comp.stages.experiment import Experiment, open_experiment
 from comp.stages.runners import devices
 from comp.stages.runners.table import Where, train_on
@@ -54,7 +54,7 @@ def serial(experiment: Experiment) -> list[bytes]:
 def played(monkeypatch: pytest.MonkeyPatch, body: str) -> None:
     """Children that speak as the real ones do and answer a fold by `body`, without torch."""
     code = (
-        "import json, os, sys, time\nfrom pathlib import Path\nsys.stdin.readline()\n"
+        "import json, os, signal, sys, time\nfrom pathlib import Path\nsys.stdin.readline()\n"
         "def answer(fold, error, text):\n"
         "    said = {'fold': fold, 'error': error, 'text': text, 'signal': None}\n"
         "    print(json.dumps({'outcome': said}), flush=True)\n"
@@ -87,42 +87,65 @@ def test_two_processes_leave_the_bytes_of_one_fold_after_the_other(
     assert [one.before for one in again] == [True, True]
 
 
-def test_processes_that_are_killed_or_stopped_go_on_and_end_with_the_same_bytes(
-    planned: Planned,
+def test_a_fold_that_is_killed_and_then_stopped_ends_with_the_same_bytes(
+    planned: Planned, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The process of a fold is killed; a signal stops all; the one who asked is killed."""
-    number = signal.SIGINT
-    config = planned(train__epochs=40)
-    alone = serial(open_experiment(make_config(config)))
-    Path("toy.yaml").write_text(yaml.safe_dump(config))
-    command = [sys.executable, "-m", "comp", "train", "-c", "toy.yaml", "--devices", "cpu,cpu"]
+    experiment = experiment_of(planned, train__epochs=30)
+    alone = serial(experiment)
     run = fold(0)
 
-    started = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    wait_for(run.before_last.exists)
-    killed = wait_for(lambda: locks.holder(run.path))["pid"]
-    os.kill(killed, signal.SIGKILL)
-    wait_for(lambda: (locks.holder(run.path) or {"pid": killed})["pid"] != killed)
-    wait_for(fold(1).last.exists)
-    started.send_signal(number)
-    _, said = started.communicate(timeout=300)
-    assert "fold 0: its process on cpu" in said
-    assert "was killed (SIGKILL); it goes on from its last checkpoint" in said
-    assert started.returncode == 128 + number, said
-    assert f"{number.name}: stopped in fold " in said
-    assert "; the same command continues there" in said
-    assert all(locks.holder(fold(k).path) is None for k in (0, 1))
+    def disturb() -> None:
+        """Kill the process of fold 0; stop the one in its place as soon as there is one."""
+        wait_for(run.last.exists)
+        killed = wait_for(lambda: locks.holder(run.path))["pid"]
+        os.kill(killed, signal.SIGKILL)
+        wait_for(lambda: (locks.holder(run.path) or {"pid": killed})["pid"] != killed)
+        os.kill(os.getpid(), signal.SIGINT)
 
-    began = run.last.stat().st_mtime_ns
+    disturbing = threading.Thread(target=disturb)
+    disturbing.start()
+    with pytest.raises(Interrupted, match="SIGINT: stopped in fold 0; the same command continues"):
+        train_on(TWO, experiment, "all")
+    disturbing.join()
+    said = capsys.readouterr().err
+    assert "was killed (SIGKILL); it goes on from its last checkpoint" in said
+    assert locks.holder(run.path) is None
+    assert not run.done.exists()
+    train_on(TWO, experiment, "all")
+    assert "fold 0: resumed" in capsys.readouterr().err
+    assert content() == alone
+
+
+def test_processes_stop_when_the_one_who_asked_is_gone(planned: Planned) -> None:
+    Path("toy.yaml").write_text(yaml.safe_dump(planned(train__epochs=5000)))
+    command = [sys.executable, "-m", "comp", "train", "-c", "toy.yaml", "--devices", "cpu,cpu"]
     started = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    wait_for(lambda: run.last.stat().st_mtime_ns != began)
+    wait_for(lambda: all(fold(k).last.exists() for k in (0, 1)))
     started.kill()
     started.wait()
     wait_for(lambda: all(locks.holder(fold(k).path) is None for k in (0, 1)))
-    assert not run.done.exists()
+    assert not any(fold(k).done.exists() for k in (0, 1))
 
-    subprocess.run(command, check=True, capture_output=True)
-    assert content() == alone
+
+def test_a_signal_reaches_all_processes(planned: Planned, monkeypatch: pytest.MonkeyPatch) -> None:
+    experiment = experiment_of(planned)
+    played(
+        monkeypatch,
+        "    def stopped(*_):\n        answer(fold, 'OutOfTime', 'stopped')\n"
+        "        sys.exit()\n"
+        "    signal.signal(signal.SIGTERM, stopped)\n    Path(f'begun_{fold}').touch()\n"
+        "    signal.pause()\n",
+    )
+
+    def ask() -> None:
+        wait_for(lambda: all(Path(f"begun_{k}").exists() for k in (0, 1)))
+        os.kill(os.getpid(), signal.SIGINT)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    with pytest.raises(Interrupted, match=r"SIGINT: stopped in fold 0, 1"):
+        train_on(TWO, experiment, "all")
+    asking.join()
 
 
 def test_a_fold_that_kills_its_process_each_time_is_given_up_and_the_others_end(

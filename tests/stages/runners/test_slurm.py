@@ -14,7 +14,7 @@ from comp.config.loading import make_config
 from comp.core.errors import ConfigError, PlanError, UsageError
 from comp.stages.experiment import open_experiment
 from comp.stages.runners import slurm
-from comp.stages.runners.order import order_of
+from comp.stages.runners.order import error_of, order_of
 from comp.stages.runners.slurm import Piece, train_on_slurm
 from comp.stages.runners.table import Where, train_on
 from comp.stages.train import train
@@ -79,9 +79,9 @@ def test_jobs_leave_the_bytes_of_a_training_here(
     assert train_on_slurm(order, [0, 1], Stop(), Path("logs").absolute(), {}, "local") == []
     assert content() == alone
     Path("folds/toy_binary.csv").unlink()
-    ((fold, problem),) = train_on_slurm(order, [0], Stop(), Path("logs").absolute(), {}, "local")
-    assert fold == 0
-    assert isinstance(problem, PlanError)
+    outcome = Piece(order, 0, None)()
+    assert outcome["fold"] == 0
+    assert isinstance(error_of(outcome), PlanError)
 
 
 def content() -> list[bytes]:

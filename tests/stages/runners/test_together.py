@@ -9,28 +9,35 @@ from typing import Any
 import pytest
 
 from comp.config.loading import make_config
-from comp.core.errors import ConfigError, TrainError
+from comp.core.errors import PlanError, TrainError
 from comp.stages.experiment import open_experiment
 from comp.stages.runners import together
+from comp.stages.runners.order import order_of
 from comp.stages.runners.table import Where, train_on
+from comp.train.stop import Stop
 
 Planned = Callable[..., dict[str, Any]]
 BOTH = Where("together", "cpu,cpu")
 
 
-def test_it_trains_a_fold_by_two_processes(planned: Planned, capfd: Any) -> None:
+def test_what_is_wrong_in_a_process_is_one_error(
+    planned: Planned, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """torchrun is played by a call here; `tests/test_several_processes.py` has the real one."""
     experiment = open_experiment(make_config(planned()))
-    (done,) = train_on(BOTH, experiment, "0")
-    assert (done.fold, done.before, done.manifest["epochs"]) == (0, False, 2)
-    said = capfd.readouterr().err
-    assert "fold 0: 2 processes, 3 + 3 images of each batch of 6" in said
-    assert said.count("epoch 2/2") == 1
+    Path("folds/toy_binary.csv").unlink()
 
+    def run(slots: Any, asked: Path, answer: Path, stop: Any) -> int:
+        with pytest.raises(SystemExit) as end:
+            together.main(asked, answer)
+        return int(end.value.code or 0)
 
-def test_what_is_wrong_is_one_error(planned: Planned) -> None:
-    experiment = open_experiment(make_config(planned(train__sync_norm=True)))
-    with pytest.raises(ConfigError, match=r"train.sync_norm: torch synchronizes .* CUDA devices"):
-        train_on(BOTH, experiment, "0")
+    order = order_of(experiment, None)
+    monkeypatch.setattr(together, "_run", run)
+    ((fold, problem),) = together.train_together([], order, [0], Stop())
+    assert fold == 0
+    assert isinstance(problem, PlanError)
+    assert "folds/toy_binary.csv" in str(problem)
 
 
 def test_a_fold_whose_processes_die_each_time_is_given_up(

@@ -1,4 +1,7 @@
-"""One fold by several processes: the weights of one, and nobody waits for ever."""
+"""One fold by several processes: what fails in one is known to all, and nobody waits for ever.
+
+`tests/test_several_processes.py` compares their weights with those of one process.
+"""
 
 from __future__ import annotations
 
@@ -16,28 +19,14 @@ import pytest
 import torch
 import yaml
 
-from comp.config.loading import make_config
 from comp.core import locks
 from comp.core.errors import ConfigError
-from comp.stages.experiment import open_experiment
-from comp.stages.train import train
 from comp.train.checkpoints import checkpoint
 from comp.train.hardware import world
 from comp.train.hardware.world import ALONE, Agreed, World, joined
 
 Planned = Callable[..., dict[str, Any]]
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-# Without batch norm, and without a step that divides rounding by rounding where the gradient is 0
-PLAIN: dict[str, Any] = {
-    "model__name": "test_vit",
-    "image__size": 16,
-    "train__opt": "sgd",
-    "train__lr": 0.1,
-    "train__epochs": 2,
-    "augment__mixup": 0.4,
-    "augment__cutmix": 0.4,
-    "augment__erasing": 0.5,
-}
 
 
 def command(*words: str) -> list[str]:
@@ -86,32 +75,8 @@ def test_a_batch_that_is_too_small_for_all_is_refused(monkeypatch: pytest.Monkey
         pass
 
 
-def test_two_processes_end_with_the_weights_of_one(planned: Planned) -> None:
-    tree = planned(**PLAIN)
-    train(open_experiment(make_config({**tree, "name": "one"} | _plan())), "0")
-    Path("toy.yaml").write_text(yaml.safe_dump({**tree, "name": "two"} | _plan()))
-    done = subprocess.run(command(), capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "fold 0: 2 processes, 3 + 3 images of each batch of 6" in done.stderr
-    assert done.stderr.count("epoch 2/2") == 1
-    one, two = weights("runs/one"), weights("runs/two")
-    start = weights_at_start(tree)
-    assert furthest(start, one) > 1e-2
-    assert furthest(one, two) < 1e-6
-    sessions = json.loads(Path("runs/two/fold_0/sessions.json").read_text())["sessions"]
-    assert len(sessions) == 1
-
-
 def _plan() -> dict[str, Any]:
     return {"folds": {"count": 2, "plan": "toy_binary"}}
-
-
-def weights_at_start(tree: dict[str, Any]) -> dict[str, torch.Tensor]:
-    from comp.stages.train import open_job
-    from comp.train.train_state import new_state
-
-    experiment = open_experiment(make_config({**tree, "name": "start"} | _plan()))
-    return new_state(open_job(experiment, 0), 2, 6).net.module.state_dict()
 
 
 def test_processes_that_are_killed_or_stopped_go_on_and_end_with_the_same_bits(
