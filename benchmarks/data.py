@@ -321,7 +321,7 @@ def contents() -> dict[str, Any]:
 
 
 def loader() -> dict[str, Any]:
-    """P2."""
+    """P2. Without augmentation, so a thread copies, whatever the number of workers of ours."""
     with tempfile.TemporaryDirectory() as folder:
         index, images = packed(Path(folder), 1024)
         rows = np.arange(1024)
@@ -395,7 +395,8 @@ def copying() -> dict[str, Any]:
 
 
 def overlap() -> dict[str, Any]:
-    """P3: the share of RATE at which a stand-in that takes 1 / RATE an image is fed."""
+    """P3: the share of RATE at which a stand-in that takes 1 / RATE an image is fed. Without
+    augmentation, so a thread copies, whatever the number of workers."""
     with tempfile.TemporaryDirectory() as folder:
         _, images = packed(Path(folder), 1024)
         rows = np.tile(np.arange(1024), 6)

@@ -16,6 +16,8 @@ from unittest import mock
 import pytest
 import torch
 
+from comp.models.device import choose_device
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -80,6 +82,17 @@ def test_each_part_writes_its_rows(
         assert [name for row in rows for name in RATIOS[part] if name in row][:1] == ["not img/s"]
     if part == "P14":
         assert 0.5 < rows[0]["ours / bare"] < 2
+
+
+def test_memory_on_a_cpu_is_the_most_that_is_held_at_once(gpu: ModuleType) -> None:
+    def one_by_one() -> None:
+        for _ in range(3):
+            torch.zeros(1 << 20)
+
+    device = choose_device("fp32", where="cpu")
+    assert gpu.peak(device, one_by_one) == pytest.approx(4 << 20, rel=0.01)
+    both = gpu.peak(device, lambda: [torch.zeros(1 << 20), torch.zeros(1 << 20)])
+    assert both == pytest.approx(8 << 20, rel=0.01)
 
 
 def test_both_loaders_read_the_same_source(
