@@ -10,6 +10,7 @@ check.md beside this file, by the number of images.
 
 from __future__ import annotations
 
+import argparse
 import csv
 import json
 import os
@@ -100,9 +101,12 @@ def memory(pid: int) -> int:
 
 def main() -> None:
     """Measure one number of images, and write both files."""
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 50_000
-    load = os.getloadavg()[0]
-    with tempfile.TemporaryDirectory(dir=sys.argv[2] if len(sys.argv) > 2 else None) as name:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("images", nargs="?", type=int, default=50_000)
+    parser.add_argument("folder", nargs="?", help="where the images are made")
+    options = parser.parse_args()
+    count, load = options.images, os.getloadavg()[0]
+    with tempfile.TemporaryDirectory(dir=options.folder) as name:
         folder = Path(name)
         make(folder, count)
         runs = {"killed": run(folder, KILL_AFTER), "again": run(folder), "once more": run(folder)}

@@ -1,7 +1,7 @@
 """Speed and evenness of plans, packs and loaders, beside the unavoidable work and what a user
 would do.
 
-    python benchmarks/data.py plans starts packs guards contents loader overlap augmentation
+    python benchmarks/data.py plans starts packs guards contents loader copying overlap augmentation
 
 `starts` measures the training table that LETTERS names too (an id, then columns of 0 and 1).
 
@@ -321,7 +321,7 @@ def contents() -> dict[str, Any]:
 
 
 def loader() -> dict[str, Any]:
-    """P2."""
+    """P2. Without augmentation, so a thread copies, whatever the number of workers of ours."""
     with tempfile.TemporaryDirectory() as folder:
         index, images = packed(Path(folder), 1024)
         rows = np.arange(1024)
@@ -358,8 +358,45 @@ def loader() -> dict[str, Any]:
         }
 
 
+def copying() -> dict[str, Any]:
+    """P2 without its peers. Images that are only copied (recipe `none`) are copied by a thread,
+    whatever `train.workers` says, and no process is started; in seconds of the processor, which
+    others on a busy machine do not lengthen. With a recipe, one process makes them and hands them
+    over: in seconds of the clock, beside the same recipe without it."""
+    with tempfile.TemporaryDirectory() as folder:
+        _, images = packed(Path(folder), 1024)
+        rows = np.arange(1024)
+        order = np.random.default_rng(0).permutation(rows)
+        buffer = np.empty((BATCH, SIZE, SIZE, 3), dtype=np.uint8)
+
+        def copies() -> None:
+            for start in range(0, len(order), BATCH):
+                for place, row in enumerate(order[start : start + BATCH]):
+                    buffer[place] = images[row]
+
+        def run(one: Loader) -> Any:
+            return lambda: [len(x) for x, _ in one.epoch(0)]
+
+        plain = ours(images, rows, 1)
+        assert plain._torch is None, "a process is started"
+        thread = interleaved({"memcpy": copies, "ours": run(plain)}, ROUNDS, time.process_time)
+        works = {f"{n} processes": run(ours(images, rows, n, "flips")) for n in (0, 1)}
+        flips = interleaved(works, ROUNDS)
+        return {
+            "none, images a second of the processor": {
+                k: summary([1024 / s for s in v], 0) for k, v in thread.items()
+            },
+            "none, memcpy / ours": ratios(thread, "memcpy", "ours"),
+            "flips, images a second": {
+                k: summary([1024 / s for s in v], 0) for k, v in flips.items()
+            },
+            "flips, without / with a process": ratios(flips, "0 processes", "1 processes"),
+        }
+
+
 def overlap() -> dict[str, Any]:
-    """P3: the share of RATE at which a stand-in that takes 1 / RATE an image is fed."""
+    """P3: the share of RATE at which a stand-in that takes 1 / RATE an image is fed. Without
+    augmentation, so a thread copies, whatever the number of workers."""
     with tempfile.TemporaryDirectory() as folder:
         _, images = packed(Path(folder), 1024)
         rows = np.tile(np.arange(1024), 6)
@@ -469,6 +506,7 @@ PARTS = {
     "guards": guards,
     "contents": contents,
     "loader": loader,
+    "copying": copying,
     "overlap": overlap,
     "augmentation": augmentation,
     "backends": backends,

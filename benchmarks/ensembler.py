@@ -14,7 +14,6 @@ import gc
 import json
 import os
 import platform
-import sys
 import tempfile
 import threading
 import time
@@ -25,6 +24,7 @@ from typing import Any
 
 import noise_worlds
 import numpy as np
+from measure import asked
 
 from comp.data.index.index import Index
 from comp.ensemble.answers import answer_table
@@ -529,4 +529,4 @@ def main(names: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(asked("ensembler", "The ensembler, measured", PARTS))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -128,6 +129,19 @@ def _table(title: str, script: str, results: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def asked(script: str, title: str, parts: Iterable[str] = ()) -> list[str]:
+    """The parts that the command line names; it explains itself with --help."""
+    parser = argparse.ArgumentParser(prog=f"{script}.py", description=title)
+    names = list(parts)
+    if names:
+        parser.add_argument("parts", nargs="*", help=f"{' '.join(names)}; all without one")
+    found: list[str] = getattr(parser.parse_args(), "parts", [])
+    unknown = [name for name in found if name not in names]
+    if unknown:
+        parser.error(f"no part {', '.join(unknown)}; there are {', '.join(names)}")
+    return found
+
+
 def keep(
     script: str,
     title: str,
@@ -136,10 +150,11 @@ def keep(
 ) -> None:
     """Measure the parts that the command line names (all, without a name) and write them to
     `<script>.json` and `<script>.md` beside this file; what is not named keeps its figures."""
+    names = asked(script, title, parts)
     folder = Path(__file__).parent
     path = folder / f"{script}.json"
     results = json.loads(path.read_text()) if path.is_file() else {}
-    for part in sys.argv[1:] or parts:
+    for part in names or parts:
         head = about(distributions)
         results[part] = {**head, "results": parts[part]()}
         path.write_text(json.dumps(results, indent=2) + "\n")

@@ -25,7 +25,7 @@ import numpy as np
 import timm
 import timm.optim
 import torch
-from measure import about, interleaved
+from measure import about, asked, interleaved
 from torch import nn
 
 from comp.config.schema import TrainConfig
@@ -163,4 +163,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    asked("memory", "What training keeps in memory")
     main()

@@ -22,20 +22,45 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from comp.models.device import Device, choose_device
+from comp.models.networks import Net
 
 _WAITING = ("_local_scalar_dense", "nonzero", "is_nonzero", "equal", "masked_select", "unique")
+_READING = ("item", "__bool__", "__float__", "__int__", "__index__")
 _DTYPES = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class Waits(TorchDispatchMode):
     """Counts the calls for which a device would have to be waited for, the copies from one device
-    to another, and what else than a copy is done to uint16, for which CUDA has little."""
+    to another, and what else than a copy is done to uint16, for which CUDA has little.
 
-    def __init__(self) -> None:
+    Methods of tensors are watched themselves: without gradients torch reads a number of the CPU
+    past every mode. back: whether `cpu()` is a wait, which it is of a tensor on a card.
+    """
+
+    def __init__(self, *, back: bool = False) -> None:
         super().__init__()
+        self.reading = (*_READING, "cpu") if back else _READING
         self.waits: list[str] = []
         self.copies: list[str] = []
         self.words: list[str] = []
+        self._around = contextlib.ExitStack()
+
+    def __enter__(self) -> Any:
+        patch = self._around.enter_context(pytest.MonkeyPatch.context())
+        for name in self.reading:
+            real = getattr(torch.Tensor, name)
+
+            def noted(value: torch.Tensor, name: str = name, real: Any = real) -> Any:
+                if name != "cpu" or not value.is_pinned():  # which is on the CPU
+                    self.waits.append(name)
+                return real(value)
+
+            patch.setattr(torch.Tensor, name, noted)
+        return super().__enter__()
+
+    def __exit__(self, *problem: Any) -> None:
+        super().__exit__(*problem)
+        self._around.close()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
@@ -143,11 +168,39 @@ class Card:
             return choose_device(precision, deterministic=deterministic)
         return Played(self.place, precision, _DTYPES[precision], precision == "fp16")
 
+    def told(self, patch: pytest.MonkeyPatch) -> list[str]:
+        """From now on, what is asked of the card, in order: "copy beside" or "copy main" by the
+        stream, "work", "fetch", and "arrived" where the CPU waits for what is fetched."""
+        order: list[str] = []
+        send, fetch, logits = Device.send, Device.fetch, Net.logits
+
+        def sending(device: Device, tensor: torch.Tensor) -> torch.Tensor:
+            here, whole = (
+                torch.cuda.current_stream(self.place),
+                torch.cuda.default_stream(self.place),
+            )
+            order.append("copy main" if here == whole else "copy beside")
+            return send(device, tensor)
+
+        def fetching(device: Device, tensor: torch.Tensor) -> Callable[[], Any]:
+            order.append("fetch")
+            arrived = fetch(device, tensor)
+            return lambda: (order.append("arrived"), arrived())[1]
+
+        def working(net: Net, images: torch.Tensor) -> torch.Tensor:
+            order.append("work")
+            return logits(net, images)
+
+        patch.setattr(Device, "send", sending)
+        patch.setattr(Device, "fetch", fetching)
+        patch.setattr(Net, "logits", working)
+        return order
+
     @contextlib.contextmanager
     def nobody_waits(self) -> Iterator[None]:
         """The block fails where the CPU waits for the device."""
         if not self.real:
-            with Waits() as seen:
+            with Waits(back=True) as seen:
                 yield
             assert seen.waits == []
             return
@@ -185,23 +238,42 @@ class Card:
 
 
 def play(monkeypatch: pytest.MonkeyPatch) -> Card:
-    """A card that the CPU plays: streams, events and pinned memory are there and do nothing."""
-    stream = SimpleNamespace(wait_stream=lambda _: None)
+    """A card that the CPU plays: streams and events are there and do nothing; memory says whether
+    it was asked for as pinned."""
+    main, beside = (SimpleNamespace(wait_stream=lambda _: None) for _ in range(2))
+    streams, pinned = [main], set[int]()
     event = SimpleNamespace(record=lambda: None, synchronize=lambda: None)
-    monkeypatch.setattr(torch.cuda, "Stream", lambda _: stream)
-    monkeypatch.setattr(torch.cuda, "current_stream", lambda _: stream)
-    monkeypatch.setattr(torch.cuda, "stream", lambda _: contextlib.nullcontext())
+
+    @contextlib.contextmanager
+    def using(stream: Any) -> Iterator[None]:
+        streams.append(stream)
+        yield
+        streams.pop()
+
+    def pin(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        pinned.add(storage.data_ptr())
+        weakref.finalize(storage, pinned.discard, storage.data_ptr())
+        return tensor
+
+    monkeypatch.setattr(torch.cuda, "Stream", lambda _: beside)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda _: streams[-1])
+    monkeypatch.setattr(torch.cuda, "default_stream", lambda _: main)
+    monkeypatch.setattr(torch.cuda, "stream", using)
     monkeypatch.setattr(torch.cuda, "Event", lambda: event)
     about = SimpleNamespace(total_memory=1 << 34)  # what a fold writes down every few seconds
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda *_: about)
     monkeypatch.setattr(torch.cuda, "max_memory_reserved", lambda *_: 0)
     monkeypatch.setattr(torch.Tensor, "record_stream", lambda *_: None)
-    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda self: self)
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda self: pin(self.clone()))
+    monkeypatch.setattr(
+        torch.Tensor, "is_pinned", lambda self: self.untyped_storage().data_ptr() in pinned
+    )
     for name in ("empty", "zeros"):
         real = getattr(torch, name)
 
         def made(*given: Any, real: Any = real, pin_memory: bool = False, **how: Any) -> Any:
-            return real(*given, **how)
+            return pin(real(*given, **how)) if pin_memory else real(*given, **how)
 
         monkeypatch.setattr(torch, name, made)
     return Card(real=False)

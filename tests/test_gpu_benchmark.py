@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import os
+import runpy
 import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from unittest import mock
 
 import pytest
 import torch
+
+from comp.models.device import choose_device
 
 ROOT = Path(__file__).parents[1]
 
@@ -38,11 +44,16 @@ def options(gpu: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> argpar
 RATIOS = {
     "P1": ["ours / bare", "ours / timm"],
     "P1r": ["ours / bare"],
-    "P1c": ["compiled / not", "compiled / bare, compiled"],
+    "P1c": [
+        "not img/s",
+        "seconds of the first step",
+        "compiled / not",
+        "compiled / bare, compiled",
+    ],
     "P2": ["ours / gather"],
     "P13": ["device / cpu", "device / draws"],
     "P12": ["ours / bare"],
-    "P14": ["ours MiB"],
+    "P14": ["bare MiB", "ours MiB", "ours / bare"],
     "P17": ["ours / one generator"],
 }
 
@@ -66,7 +77,22 @@ def test_each_part_writes_its_rows(
     gpu.child(options, part)
     rows = kept(gpu, options, part)["rows"]
     assert rows
-    assert all(name in rows[0] for name in RATIOS[part])
+    assert set(RATIOS[part]) <= {name for row in rows for name in row}
+    if part == "P1c":  # a figure that took no time to compile comes first
+        assert [name for row in rows for name in RATIOS[part] if name in row][:1] == ["not img/s"]
+    if part == "P14":
+        assert 0.5 < rows[0]["ours / bare"] < 2
+
+
+def test_memory_on_a_cpu_is_the_most_that_is_held_at_once(gpu: ModuleType) -> None:
+    def one_by_one() -> None:
+        for _ in range(3):
+            torch.zeros(1 << 20)
+
+    device = choose_device("fp32", where="cpu")
+    assert gpu.peak(device, one_by_one) == pytest.approx(4 << 20, rel=0.01)
+    both = gpu.peak(device, lambda: [torch.zeros(1 << 20), torch.zeros(1 << 20)])
+    assert both == pytest.approx(8 << 20, rel=0.01)
 
 
 def test_both_loaders_read_the_same_source(
@@ -186,6 +212,77 @@ def test_the_tests_of_a_card_are_a_part_that_names_what_failed(
     assert failed == {"failed": "a.x"}
     assert any(word.endswith("test_verdict.py") for word in asked)
     assert asked[asked.index("-m", 2) + 1] == "cuda"
+
+
+@pytest.mark.usefixtures("laid")
+@pytest.mark.parametrize(
+    ("device", "tests", "skipped", "code", "bad"),
+    [
+        ("auto", 30, 30, 0, True),  # the card is not seen there
+        ("auto", 30, 1, 0, True),
+        ("auto", 0, 0, 5, True),
+        ("auto", 30, 0, 0, False),
+        ("cpu", 30, 30, 0, False),
+        ("cpu", 0, 0, 5, False),
+        ("cpu", 30, 29, 1, True),
+    ],
+)
+def test_tests_of_a_card_that_are_skipped_on_one_have_failed(
+    gpu: ModuleType,
+    options: argparse.Namespace,
+    monkeypatch: pytest.MonkeyPatch,
+    device: str,
+    tests: int,
+    skipped: int,
+    code: int,
+    bad: bool,
+) -> None:
+    def run(words: list[str], **_: object) -> Any:
+        report = next(word for word in words if word.startswith("--junit-xml="))
+        Path(report.partition("=")[2]).write_text(
+            f'<testsuites><testsuite tests="{tests}" skipped="{skipped}"/></testsuites>'
+        )
+        return argparse.Namespace(returncode=code)
+
+    monkeypatch.setattr(gpu.subprocess, "run", run)
+    world = gpu.World(options.work, argparse.Namespace(**{**vars(options), "device": device}))
+    with pytest.raises(SystemExit) if bad else contextlib.nullcontext():
+        for row in gpu.card_tests(world):
+            assert "failed" not in row or bad
+
+
+@pytest.mark.usefixtures("laid")
+def test_what_a_part_leaves_of_its_time_the_last_one_has(
+    gpu: ModuleType, options: argparse.Namespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Compiling takes a minute or more."""
+    limits: list[float] = []
+    done = argparse.Namespace(returncode=0)
+    monkeypatch.setattr(
+        gpu.subprocess, "run", lambda _, **how: (limits.append(how["timeout"]), done)[1]
+    )
+    assert gpu.measure(argparse.Namespace(**{**vars(options), "seconds": gpu.TOGETHER})) == 0
+    assert limits[0] == pytest.approx(8 * gpu.LIMITS["P1"], abs=5)
+    assert limits[-1] > 8 * 500
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        path.relative_to(ROOT).as_posix()
+        for path in [*sorted((ROOT / "benchmarks").glob("*.py")), *(ROOT / "examples").glob("*.py")]
+        if "__main__" in path.read_text()
+    ],
+)
+def test_each_script_explains_itself_and_measures_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], script: str
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    monkeypatch.setattr(sys, "argv", [script, "--help"])
+    with mock.patch.dict(os.environ), pytest.raises(SystemExit) as done:
+        runpy.run_path(str(ROOT / script), run_name="__main__")
+    assert done.value.code in (0, None)
+    assert "usage: " in capsys.readouterr().out
 
 
 def test_make_gpu_hides_no_failure_and_has_ten_minutes() -> None:

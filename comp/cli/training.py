@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -254,6 +256,20 @@ def sweep_command(
     say(f"wrote {result.table}")
 
 
+@contextlib.contextmanager
+def keeps_nothing(command: str) -> Iterator[None]:
+    """The words of a command that has nothing to go on with when it is stopped."""
+    try:
+        yield
+    except (KeyboardInterrupt, Interrupted) as stopped:
+        number = signal.SIGINT
+        if isinstance(stopped, Interrupted):
+            number = signal.Signals(stopped.exit_code - 128)
+        raise Interrupted(
+            f"stopped; nothing is kept of it, `{command}` begins anew", number
+        ) from stopped
+
+
 @find_app.command("lr")
 def find_lr(
     config: ConfigOption = None,
@@ -265,7 +281,8 @@ def find_lr(
     experiment = open_config(config, sets, planned=True)
     from comp.stages.search.find import find_rate
 
-    found = find_rate(experiment, fold, steps)
+    with keeps_nothing("comp find lr"):
+        found = find_rate(experiment, fold, steps)
     tell(f"{found.suggestion:.1e}")
     say(f"the loss falls fastest there; see {found.picture}")
     say(f"next: comp train{again(config, sets)} --set train.lr={found.suggestion:.1e}")
@@ -282,7 +299,8 @@ def find_batch_command(
     experiment = open_config(config, sets, planned=True)
     from comp.stages.search.find import find_batch
 
-    found = find_batch(experiment, fold, limit)
+    with keeps_nothing("comp find batch"):
+        found = find_batch(experiment, fold, limit)
     tell(f"{'batch':>5}  {'training':>9}  {'device':>9}  images/s")
     for trial in found.trials:
         memory = "" if trial.memory is None else f"  {trial.memory} MiB"

@@ -20,10 +20,13 @@ from torch.optim.lr_scheduler import OneCycleLR, ReduceLROnPlateau
 
 from comp.config.schema import TrainConfig
 from comp.core.errors import ConfigError, did_you_mean, pick
+from comp.train.hardware.tensors import tensor_bytes
 
 _SECOND = ("adahessian",)  # need second derivatives, which a step here does not make
 _PACKAGES = {"bnb": ("bitsandbytes", "bitsandbytes"), "fused": ("apex", "NVIDIA's apex")}
 _KERNELS = ("fused", "foreach", "capturable")  # options that say how, not what
+_SIDE = 128  # of the layer that an optimizer is measured on; smaller ones are kept in another way
+_USUAL = 2.0  # tensors that an optimizer keeps of each parameter, where it is not measured
 _FUSED = ("adam", "adamw", "sgd", "momentum", "nesterov")
 
 
@@ -69,6 +72,36 @@ def _refuse_missing(name: str, device: str) -> None:
                 f"train.opt: {name} needs {title}, which is not installed (`pip install {package}`)"
                 f"; or use train.opt: {plain}"
             )
+
+
+def state_to_come(optimizer: torch.optim.Optimizer, config: TrainConfig) -> list[int]:
+    """Bytes that the first updates add to what `optimizer` keeps, of each parameter that learns.
+
+    What it keeps of a parameter is measured: it is what the same optimizer has of a small layer
+    after two updates. Momenta that are there already are not counted again.
+    """
+    learns = [p for group in optimizer.param_groups for p in group["params"] if p.requires_grad]
+    if not learns:
+        return []
+    share = _state_share(config, learns[0].device)
+    return [
+        max(0, round(share * tensor_bytes(value)) - tensor_bytes(optimizer.state.get(value, {})))
+        for value in learns
+    ]
+
+
+def _state_share(config: TrainConfig, device: torch.device) -> float:
+    """The bytes of state that `train.opt` has of a layer, over those of the layer."""
+    if config.opt.removeprefix("c").startswith("kron"):  # compiles for minutes
+        return _USUAL
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        layer = nn.Linear(_SIDE, _SIDE, bias=False, device=device)
+    plain = config.model_copy(update={"layer_decay": None, "head_lr": None})
+    optimizer = make_optimizer(layer, plain)
+    for _ in range(2):
+        layer.weight.grad = torch.ones_like(layer.weight)
+        optimizer.step()
+    return tensor_bytes(dict(optimizer.state[layer.weight])) / tensor_bytes(layer.weight)
 
 
 def load_optimizer(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> None:

@@ -1,16 +1,15 @@
-import contextlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from cards import Card, play
+from cards import Card
 from net_toys import DEVICE, FULL, Corner
 
 from comp.config.schema import ModelConfig
 from comp.inference import outputs
-from comp.inference.outputs import RowOutput
+from comp.inference.outputs import MapOutput, RowOutput
 from comp.inference.pieces import Pieces
 from comp.inference.predict import predict_pieces
 from comp.models.networks import Net, build_net
@@ -48,19 +47,28 @@ def test_a_card_predicts_what_the_cpu_predicts(card: Card, kind: Any) -> None:
     np.testing.assert_allclose(*found, atol=1e-3)
 
 
-def test_batches_are_copied_beside_the_work_on_the_one_before(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("maps", [False, True])
+def test_a_prediction_is_copied_and_saved_beside_the_work_on_other_batches(
+    monkeypatch: pytest.MonkeyPatch, card: Card, maps: bool
 ) -> None:
-    device, beside = play(monkeypatch).device(), list[None]()
-    monkeypatch.setattr(
-        torch.cuda, "stream", lambda _: (beside.append(None), contextlib.nullcontext())[1]
-    )
-    net = build_net(ModelConfig(name="test_resnet", pretrained=False), 3, 24, device)
+    """Nobody waits for a batch before the next one is given to the device."""
+    model = ModelConfig(name="test_resnet", pretrained=False)
+    if maps:
+        model = ModelConfig(name="unet", encoder="test_resnet", pretrained=False)
+    net = build_net(model, 3, 32, card.device(), spatial=maps)
     net.module.eval()
-    images = np.zeros((7, 24, 24, 3), dtype=np.uint8)
-    asked: dict[str, Any] = {"tta": "none", "batch_size": 3}
-    predicted(net, TASKS["multiclass"], images, np.arange(7), **asked)
-    assert len(beside) == 3
+    images = np.random.default_rng(0).integers(0, 256, (7, 32, 32, 3), dtype=np.uint8)
+    task = TASKS["segmentation" if maps else "multiclass"]
+    out: Any = MapOutput(3, 32, [Path("x")] * 7, "stretch", True) if maps else RowOutput(3)
+    asked: dict[str, Any] = {"tta": "none", "batch_size": 2}
+    expected = [*predict_pieces(net, task, images, np.arange(7), out, **asked)]
+    order = card.told(monkeypatch)
+    with card.nobody_waits():
+        found = [*predict_pieces(net, task, images, np.arange(7), out, **asked)]
+    np.testing.assert_array_equal(np.concatenate(found), np.concatenate(expected))
+    parts = 1 + maps  # of a map, whether it is finite
+    given, taken = ["copy beside", "work", *["fetch"] * parts], ["arrived"] * parts
+    assert order == [*given, *[*given, *taken] * 3, *taken]
 
 
 def test_a_damaged_piece_of_a_long_prediction_is_made_again(

@@ -13,7 +13,7 @@ import torch
 from train_jobs import Killed, kill_at, make_job, weights
 
 from comp.config.workspace import RunDir
-from comp.core.errors import Interrupted, TrainError
+from comp.core.errors import Interrupted, TrainError, WorkerError
 from comp.data.loader.batched.resident import Resident
 from comp.models.networks import Net, build_net
 from comp.tasks.kinds import TASKS
@@ -200,6 +200,31 @@ def test_a_worker_whose_death_is_told_in_the_middle_of_a_step_is_answered(
         train_fold(job)
     assert "a process that prepares images died" in capsys.readouterr().err
     whole = make_job(tmp_path / "b")
+    train_fold(whole)
+    assert weights(job.run) == weights(whole.run)
+
+
+def test_a_worker_that_dies_between_two_steps_loses_none_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The verdict on the last step is read first: a checkpoint holds no step that is open."""
+    real, left = loop.on_device, [2]
+
+    def dying(*given: Any) -> Any:
+        for number, batch in enumerate(real(*given)):
+            if left and number == left[0]:
+                left.pop()
+                raise WorkerError("a process that prepares images died")
+            yield batch
+
+    job = make_job(tmp_path / "a", workers=1, train__batch_size=4)
+    whole = make_job(tmp_path / "b", train__batch_size=4)
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "on_device", dying)
+        train_fold(job)
+    said = capsys.readouterr().err
+    assert "a process that prepares images died; continuing with 0 workers" in said
+    assert "resumed epoch 1 step 2" in said
     train_fold(whole)
     assert weights(job.run) == weights(whole.run)
 

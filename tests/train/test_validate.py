@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from cards import Card
 from sklearn.metrics import f1_score, log_loss
 from train_jobs import make_job
 
+from comp.data.loader.batched.resident import Resident
 from comp.models.networks import Net
 from comp.tasks.metrics import METRICS
 from comp.train.train_state import new_state
@@ -94,3 +96,33 @@ def test_a_card_validates_as_the_cpu_does(tmp_path: Path, kind: str, card: Card)
     own, theirs = found
     assert own.loss == pytest.approx(theirs.loss, abs=1e-3)
     assert own.score == pytest.approx(theirs.score, abs=0.02)
+
+
+@pytest.mark.parametrize("kind", ["multiclass", "multilabel_segmentation"])
+@pytest.mark.parametrize("stays", [False, True])
+def test_a_validation_waits_for_nothing_between_two_batches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, card: Card, kind: str, stays: bool
+) -> None:
+    """Copies go beside the work, and what is counted crosses after the last batch."""
+    job = make_job(
+        tmp_path, kind, train__batch_size=2, train__loss="bce" if kind[5] == "l" else "ce"
+    )
+    job = replace(job, device=card.device())
+    if stays:
+        job = replace(job, resident=Resident(job.images, card.place))
+    state, seen = new_state(job, 2, 2), list[None]()
+    validate(job, state, state.net, lambda: None)  # kernels are chosen, memory is got
+    batches, order = -(-len(job.valid_rows) // 4), card.told(monkeypatch)
+    with contextlib.ExitStack() as quiet:
+
+        def pause() -> None:
+            seen.append(None)
+            if len(seen) == 1:
+                quiet.enter_context(card.nobody_waits())
+            if len(seen) == batches:
+                quiet.close()
+
+        validate(job, state, state.net, pause)
+    assert len(seen) == batches == 3 + (kind == "multiclass")
+    copies = 1 + (job.masks is not None)
+    assert order == [*["copy beside"] * copies, "work"] * batches

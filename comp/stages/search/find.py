@@ -234,9 +234,12 @@ def _try(job: Job, size: int) -> BatchTrial | None:
         with worker_deaths():
             loop = _with_loader(job, state, size)
     except RuntimeError as problem:
-        if is_oom(problem):
-            return None
-        raise
+        if not is_oom(problem):
+            raise
+        say(f"find batch: {size} at once: do not fit")
+        return None
+    with_loader = "" if loop is None else f"{loop:.1f} images/s in training, "
+    say(f"find batch: {size} at once: {with_loader}{speed:.1f} the device alone")
     return BatchTrial(size, speed, memory, loop)
 
 

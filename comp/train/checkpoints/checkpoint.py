@@ -26,11 +26,11 @@ from comp.config.workspace import RunDir
 from comp.core import files
 from comp.core.errors import CompError, RunError, reason, unreadable
 from comp.core.footer import is_whole, seal
+from comp.train.hardware.tensors import tensor_bytes
 
 Saved = dict[str, Any]
 _RESUMED = ("optimizer", "epoch", "step")  # missing when a best.pt was renamed to last.pt
 _BESIDE = 1 << 16  # bytes from which a second thread is worth its hand-over
-_MOMENTS = 2  # tensors that most optimizers keep of each parameter
 
 
 class _Digesting:
@@ -75,7 +75,7 @@ def save(state: Saved, path: Path, *, old: Path | None = None) -> None:
             _write(state, beside)
     except CompError as problem:
         if getattr(problem.__cause__, "errno", None) == errno.ENOSPC:
-            _refuse_full(path, _size(state))
+            _refuse_full(path, tensor_bytes(state))
         raise
 
 
@@ -183,15 +183,17 @@ def _load_resumable(path: Path) -> Saved:
     return state
 
 
-def require_space(state: Saved, run: RunDir, *, fresh: bool, top: int = 1) -> None:
+def require_space(
+    state: Saved, run: RunDir, *, fresh: bool, top: int = 1, to_come: int = 0
+) -> None:
     """Raise CompError when the disk is too full for the checkpoints that the fold will write.
 
     Counted: one that is being written, and for a fold that is `fresh` two generations of `last`
-    and `best` as well, and from two `top` checkpoints on those and their mean. A fresh state has
-    no moments yet; they are counted as two a weight.
+    and `best` as well, and from two `top` checkpoints on those and their mean. to_come: bytes
+    that the optimizer will keep and a fresh state does not have yet.
     """
-    weights = _size(state["model"])
-    last = _size(state) + (_MOMENTS * weights if fresh else 0)
+    weights = tensor_bytes(state["model"])
+    last = tensor_bytes(state) + to_come
     others = 2 if top < 2 else 4 + top
     needed = 3 * last + others * weights if fresh else last
     free = shutil.disk_usage(run.path).free
@@ -214,12 +216,3 @@ def _refuse_full(path: Path, needed: int) -> None:
 
 def _mb(size: int) -> str:
     return f"{size / 1e6:,.1f}"
-
-
-def _size(value: Any) -> int:
-    """Bytes of all tensors in nested dicts and lists."""
-    if isinstance(value, torch.Tensor):
-        return value.numel() * value.element_size()
-    if isinstance(value, dict):
-        return sum(_size(item) for item in value.values())
-    return sum(_size(item) for item in value) if isinstance(value, list) else 0

@@ -13,6 +13,7 @@ from comp.train.checkpoints import checkpoint
 from comp.train.checkpoints.checkpoint import Saved
 from comp.train.hardware.choice import batched
 from comp.train.job import Job
+from comp.train.optim import state_to_come
 from comp.train.train_state import TrainState, new_state, place_text
 
 
@@ -25,7 +26,9 @@ def open_state(job: Job, steps: int, micro_batch: int) -> TrainState:
     saved, damaged = checkpoint.load_last(job.run)
     state = new_state(job, steps, micro_batch, empty=saved is not None)
     if saved is None:
-        checkpoint.require_space(state.saved(), job.run, fresh=True, top=job.config.train.top_k)
+        coming = sum(state_to_come(state.optimizer, job.config.train))
+        most = job.config.train.top_k
+        checkpoint.require_space(state.saved(), job.run, fresh=True, top=most, to_come=coming)
     else:
         _resume(job, state, saved, damaged)
     return state

@@ -23,10 +23,10 @@ from comp.models.device import is_oom
 from comp.models.halving import free_memory
 from comp.train.hardware.copies import on_device
 from comp.train.job import Job
+from comp.train.optim import state_to_come
 from comp.train.train_state import TrainState
 from comp.train.trial import as_it_was, forward_and_back
 
-_MOMENTS = 2  # tensors that most optimizers keep of each parameter, from the first step on
 _OF_TRAIN = (  # what of `train` the memory of a step depends on
     *("batch_size", "opt", "ema", "loss", "precision", "compile", "deterministic"),
     *("grad_checkpointing", "freeze_epochs", "teacher", "pseudo"),
@@ -63,10 +63,12 @@ def _fits(job: Job, state: TrainState, images: torch.Tensor, target: torch.Tenso
     """Whether a forward and a backward pass have room, beside what the optimizer will keep."""
     try:
         with as_it_was(state):
+            place, coming = (
+                job.device.torch_device,
+                state_to_come(state.optimizer, job.config.train),
+            )
             held = [  # noqa: F841 - takes the room that the moments will take
-                torch.empty_like(value)
-                for value in state.net.module.parameters()
-                for _ in range(_MOMENTS)
+                torch.empty(size, dtype=torch.uint8, device=place) for size in coming if size
             ]
             forward_and_back(job, state, images, target)
         return True

@@ -7,6 +7,7 @@ the device.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from timm.utils import ModelEmaV3
@@ -67,3 +68,12 @@ def copy_all(into: Sequence[Tensor], source: Sequence[Tensor]) -> None:
     for kind in {tensor.dtype for tensor in into}:
         places = [place for place, tensor in enumerate(into) if tensor.dtype == kind]
         torch._foreach_copy_([into[p] for p in places], [source[p] for p in places])
+
+
+def tensor_bytes(value: Any) -> int:
+    """Bytes of all tensors in nested dicts, lists and tuples."""
+    if isinstance(value, Tensor):
+        return value.numel() * value.element_size()
+    if isinstance(value, dict):
+        return sum(tensor_bytes(item) for item in value.values())
+    return sum(tensor_bytes(item) for item in value) if isinstance(value, (list, tuple)) else 0

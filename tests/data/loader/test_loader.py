@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from cards import Card
+from torch.utils.data import DataLoader
 
 from comp.core.errors import ConfigError, DataError, TrainError
 from comp.data.cache.mask_store import PackedMasks
@@ -353,3 +355,37 @@ def test_masks_move_with_their_images_on_the_device(side: int | None, workers: i
         assert regions.dtype == torch.uint8
         assert (regions != region).float().mean() < 0.02
         assert (seen.int() - image.int()).abs().float().mean() < 0.5
+
+
+@pytest.mark.parametrize(
+    ("options", "by"),
+    [
+        ({"recipe": "none"}, "thread"),
+        ({"recipe": "light"}, "thread"),
+        ({"recipe": "light", "batched": True}, "thread"),
+        ({"recipe": "light", "batched": True, "workers": 1}, "thread"),
+        ({"recipe": "light", "workers": 1}, "process"),
+    ],
+)
+def test_batches_for_a_card_lie_in_pinned_memory(
+    card: Card, monkeypatch: pytest.MonkeyPatch, options: dict[str, object], by: str
+) -> None:
+    """Those of processes are pinned by torch, where it is told to."""
+    given: list[bool] = []
+
+    class Told(DataLoader):
+        def __init__(self, *parts: object, pin_memory: bool, **how: object) -> None:
+            given.append(pin_memory)
+            super().__init__(*parts, pin_memory=pin_memory and card.real, **how)
+
+    monkeypatch.setattr("comp.data.loader.loader.DataLoader", Told)
+    if not card.real:
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    loader = make(**options)
+    assert all(given)
+    assert len(given) == ("workers" in options)
+    if by == "process" and not card.real:
+        return
+    raw = next(loader.raw(0))
+    assert raw.images.is_pinned()
+    assert raw.target.is_pinned()

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import yaml
+from toys import toy_tree
 
 from comp.config.loading import make_config
-from comp.core.errors import TrainError, UsageError
+from comp.core.errors import Interrupted, TrainError, UsageError
 from comp.models.networks import Net
 from comp.stages.experiment import Experiment, open_experiment
 from comp.stages.folds import make_folds
@@ -92,9 +94,37 @@ def test_nothing_fits_is_a_clear_error(
         find_batch(experiment, 0, limit=8)
 
 
-def test_a_limit_ends_the_search(experiment: Experiment) -> None:
+def test_a_limit_ends_the_search(
+    experiment: Experiment, capsys: pytest.CaptureFixture[str]
+) -> None:
     found = find_batch(experiment, 0, limit=8)
     assert (found.largest, found.limited) == (8, True)
+    said = capsys.readouterr().err.splitlines()
+    ours = [line for line in said if line.startswith("find batch: ")]
+    assert [line.split()[2] for line in ours] == ["2", "4", "8"]  # each as soon as it is known
+    first = found.trials[0]
+    speeds = f"{first.loop:.1f} images/s in training, {first.speed:.1f} the device alone"
+    assert ours[0] == f"find batch: 2 at once: {speeds}"
+
+
+@pytest.mark.usefixtures("experiment")
+@pytest.mark.parametrize(
+    ("stopped", "code"), [(KeyboardInterrupt(), 130), (Interrupted("terminated", 15), 143)]
+)
+@pytest.mark.parametrize("what", ["batch", "rate"])
+def test_a_search_that_is_stopped_says_that_it_begins_anew(
+    comp: Any, monkeypatch: pytest.MonkeyPatch, stopped: BaseException, code: int, what: str
+) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise stopped
+
+    monkeypatch.setattr(find, f"find_{what}", stop)
+    Path("c.yaml").write_text(yaml.safe_dump(toy_tree("multiclass")))
+    command = f"find {'lr' if what == 'rate' else what}"
+    found, _, said = comp(*command.split(), "--config", "c.yaml")
+    assert found == code
+    assert f"stopped; nothing is kept of it, `comp {command} -c c.yaml` begins anew" in said
+    assert "goes on" not in said
 
 
 def test_a_fold_out_of_range_is_refused(experiment: Experiment) -> None:

@@ -67,6 +67,34 @@ def test_training_goes_on_while_a_thread_writes() -> None:
     assert order == ["next step", "written"]
 
 
+def test_a_file_that_takes_long_is_written_before_the_next_is_begun() -> None:
+    later, found = threading.Event(), list[str]()
+
+    def first(_: Any) -> None:
+        later.wait(0.1)
+        found.append("first")
+
+    def second(_: Any) -> None:
+        found.append("second")
+        later.set()
+
+    with Writer(beside=True) as writer:
+        writer.put(first, {})
+        writer.put(second, {})
+    assert found == ["first", "second"]
+
+
+def test_a_disk_that_is_too_slow_is_waited_for_before_memory_is_full() -> None:
+    """Four snapshots wait at the most: what the end of an epoch saves."""
+    free = threading.Event()
+    with Writer(beside=True) as writer:
+        for _ in range(4):
+            writer.put(lambda _: free.wait(10), {})
+        threading.Timer(0.1, free.set).start()
+        writer.put(lambda _: None, {})
+        assert free.is_set()
+
+
 def fail(_: Any) -> None:
     raise CompError("the disk is full")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,10 @@ from comp.train.checkpoints import checkpoint
 from comp.train.hardware import micro
 from comp.train.hardware.copies import on_device
 from comp.train.hardware.micro import most_images
+from comp.train.hardware.tensors import tensor_bytes
 from comp.train.job import Job
 from comp.train.loop import train_fold
+from comp.train.optim import state_to_come
 from comp.train.train_state import new_state
 from comp.train.trial import as_it_was, forward_and_back
 
@@ -120,6 +123,55 @@ def test_the_trial_leaves_room_for_what_the_optimizer_keeps(
     assert "out of device memory" not in said, "the moments found no room in the first update"
 
 
+@pytest.mark.parametrize(
+    ("opt", "states"), [("sgd", 1), ("adamw", 2), ("adan", 4), ("adafactor", 0), ("lion", 1)]
+)
+def test_room_is_left_for_the_states_that_an_optimizer_has(
+    tmp_path: Path, opt: str, states: int
+) -> None:
+    """Measured with the optimizer itself; the momentum of fused SGD is there from the start."""
+    job = make_job(tmp_path, train__opt=opt)
+    state = new_state(job, 10, 8)
+    weights = sum(p.numel() * 4 for p in state.net.module.parameters())
+    there = tensor_bytes(state.optimizer.state_dict()["state"])
+    coming = sum(state_to_come(state.optimizer, job.config.train))
+    assert (there + coming) / weights == pytest.approx(states, abs=0.03)
+    assert there == (weights if opt == "sgd" else 0)
+
+
+def test_room_is_left_for_what_learns_and_nothing_else(tmp_path: Path) -> None:
+    """Frozen weights have no states, those of auxiliary columns have."""
+    values = np.arange(26, dtype=np.float32) % 3
+    job = replace(
+        make_job(tmp_path, train__weight_decay=0.0), aux=(AuxColumn("a", "ce", 0.5, values, 3),)
+    )
+    state = new_state(job, 10, 8)
+    assert state.aux is not None
+    head, aux = state.net.module.get_submodule("fc"), [*state.aux.parameters()]
+    for value in state.net.module.parameters():
+        value.requires_grad_(False)
+    learns = [*head.requires_grad_(True).parameters(), *aux]
+    coming = sum(state_to_come(state.optimizer, job.config.train))
+    assert coming == pytest.approx(sum(2 * 4 * value.numel() for value in learns), rel=0.01)
+
+
+def test_a_try_that_fails_gives_its_memory_back_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the next, and when the error no longer holds its tensors."""
+    seen, given = small(monkeypatch, 2), list[Any]()
+
+    def free() -> None:
+        seen.append(0)
+        given.append(sys.exc_info()[0])
+
+    monkeypatch.setattr(micro, "free_memory", free)
+    job = auto(tmp_path / "run" / "fold_0")
+    micro.choose_micro_batch(job, new_state(job, 10, 8), make_loader(job, 0))
+    assert seen == [8, 0, 4, 0, 2]
+    assert given == [None, None]
+
+
 def test_a_full_card_is_given_fewer_images_and_trains_to_the_end(
     tmp_path: Path, card: Card, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -173,12 +225,29 @@ def test_a_number_of_something_else_is_found_again(
     assert checkpoint.load(job.run.last)["micro"] == job.config.train.batch_size
 
 
+OF_TRAIN: dict[str, Any] = {
+    "batch_size": 6,
+    "opt": "sgd",
+    "ema": 0.9,
+    "loss": "focal",
+    "precision": "bf16",
+    "compile": "on",
+    "deterministic": True,
+    "grad_checkpointing": True,
+    "freeze_epochs": 1,
+    "teacher": {"run": "other"},
+    "pseudo": {"name": "other"},
+}
+
+
+def test_all_of_train_that_changes_the_memory_is_tried_here() -> None:
+    assert set(OF_TRAIN) == set(micro._OF_TRAIN)
+
+
 @pytest.mark.parametrize(
     "over",
     [
-        {"train__compile": "on"},
-        {"train__deterministic": True},
-        {"train__freeze_epochs": 1},
+        *[{f"train__{name}": value} for name, value in OF_TRAIN.items()],
         {"image__channels": 1},
         {"image__bits": 16},
         {"image__size": 32},
