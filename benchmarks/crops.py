@@ -195,7 +195,8 @@ def main() -> None:
 
 TEXT = """On car, crops rank damages worse than whole images in each of three seeds (ROC AUC by
 0.006, 0.055 and 0.013), and their macro F1 at 0.5 is higher in each (by 0.002, 0.037 and
-0.034): crops are not better here by the measure without a threshold, and why was not looked into. On tiles nothing
+0.034): crops are not better here by the measure without a threshold, and why was not looked into.
+On tiles nothing
 can be said: with about 15 defects in the training part of a fold, neither run learned to tell them
 (an AUC of about a half), and the stage found regions on all, nearly all or half of the images,
 where 30 of 680 have one. Networks are trained for few epochs at a small size. Three seeds give no
